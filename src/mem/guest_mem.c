@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT
+ * guest_mem.c - the guest's memory: IOVA to host mapping, and every access to it
+ *
+ * Ranges stand in an array sorted by IOVA. They never overlap, so the one that
+ * holds an address is found by binary search; the last one found is tried
+ * first. An access is cut into pieces at the ends of ranges. Ends are kept as
+ * last addresses, as a range may end exactly at 2^64.
+ */
+#include "mem/guest_mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "mem/sigbus.h"
+#include "util/bytes.h"
+#include "util/loop.h"
+
+/**
+ * struct range - what the VMM mapped
+ * @iova, @last:	first and last address
+ * @base:		host address of @iova, NULL = unreachable
+ * @prot:		GUEST_MEM_READ|GUEST_MEM_WRITE
+ * @has_fd:		@dev, @inode and @fd_offset say what is behind it
+ * @mapping:		what to unmap, NULL = nothing
+ * @guard:		slot of the SIGBUS guard; valid with @mapping
+ */
+struct range {
+	uint64_t iova;
+	uint64_t last;
+	uint8_t *base;
+	unsigned prot;
+	bool has_fd;
+	dev_t dev;
+	ino_t inode;
+	uint64_t fd_offset;
+	void *mapping;
+	size_t mapping_bytes;
+	int guard;
+};
+
+struct guest_mem {
+	unsigned count;
+	unsigned last_hit; /* index of the range found last */
+	uint64_t generation;
+	uint64_t last_unmap_ns;
+	struct range ranges[GUEST_MEM_MAPS_MAX];
+};
+
+/* ---- the table ---- */
+
+/* Index of the first range that ends at or behind @iova; @count if none. */
+static unsigned find_index(const struct guest_mem *mem, uint64_t iova)
+{
+	unsigned low = 0, high = mem->count;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+
+		if (mem->ranges[middle].last < iova)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct range *find_range(struct guest_mem *mem, uint64_t iova)
+{
+	struct range *range = &mem->ranges[mem->last_hit];
+	unsigned i;
+
+	if (mem->last_hit < mem->count && range->iova <= iova && iova <= range->last)
+		return range;
+	i = find_index(mem, iova);
+	if (i == mem->count || mem->ranges[i].iova > iova)
+		return NULL;
+	mem->last_hit = i;
+	return &mem->ranges[i];
+}
+
+static void release(struct range *range)
+{
+	if (!range->mapping)
+		return;
+	sigbus_guard_remove(range->guard);
+	(void)munmap(range->mapping, range->mapping_bytes);
+	range->mapping = NULL;
+	range->base = NULL;
+}
+
+static bool same_range(const struct range *a, const struct range *b)
+{
+	if (a->iova != b->iova || a->last != b->last || a->prot != b->prot ||
+	    a->has_fd != b->has_fd)
+		return false;
+	return !a->has_fd ||
+	       (a->dev == b->dev && a->inode == b->inode && a->fd_offset == b->fd_offset);
+}
+
+/*
+ * Puts a copy of @range in its place. Return: 0 with the entry in
+ * *@ret_range; 1 if that very range is there already, also in *@ret_range;
+ * -EEXIST, -ENOSPC.
+ */
+static int insert(struct guest_mem *mem, const struct range *range,
+		  struct range **ret_range)
+{
+	unsigned i = find_index(mem, range->iova);
+	struct range *at = &mem->ranges[i];
+
+	if (i < mem->count && at->iova <= range->last) {
+		*ret_range = at;
+		return same_range(at, range) ? 1 : -EEXIST;
+	}
+	if (mem->count == GUEST_MEM_MAPS_MAX)
+		return -ENOSPC;
+	memmove(at + 1, at, (mem->count - i) * sizeof(*at));
+	*at = *range;
+	mem->count++;
+	mem->generation++;
+	*ret_range = at;
+	return 0;
+}
+
+/* Fills the address part of @range. Return: 0, -EINVAL or -ENOSPC. */
+static int range_init(struct range *range, uint64_t iova, uint64_t size, unsigned prot)
+{
+	*range = (struct range){.iova = iova, .last = iova + size - 1, .prot = prot};
+	if (size == 0 || range->last < iova ||
+	    (prot & ~(GUEST_MEM_READ | GUEST_MEM_WRITE)))
+		return -EINVAL;
+	if (size > GUEST_MEM_SIZE_MAX)
+		return -ENOSPC;
+	return 0;
+}
+
+/* ---- mapping ---- */
+
+/* Page size of mappings of @fd: hugetlbfs maps in its own large pages only. */
+static size_t page_bytes_of(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC)
+		return (size_t)fs.f_bsize;
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static int map_file(struct range *range, int fd)
+{
+	uint64_t size = range->last - range->iova + 1;
+	size_t page_bytes = page_bytes_of(fd);
+	uint64_t skip = range->fd_offset % page_bytes;
+	int prot = PROT_READ;
+	void *mapping;
+	size_t bytes;
+
+	if (range->fd_offset > INT64_MAX - size - page_bytes)
+		return -EOVERFLOW;
+	bytes = (skip + size + page_bytes - 1) / page_bytes * page_bytes;
+	if (range->prot & GUEST_MEM_WRITE)
+		prot |= PROT_WRITE;
+	mapping = mmap(NULL, bytes, prot, MAP_SHARED | MAP_NORESERVE, fd,
+		       (off_t)(range->fd_offset - skip));
+	if (mapping == MAP_FAILED)
+		return -errno;
+	range->guard = sigbus_guard_add(mapping, bytes, page_bytes);
+	if (range->guard < 0) {
+		(void)munmap(mapping, bytes);
+		return range->guard;
+	}
+	/* Guest memory has no place in a core dump of ours. */
+	(void)madvise(mapping, bytes, MADV_DONTDUMP);
+	range->mapping = mapping;
+	range->mapping_bytes = bytes;
+	range->base = (uint8_t *)mapping + skip;
+	return 0;
+}
+
+int guest_mem_map(struct guest_mem *mem, uint64_t iova, uint64_t size, int fd,
+		  uint64_t fd_offset, unsigned prot)
+{
+	struct range wanted, *range;
+	struct stat st;
+	int r, file_error = 0;
+
+	r = range_init(&wanted, iova, size, prot);
+	if (r < 0)
+		return r;
+	if (fd >= 0) {
+		wanted.has_fd = true;
+		wanted.fd_offset = fd_offset;
+		if (fstat(fd, &st) < 0) {
+			file_error = -errno;
+		} else {
+			wanted.dev = st.st_dev;
+			wanted.inode = st.st_ino;
+		}
+	}
+	r = insert(mem, &wanted, &range);
+	if (r < 0)
+		return r;
+	if (file_error)
+		return file_error;
+	/* The same again: try only what did not work before. */
+	if (fd < 0 || range->base)
+		return 0;
+	if (r == 1)
+		mem->generation++;
+	return map_file(range, fd);
+}
+
+int guest_mem_map_bytes(struct guest_mem *mem, uint64_t iova, void *base, uint64_t size,
+			unsigned prot)
+{
+	struct range wanted, *range;
+	int r;
+
+	r = range_init(&wanted, iova, size, prot);
+	if (r < 0)
+		return r;
+	wanted.base = base;
+	r = insert(mem, &wanted, &range);
+	if (r == 1)
+		return range->base == base ? 0 : -EEXIST;
+	return r;
+}
+
+int guest_mem_unmap(struct guest_mem *mem, uint64_t iova, uint64_t size)
+{
+	unsigned i = find_index(mem, iova);
+	struct range *range = &mem->ranges[i];
+
+	if (i == mem->count || size == 0 || range->iova != iova ||
+	    range->last - range->iova != size - 1)
+		return -ENOENT;
+	release(range);
+	mem->count--;
+	memmove(range, range + 1, (mem->count - i) * sizeof(*range));
+	mem->generation++;
+	mem->last_unmap_ns = clock_now_ns();
+	return 0;
+}
+
+void guest_mem_unmap_all(struct guest_mem *mem)
+{
+	if (mem->count == 0)
+		return;
+	for (unsigned i = 0; i < mem->count; i++)
+		release(&mem->ranges[i]);
+	mem->count = 0;
+	mem->generation++;
+	mem->last_unmap_ns = clock_now_ns();
+}
+
+struct guest_mem *guest_mem_create(void)
+{
+	if (sigbus_guard_install() < 0)
+		return NULL;
+	return calloc(1, sizeof(struct guest_mem));
+}
+
+void guest_mem_destroy(struct guest_mem *mem)
+{
+	if (!mem)
+		return;
+	guest_mem_unmap_all(mem);
+	free(mem);
+}
+
+unsigned guest_mem_count(const struct guest_mem *mem)
+{
+	return mem->count;
+}
+
+uint64_t guest_mem_generation(const struct guest_mem *mem)
+{
+	return mem->generation;
+}
+
+uint64_t guest_mem_last_unmap_ns(const struct guest_mem *mem)
+{
+	return mem->last_unmap_ns;
+}
+
+/* ---- access ---- */
+
+/*
+ * The host memory at @iova that @prot may be done to: *@ret_bytes of it (at
+ * least 1, at most @len) up to the end of its range. NULL if there is none.
+ */
+static uint8_t *find_piece(struct guest_mem *mem, uint64_t iova, uint64_t len,
+			   unsigned prot, uint64_t *ret_bytes)
+{
+	struct range *range = find_range(mem, iova);
+
+	if (!range || !range->base || (range->prot & prot) != prot)
+		return NULL;
+	*ret_bytes = MIN_OF(len - 1, range->last - iova) + 1;
+	return range->base + (iova - range->iova);
+}
+
+/* True if [@iova, @iova + @len) leaves the 64-bit address space. @len is not 0. */
+static bool wraps(uint64_t iova, uint64_t len)
+{
+	return iova + (len - 1) < iova;
+}
+
+int guest_mem_read(struct guest_mem *mem, uint64_t iova, void *buf, size_t len)
+{
+	uint8_t *to = buf;
+
+	if (len && wraps(iova, len))
+		return -EFAULT;
+	while (len) {
+		uint64_t bytes;
+		const uint8_t *from = find_piece(mem, iova, len, GUEST_MEM_READ, &bytes);
+
+		if (!from)
+			return -EFAULT;
+		memcpy(to, from, bytes);
+		to += bytes;
+		iova += bytes;
+		len -= bytes;
+	}
+	return 0;
+}
+
+int guest_mem_write(struct guest_mem *mem, uint64_t iova, const void *buf, size_t len)
+{
+	const uint8_t *from = buf;
+
+	if (len && wraps(iova, len))
+		return -EFAULT;
+	while (len) {
+		uint64_t bytes;
+		uint8_t *to = find_piece(mem, iova, len, GUEST_MEM_WRITE, &bytes);
+
+		if (!to)
+			return -EFAULT;
+		memcpy(to, from, bytes);
+		from += bytes;
+		iova += bytes;
+		len -= bytes;
+	}
+	return 0;
+}
+
+/* True if the word at @p can be accessed at once. A range may begin anywhere,
+ * so an aligned IOVA does not mean an aligned host address. */
+static bool is_whole_word(const uint8_t *p, uint64_t bytes)
+{
+	return bytes == sizeof(uint32_t) && (uintptr_t)p % sizeof(uint32_t) == 0;
+}
+
+int guest_mem_load_le32(struct guest_mem *mem, uint64_t iova, uint32_t *ret_value)
+{
+	uint8_t word[sizeof(uint32_t)];
+	const uint8_t *p;
+	uint64_t bytes;
+	int r;
+
+	p = find_piece(mem, iova, sizeof(word), GUEST_MEM_READ, &bytes);
+	if (!p)
+		return -EFAULT;
+	if (is_whole_word(p, bytes)) {
+		*ret_value =
+			le32toh(__atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE));
+		return 0;
+	}
+	r = guest_mem_read(mem, iova, word, sizeof(word));
+	if (r < 0)
+		return r;
+	atomic_thread_fence(memory_order_acquire);
+	*ret_value = get_le32(word);
+	return 0;
+}
+
+int guest_mem_store_le32(struct guest_mem *mem, uint64_t iova, uint32_t value)
+{
+	uint8_t word[sizeof(uint32_t)];
+	uint64_t bytes;
+	uint8_t *p;
+
+	p = find_piece(mem, iova, sizeof(word), GUEST_MEM_WRITE, &bytes);
+	if (!p)
+		return -EFAULT;
+	if (is_whole_word(p, bytes)) {
+		__atomic_store_n((uint32_t *)p, htole32(value), __ATOMIC_RELEASE);
+		return 0;
+	}
+	atomic_thread_fence(memory_order_release);
+	put_le32(word, value);
+	return guest_mem_write(mem, iova, word, sizeof(word));
+}
+
+bool guest_mem_check(struct guest_mem *mem, uint64_t iova, uint64_t len, unsigned prot)
+{
+	if (len && wraps(iova, len))
+		return false;
+	while (len) {
+		uint64_t bytes;
+
+		if (!find_piece(mem, iova, len, prot, &bytes))
+			return false;
+		iova += bytes;
+		len -= bytes;
+	}
+	return true;
+}
+
+int guest_mem_iov(struct guest_mem *mem, uint64_t iova, uint64_t len, unsigned prot,
+		  struct iovec *iov, int iov_max)
+{
+	int count = 0;
+
+	if (len && wraps(iova, len))
+		return -EFAULT;
+	while (len && count < iov_max) {
+		uint64_t bytes;
+		uint8_t *piece = find_piece(mem, iova, len, prot, &bytes);
+
+		if (!piece)
+			return -EFAULT;
+		iov[count++] = (struct iovec){.iov_base = piece, .iov_len = bytes};
+		iova += bytes;
+		len -= bytes;
+	}
+	return count;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ * sigbus.c - survive a mapped file that shrinks
+ *
+ * The handler must not take locks or allocate: it reads a fixed table whose
+ * entries become valid by one atomic store of their start address, and calls
+ * mmap() only. Replacing all pages up to the end, not just the touched one,
+ * keeps the number of kernel mappings at two per range, so no pattern of
+ * accesses reaches the kernel's limit on mappings.
+ */
+#include "mem/sigbus.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "mem/guest_mem.h"
+
+struct guard {
+	_Atomic uintptr_t start; /* 0 = unused slot */
+	size_t len;
+	size_t page_bytes;
+};
+
+static struct guard guards[GUEST_MEM_MAPS_MAX];
+static atomic_int guards_used_max; /* no slot from here on was ever used */
+static int guard_hint;             /* a slot that may be unused */
+static struct sigaction action_before;
+
+static bool replace_pages(uintptr_t addr)
+{
+	int end = atomic_load(&guards_used_max);
+
+	for (int i = 0; i < end; i++) {
+		const struct guard *guard = &guards[i];
+		uintptr_t start =
+			atomic_load_explicit(&guard->start, memory_order_acquire);
+		size_t skip;
+		void *from;
+
+		if (start == 0 || addr < start || addr - start >= guard->len)
+			continue;
+		skip = (addr - start) / guard->page_bytes * guard->page_bytes;
+		from = (void *)(start + skip);
+		return mmap(from, guard->len - skip, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+			    0) == from;
+	}
+	return false;
+}
+
+static void on_sigbus(int signal, siginfo_t *info, void *context)
+{
+	int saved_errno = errno;
+
+	(void)context;
+	/* BUS_ADRERR: no page behind this address. Failing hardware and signals
+	 * sent by kill() are not ours. */
+	if (info->si_code != BUS_ADRERR || !replace_pages((uintptr_t)info->si_addr)) {
+		(void)sigaction(signal, &action_before, NULL);
+		/* A fault repeats by itself; a signal that was sent does not. */
+		if (info->si_code <= 0)
+			(void)raise(signal);
+	}
+	errno = saved_errno;
+}
+
+int sigbus_guard_install(void)
+{
+	static bool installed;
+	struct sigaction action = {.sa_flags = SA_SIGINFO};
+
+	if (installed)
+		return 0;
+	action.sa_sigaction = on_sigbus;
+	(void)sigemptyset(&action.sa_mask);
+	if (sigaction(SIGBUS, &action, &action_before) < 0)
+		return -errno;
+	installed = true;
+	return 0;
+}
+
+int sigbus_guard_add(void *start, size_t len, size_t page_bytes)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(guards); i++) {
+		int slot = (int)(((unsigned)guard_hint + i) % ARRAY_SIZE(guards));
+		struct guard *guard = &guards[slot];
+
+		if (atomic_load_explicit(&guard->start, memory_order_relaxed))
+			continue;
+		guard->len = len;
+		guard->page_bytes = page_bytes;
+		atomic_store_explicit(&guard->start, (uintptr_t)start,
+				      memory_order_release);
+		if (slot >= atomic_load(&guards_used_max))
+			atomic_store(&guards_used_max, slot + 1);
+		guard_hint = slot + 1;
+		return slot;
+	}
+	return -ENOSPC;
+}
+
+void sigbus_guard_remove(int slot)
+{
+	atomic_store(&guards[slot].start, 0);
+	if (slot < guard_hint)
+		guard_hint = slot;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * sigbus.h - survive a mapped file that shrinks
+ *
+ * Touching a mapped page behind the end of its file raises SIGBUS. The client
+ * owns the files behind guest memory and may truncate them at any time. For
+ * the ranges given here the handler puts anonymous zero pages from the
+ * touched page to the end of the range (all of it lies behind the end of the
+ * file too) and lets the access repeat. A SIGBUS anywhere else is handed to
+ * whatever handled it before, by default the end of the process.
+ */
+#ifndef MEM_SIGBUS_H
+#define MEM_SIGBUS_H
+
+#include <stddef.h>
+
+#include "util/compiler.h"
+
+/* Installs the handler, once per process; later calls do nothing. Return: 0 or -errno. */
+MUST_USE int sigbus_guard_install(void);
+
+/**
+ * sigbus_guard_add() - guard a mapping
+ * @start:		its first page
+ * @len:		its bytes, a multiple of @page_bytes
+ * @page_bytes:		page size of the mapping (hugetlbfs: its large pages)
+ *
+ * Loop thread. Return: a slot for sigbus_guard_remove(), or -ENOSPC.
+ */
+MUST_USE int sigbus_guard_add(void *start, size_t len, size_t page_bytes);
+/* Before the mapping goes. */
+void sigbus_guard_remove(int slot);
+
+#endif /* MEM_SIGBUS_H */

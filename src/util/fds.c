@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT
+ * fds.c - file descriptors: hand-over, non-blocking, listening unix sockets
+ *
+ * A listening unix socket leaves its file behind when its process dies. To
+ * take such a file over safely, PATH.lock is locked first (flock: the lock
+ * goes with the process, whatever kills it) and held as long as the socket
+ * listens. Only the holder looks at, removes or makes PATH. A lock file that
+ * was removed between our open() and our flock() is no lock: then we start
+ * again with the one that is there now.
+ */
+#include "util/fds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define LISTENERS_MAX  8 /* listening sockets of one process at one time */
+#define LOCK_TRIES_MAX 8
+#define LISTEN_BACKLOG 16
+
+/**
+ * struct listener - what listen_unix() made
+ * @fd:		the socket (the caller's), 0 = unused entry
+ * @fd_inode:	tells that @fd still is that socket
+ * @dev, @inode: the socket file
+ * @lock_fd:	the lock file, open and locked
+ */
+struct listener {
+	int fd;
+	ino_t fd_inode;
+	dev_t dev;
+	ino_t inode;
+	int lock_fd;
+};
+
+static struct listener listeners[LISTENERS_MAX];
+
+void close_fd(int *fd)
+{
+	int saved_errno = errno;
+
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+	errno = saved_errno;
+}
+
+int set_nonblock_cloexec(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	if (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	flags = fcntl(fd, F_GETFD);
+	if (flags < 0)
+		return -errno;
+	if (!(flags & FD_CLOEXEC) && fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
+static bool still_open(const struct listener *listener)
+{
+	struct stat st;
+
+	return fstat(listener->fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       st.st_ino == listener->fd_inode;
+}
+
+/* An unused entry, or NULL. One whose socket was closed without
+ * unlink_unix() lets its lock go here. */
+static struct listener *listener_find_unused(void)
+{
+	struct listener *unused = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(listeners); i++) {
+		struct listener *listener = &listeners[i];
+
+		if (listener->fd && !still_open(listener)) {
+			close_fd(&listener->lock_fd);
+			listener->fd = 0;
+		}
+		if (!listener->fd)
+			unused = listener;
+	}
+	return unused;
+}
+
+static bool same_file(int fd, const char *path)
+{
+	struct stat ours, there;
+
+	return fstat(fd, &ours) == 0 && lstat(path, &there) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+/* Locks @lock_path. Return: fd or -errno; -EADDRINUSE if another holds it. */
+static int take_lock(const char *lock_path, struct err *err)
+{
+	for (int i = 0; i < LOCK_TRIES_MAX; i++) {
+		_cleanup_close_ int fd = open(
+			lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+			0600);
+
+		if (fd < 0)
+			return err_set(err, errno, "cannot create the lock file %s: %s",
+				       lock_path, strerror(errno));
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			if (errno == EINTR)
+				continue;
+			if (errno != EWOULDBLOCK)
+				return err_set(err, errno, "cannot lock %s: %s",
+					       lock_path, strerror(errno));
+			return err_set(err, EADDRINUSE,
+				       "another process serves this socket and holds %s: "
+				       "stop it or choose another path",
+				       lock_path);
+		}
+		if (same_file(fd, lock_path))
+			return steal_fd(&fd);
+	}
+	return err_set(err, EADDRINUSE, "other processes keep taking %s", lock_path);
+}
+
+static int refuse_live(const char *path, struct err *err)
+{
+	return err_set(err, EADDRINUSE,
+		       "a process already listens on %s: stop it or choose another path",
+		       path);
+}
+
+/* Makes way at @path: 0 if nothing is there any more. Lock held. */
+static int remove_stale(const char *path, const struct sockaddr_un *addr, struct err *err)
+{
+	_cleanup_close_ int probe = -1;
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return err_set(err, errno, "cannot look at %s: %s", path,
+			       strerror(errno));
+	}
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(
+			err, EEXIST,
+			"%s exists and is no socket: remove it or choose another path",
+			path);
+
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (probe < 0)
+		return err_set(err, errno, "cannot create a socket: %s", strerror(errno));
+	if (connect(probe, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
+		return refuse_live(path, err);
+	/* EAGAIN: its backlog is full; EPROTOTYPE: a socket of another type.
+	 * Only a refused connection says that nobody is there. */
+	if (errno == EAGAIN || errno == EPROTOTYPE)
+		return refuse_live(path, err);
+	if (errno != ECONNREFUSED && errno != ENOENT)
+		return err_set(err, errno, "cannot tell whether %s is in use: %s", path,
+			       strerror(errno));
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_set(err, errno, "cannot remove the stale socket %s: %s", path,
+			       strerror(errno));
+	return 0;
+}
+
+/* Binds and listens, and notes the identities in @listener. Return: fd or -errno. */
+static int bind_listen(const char *path, const struct sockaddr_un *addr,
+		       struct listener *listener, struct err *err)
+{
+	_cleanup_close_ int fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct stat st;
+	int r;
+
+	/* bind() gives the file the mode of the socket's inode (less the umask),
+	 * so it never has a wider one, not even for a moment. */
+	if (fd < 0 || fchmod(fd, 0600) < 0 || fstat(fd, &st) < 0)
+		return err_set(err, errno, "cannot create a socket: %s", strerror(errno));
+	listener->fd_inode = st.st_ino;
+	if (bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0)
+		return err_set(err, errno, "cannot create the socket %s: %s", path,
+			       strerror(errno));
+	if (lstat(path, &st) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {
+		r = err_set(err, errno, "cannot listen on %s: %s", path, strerror(errno));
+		(void)unlink(path);
+		return r;
+	}
+	listener->dev = st.st_dev;
+	listener->inode = st.st_ino;
+	return steal_fd(&fd);
+}
+
+int listen_unix(const char *path, struct err *err)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	char lock_path[sizeof(addr.sun_path) + sizeof(".lock")];
+	_cleanup_close_ int lock_fd = -1;
+	struct listener *listener;
+	size_t len = strlen(path);
+	int fd;
+
+	if (len == 0 || len >= sizeof(addr.sun_path))
+		return err_set(
+			err, len ? ENAMETOOLONG : EINVAL,
+			"socket path '%s' is %zu bytes long: 1 to %zu are possible", path,
+			len, sizeof(addr.sun_path) - 1);
+	memcpy(addr.sun_path, path, len);
+	(void)snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
+	listener = listener_find_unused();
+	if (!listener)
+		return err_set(err, EMFILE, "too many listening sockets");
+
+	lock_fd = take_lock(lock_path, err);
+	if (lock_fd < 0)
+		return lock_fd;
+	fd = remove_stale(path, &addr, err);
+	if (fd == 0)
+		fd = bind_listen(path, &addr, listener, err);
+	if (fd < 0) {
+		(void)unlink(lock_path);
+		return fd;
+	}
+	listener->fd = fd;
+	listener->lock_fd = steal_fd(&lock_fd);
+	return fd;
+}
+
+void unlink_unix(const char *path, int fd)
+{
+	char lock_path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(listeners); i++) {
+		struct listener *listener = &listeners[i];
+		struct stat st;
+
+		if (fd <= 0 || listener->fd != fd || !still_open(listener))
+			continue;
+		if (lstat(path, &st) == 0 && st.st_dev == listener->dev &&
+		    st.st_ino == listener->inode)
+			(void)unlink(path);
+		/* The lock file last: while it is there, PATH is ours. */
+		(void)snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
+		if (same_file(listener->lock_fd, lock_path))
+			(void)unlink(lock_path);
+		close_fd(&listener->lock_fd);
+		listener->fd = 0;
+	}
+}
+
+int socket_is_listening(int fd)
+{
+	int domain = 0, type = 0, listening = 0;
+	socklen_t len = sizeof(int);
+	struct sockaddr_un peer;
+	socklen_t peer_len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0)
+		return -errno;
+	if (domain != AF_UNIX || type != SOCK_STREAM)
+		return -EPROTOTYPE;
+	if (listening)
+		return 1;
+	if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0)
+		return -errno;
+	return 0;
+}

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT
+ * loop.c - the event loop: fds, one-shot timers, signals, deferred tasks
+ *
+ * libevent waits on fds and signals. Timers stand on one timerfd of ours: it
+ * is set at most once per turn, just before waiting, and only when the
+ * earliest deadline has moved forward or the last one has fired. (libevent's
+ * own precise timers set theirs in every turn, which is one more system call
+ * for every message.) A stopped or postponed timer leaves the timerfd alone:
+ * it fires once for nothing and is then set to the deadline that holds.
+ *
+ * One turn is: arm, wait, fd and signal and timer callbacks, deferred tasks,
+ * free what was removed.
+ */
+#include "util/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+#include "util/fds.h"
+#include "util/list.h"
+#include "util/log.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* @armed_ns: the timerfd is not set, and holds no expiry either */
+#define NOT_ARMED UINT64_MAX
+
+struct task_queue {
+	struct loop_task *first;
+	struct loop_task **end;
+};
+
+/**
+ * struct loop
+ * @timers:	armed timers, the earliest deadline first
+ * @expired:	timers whose callbacks this turn still has to call
+ * @armed_ns:	what @timer_fd is set to
+ * @timer_fired: @timer_fd has expired and must be set or cleared
+ * @tasks:	deferred, for the next round of tasks
+ * @running:	the rest of this round
+ * @dead:	watches and timers to free when the turn ends
+ * @live:	watches and timers that their owners have not removed
+ */
+struct loop {
+	struct event_base *base;
+	int timer_fd;
+	struct event *timer_event;
+	struct list timers;
+	struct list expired;
+	uint64_t armed_ns;
+	bool timer_fired;
+	struct task_queue tasks;
+	struct task_queue running;
+	struct list dead;
+	unsigned live;
+	bool in_turn;
+	bool stop;
+};
+
+/* How a watch or timer waits for its memory to go. */
+struct grave {
+	struct list node;
+	void *memory;
+	struct event *event;
+};
+
+struct loop_watch {
+	struct grave grave;
+	struct loop *loop;
+	struct event *event;
+	int fd;
+	unsigned events;
+	loop_fd_cb *fd_cb;
+	loop_cb *signal_cb;
+	void *ctx;
+};
+
+struct loop_timer {
+	struct grave grave;
+	struct loop *loop;
+	struct list node;
+	uint64_t deadline_ns;
+	loop_cb *cb;
+	void *ctx;
+};
+
+uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* ---- removal ---- */
+
+static void bury_all(struct loop *loop)
+{
+	struct list *node;
+
+	while ((node = list_first(&loop->dead)) != NULL) {
+		struct grave *grave = LIST_ENTRY(node, struct grave, node);
+
+		list_remove(node);
+		if (grave->event)
+			event_free(grave->event);
+		free(grave->memory);
+	}
+}
+
+static void bury(struct loop *loop, struct grave *grave, void *memory,
+		 struct event *event)
+{
+	grave->memory = memory;
+	grave->event = event;
+	list_append(&loop->dead, &grave->node);
+	assert(loop->live > 0);
+	loop->live--;
+	if (!loop->in_turn)
+		bury_all(loop);
+}
+
+/* ---- timers ---- */
+
+static int timers_arm(struct loop *loop)
+{
+	struct itimerspec spec = {0};
+	struct list *first = list_first(&loop->timers);
+	uint64_t deadline_ns = NOT_ARMED;
+
+	if (first)
+		deadline_ns = LIST_ENTRY(first, struct loop_timer, node)->deadline_ns;
+	if (!loop->timer_fired && deadline_ns >= loop->armed_ns)
+		return 0;
+	if (first) {
+		spec.it_value.tv_sec = (time_t)(deadline_ns / NS_PER_S);
+		spec.it_value.tv_nsec = (long)(deadline_ns % NS_PER_S);
+	}
+	/* Setting it also takes away an expiry that nobody has read. */
+	if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
+		return -errno;
+	loop->armed_ns = deadline_ns;
+	loop->timer_fired = false;
+	return 0;
+}
+
+static void on_timer_fd(evutil_socket_t fd, short what, void *ctx)
+{
+	struct loop *loop = ctx;
+	uint64_t now_ns = clock_now_ns();
+	struct list *node;
+
+	(void)fd;
+	(void)what;
+	loop->timer_fired = true;
+	/* First collect: a callback that sets its timer to 0 must not keep us here. */
+	while ((node = list_first(&loop->timers)) != NULL) {
+		if (LIST_ENTRY(node, struct loop_timer, node)->deadline_ns > now_ns)
+			break;
+		list_remove(node);
+		list_append(&loop->expired, node);
+	}
+	while ((node = list_first(&loop->expired)) != NULL) {
+		struct loop_timer *timer = LIST_ENTRY(node, struct loop_timer, node);
+
+		list_remove(node);
+		timer->cb(timer->ctx);
+	}
+}
+
+struct loop_timer *loop_timer_create(struct loop *loop, loop_cb *cb, void *ctx)
+{
+	struct loop_timer *timer = calloc(1, sizeof(*timer));
+
+	if (!timer)
+		return NULL;
+	timer->loop = loop;
+	timer->cb = cb;
+	timer->ctx = ctx;
+	list_init(&timer->node);
+	loop->live++;
+	return timer;
+}
+
+void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
+{
+	struct list *timers = &timer->loop->timers;
+	uint64_t now_ns = clock_now_ns();
+	struct list *before;
+
+	list_remove(&timer->node);
+	/* INT64_MAX ns: three hundred years, and still a valid time_t */
+	timer->deadline_ns = INT64_MAX;
+	if (delay_ns < INT64_MAX - now_ns)
+		timer->deadline_ns = now_ns + delay_ns;
+
+	/* Most deadlines are later than all others: look from the end. */
+	before = timers->prev;
+	while (before != timers &&
+	       LIST_ENTRY(before, struct loop_timer, node)->deadline_ns >
+		       timer->deadline_ns)
+		before = before->prev;
+	list_append(before->next, &timer->node);
+}
+
+void loop_timer_stop(struct loop_timer *timer)
+{
+	list_remove(&timer->node);
+}
+
+void loop_timer_destroy(struct loop_timer *timer)
+{
+	if (!timer)
+		return;
+	list_remove(&timer->node);
+	bury(timer->loop, &timer->grave, timer, NULL);
+}
+
+/* ---- fds and signals ---- */
+
+static void on_fd(evutil_socket_t fd, short what, void *ctx)
+{
+	struct loop_watch *watch = ctx;
+	unsigned events = 0;
+
+	if (what & EV_READ)
+		events |= LOOP_READ;
+	if (what & EV_WRITE)
+		events |= LOOP_WRITE;
+	watch->fd_cb(watch->ctx, (int)fd, events);
+}
+
+static void on_signal(evutil_socket_t signal, short what, void *ctx)
+{
+	struct loop_watch *watch = ctx;
+
+	(void)signal;
+	(void)what;
+	watch->signal_cb(watch->ctx);
+}
+
+static short libevent_events(unsigned events)
+{
+	short what = EV_PERSIST;
+
+	if (events & LOOP_READ)
+		what |= EV_READ;
+	if (events & LOOP_WRITE)
+		what |= EV_WRITE;
+	return what;
+}
+
+static int add_event(struct event *event)
+{
+	errno = 0;
+	if (event_add(event, NULL) == 0)
+		return 0;
+	return errno ? -errno : -EINVAL;
+}
+
+/* A watch around @event (taken, may be NULL), waiting if @wait. */
+static struct loop_watch *watch_finish(struct loop_watch *watch, struct loop *loop,
+				       struct event *event, bool wait)
+{
+	if (!event)
+		goto fail;
+	if (wait && add_event(event) < 0)
+		goto fail;
+	watch->loop = loop;
+	watch->event = event;
+	loop->live++;
+	return watch;
+fail:
+	if (event)
+		event_free(event);
+	free(watch);
+	return NULL;
+}
+
+struct loop_watch *loop_watch_fd(struct loop *loop, int fd, unsigned events,
+				 loop_fd_cb *cb, void *ctx)
+{
+	struct loop_watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return NULL;
+	watch->fd = fd;
+	watch->events = events;
+	watch->fd_cb = cb;
+	watch->ctx = ctx;
+	return watch_finish(
+		watch, loop,
+		event_new(loop->base, fd, libevent_events(events), on_fd, watch),
+		events != 0);
+}
+
+int loop_watch_set(struct loop_watch *watch, unsigned events)
+{
+	int r;
+
+	if (events == watch->events)
+		return 0;
+	(void)event_del(watch->event);
+	watch->events = 0;
+	if (!events)
+		return 0;
+	if (event_assign(watch->event, watch->loop->base, watch->fd,
+			 libevent_events(events), on_fd, watch) < 0)
+		return -EINVAL;
+	r = add_event(watch->event);
+	if (r == 0)
+		watch->events = events;
+	return r;
+}
+
+struct loop_watch *loop_watch_signal(struct loop *loop, int signal, loop_cb *cb,
+				     void *ctx)
+{
+	struct loop_watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return NULL;
+	watch->fd = -1;
+	watch->signal_cb = cb;
+	watch->ctx = ctx;
+	return watch_finish(watch, loop,
+			    evsignal_new(loop->base, signal, on_signal, watch), true);
+}
+
+void loop_unwatch(struct loop_watch *watch)
+{
+	if (!watch)
+		return;
+	(void)event_del(watch->event);
+	bury(watch->loop, &watch->grave, watch, watch->event);
+}
+
+/* ---- deferred tasks ---- */
+
+static void queue_init(struct task_queue *queue)
+{
+	queue->first = NULL;
+	queue->end = &queue->first;
+}
+
+static struct loop_task *queue_take(struct task_queue *queue)
+{
+	struct loop_task *task = queue->first;
+
+	if (task) {
+		queue->first = task->next;
+		if (!queue->first)
+			queue->end = &queue->first;
+		task->next = NULL;
+		task->queued = false;
+	}
+	return task;
+}
+
+static bool queue_remove(struct task_queue *queue, struct loop_task *task)
+{
+	struct loop_task **at = &queue->first;
+
+	while (*at && *at != task)
+		at = &(*at)->next;
+	if (!*at)
+		return false;
+	*at = task->next;
+	if (queue->end == &task->next)
+		queue->end = at;
+	task->next = NULL;
+	task->queued = false;
+	return true;
+}
+
+void loop_defer(struct loop *loop, struct loop_task *task)
+{
+	if (task->queued)
+		return;
+	task->queued = true;
+	task->next = NULL;
+	*loop->tasks.end = task;
+	loop->tasks.end = &task->next;
+}
+
+void loop_undefer(struct loop *loop, struct loop_task *task)
+{
+	if (task->queued && !queue_remove(&loop->tasks, task)) {
+		bool found = queue_remove(&loop->running, task);
+
+		assert(found); /* else it waits in another loop */
+	}
+}
+
+static void run_tasks(struct loop *loop)
+{
+	struct loop_task *task;
+
+	if (!loop->tasks.first)
+		return;
+	loop->running.first = loop->tasks.first;
+	loop->running.end = loop->tasks.end;
+	queue_init(&loop->tasks);
+	while ((task = queue_take(&loop->running)) != NULL)
+		task->cb(task->ctx);
+}
+
+/* ---- the loop ---- */
+
+int loop_turn(struct loop *loop, bool wait)
+{
+	int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
+	int r;
+
+	assert(!loop->in_turn);
+	r = timers_arm(loop);
+	if (r < 0)
+		return r;
+	if (!wait || loop->tasks.first)
+		flags |= EVLOOP_NONBLOCK;
+
+	loop->in_turn = true;
+	errno = 0;
+	r = event_base_loop(loop->base, flags) < 0 ? (errno ? -errno : -EIO) : 0;
+	run_tasks(loop);
+	loop->in_turn = false;
+	bury_all(loop);
+	return r;
+}
+
+int loop_run(struct loop *loop)
+{
+	int r = 0;
+
+	while (r == 0 && !loop->stop)
+		r = loop_turn(loop, true);
+	loop->stop = false;
+	return r;
+}
+
+void loop_stop(struct loop *loop)
+{
+	loop->stop = true;
+}
+
+static void on_libevent_log(int severity, const char *text)
+{
+	log_limited(severity == EVENT_LOG_DEBUG ? LOG_LEVEL_TRACE : LOG_LEVEL_DEBUG,
+		    "libevent: %s", text);
+}
+
+static int create_base(struct loop *loop)
+{
+	struct event_config *config = event_config_new();
+
+	if (!config)
+		return -ENOMEM;
+	(void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
+						    EVENT_BASE_FLAG_IGNORE_ENV |
+						    EVENT_BASE_FLAG_NO_CACHE_TIME);
+	loop->base = event_base_new_with_config(config);
+	event_config_free(config);
+	return loop->base ? 0 : -ENOMEM;
+}
+
+struct loop *loop_create(void)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+
+	if (!loop)
+		return NULL;
+	event_set_log_callback(on_libevent_log);
+	list_init(&loop->timers);
+	list_init(&loop->expired);
+	list_init(&loop->dead);
+	queue_init(&loop->tasks);
+	queue_init(&loop->running);
+	loop->armed_ns = NOT_ARMED;
+	loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (loop->timer_fd < 0 || create_base(loop) < 0)
+		goto fail;
+	loop->timer_event = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST,
+				      on_timer_fd, loop);
+	if (!loop->timer_event || add_event(loop->timer_event) < 0)
+		goto fail;
+	return loop;
+fail:
+	loop_destroy(loop);
+	return NULL;
+}
+
+void loop_destroy(struct loop *loop)
+{
+	if (!loop)
+		return;
+	assert(loop->live == 0 && !loop->in_turn);
+	while (queue_take(&loop->tasks))
+		;
+	bury_all(loop);
+	if (loop->timer_event)
+		event_free(loop->timer_event);
+	if (loop->base)
+		event_base_free(loop->base);
+	close_fd(&loop->timer_fd);
+	free(loop);
+}

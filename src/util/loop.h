@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * loop.h - the event loop: fds, one-shot timers, signals, deferred tasks
+ *
+ * A thin layer over libevent_core. One turn of the loop: wait for events, run
+ * their callbacks, then run the tasks deferred meanwhile (a task deferred by a
+ * task runs in the next turn, after fds have been looked at again, so no task
+ * can starve the sockets). All calls: loop thread only, unless said.
+ * Watches, timers and tasks may be removed inside any callback, their own too;
+ * their memory goes at the end of the turn.
+ */
+#ifndef UTIL_LOOP_H
+#define UTIL_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/compiler.h"
+
+struct loop;
+struct loop_watch;
+struct loop_timer;
+
+/* Returns owned, or NULL without memory. */
+struct loop *loop_create(void);
+/* NULL is fine. Every watch and timer must be gone. */
+void loop_destroy(struct loop *loop);
+
+/* Runs until loop_stop(). Return: 0 or -errno. */
+MUST_USE int loop_run(struct loop *loop);
+/* One turn; waits for an event if @wait and nothing is deferred. For tests. */
+MUST_USE int loop_turn(struct loop *loop, bool wait);
+/* loop_run() returns at the end of this turn; at once if it is called later. */
+void loop_stop(struct loop *loop);
+
+#define LOOP_READ  1u
+#define LOOP_WRITE 2u
+
+typedef void loop_fd_cb(void *ctx, int fd, unsigned events);
+typedef void loop_cb(void *ctx);
+
+/* Level-triggered watch on @fd (borrowed) for LOOP_READ|LOOP_WRITE. NULL without memory. */
+struct loop_watch *loop_watch_fd(struct loop *loop, int fd, unsigned events,
+				 loop_fd_cb *cb, void *ctx);
+/* Changes what is waited for (0 = nothing for now). Return: 0 or -errno. */
+MUST_USE int loop_watch_set(struct loop_watch *watch, unsigned events);
+/* @cb on @signal (SIGTERM...), in the loop. NULL without memory. */
+struct loop_watch *loop_watch_signal(struct loop *loop, int signal, loop_cb *cb, void *ctx);
+/* NULL is fine. */
+void loop_unwatch(struct loop_watch *watch);
+
+/* A timer, not armed. NULL without memory. */
+struct loop_timer *loop_timer_create(struct loop *loop, loop_cb *cb, void *ctx);
+/* One shot, at least @delay_ns from now; re-arms if armed. Resolution 1 us. */
+void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns);
+void loop_timer_stop(struct loop_timer *timer);
+/* NULL is fine. */
+void loop_timer_destroy(struct loop_timer *timer);
+
+/**
+ * struct loop_task - deferred work, embedded in its owner
+ *
+ * Initialise with cb and ctx; the rest is the loop's. Deferring a task that is
+ * already deferred does nothing.
+ */
+struct loop_task {
+	loop_cb *cb;
+	void *ctx;
+	struct loop_task *next;
+	bool queued;
+};
+
+void loop_defer(struct loop *loop, struct loop_task *task);
+/* Takes @task off; needed before its owner dies. */
+void loop_undefer(struct loop *loop, struct loop_task *task);
+
+/* CLOCK_MONOTONIC in ns. Any thread. */
+uint64_t clock_now_ns(void);
+
+#endif /* UTIL_LOOP_H */

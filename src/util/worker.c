@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ * worker.c - one thread for calls that block, reporting through the loop
+ *
+ * A job moves from the queue (under the lock) to the thread's hands, from
+ * there to the finished list (under the lock), and in the loop to the list
+ * being reported (the loop thread's own). The eventfd only says that the
+ * finished list is no longer empty.
+ */
+#include "util/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+
+#include "util/fds.h"
+#include "util/loop.h"
+
+struct job_list {
+	struct worker_job *first;
+	struct worker_job **end;
+};
+
+/**
+ * struct worker
+ * @queue:	submitted, run() not begun; under @lock
+ * @finished:	run() is over, not seen by the loop; under @lock
+ * @quit:	the thread shall end; under @lock
+ * @reporting:	done() is about to be called; loop thread
+ * @in_report:	a done() is running
+ * @destroyed:	that done() has destroyed the worker; its memory goes afterwards
+ */
+struct worker {
+	struct loop *loop;
+	struct loop_watch *watch;
+	int event_fd;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct job_list queue;
+	struct job_list finished;
+	bool quit;
+	struct job_list reporting;
+	bool in_report;
+	bool destroyed;
+};
+
+static void jobs_init(struct job_list *jobs)
+{
+	jobs->first = NULL;
+	jobs->end = &jobs->first;
+}
+
+static void jobs_append(struct job_list *jobs, struct worker_job *job)
+{
+	job->next = NULL;
+	*jobs->end = job;
+	jobs->end = &job->next;
+}
+
+static struct worker_job *jobs_take(struct job_list *jobs)
+{
+	struct worker_job *job = jobs->first;
+
+	if (job) {
+		jobs->first = job->next;
+		if (!jobs->first)
+			jobs->end = &jobs->first;
+		job->next = NULL;
+	}
+	return job;
+}
+
+static bool jobs_remove(struct job_list *jobs, struct worker_job *job)
+{
+	struct worker_job **at = &jobs->first;
+
+	while (*at && *at != job)
+		at = &(*at)->next;
+	if (!*at)
+		return false;
+	*at = job->next;
+	if (jobs->end == &job->next)
+		jobs->end = at;
+	job->next = NULL;
+	return true;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+	const uint64_t one = 1;
+
+	pthread_mutex_lock(&worker->lock);
+	while (!worker->quit) {
+		struct worker_job *job = jobs_take(&worker->queue);
+		bool first;
+
+		if (!job) {
+			pthread_cond_wait(&worker->wake, &worker->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&worker->lock);
+		job->run(job);
+		pthread_mutex_lock(&worker->lock);
+		first = !worker->finished.first;
+		jobs_append(&worker->finished, job);
+		if (first && write(worker->event_fd, &one, sizeof(one)) < 0)
+			assert(errno == EAGAIN); /* full counter: readable anyway */
+	}
+	pthread_mutex_unlock(&worker->lock);
+	return NULL;
+}
+
+/* Some jobs have finished. */
+static void on_finished(void *ctx, int fd, unsigned events)
+{
+	struct worker *worker = ctx;
+	struct worker_job *job;
+	uint64_t count;
+
+	(void)events;
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;
+	pthread_mutex_lock(&worker->lock);
+	while ((job = jobs_take(&worker->finished)) != NULL)
+		jobs_append(&worker->reporting, job);
+	pthread_mutex_unlock(&worker->lock);
+
+	worker->in_report = true;
+	while (!worker->destroyed && (job = jobs_take(&worker->reporting)) != NULL)
+		job->done(job);
+	worker->in_report = false;
+	if (worker->destroyed)
+		free(worker);
+}
+
+/* Starts the thread with all but the signals of its own faults blocked, so
+ * that SIGTERM and friends always meet the loop thread. */
+static int start_thread(struct worker *worker, const char *name)
+{
+	sigset_t blocked, before;
+	int r;
+
+	(void)sigfillset(&blocked);
+	(void)sigdelset(&blocked, SIGBUS);
+	(void)sigdelset(&blocked, SIGSEGV);
+	(void)sigdelset(&blocked, SIGILL);
+	(void)sigdelset(&blocked, SIGFPE);
+	(void)pthread_sigmask(SIG_SETMASK, &blocked, &before);
+	r = pthread_create(&worker->thread, NULL, worker_main, worker);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r == 0)
+		(void)pthread_setname_np(worker->thread, name);
+	return -r;
+}
+
+struct worker *worker_create(struct loop *loop, const char *name)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+
+	if (!worker)
+		return NULL;
+	worker->loop = loop;
+	jobs_init(&worker->queue);
+	jobs_init(&worker->finished);
+	jobs_init(&worker->reporting);
+	pthread_mutex_init(&worker->lock, NULL);
+	pthread_cond_init(&worker->wake, NULL);
+
+	worker->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (worker->event_fd < 0)
+		goto fail;
+	worker->watch =
+		loop_watch_fd(loop, worker->event_fd, LOOP_READ, on_finished, worker);
+	if (!worker->watch || start_thread(worker, name) < 0)
+		goto fail;
+	return worker;
+fail:
+	loop_unwatch(worker->watch);
+	close_fd(&worker->event_fd);
+	pthread_cond_destroy(&worker->wake);
+	pthread_mutex_destroy(&worker->lock);
+	free(worker);
+	return NULL;
+}
+
+void worker_submit(struct worker *worker, struct worker_job *job)
+{
+	pthread_mutex_lock(&worker->lock);
+	jobs_append(&worker->queue, job);
+	pthread_cond_signal(&worker->wake);
+	pthread_mutex_unlock(&worker->lock);
+}
+
+bool worker_withdraw(struct worker *worker, struct worker_job *job)
+{
+	bool found;
+
+	pthread_mutex_lock(&worker->lock);
+	found = jobs_remove(&worker->queue, job);
+	pthread_mutex_unlock(&worker->lock);
+	return found;
+}
+
+void worker_destroy(struct worker *worker)
+{
+	if (!worker)
+		return;
+
+	pthread_mutex_lock(&worker->lock);
+	worker->quit = true;
+	pthread_cond_signal(&worker->wake);
+	pthread_mutex_unlock(&worker->lock);
+	(void)pthread_join(worker->thread, NULL);
+
+	loop_unwatch(worker->watch);
+	close_fd(&worker->event_fd);
+	pthread_cond_destroy(&worker->wake);
+	pthread_mutex_destroy(&worker->lock);
+	if (worker->in_report)
+		worker->destroyed = true;
+	else
+		free(worker);
+}
