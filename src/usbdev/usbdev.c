@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT
+ * usbdev.c - bookkeeping at the boundary between xHCI and USB devices
+ *
+ * Counts transfers, keeps completions in order and out of the operations. A
+ * transfer that is completed "soon" waits on usbdev->soon for a deferred task.
+ * The asserts are for bugs above or below the boundary; no guest, device or
+ * image can make them fail by what it sends.
+ */
+#include "usbdev/usbdev.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* In usbdev_transfer.phase. Not "idle" but 0, as a new transfer comes zeroed. */
+enum phase {
+	PHASE_IDLE,      /* with its owner */
+	PHASE_SUBMITTED, /* with the back end */
+	PHASE_SOON,      /* completed by the back end, waits for the deferred task */
+};
+
+#define COPY_IOV_MAX 16
+
+/* One step of a copy: the next pieces of [offset, length). Return: entries or -EFAULT. */
+static int next_pieces(struct usbdev_transfer *transfer, uint32_t offset, uint32_t len,
+		       struct iovec *iov, int iov_max)
+{
+	int r = usbdev_transfer_iov(transfer, offset, len, iov, iov_max);
+
+	return r == 0 ? -EFAULT : r;
+}
+
+int usbdev_transfer_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t len,
+			struct iovec *iov, int iov_max)
+{
+	assert(offset <= transfer->length_bytes);
+	assert(len <= transfer->length_bytes - offset);
+
+	if (len == 0)
+		return 0;
+	if (!transfer->iov)
+		return -EFAULT;
+	return transfer->iov(transfer, offset, len, iov, iov_max);
+}
+
+int usbdev_transfer_read(struct usbdev_transfer *transfer, uint32_t offset, void *buf,
+			 uint32_t len)
+{
+	struct iovec iov[COPY_IOV_MAX];
+	uint8_t *to = buf;
+
+	while (len > 0) {
+		int n = next_pieces(transfer, offset, len, iov, COPY_IOV_MAX);
+
+		if (n < 0)
+			return n;
+		for (int i = 0; i < n; i++) {
+			uint32_t piece = (uint32_t)iov[i].iov_len;
+
+			assert(iov[i].iov_len <= len);
+			memcpy(to, iov[i].iov_base, piece);
+			to += piece;
+			offset += piece;
+			len -= piece;
+		}
+	}
+	return 0;
+}
+
+int usbdev_transfer_write(struct usbdev_transfer *transfer, uint32_t offset,
+			  const void *buf, uint32_t len)
+{
+	struct iovec iov[COPY_IOV_MAX];
+	const uint8_t *from = buf;
+
+	while (len > 0) {
+		int n = next_pieces(transfer, offset, len, iov, COPY_IOV_MAX);
+
+		if (n < 0)
+			return n;
+		for (int i = 0; i < n; i++) {
+			uint32_t piece = (uint32_t)iov[i].iov_len;
+
+			assert(iov[i].iov_len <= len);
+			memcpy(iov[i].iov_base, from, piece);
+			from += piece;
+			offset += piece;
+			len -= piece;
+		}
+	}
+	return 0;
+}
+
+/* The transfer goes back to its owner. @dev may be destroyed by it if this was
+ * the last one. */
+static void hand_back(struct usbdev *dev, struct usbdev_transfer *transfer)
+{
+	assert(dev->in_flight > 0);
+	dev->in_flight--;
+	transfer->phase = PHASE_IDLE;
+	transfer->done(transfer);
+}
+
+static void set_result(struct usbdev_transfer *transfer, enum usbdev_status status,
+		       uint32_t actual_bytes)
+{
+	assert(transfer->phase == PHASE_SUBMITTED); /* else: completed twice */
+	assert(actual_bytes <= transfer->length_bytes);
+
+	list_remove(&transfer->node);
+	transfer->status = status;
+	transfer->actual_bytes = actual_bytes;
+}
+
+/* Deferred. Only those that waited when the turn began: what their owners
+ * submit now and completes at once is for the next turn. */
+static void on_soon(void *ctx)
+{
+	struct usbdev *dev = ctx;
+	struct list batch;
+
+	list_init(&batch);
+	while (!list_empty(&dev->soon)) {
+		struct list *node = list_first(&dev->soon);
+
+		list_remove(node);
+		list_append(&batch, node);
+	}
+	while (!list_empty(&batch)) {
+		struct list *node = list_first(&batch);
+
+		list_remove(node);
+		hand_back(dev, LIST_ENTRY(node, struct usbdev_transfer, node));
+	}
+}
+
+int usbdev_init(struct usbdev *dev, const struct usbdev_ops *ops, struct loop *loop,
+		enum usbdev_speed speed, const char *label)
+{
+	assert(ops->submit && ops->cancel && ops->reset && ops->destroy);
+
+	dev->ops = ops;
+	dev->speed = speed;
+	dev->loop = loop;
+	dev->events = NULL;
+	dev->events_ctx = NULL;
+	dev->in_flight = 0;
+	(void)snprintf(dev->label, sizeof(dev->label), "%s", label);
+	list_init(&dev->soon);
+	dev->soon_task = (struct loop_task){.cb = on_soon, .ctx = dev};
+	return 0;
+}
+
+void usbdev_finish(struct usbdev *dev)
+{
+	assert(dev->in_flight == 0);
+	loop_undefer(dev->loop, &dev->soon_task);
+}
+
+void usbdev_complete(struct usbdev *dev, struct usbdev_transfer *transfer,
+		     enum usbdev_status status, uint32_t actual_bytes)
+{
+	/* must not overtake those of the same endpoint that still wait */
+	if (!list_empty(&dev->soon)) {
+		usbdev_complete_soon(dev, transfer, status, actual_bytes);
+		return;
+	}
+	set_result(transfer, status, actual_bytes);
+	hand_back(dev, transfer);
+}
+
+void usbdev_complete_soon(struct usbdev *dev, struct usbdev_transfer *transfer,
+			  enum usbdev_status status, uint32_t actual_bytes)
+{
+	set_result(transfer, status, actual_bytes);
+	transfer->phase = PHASE_SOON;
+	list_append(&dev->soon, &transfer->node);
+	loop_defer(dev->loop, &dev->soon_task);
+}
+
+void usbdev_reset_done(struct usbdev *dev, int result)
+{
+	if (dev->events && dev->events->reset_done)
+		dev->events->reset_done(dev->events_ctx, result);
+}
+
+void usbdev_gone(struct usbdev *dev)
+{
+	if (dev->events && dev->events->gone)
+		dev->events->gone(dev->events_ctx);
+}
+
+void usbdev_wake(struct usbdev *dev)
+{
+	if (dev->events && dev->events->wake)
+		dev->events->wake(dev->events_ctx);
+}
+
+void usbdev_set_events(struct usbdev *dev, const struct usbdev_events *events, void *ctx)
+{
+	dev->events = events;
+	dev->events_ctx = ctx;
+}
+
+void usbdev_submit(struct usbdev *dev, struct usbdev_transfer *transfer)
+{
+	assert(transfer->done);
+
+	list_init(&transfer->node);
+	transfer->actual_bytes = 0;
+	transfer->status = USBDEV_STATUS_OK;
+	transfer->cancelled = false;
+	transfer->phase = PHASE_SUBMITTED;
+	dev->in_flight++;
+	dev->ops->submit(dev, transfer);
+}
+
+void usbdev_cancel(struct usbdev *dev, struct usbdev_transfer *transfer)
+{
+	assert(transfer->phase != PHASE_IDLE);
+
+	/* one that already ended keeps its result */
+	if (transfer->phase == PHASE_SOON)
+		return;
+	transfer->cancelled = true;
+	dev->ops->cancel(dev, transfer);
+}
+
+void usbdev_endpoint_reset(struct usbdev *dev, uint8_t ep_addr)
+{
+	if (dev->ops->endpoint_reset)
+		dev->ops->endpoint_reset(dev, ep_addr);
+}
+
+void usbdev_reset(struct usbdev *dev)
+{
+	dev->ops->reset(dev);
+}
+
+void usbdev_suspend(struct usbdev *dev, bool suspended)
+{
+	if (dev->ops->suspend)
+		dev->ops->suspend(dev, suspended);
+}
+
+void usbdev_destroy(struct usbdev *dev)
+{
+	if (!dev)
+		return;
+	assert(dev->in_flight == 0);
+	dev->ops->destroy(dev);
+}

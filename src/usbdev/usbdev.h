@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT
+ * usbdev.h - THE boundary between the xHCI model and USB devices
+ *
+ * Operations go down (struct usbdev_ops), completions and events come up. Above
+ * it nobody knows whether a device is emulated or a real one; below it nobody
+ * knows rings, TRBs or guest addresses. All of it: loop thread only; a back
+ * end with blocking work uses a worker of its own and reports in the loop.
+ *
+ * The rules of a transfer, which everything else rests on:
+ *  - submit hands it down; from then on it completes exactly once, by
+ *    usbdev_complete(), whatever happens (cancel, unplug, reset, destroy);
+ *  - never from inside submit, cancel or any other op: a back end that knows
+ *    the result at once defers (see usbdev_complete_soon());
+ *  - transfers of one endpoint (and stream) complete in the order submitted,
+ *    also when cancelled;
+ *  - its data is reached through usbdev_transfer_iov()/_read()/_write() only, in
+ *    the loop thread, and the pointers are good until the loop turn ends.
+ */
+#ifndef USBDEV_USBDEV_H
+#define USBDEV_USBDEV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "util/compiler.h"
+#include "util/list.h"
+#include "util/loop.h"
+
+struct usbdev;
+struct usbdev_transfer;
+
+/* Values of the xHCI default Port Speed IDs (7.2.2.1.1). */
+enum usbdev_speed {
+	USBDEV_SPEED_UNKNOWN = 0,
+	USBDEV_SPEED_FULL = 1,
+	USBDEV_SPEED_LOW = 2,
+	USBDEV_SPEED_HIGH = 3,
+	USBDEV_SPEED_SUPER = 4,
+	USBDEV_SPEED_SUPER_PLUS = 5,
+};
+
+static inline bool usbdev_speed_is_usb3(enum usbdev_speed speed)
+{
+	return speed >= USBDEV_SPEED_SUPER;
+}
+
+/* bmAttributes transfer types of an endpoint descriptor (USB 2.0 9.6.6). */
+enum usbdev_type {
+	USBDEV_TYPE_CONTROL = 0,
+	USBDEV_TYPE_ISOCHRONOUS = 1,
+	USBDEV_TYPE_BULK = 2,
+	USBDEV_TYPE_INTERRUPT = 3,
+};
+
+enum usbdev_status {
+	USBDEV_STATUS_OK,        /* done; actual may be less than length (short packet) */
+	USBDEV_STATUS_STALL,     /* the endpoint is halted, or a control request refused */
+	USBDEV_STATUS_ERROR,     /* CRC, timeout, no answer: USB Transaction Error */
+	USBDEV_STATUS_BABBLE,    /* the device sent more than asked for */
+	USBDEV_STATUS_CANCELLED, /* by usbdev_cancel(); actual says how far it got */
+	USBDEV_STATUS_GONE,      /* the device is not there any more */
+	USBDEV_STATUS_MEMORY,    /* the data could not be reached in guest memory */
+};
+
+/* The eight bytes of a SETUP packet (USB 2.0 9.3), parsed. */
+struct usbdev_setup {
+	uint8_t request_type;
+	uint8_t request;
+	uint16_t value;
+	uint16_t index;
+	uint16_t length;
+};
+
+#define USBDEV_DIR_IN 0x80u /* in ep_addr and request_type */
+
+/**
+ * struct usbdev_transfer - one USB transfer: a whole TD, never a part of it
+ * @ep_addr:	bEndpointAddress; 0 for control
+ * @type:	transfer type
+ * @stream_id:	0 = no streams
+ * @setup:	control only. The data stage has the direction of request_type
+ * @length_bytes: bytes to move (for control: of the data stage; may differ
+ *		from setup.length, devices answer at most the smaller)
+ * @actual_bytes: bytes moved, set by the back end before completing
+ * @status:	likewise
+ * @owner:	the submitter's; the callbacks below get the transfer itself
+ * @iov:	see usbdev_transfer_iov()
+ * @done:	called exactly once, in the loop, never inside an op
+ * @node:	the back end's own, for its queues; @backend likewise
+ */
+struct usbdev_transfer {
+	uint8_t ep_addr;
+	enum usbdev_type type;
+	uint16_t stream_id;
+	struct usbdev_setup setup;
+	uint32_t length_bytes;
+	uint32_t actual_bytes;
+	enum usbdev_status status;
+	void *owner;
+	int (*iov)(struct usbdev_transfer *transfer, uint32_t offset, uint32_t len,
+		   struct iovec *iov, int iov_max);
+	void (*done)(struct usbdev_transfer *transfer);
+	struct list node;
+	void *backend;
+	bool cancelled; /* usbdev_cancel() was called */
+	uint8_t phase;  /* usbdev.c's own: enum phase there */
+};
+
+static inline bool usbdev_transfer_is_in(const struct usbdev_transfer *transfer)
+{
+	return transfer->type == USBDEV_TYPE_CONTROL ?
+		(transfer->setup.request_type & USBDEV_DIR_IN) != 0 :
+		(transfer->ep_addr & USBDEV_DIR_IN) != 0;
+}
+
+/**
+ * usbdev_transfer_iov() - host memory of [@offset, @offset + @len) of the data
+ *
+ * Return: entries used, which may cover less than @len when @iov_max is
+ * reached (call again from there), or -EFAULT. @offset + @len must be within
+ * length_bytes. Pointers are good in this loop turn only; the bytes are the
+ * guest's, which may change them at any time.
+ */
+MUST_USE int usbdev_transfer_iov(struct usbdev_transfer *transfer, uint32_t offset,
+				 uint32_t len, struct iovec *iov, int iov_max);
+/* Copy data of an OUT transfer to @buf, or @buf into an IN transfer.
+ * Return: 0 or -EFAULT. */
+MUST_USE int usbdev_transfer_read(struct usbdev_transfer *transfer, uint32_t offset,
+				  void *buf, uint32_t len);
+MUST_USE int usbdev_transfer_write(struct usbdev_transfer *transfer, uint32_t offset,
+				   const void *buf, uint32_t len);
+
+/**
+ * struct usbdev_ops - a back end
+ *
+ * @submit:	takes the transfer until it completes. Refusals too are completions
+ * @cancel:	ends a submitted transfer soon (never blocks); it still completes
+ *		once: CANCELLED, or as it really ended. Repeated calls are fine
+ * @endpoint_reset: the guest's Reset Endpoint with TSP=0: host-side halt and
+ *		data toggle of @ep_addr go to their start state (4.6.8). May be NULL
+ * @reset:	USB reset of the port: the device goes to its default state, all its
+ *		transfers are cancelled. Calls usbdev_reset_done() later, exactly once
+ * @suspend:	the port goes to U3 (true) or back to U0. May be NULL
+ * @destroy:	frees the back end. All transfers have completed before
+ */
+struct usbdev_ops {
+	const char *name;
+	void (*submit)(struct usbdev *dev, struct usbdev_transfer *transfer);
+	void (*cancel)(struct usbdev *dev, struct usbdev_transfer *transfer);
+	void (*endpoint_reset)(struct usbdev *dev, uint8_t ep_addr);
+	void (*reset)(struct usbdev *dev);
+	void (*suspend)(struct usbdev *dev, bool suspended);
+	void (*destroy)(struct usbdev *dev);
+};
+
+/* What the user of a device (the port it is plugged into) wants to hear. Never
+ * called inside an op.
+ * @reset_done:	answer to usbdev_reset(); 0 or -errno
+ * @gone:	the device has been pulled. Transfers complete as GONE, before or after
+ * @wake:	remote wake-up: a suspended device wants to talk */
+struct usbdev_events {
+	void (*reset_done)(void *ctx, int result);
+	void (*gone)(void *ctx);
+	void (*wake)(void *ctx);
+};
+
+#define USBDEV_NAME_BYTES 64u
+
+/**
+ * struct usbdev - embedded in each back end's own struct as first member
+ * @in_flight:	transfers submitted and not completed, counted by usbdev.c
+ * @label:	for log lines and lists, e.g. "stick:disk.img"
+ */
+struct usbdev {
+	const struct usbdev_ops *ops;
+	enum usbdev_speed speed;
+	struct loop *loop;
+	const struct usbdev_events *events; /* NULL while not plugged in */
+	void *events_ctx;
+	unsigned in_flight;
+	char label[USBDEV_NAME_BYTES];
+	struct list soon; /* completed, done() not yet called */
+	struct loop_task soon_task;
+};
+
+/* For back ends: sets up the common part of a zeroed struct. Return: 0 or -errno. */
+MUST_USE int usbdev_init(struct usbdev *dev, const struct usbdev_ops *ops, struct loop *loop,
+			 enum usbdev_speed speed, const char *label);
+/* For back ends, inside their destroy. in_flight must be 0. */
+void usbdev_finish(struct usbdev *dev);
+
+/* For back ends. Completes with transfer->status and ->actual_bytes set, from
+ * a loop callback that is no op. */
+void usbdev_complete(struct usbdev *dev, struct usbdev_transfer *transfer,
+		     enum usbdev_status status, uint32_t actual_bytes);
+/* The same from anywhere in the loop thread, inside ops too: done() is called
+ * in a deferred task, in the order of these calls. */
+void usbdev_complete_soon(struct usbdev *dev, struct usbdev_transfer *transfer,
+			  enum usbdev_status status, uint32_t actual_bytes);
+/* For back ends: the events, from a loop callback that is no op. */
+void usbdev_reset_done(struct usbdev *dev, int result);
+void usbdev_gone(struct usbdev *dev);
+void usbdev_wake(struct usbdev *dev);
+
+/* For the user of a device. */
+void usbdev_set_events(struct usbdev *dev, const struct usbdev_events *events, void *ctx);
+void usbdev_submit(struct usbdev *dev, struct usbdev_transfer *transfer);
+void usbdev_cancel(struct usbdev *dev, struct usbdev_transfer *transfer);
+void usbdev_endpoint_reset(struct usbdev *dev, uint8_t ep_addr);
+void usbdev_reset(struct usbdev *dev);
+void usbdev_suspend(struct usbdev *dev, bool suspended);
+/* in_flight must be 0. NULL is fine. */
+void usbdev_destroy(struct usbdev *dev);
+
+#endif /* USBDEV_USBDEV_H */
