@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""The USB controller of a test VM: usbvfiod, or QEMU's own qemu-xhci to tell faults of the rig from faults of usbvfiod.
+
+Both take the same devices and give QEMU its arguments; tests need not know which one they use.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 30
+
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+
+
+@dataclass
+class Stick:
+    """An emulated USB stick backed by an image file. Without a speed the back end chooses."""
+
+    image: Path
+    readonly: bool = False
+    speed: str = ""
+
+
+@dataclass
+class Keyboard:
+    """An emulated keyboard. What is written to the FIFO `typed` is typed on it."""
+
+    typed: Path | None = None
+
+
+def is_listening(socket_path):
+    """Whether a process listens on that path, found out without connecting to it."""
+    accepts_connections = 0x10000
+    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+        words = line.split(maxsplit=7)
+        if len(words) == 8 and words[7] == str(socket_path):
+            return bool(int(words[3], 16) & accepts_connections)
+    return False
+
+
+class Usbvfiod:
+    """A running usbvfiod with the devices given."""
+
+    name = "usbvfiod"
+
+    def __init__(self, binary, devices, options=(), log=None):
+        # The name of a Unix socket must be short, so it is not among pytest's folders.
+        self.folder = Path(tempfile.mkdtemp(prefix="usbvfiod-"))
+        self.socket = self.folder / "usb.sock"
+        self.log = Path(log) if log else self.folder / "daemon.log"
+        command = [binary, "--socket-path", self.socket, *options]
+        for device in devices:
+            command += ["--device", self._spec(device)]
+        with open(self.log, "wb") as log_file:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file,
+                                            env={**SANITIZER_OPTIONS, **os.environ})
+        self._await_socket()
+
+    @staticmethod
+    def _spec(device):
+        if isinstance(device, Stick):
+            spec = f"stick:file={device.image}"
+            spec += ",readonly" if device.readonly else ""
+            return spec + (f",speed={device.speed}" if device.speed else "")
+        return "keyboard" + (f":input={device.typed}" if device.typed else "")
+
+    def _await_socket(self):
+        # The daemon says nothing to whoever starts it by hand, so its socket has to be looked for.
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not is_listening(self.socket):
+            status = self.process.poll()
+            assert status is None, f"usbvfiod ended with {status} at start: {self.log_text()}"
+            assert time.monotonic() < deadline, f"usbvfiod does not listen on {self.socket}: {self.log_text()}"
+            time.sleep(0.005)
+
+    def qemu_arguments(self, bus=""):
+        device = {"driver": "vfio-user-pci", "id": "usb", "socket": {"type": "unix", "path": str(self.socket)}}
+        if bus:
+            device["bus"] = bus
+        return ["-device", json.dumps(device)]
+
+    def plug(self, qmp, bus):
+        """Plug the controller into a running VM."""
+        qmp.command("device_add", driver="vfio-user-pci", id="usb", bus=bus,
+                    socket={"type": "unix", "path": str(self.socket)})
+
+    def type(self, _qmp, text, device):
+        with open(device.typed, "w", encoding="ascii") as fifo:
+            fifo.write(text)
+
+    def log_text(self):
+        return self.log.read_text(errors="replace")
+
+    def stop(self):
+        """End the daemon as an operator would, and demand a clean end."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(STOP_TIMEOUT_S)
+            assert status == 0, f"usbvfiod ended with {status}:\n{self.log_text()}"
+            assert not self.socket.exists(), "usbvfiod left its socket behind"
+            for sign in ("runtime error:", "AddressSanitizer", "LeakSanitizer"):
+                assert sign not in self.log_text(), self.log_text()
+        finally:
+            self.process.kill()
+            self.process.wait()
+            if self.log.parent != self.folder:
+                shutil.rmtree(self.folder)
+
+
+class QemuXhci:
+    """QEMU's own controller and devices, which live in the QEMU process."""
+
+    name = "qemu-xhci"
+    socket = None
+
+    def __init__(self, _binary, devices, options=(), log=None):
+        self.devices = devices
+        self.options = options
+        self.log = log
+        # Ports 1-4 are for either speed, 5-8 for USB 2 only.
+        self.controller = {"driver": "qemu-xhci", "id": "usb", "p2": 8, "p3": 4}
+        if "--no-msix" in options:
+            self.controller |= {"msi": "on", "msix": "off"}
+
+    def _usb_devices(self):
+        ports = {"": iter((1, 2, 3, 4)), "high": iter((5, 6, 7, 8))}
+        for number, device in enumerate(self.devices):
+            if isinstance(device, Keyboard):
+                yield number, device, {"driver": "usb-kbd", "port": str(next(ports["high"]))}
+                continue
+            speed = device.speed if device.speed == "high" else ""
+            yield number, device, {"driver": "usb-storage", "drive": f"drive{number}", "port": str(next(ports[speed]))}
+
+    def qemu_arguments(self, bus=""):
+        arguments = ["-device", json.dumps(self.controller | ({"bus": bus} if bus else {}))]
+        for number, device, usb_device in self._usb_devices():
+            if isinstance(device, Stick):
+                readonly = "on" if device.readonly else "off"
+                arguments += ["-drive", f"if=none,id=drive{number},format=raw,file={device.image},readonly={readonly}"]
+            arguments += ["-device", json.dumps(usb_device | {"id": f"device{number}", "bus": "usb.0"})]
+        return arguments
+
+    def plug(self, qmp, bus):
+        qmp.command("device_add", **self.controller, bus=bus)
+        for number, device, usb_device in self._usb_devices():
+            if isinstance(device, Stick):
+                qmp.command("blockdev-add", **{"driver": "raw", "node-name": f"again{number}",
+                                               "file": {"driver": "file", "filename": str(device.image)}})
+                usb_device["drive"] = f"again{number}"
+            qmp.command("device_add", **usb_device, id=f"device{number}", bus="usb.0")
+
+    def type(self, qmp, text, _device):
+        names = {"\n": "ret"}
+        for letter in text:
+            qmp.command("send-key", keys=[{"type": "qcode", "data": names.get(letter, letter)}])
+
+    def log_text(self):
+        return ""
+
+    def stop(self):
+        """Nothing of its own to end."""
+
+
+CONTROLLERS = {kind.name: kind for kind in (Usbvfiod, QemuXhci)}
