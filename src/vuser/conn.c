@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT
+ * conn.c - one connection: bytes and fds in, messages out of them, replies back
+ */
+#include "vuser/conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "util/fds.h"
+#include "util/log.h"
+#include "util/loop.h"
+#include "vuser/command.h"
+#include "vuser/server_priv.h"
+
+struct vuser_conn *vuser_conn_create(struct vuser_server *server, int fd)
+{
+	struct vuser_conn *conn = calloc(1, sizeof(*conn));
+
+	if (!conn) {
+		close_fd(&fd);
+		return NULL;
+	}
+	list_init(&conn->link);
+	conn->server = server;
+	conn->fd = fd;
+	vuser_irqs_init(&conn->irqs);
+	/* pages of these come into being when first used */
+	conn->in = malloc(VUSER_MSG_MAX);
+	conn->out = malloc(VUSER_MSG_MAX);
+	if (!conn->in || !conn->out) {
+		vuser_conn_destroy(conn);
+		return NULL;
+	}
+	return conn;
+}
+
+static void close_fds(int *fds, unsigned nfds)
+{
+	for (unsigned i = 0; i < nfds; i++)
+		close_fd(&fds[i]);
+}
+
+void vuser_conn_destroy(struct vuser_conn *conn)
+{
+	if (!conn)
+		return;
+	list_remove(&conn->link);
+	loop_unwatch(conn->watch);
+	close_fds(conn->fds, conn->nfds);
+	vuser_irqs_finish(&conn->irqs);
+	close_fd(&conn->fd);
+	free(conn->in);
+	free(conn->out);
+	free(conn);
+}
+
+/* Sends what waits. */
+static void flush(struct vuser_conn *conn)
+{
+	while (conn->out_start < conn->out_end && !conn->closing) {
+		struct iovec iov = {
+			.iov_base = conn->out + conn->out_start,
+			.iov_len = conn->out_end - conn->out_start,
+		};
+		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+		ssize_t n = sendmsg(conn->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n >= 0)
+			conn->out_start += (size_t)n;
+		else if (errno == EAGAIN)
+			return;
+		else if (errno != EINTR)
+			conn->closing = true;
+	}
+	conn->out_start = 0;
+	conn->out_end = 0;
+}
+
+uint8_t *vuser_conn_reply_payload(struct vuser_conn *conn)
+{
+	return conn->out + VUSER_HEADER_SIZE;
+}
+
+void vuser_conn_reply(struct vuser_conn *conn, const struct vuser_header *request,
+		      int error, size_t len)
+{
+	struct vuser_header header = {
+		.id = request->id,
+		.cmd = request->cmd,
+		.size = (uint32_t)(VUSER_HEADER_SIZE + len),
+		.flags = VUSER_FLAG_TYPE_REPLY | (error ? VUSER_FLAG_ERROR : 0),
+		.error = (uint32_t)error,
+	};
+
+	assert(conn->out_end == 0 && !(request->flags & VUSER_FLAG_NO_REPLY));
+	assert(len <= VUSER_MSG_MAX - VUSER_HEADER_SIZE);
+
+	memcpy(conn->out, &header, sizeof(header));
+	conn->out_end = header.size;
+	flush(conn);
+}
+
+/* Adds what came with a recvmsg() to the fds of the last message begun. */
+static void take_fds(struct vuser_conn *conn, struct msghdr *msg)
+{
+	if (msg->msg_flags & MSG_CTRUNC)
+		conn->fds_lost = true;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t count;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			if (conn->nfds < VUSER_FDS_MAX) {
+				conn->fds[conn->nfds++] = fd;
+			} else {
+				conn->fds_lost = true;
+				close_fd(&fd);
+			}
+		}
+	}
+}
+
+/* How many bytes to ask for: a batch, or just the rest of an incomplete message. */
+static size_t receive_want(const struct vuser_conn *conn)
+{
+	size_t have = conn->in_end;
+	struct vuser_header header;
+
+	if (have == 0)
+		return VUSER_BATCH_BYTES;
+	if (have < sizeof(header))
+		return sizeof(header) - have;
+	memcpy(&header, conn->in, sizeof(header));
+	return header.size - have;
+}
+
+/* Return: true if there may be more in the socket. */
+static bool receive(struct vuser_conn *conn)
+{
+	/* SO_PASSCRED may be set on a socket that was handed to us */
+	union {
+		char bytes[CMSG_SPACE(VUSER_FDS_MAX * sizeof(int)) +
+			   CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr align;
+	} control;
+	size_t want = receive_want(conn);
+	struct iovec iov = {.iov_base = conn->in + conn->in_end, .iov_len = want};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t n;
+
+	do {
+		n = recvmsg(conn->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0) {
+		if (n == 0 || errno != EAGAIN)
+			conn->closing = true;
+		return false;
+	}
+	take_fds(conn, &msg);
+	conn->in_end += (size_t)n;
+	/* fds end a recvmsg() early */
+	return (size_t)n == want || msg.msg_controllen > 0;
+}
+
+/* The message at the start of the input. Return: 1 if it is complete, 0 if not,
+ * -errno if what claims to be a message cannot be one. */
+static int next_message(struct vuser_conn *conn, struct vuser_msg *msg)
+{
+	size_t have = conn->in_end - conn->in_start;
+	size_t size_max = conn->agreed ? VUSER_MSG_MAX : VUSER_VERSION_MSG_MAX;
+	const uint8_t *at = conn->in + conn->in_start;
+
+	if (have < VUSER_HEADER_SIZE)
+		return 0;
+	*msg = (struct vuser_msg){0};
+	memcpy(&msg->header, at, sizeof(msg->header));
+	if (msg->header.size < VUSER_HEADER_SIZE || msg->header.size > size_max)
+		return -EINVAL;
+	if (have < msg->header.size)
+		return 0;
+	msg->payload = at + VUSER_HEADER_SIZE;
+	msg->payload_len = msg->header.size - VUSER_HEADER_SIZE;
+	if (have == msg->header.size) {
+		msg->fds = conn->fds;
+		msg->nfds = conn->nfds;
+		msg->fds_lost = conn->fds_lost;
+	}
+	return 1;
+}
+
+/* The stream cannot be followed any further. */
+static void refuse_stream(struct vuser_conn *conn, const struct vuser_header *header,
+			  int error)
+{
+	log_limited(LOG_LEVEL_WARN,
+		    "vfio-user: message of %u bytes (command %u) refused, closing the "
+		    "connection",
+		    header->size, header->cmd);
+	if (!(header->flags & VUSER_FLAG_NO_REPLY))
+		vuser_conn_reply(conn, header, error, 0);
+	conn->closing = true;
+}
+
+/* Handles the complete messages of the input. Return: how many. */
+static unsigned handle_input(struct vuser_conn *conn)
+{
+	unsigned handled = 0;
+	struct vuser_msg msg;
+
+	while (!conn->closing && conn->out_end == 0) {
+		int r = next_message(conn, &msg);
+
+		if (r < 0)
+			refuse_stream(conn, &msg.header, -r);
+		if (r <= 0)
+			break;
+		vuser_command_handle(conn, &msg);
+		handled++;
+		if (msg.fds) {
+			close_fds(msg.fds, msg.nfds);
+			conn->nfds = 0;
+			conn->fds_lost = false;
+		}
+		conn->in_start += msg.header.size;
+	}
+	if (conn->out_end == 0 && conn->in_start > 0) {
+		/* at most one incomplete message is left: bring it to the front */
+		conn->in_end -= conn->in_start;
+		memmove(conn->in, conn->in + conn->in_start, conn->in_end);
+		conn->in_start = 0;
+	}
+	return handled;
+}
+
+bool vuser_conn_run(struct vuser_conn *conn)
+{
+	unsigned handled = 0;
+	bool more = true;
+
+	flush(conn);
+	for (;;) {
+		handled += handle_input(conn);
+		if (conn->closing || conn->out_end > 0)
+			return false;
+		if (!more || handled >= VUSER_RUN_MESSAGES)
+			return more;
+		more = receive(conn);
+	}
+}

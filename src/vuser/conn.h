@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT
+ * conn.h - one connection: bytes and fds in, messages out of them, replies back
+ *
+ * Receiving is batched: one recvmsg() may bring many messages. The kernel ends
+ * a recvmsg() behind the piece of data that carried fds, and a sender attaches
+ * fds to the first byte of a message, so fds belong to the last message that
+ * has begun in what was received. While a message is incomplete only its own
+ * rest is asked for, so that fds of a later one cannot mix with its own.
+ *
+ * A message owns its fds. A handler takes one by index (steal_fd); whatever is
+ * left is closed when the handler returns, on every path.
+ *
+ * Each reply is one sendmsg(): clients read replies with fixed sizes or take
+ * a short first read as an error. When the socket is full the rest of that one
+ * reply waits and nothing more is read until it has left: what we hold for a
+ * client is bounded by one message in each direction.
+ */
+#ifndef VUSER_CONN_H
+#define VUSER_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/compiler.h"
+#include "util/list.h"
+#include "vuser/irq.h"
+#include "vuser/version.h"
+#include "vuser/wire.h"
+
+struct loop_watch;
+struct vuser_server;
+
+/* Bytes asked for at once while no large message is on its way. */
+#define VUSER_BATCH_BYTES 16384u
+/* Messages handled in one go, then other fds and deferred work get their turn. A batch is
+ * finished once received, so a few more can come of it. */
+#define VUSER_RUN_MESSAGES 256u
+
+/**
+ * struct vuser_conn - a connection and what its client gave us
+ * @link:	in the server's list of connections
+ * @server:	borrowed
+ * @fd:		owned
+ * @in:		received bytes, VUSER_MSG_MAX of room: a message begins at @in_start,
+ *		bytes are valid up to @in_end
+ * @fds:	owned: of the last message begun; @nfds of them
+ * @fds_lost:	the kernel could not give us all fds of that message
+ * @out:	reply being made or sent, VUSER_MSG_MAX of room; bytes from
+ *		@out_start to @out_end wait for the socket
+ * @agreed:	VERSION was agreed: this is the server's client
+ * @closing:	nothing more is read or written; freed when its run ends
+ */
+struct vuser_conn {
+	struct list link;
+	struct vuser_server *server;
+	struct loop_watch *watch;
+	int fd;
+
+	uint8_t *in;
+	size_t in_start;
+	size_t in_end;
+	int fds[VUSER_FDS_MAX];
+	unsigned nfds;
+	bool fds_lost;
+
+	uint8_t *out;
+	size_t out_start;
+	size_t out_end;
+
+	enum vuser_client kind;
+	bool agreed;
+	bool closing;
+	struct vuser_irqs irqs;
+};
+
+/**
+ * struct vuser_msg - one complete message
+ * @payload:	borrowed, within the connection's buffer
+ * @fds:	@nfds of them; take with steal_fd(), the rest will be closed
+ */
+struct vuser_msg {
+	struct vuser_header header;
+	const uint8_t *payload;
+	size_t payload_len;
+	int *fds;
+	unsigned nfds;
+	bool fds_lost;
+};
+
+/* @fd is taken, also on failure. Returns owned (on no list), or NULL without memory. */
+struct vuser_conn *vuser_conn_create(struct vuser_server *server, int fd);
+/* Closes everything of it. Calls nobody. NULL is fine. */
+void vuser_conn_destroy(struct vuser_conn *conn);
+
+/**
+ * vuser_conn_run() - handle what can be handled now
+ *
+ * Sends what waits, then receives and handles messages until the socket has no
+ * more, is full, or VUSER_RUN_MESSAGES were handled. The peer's end, an error,
+ * or a message that cannot be right sets conn->closing; freeing it is for the
+ * caller. Return: true if there may be more to do at once.
+ */
+bool vuser_conn_run(struct vuser_conn *conn);
+
+/**
+ * vuser_conn_reply() - answer @request
+ * @error:	0, or a positive errno: then an error reply
+ * @len:	payload bytes at vuser_conn_reply_payload() that go with it
+ *
+ * At most once per message, never for a message with no_reply.
+ */
+void vuser_conn_reply(struct vuser_conn *conn, const struct vuser_header *request,
+		      int error, size_t len);
+/* Where a reply's payload is to be put: VUSER_MSG_MAX - VUSER_HEADER_SIZE bytes of room. */
+uint8_t *vuser_conn_reply_payload(struct vuser_conn *conn);
+
+#endif /* VUSER_CONN_H */

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ * irq.c - the eventfds a client gave for our interrupts
+ */
+#include "vuser/irq.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/fds.h"
+#include "util/log.h"
+
+#define DATA_MASK   (VUSER_IRQ_SET_NONE | VUSER_IRQ_SET_BOOL | VUSER_IRQ_SET_EVENTFD)
+#define ACTION_MASK (VUSER_IRQ_SET_MASK | VUSER_IRQ_SET_UNMASK | VUSER_IRQ_SET_TRIGGER)
+
+static uint64_t vector_bit(unsigned vector)
+{
+	return UINT64_C(1) << vector;
+}
+
+void vuser_irqs_init(struct vuser_irqs *irqs)
+{
+	for (unsigned i = 0; i < VUSER_IRQS; i++) {
+		struct vuser_irq_index *index = &irqs->index[i];
+
+		for (unsigned v = 0; v < VUSER_VECTORS_MAX; v++)
+			index->eventfd[v] = -1;
+		index->pending = 0;
+		index->masked = 0;
+	}
+}
+
+static void index_disable(struct vuser_irq_index *index)
+{
+	for (unsigned v = 0; v < VUSER_VECTORS_MAX; v++)
+		close_fd(&index->eventfd[v]);
+	index->pending = 0;
+	index->masked = 0;
+}
+
+void vuser_irqs_finish(struct vuser_irqs *irqs)
+{
+	for (unsigned i = 0; i < VUSER_IRQS; i++)
+		index_disable(&irqs->index[i]);
+}
+
+void vuser_irqs_reset(struct vuser_irqs *irqs)
+{
+	for (unsigned i = 0; i < VUSER_IRQS; i++) {
+		irqs->index[i].pending = 0;
+		irqs->index[i].masked = 0;
+	}
+}
+
+/* Never blocks; any failure is the client's loss. */
+static void eventfd_signal(int fd)
+{
+	static const uint64_t one = 1;
+	struct pollfd ask = {.fd = fd, .events = POLLOUT};
+
+	if (poll(&ask, 1, 0) != 1 || !(ask.revents & POLLOUT))
+		return;
+	if (write(fd, &one, sizeof(one)) < 0)
+		log_limited(LOG_LEVEL_DEBUG, "vfio-user: interrupt eventfd: %m");
+}
+
+static bool is_eventfd_like(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
+}
+
+void vuser_irqs_raise(struct vuser_irqs *irqs, unsigned i, unsigned vector)
+{
+	struct vuser_irq_index *index;
+
+	assert(i < VUSER_IRQS && vector < VUSER_VECTORS_MAX);
+
+	index = &irqs->index[i];
+	if (index->eventfd[vector] < 0 || (index->masked & vector_bit(vector)))
+		index->pending |= vector_bit(vector);
+	else
+		eventfd_signal(index->eventfd[vector]);
+}
+
+/* Gives the signal that waits for @vector, if it can be given now. */
+static void vector_deliver_pending(struct vuser_irq_index *index, unsigned vector)
+{
+	uint64_t bit = vector_bit(vector);
+
+	if (!(index->pending & bit) || (index->masked & bit) ||
+	    index->eventfd[vector] < 0)
+		return;
+	index->pending &= ~bit;
+	eventfd_signal(index->eventfd[vector]);
+}
+
+static void assign_eventfds(struct vuser_irq_index *index, uint32_t start, uint32_t count,
+			    int *fds, unsigned nfds)
+{
+	for (uint32_t n = 0; n < count; n++) {
+		int *slot = &index->eventfd[start + n];
+
+		close_fd(slot);
+		if (n >= nfds)
+			continue;
+		*slot = steal_fd(&fds[n]);
+		vector_deliver_pending(index, start + n);
+	}
+}
+
+/* MASK, UNMASK or TRIGGER of those vectors that NONE or BOOL selects. */
+static void act_on_vectors(struct vuser_irq_index *index, const struct vuser_irq_set *set,
+			   const uint8_t *bools)
+{
+	for (uint32_t n = 0; n < set->count; n++) {
+		unsigned vector = set->start + n;
+
+		if ((set->flags & VUSER_IRQ_SET_BOOL) && !bools[n])
+			continue;
+		if (set->flags & VUSER_IRQ_SET_MASK) {
+			index->masked |= vector_bit(vector);
+		} else if (set->flags & VUSER_IRQ_SET_UNMASK) {
+			index->masked &= ~vector_bit(vector);
+			vector_deliver_pending(index, vector);
+		} else if (index->eventfd[vector] >= 0) {
+			eventfd_signal(index->eventfd[vector]);
+		}
+	}
+}
+
+static bool one_bit(uint32_t v)
+{
+	return v && !(v & (v - 1));
+}
+
+/* The whole request, before anything is done. */
+static int check_set(const uint32_t *counts, uint32_t num_irqs,
+		     const struct vuser_irq_set *set, size_t bools_len, const int *fds,
+		     unsigned nfds)
+{
+	uint32_t data = set->flags & DATA_MASK;
+	uint32_t action = set->flags & ACTION_MASK;
+
+	if (set->argsz < sizeof(*set) || set->index >= num_irqs)
+		return -EINVAL;
+	if ((set->flags & ~(DATA_MASK | ACTION_MASK)) || !one_bit(data) ||
+	    !one_bit(action))
+		return -EINVAL;
+	if (nfds && data != VUSER_IRQ_SET_EVENTFD)
+		return -EINVAL;
+	if (set->count == 0) {
+		/* "disable": fine for an index without vectors too */
+		bool disable =
+			data == VUSER_IRQ_SET_NONE && action == VUSER_IRQ_SET_TRIGGER;
+
+		return disable && set->start == 0 ? 0 : -EINVAL;
+	}
+	if ((uint64_t)set->start + set->count > counts[set->index])
+		return -EINVAL;
+	if (data == VUSER_IRQ_SET_BOOL && bools_len != set->count)
+		return -EINVAL;
+	if (data != VUSER_IRQ_SET_EVENTFD)
+		return 0;
+	/* eventfds for mask and unmask are a matter of INTx, which nobody here has */
+	if (action != VUSER_IRQ_SET_TRIGGER)
+		return -EINVAL;
+	if (nfds != 0 && nfds != set->count)
+		return -EINVAL;
+	for (unsigned n = 0; n < nfds; n++) {
+		if (!is_eventfd_like(fds[n]))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int vuser_irqs_set(struct vuser_irqs *irqs, const uint32_t *counts, uint32_t num_irqs,
+		   const struct vuser_irq_set *set, const uint8_t *bools,
+		   size_t bools_len, int *fds, unsigned nfds)
+{
+	int r = check_set(counts, num_irqs, set, bools_len, fds, nfds);
+
+	if (r < 0)
+		return r;
+	if (set->count == 0) {
+		index_disable(&irqs->index[set->index]);
+		return 1;
+	}
+	if (set->flags & VUSER_IRQ_SET_EVENTFD) {
+		assign_eventfds(&irqs->index[set->index], set->start, set->count, fds,
+				nfds);
+		return 1;
+	}
+	act_on_vectors(&irqs->index[set->index], set, bools);
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * irq.h - the eventfds a client gave for our interrupts
+ *
+ * One table per connection. Nothing here can block or hurt us whatever the
+ * client hands over: only fds without a file type (eventfds are such "anonymous
+ * inodes"; pipes, sockets and files are not) are taken, and each is asked by
+ * poll() whether a write would block. Setting O_NONBLOCK instead would change
+ * the client's end too. A counter that is full is a signal not yet seen: one
+ * more would say nothing new. Loop thread only.
+ */
+#ifndef VUSER_IRQ_H
+#define VUSER_IRQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/compiler.h"
+#include "vuser/server.h"
+#include "vuser/wire.h"
+
+/**
+ * struct vuser_irq_index - the vectors of one interrupt index
+ * @eventfd:	owned, -1 = none
+ * @pending:	bit per vector: raised while it had no eventfd or was masked
+ * @masked:	bit per vector
+ */
+struct vuser_irq_index {
+	int eventfd[VUSER_VECTORS_MAX];
+	uint64_t pending;
+	uint64_t masked;
+};
+
+struct vuser_irqs {
+	struct vuser_irq_index index[VUSER_IRQS];
+};
+
+static_assert(VUSER_VECTORS_MAX <= 64, "a bit per vector");
+
+void vuser_irqs_init(struct vuser_irqs *irqs);
+/* Closes every eventfd, forgets what is pending or masked. */
+void vuser_irqs_finish(struct vuser_irqs *irqs);
+/* Forgets what is pending; eventfds stay. */
+void vuser_irqs_reset(struct vuser_irqs *irqs);
+
+/**
+ * vuser_irqs_set() - carry out SET_IRQS
+ * @counts:	vectors of each index
+ * @num_irqs:	indexes offered
+ * @set:	the request; nothing in it has been checked
+ * @bools:	what follows @set in the message, @bools_len bytes
+ * @fds:	the eventfds; those used are taken (-1 left in their place)
+ *
+ * Return: 1 if eventfds changed, 0 if not, -EINVAL: then nothing was done.
+ */
+MUST_USE int vuser_irqs_set(struct vuser_irqs *irqs, const uint32_t *counts,
+			    uint32_t num_irqs, const struct vuser_irq_set *set,
+			    const uint8_t *bools, size_t bools_len, int *fds,
+			    unsigned nfds);
+
+/* Signals, or remembers that it could not. @vector below VUSER_VECTORS_MAX. */
+void vuser_irqs_raise(struct vuser_irqs *irqs, unsigned index, unsigned vector);
+
+#endif /* VUSER_IRQ_H */

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT
+ * server.c - accepting connections, choosing the client, and the end of both
+ *
+ * Every connection starts as a candidate and may send one message, VERSION. The
+ * first good one makes it the client. While there is a client, others are told
+ * EBUSY and closed, so that no VMM waits for an answer that never comes. What
+ * arrives and says nothing holds one of VUSER_CONNS_MAX places until a newer
+ * connection needs it.
+ */
+#include "vuser/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "mem/guest_mem.h"
+#include "util/fds.h"
+#include "util/log.h"
+#include "util/loop.h"
+#include "vuser/conn.h"
+#include "vuser/server_priv.h"
+
+/* Runs given to a present client before a newcomer is told that it is there. */
+#define DRAIN_RUNS 16u
+/* Connections accepted in one go. */
+#define ACCEPT_BATCH 8u
+/* INTx, MSI, MSI-X: clients insist on these, with a count of 0 where need be. */
+#define IRQS_MIN 3u
+
+/* Frees @conn, tells the owner if it was the client. */
+static void drop_conn(struct vuser_conn *conn)
+{
+	struct vuser_server *server = conn->server;
+	bool was_client = server->client == conn;
+
+	server->nconns--;
+	vuser_conn_destroy(conn);
+	if (was_client) {
+		server->client = NULL;
+		guest_mem_unmap_all(server->mem);
+		log_info("vfio-user: client disconnected");
+	}
+	/* with a connected socket this is also the end of the server's use */
+	if (was_client || server->listen_fd < 0)
+		server->device->client(server->device->ctx, false);
+}
+
+/* Runs @conn, then waits for the right thing or drops it. Return: true if it may
+ * have more to do at once; false if not, or if it is gone. */
+static bool run_conn(struct vuser_conn *conn)
+{
+	bool more = vuser_conn_run(conn);
+
+	if (!conn->closing) {
+		unsigned events = conn->out_end > 0 ? LOOP_WRITE : LOOP_READ;
+
+		if (loop_watch_set(conn->watch, events) == 0)
+			return more;
+		log_error("vfio-user: cannot wait for the client: out of memory");
+	}
+	drop_conn(conn);
+	return false;
+}
+
+static void on_conn(void *ctx, int fd, unsigned events)
+{
+	(void)fd;
+	(void)events;
+	run_conn(ctx);
+}
+
+static int add_conn(struct vuser_server *server, int fd)
+{
+	struct vuser_conn *conn = vuser_conn_create(server, fd);
+
+	if (!conn)
+		return -ENOMEM;
+	conn->watch = loop_watch_fd(server->loop, fd, LOOP_READ, on_conn, conn);
+	if (!conn->watch) {
+		vuser_conn_destroy(conn);
+		return -ENOMEM;
+	}
+	list_append(&server->conns, &conn->link);
+	server->nconns++;
+	return 0;
+}
+
+int vuser_server_admit(struct vuser_server *server, struct vuser_conn *conn)
+{
+	for (unsigned n = 0; n < DRAIN_RUNS && server->client; n++) {
+		if (!run_conn(server->client))
+			break;
+	}
+	if (server->client)
+		return -EBUSY;
+	conn->agreed = true;
+	server->client = conn;
+	return 0;
+}
+
+void vuser_server_announce(struct vuser_server *server)
+{
+	struct ucred cred = {0};
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(server->client->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		cred = (struct ucred){0};
+	log_info("vfio-user: client connected: %s, pid %d, uid %u",
+		 vuser_client_name(server->client->kind), (int)cred.pid,
+		 (unsigned)cred.uid);
+	server->device->client(server->device->ctx, true);
+}
+
+/* Makes room for a newcomer: the oldest connection that has not become the client goes. */
+static void evict_candidate(struct vuser_server *server)
+{
+	struct list *pos;
+
+	LIST_FOREACH(pos, &server->conns)
+	{
+		struct vuser_conn *conn = LIST_ENTRY(pos, struct vuser_conn, link);
+
+		if (conn != server->client) {
+			log_limited(LOG_LEVEL_WARN,
+				    "vfio-user: closing a connection that "
+				    "does not say anything");
+			drop_conn(conn);
+			return;
+		}
+	}
+}
+
+/* Without an fd for it a connection would stay in the queue, and the listening
+ * socket ready for ever: take and close it with the fd kept for this. */
+static void turn_away(struct vuser_server *server)
+{
+	int fd;
+
+	log_limited(LOG_LEVEL_ERROR,
+		    "vfio-user: no file descriptor left for a new client");
+	close_fd(&server->spare_fd);
+	fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	close_fd(&fd);
+	server->spare_fd = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void on_listen(void *ctx, int listen_fd, unsigned events)
+{
+	struct vuser_server *server = ctx;
+
+	(void)events;
+	for (unsigned n = 0; n < ACCEPT_BATCH; n++) {
+		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE)
+				turn_away(server);
+			return;
+		}
+		if (server->nconns == VUSER_CONNS_MAX)
+			evict_candidate(server);
+		if (add_conn(server, fd) < 0)
+			log_limited(LOG_LEVEL_ERROR,
+				    "vfio-user: no memory for a new client");
+	}
+}
+
+static uint32_t count_irqs(const struct vuser_device *device)
+{
+	uint32_t n = VUSER_IRQS;
+
+	while (n > IRQS_MIN && device->irq_counts[n - 1] == 0)
+		n--;
+	return n;
+}
+
+/* @fd is taken. */
+static int start_listening(struct vuser_server *server, int fd)
+{
+	server->listen_fd = fd;
+	server->spare_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (server->spare_fd < 0)
+		return -errno;
+	server->listen_watch =
+		loop_watch_fd(server->loop, fd, LOOP_READ, on_listen, server);
+	return server->listen_watch ? 0 : -ENOMEM;
+}
+
+/* @fd is taken. */
+static int start(struct vuser_server *server, int fd)
+{
+	int listening = socket_is_listening(fd);
+	int r = listening < 0 ? listening : set_nonblock_cloexec(fd);
+
+	if (r < 0) {
+		close_fd(&fd);
+		return r;
+	}
+	return listening ? start_listening(server, fd) : add_conn(server, fd);
+}
+
+struct vuser_server *vuser_server_create(struct loop *loop, int fd,
+					 const struct vuser_device *device,
+					 struct guest_mem *mem, struct err *err)
+{
+	struct vuser_server *server = calloc(1, sizeof(*server));
+	int r;
+
+	for (unsigned i = 0; i < VUSER_IRQS; i++)
+		assert(device->irq_counts[i] <= VUSER_VECTORS_MAX);
+	if (!server) {
+		close_fd(&fd);
+		err_set(err, ENOMEM, "vfio-user: out of memory");
+		return NULL;
+	}
+	server->loop = loop;
+	server->device = device;
+	server->mem = mem;
+	server->listen_fd = -1;
+	server->spare_fd = -1;
+	list_init(&server->conns);
+	server->num_irqs = count_irqs(device);
+
+	r = start(server, fd);
+	if (r < 0) {
+		err_set(err, -r, "vfio-user: cannot serve on fd %d: %s", fd,
+			strerror(-r));
+		vuser_server_destroy(server);
+		return NULL;
+	}
+	return server;
+}
+
+void vuser_server_destroy(struct vuser_server *server)
+{
+	struct list *pos, *next;
+
+	if (!server)
+		return;
+	LIST_FOREACH_SAFE(pos, next, &server->conns)
+	vuser_conn_destroy(LIST_ENTRY(pos, struct vuser_conn, link));
+	if (server->client)
+		guest_mem_unmap_all(server->mem);
+	loop_unwatch(server->listen_watch);
+	close_fd(&server->spare_fd);
+	close_fd(&server->listen_fd);
+	free(server);
+}
+
+void vuser_irq_raise(struct vuser_server *server, unsigned index, unsigned vector)
+{
+	if (!server->client || index >= VUSER_IRQS ||
+	    vector >= server->device->irq_counts[index])
+		return;
+	vuser_irqs_raise(&server->client->irqs, index, vector);
+}
+
+bool vuser_server_listening(const struct vuser_server *server)
+{
+	return server->listen_fd >= 0;
+}
