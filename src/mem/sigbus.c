@@ -56,6 +56,8 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
 	int saved_errno = errno;
 
 	(void)context;
+	if (info->si_code == BUS_MCEERR_AO)
+		return; /* a page went bad that nobody is touching */
 	/* BUS_ADRERR: no page behind this address. Failing hardware and signals
 	 * sent by kill() are not ours. */
 	if (info->si_code != BUS_ADRERR || !replace_pages((uintptr_t)info->si_addr)) {

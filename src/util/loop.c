@@ -412,7 +412,7 @@ static void run_tasks(struct loop *loop)
 
 int loop_turn(struct loop *loop, bool wait)
 {
-	int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
+	int flags = EVLOOP_ONCE;
 	int r;
 
 	assert(!loop->in_turn);
