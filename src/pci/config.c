@@ -30,7 +30,8 @@ static void define_bar0(struct pci_space *space, uint64_t size_bytes)
 	uint64_t address_bits = ~(size_bytes - 1);
 
 	assert(size_bytes >= 16 && (size_bytes & (size_bytes - 1)) == 0);
-	pci_space_define32(space, PCI_REG_BAR0, PCI_BAR_MEMORY_64, (uint32_t)address_bits);
+	pci_space_define32(space, PCI_REG_BAR0, PCI_BAR_MEMORY_64,
+			   (uint32_t)address_bits);
 	pci_space_define32(space, PCI_REG_BAR1, 0, (uint32_t)(address_bits >> 32));
 }
 
@@ -42,16 +43,17 @@ void pci_space_init(struct pci_space *space, const struct pci_identity *identity
 	pci_space_define16(space, PCI_REG_VENDOR_ID, identity->vendor_id, 0);
 	pci_space_define16(space, PCI_REG_DEVICE_ID, identity->device_id, 0);
 	pci_space_define16(space, PCI_REG_COMMAND, 0,
-			   PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER | PCI_COMMAND_PARITY |
-				   PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
+			   PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER |
+				   PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
+				   PCI_COMMAND_INTX_DISABLE);
 	put_le16(&space->rw1c[PCI_REG_STATUS], PCI_STATUS_RW1C);
 	pci_space_define32(space, PCI_REG_REVISION,
 			   identity->class_code << 8 | identity->revision, 0);
 	space->writable[PCI_REG_CACHE_LINE_SIZE] = 0xff;
 	space->writable[PCI_REG_LATENCY_TIMER] = 0xff;
 	define_bar0(space, identity->bar0_size_bytes);
-	pci_space_define16(space, PCI_REG_SUBSYSTEM_VENDOR_ID, identity->subsystem_vendor_id,
-			   0);
+	pci_space_define16(space, PCI_REG_SUBSYSTEM_VENDOR_ID,
+			   identity->subsystem_vendor_id, 0);
 	pci_space_define16(space, PCI_REG_SUBSYSTEM_ID, identity->subsystem_id, 0);
 	space->writable[PCI_REG_INTERRUPT_LINE] = 0xff;
 
@@ -84,7 +86,8 @@ static size_t bytes_inside(uint64_t offset, size_t count)
 	return MIN_OF(count, (size_t)(PCI_CONFIG_SIZE_BYTES - offset));
 }
 
-void pci_space_read(const struct pci_space *space, uint64_t offset, void *buf, size_t count)
+void pci_space_read(const struct pci_space *space, uint64_t offset, void *buf,
+		    size_t count)
 {
 	size_t inside = bytes_inside(offset, count);
 
@@ -94,7 +97,8 @@ void pci_space_read(const struct pci_space *space, uint64_t offset, void *buf, s
 		memset((uint8_t *)buf + inside, 0, count - inside);
 }
 
-void pci_space_write(struct pci_space *space, uint64_t offset, const void *buf, size_t count)
+void pci_space_write(struct pci_space *space, uint64_t offset, const void *buf,
+		     size_t count)
 {
 	size_t inside = bytes_inside(offset, count);
 	const uint8_t *value = buf;
@@ -104,6 +108,6 @@ void pci_space_write(struct pci_space *space, uint64_t offset, const void *buf, 
 		uint8_t writable = space->writable[offset + i];
 
 		*byte = (uint8_t)((*byte & ~writable) | (value[i] & writable));
-		*byte &= (uint8_t)~(value[i] & space->rw1c[offset + i]);
+		*byte &= (uint8_t) ~(value[i] & space->rw1c[offset + i]);
 	}
 }

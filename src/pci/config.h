@@ -79,7 +79,9 @@ void pci_space_define32(struct pci_space *space, uint16_t offset, uint32_t value
 void pci_space_reset(struct pci_space *space);
 
 /* Any range; bytes beyond the space read as zeros and are not written. */
-void pci_space_read(const struct pci_space *space, uint64_t offset, void *buf, size_t count);
-void pci_space_write(struct pci_space *space, uint64_t offset, const void *buf, size_t count);
+void pci_space_read(const struct pci_space *space, uint64_t offset, void *buf,
+		    size_t count);
+void pci_space_write(struct pci_space *space, uint64_t offset, const void *buf,
+		     size_t count);
 
 #endif /* PCI_CONFIG_H */

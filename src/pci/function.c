@@ -46,7 +46,8 @@ void pci_function_reset(struct pci_function *function)
 	pci_msi_reset(&function->msi);
 }
 
-void pci_config_read(struct pci_function *function, uint64_t offset, void *buf, size_t count)
+void pci_config_read(struct pci_function *function, uint64_t offset, void *buf,
+		     size_t count)
 {
 	pci_space_read(&function->space, offset, buf, count);
 }
@@ -54,7 +55,8 @@ void pci_config_read(struct pci_function *function, uint64_t offset, void *buf, 
 /* True if [@offset, @offset + @count) and [@reg, @reg + @size) share a byte. */
 static bool touches(uint64_t offset, size_t count, unsigned reg, unsigned size)
 {
-	return offset < reg + size && count > 0 && (offset >= reg || reg - offset < count);
+	return offset < reg + size && count > 0 &&
+	       (offset >= reg || reg - offset < count);
 }
 
 /* A write of all ones to the whole lower half of BAR0 asks for its size
@@ -77,7 +79,8 @@ void pci_config_write(struct pci_function *function, uint64_t offset, const void
 	if (touches(offset, count, PCI_REG_COMMAND, 2)) {
 		uint16_t command = get_le16(&function->space.data[PCI_REG_COMMAND]);
 
-		ops->command_changed(function->ctx, (command & PCI_COMMAND_BUS_MASTER) != 0,
+		ops->command_changed(function->ctx,
+				     (command & PCI_COMMAND_BUS_MASTER) != 0,
 				     (command & PCI_COMMAND_MEMORY) != 0);
 	}
 	if (pci_msi_updated(&function->msi))
@@ -94,7 +97,8 @@ static unsigned access_size(uint64_t offset, size_t count)
 	return size;
 }
 
-void pci_bar0_read(struct pci_function *function, uint64_t offset, void *buf, size_t count)
+void pci_bar0_read(struct pci_function *function, uint64_t offset, void *buf,
+		   size_t count)
 {
 	uint8_t *bytes = buf;
 
@@ -104,7 +108,8 @@ void pci_bar0_read(struct pci_function *function, uint64_t offset, void *buf, si
 		uint64_t value;
 
 		if (!pci_msi_bar_read(&function->msi, (uint32_t)offset, size, &value))
-			value = function->ops->bar_read(function->ctx, (uint32_t)offset, size);
+			value = function->ops->bar_read(function->ctx, (uint32_t)offset,
+							size);
 		put_le64(le, value);
 		memcpy(bytes, le, size);
 		bytes += size;
@@ -128,7 +133,8 @@ void pci_bar0_write(struct pci_function *function, uint64_t offset, const void *
 		memcpy(le, bytes, size);
 		value = get_le64(le);
 		if (!pci_msi_bar_write(&function->msi, (uint32_t)offset, value, size))
-			function->ops->bar_write(function->ctx, (uint32_t)offset, value, size);
+			function->ops->bar_write(function->ctx, (uint32_t)offset, value,
+						 size);
 		bytes += size;
 		offset += size;
 		count -= size;

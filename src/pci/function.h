@@ -80,11 +80,13 @@ void pci_function_destroy(struct pci_function *function);
 void pci_function_reset(struct pci_function *function);
 
 /* @offset + @count may exceed the space: the excess reads as zeros, is not written. */
-void pci_config_read(struct pci_function *function, uint64_t offset, void *buf, size_t count);
+void pci_config_read(struct pci_function *function, uint64_t offset, void *buf,
+		     size_t count);
 void pci_config_write(struct pci_function *function, uint64_t offset, const void *buf,
 		      size_t count);
 /* BAR0; @count of any size is cut into naturally aligned accesses of 1-8 bytes. */
-void pci_bar0_read(struct pci_function *function, uint64_t offset, void *buf, size_t count);
+void pci_bar0_read(struct pci_function *function, uint64_t offset, void *buf,
+		   size_t count);
 void pci_bar0_write(struct pci_function *function, uint64_t offset, const void *buf,
 		    size_t count);
 

@@ -25,15 +25,15 @@
 #define MSIX_BIR_BAR0              0u
 
 /* MSI, 6.8.1: 64-bit address, no per-vector masking */
-#define MSI_CONTROL            (MSI_CAP + 2)
-#define MSI_ADDRESS            (MSI_CAP + 4)
-#define MSI_ADDRESS_UPPER      (MSI_CAP + 8)
-#define MSI_DATA               (MSI_CAP + 12)
-#define MSI_CONTROL_ENABLE     0x0001u
-#define MSI_CONTROL_CAPABLE    1 /* shift of multiple message capable, a log2 */
-#define MSI_CONTROL_MULTIPLE   4 /* shift of multiple message enable, a log2 */
-#define MSI_CONTROL_LOG2_MASK  0x7u
-#define MSI_CONTROL_64BIT      0x0080u
+#define MSI_CONTROL           (MSI_CAP + 2)
+#define MSI_ADDRESS           (MSI_CAP + 4)
+#define MSI_ADDRESS_UPPER     (MSI_CAP + 8)
+#define MSI_DATA              (MSI_CAP + 12)
+#define MSI_CONTROL_ENABLE    0x0001u
+#define MSI_CONTROL_CAPABLE   1 /* shift of multiple message capable, a log2 */
+#define MSI_CONTROL_MULTIPLE  4 /* shift of multiple message enable, a log2 */
+#define MSI_CONTROL_LOG2_MASK 0x7u
+#define MSI_CONTROL_64BIT     0x0080u
 
 /* Words of a table entry */
 enum msix_word {
@@ -77,8 +77,8 @@ static void add_msi(struct pci_msi *msi)
 	pci_space_add_cap(msi->space, PCI_CAP_ID_MSI, MSI_CAP);
 	pci_space_define16(msi->space, MSI_CONTROL,
 			   (uint16_t)(MSI_CONTROL_64BIT | capable << MSI_CONTROL_CAPABLE),
-			   MSI_CONTROL_ENABLE |
-				   MSI_CONTROL_LOG2_MASK << MSI_CONTROL_MULTIPLE);
+			   MSI_CONTROL_ENABLE | MSI_CONTROL_LOG2_MASK
+							<< MSI_CONTROL_MULTIPLE);
 	pci_space_define32(msi->space, MSI_ADDRESS, 0, 0xfffffffc);
 	pci_space_define32(msi->space, MSI_ADDRESS_UPPER, 0, 0xffffffff);
 	pci_space_define16(msi->space, MSI_DATA, 0, 0xffff);
@@ -144,8 +144,8 @@ static unsigned msi_granted(uint16_t control)
 	return 1u << MIN_OF(capable, multiple);
 }
 
-bool pci_msi_route(const struct pci_msi *msi, unsigned vector, enum pci_irq_kind *ret_kind,
-		   unsigned *ret_vector)
+bool pci_msi_route(const struct pci_msi *msi, unsigned vector,
+		   enum pci_irq_kind *ret_kind, unsigned *ret_vector)
 {
 	unsigned granted;
 
@@ -203,7 +203,8 @@ static void table_write_word(struct pci_msi *msi, unsigned index, uint32_t value
 	msi->table_words[index] = (msi->table_words[index] & ~mask) | (value & mask);
 }
 
-bool pci_msi_bar_write(struct pci_msi *msi, uint32_t offset, uint64_t value, unsigned size)
+bool pci_msi_bar_write(struct pci_msi *msi, uint32_t offset, uint64_t value,
+		       unsigned size)
 {
 	unsigned index, shift;
 
@@ -215,11 +216,13 @@ bool pci_msi_bar_write(struct pci_msi *msi, uint32_t offset, uint64_t value, uns
 	if (size >= 4) {
 		table_write_word(msi, index, (uint32_t)value, UINT32_MAX);
 		if (size == 8)
-			table_write_word(msi, index + 1, (uint32_t)(value >> 32), UINT32_MAX);
+			table_write_word(msi, index + 1, (uint32_t)(value >> 32),
+					 UINT32_MAX);
 		return true;
 	}
 	/* less than a word: undefined by the specification (6.8.2), taken as bytes */
 	shift = offset % 4 * 8;
-	table_write_word(msi, index, (uint32_t)value << shift, ((1u << size * 8) - 1) << shift);
+	table_write_word(msi, index, (uint32_t)value << shift,
+			 ((1u << size * 8) - 1) << shift);
 	return true;
 }

@@ -15,7 +15,7 @@
 #include "pci/config.h"
 #include "pci/function.h"
 
-#define PCI_VECTORS_MAX 64u /* MSI-X table entries */
+#define PCI_VECTORS_MAX     64u /* MSI-X table entries */
 #define PCI_MSI_VECTORS_MAX 32u /* PCI Local Bus 3.0, 6.8.1.3 */
 
 #define PCI_MSIX_ENTRY_BYTES 16u /* 6.8.2.6-9: address, data, vector control */

@@ -140,7 +140,8 @@ static uint32_t config_read(struct owner *owner, uint64_t offset, unsigned size)
 	return get_le32(bytes);
 }
 
-static void config_write(struct owner *owner, uint64_t offset, uint64_t value, unsigned size)
+static void config_write(struct owner *owner, uint64_t offset, uint64_t value,
+			 unsigned size)
 {
 	uint8_t bytes[8];
 
@@ -181,7 +182,8 @@ static void test_bar_sizing(void **state)
 	assert_int_equal(config_read(owner, 0x14, 4), 0x12);
 	config_write(owner, 0x10, 0xffff0000, 4); /* an address */
 	assert_int_equal(owner->sizings, 1);
-	config_write(owner, 0x10, 0xfffffffffffffff0, 8); /* low bits left out, both halves */
+	config_write(owner, 0x10, 0xfffffffffffffff0,
+		     8); /* low bits left out, both halves */
 	assert_int_equal(owner->sizings, 2);
 	assert_int_equal(config_read(owner, 0x14, 4), 0xffffffff);
 	config_write(owner, 0x30, 0xfffff800, 4);
@@ -198,7 +200,8 @@ static void test_reset_when_sized(void **state)
 	config_write(owner, 0x04, 0x6, 2);
 	config_write(owner, MSIX_CAP + 2, 0x8000, 2);
 	config_write(owner, 0x10, 0xffffffff, 4);
-	assert_int_equal(config_read(owner, 0x10, 4), 0xffff0004); /* survives the reset */
+	assert_int_equal(config_read(owner, 0x10, 4),
+			 0xffff0004); /* survives the reset */
 	assert_int_equal(config_read(owner, 0x04, 2), 0);
 	assert_int_equal(config_read(owner, MSIX_CAP + 2, 2), 7);
 }
@@ -373,6 +376,7 @@ static void test_reset(void **state)
 	pci_config_read(owner->function, 0, before, sizeof(before));
 	memset(ones, 0xff, sizeof(ones));
 	pci_config_write(owner->function, 0, ones, sizeof(ones));
+	assert_int_equal(owner->sizings, 1); /* BAR0 within a longer write */
 	pci_bar0_write(owner->function, TABLE, ones, 16);
 	heard = *owner;
 	pci_function_reset(owner->function);

@@ -103,8 +103,10 @@ static void test_vector_counts(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 		fixture_init(&f, cases[i].vectors, true);
-		assert_int_equal(get_le16(&f.space.data[f.msix_cap + 2]), cases[i].vectors - 1);
-		assert_int_equal(get_le16(&f.space.data[f.msi_cap + 2]) >> 1 & 7, cases[i].log2);
+		assert_int_equal(get_le16(&f.space.data[f.msix_cap + 2]),
+				 cases[i].vectors - 1);
+		assert_int_equal(get_le16(&f.space.data[f.msi_cap + 2]) >> 1 & 7,
+				 cases[i].log2);
 	}
 }
 

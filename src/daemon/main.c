@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ * main.c - the daemon: start, ready, run, end
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/devices.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+#include "daemon/version.h"
+#include "daemon/vm.h"
+#include "usbdev/usbdev.h"
+#include "util/fds.h"
+#include "util/log.h"
+#include "util/loop.h"
+
+#define EXIT_WRONG_USAGE 2
+
+/* How long transfers may take to end at shutdown before we go without them. */
+#define SHUTDOWN_MAX_NS UINT64_C(5000000000)
+
+/**
+ * struct daemon - all there is
+ * @listen_fd:	the socket at options.socket_path, -1 without; owned by @vm
+ * @patience:	limits the time of shutdown
+ */
+struct daemon {
+	struct options options;
+	struct loop *loop;
+	struct vm *vm;
+	struct loop_watch *sigterm, *sigint;
+	struct loop_timer *patience;
+	int listen_fd;
+	bool stopping;
+	bool failed;
+};
+
+/* Pulls the devices, so that what they have not written yet is written; then the
+ * loop ends. A second request ends it at once. */
+static void on_stop(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	if (daemon->stopping) {
+		loop_stop(daemon->loop);
+		return;
+	}
+	log_info("stopping");
+	daemon->stopping = true;
+	if (notify_manager("STOPPING=1") < 0)
+		log_debug("cannot tell the service manager that we stop");
+	if (daemon->listen_fd >= 0)
+		unlink_unix(daemon->options.socket_path, daemon->listen_fd);
+	daemon->listen_fd = -1;
+	vm_stop_serving(daemon->vm);
+	loop_timer_set(daemon->patience, SHUTDOWN_MAX_NS);
+	vm_unplug_all(daemon->vm);
+}
+
+static void on_emptied(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	loop_stop(daemon->loop);
+}
+
+static void on_patience_over(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	log_error("a device does not end its transfers: stopping without it");
+	daemon->failed = true;
+	loop_stop(daemon->loop);
+}
+
+static int start_loop(struct daemon *daemon)
+{
+	struct vm_options vm_options = {
+		.ports = daemon->options.ports,
+		.with_msix = !daemon->options.no_msix,
+		.ended = on_stop,
+		.emptied = on_emptied,
+		.ctx = daemon,
+	};
+
+	/* writing to a client or pipe that has gone is an error, not our death */
+	(void)signal(SIGPIPE, SIG_IGN);
+	daemon->loop = loop_create();
+	if (!daemon->loop)
+		return -ENOMEM;
+	daemon->sigterm = loop_watch_signal(daemon->loop, SIGTERM, on_stop, daemon);
+	daemon->sigint = loop_watch_signal(daemon->loop, SIGINT, on_stop, daemon);
+	daemon->patience = loop_timer_create(daemon->loop, on_patience_over, daemon);
+	daemon->vm = vm_create(daemon->loop, &vm_options);
+	if (!daemon->sigterm || !daemon->sigint || !daemon->patience || !daemon->vm)
+		return -ENOMEM;
+	return 0;
+}
+
+/* The reason of a failure has been logged, here and in serve(). */
+static int plug_devices(struct daemon *daemon)
+{
+	for (unsigned i = 0; i < daemon->options.device_count; i++) {
+		const char *text = daemon->options.devices[i];
+		struct usbdev *dev;
+		struct err err = {0};
+		int r = device_create(daemon->loop, text, &dev, &err);
+
+		if (r == 0)
+			r = vm_plug(daemon->vm, dev, &err);
+		if (r < 0) {
+			log_error("--device %s: %s", text, err.text);
+			return r;
+		}
+		log_info("port %d: %s, %s speed", r, dev->label,
+			 device_speed_name(dev->speed));
+	}
+	return 0;
+}
+
+static int serve(struct daemon *daemon)
+{
+	const struct options *options = &daemon->options;
+	struct err err = {0};
+	int fd = options->fd;
+
+	if (options->socket_path) {
+		fd = listen_unix(options->socket_path, &err);
+		if (fd < 0) {
+			log_error("%s", err.text);
+			return fd;
+		}
+		daemon->listen_fd = fd;
+	}
+	if (vm_serve(daemon->vm, fd, &err) < 0) {
+		log_error("%s", err.text);
+		return -1;
+	}
+	if (options->socket_path)
+		log_info("ready: vfio-user at %s, %u devices", options->socket_path,
+			 options->device_count);
+	else
+		log_info("ready: vfio-user on fd %d, %u devices", fd,
+			 options->device_count);
+	if (notify_manager("READY=1") < 0)
+		log_warn("cannot tell the service manager that we are ready: "
+			 "NOTIFY_SOCKET is no socket we can send to");
+	return 0;
+}
+
+static void finish(struct daemon *daemon)
+{
+	if (daemon->listen_fd >= 0)
+		unlink_unix(daemon->options.socket_path, daemon->listen_fd);
+	/* what still moves data cannot be freed: the process takes it along */
+	if (daemon->vm && !vm_is_empty(daemon->vm))
+		_exit(EXIT_FAILURE);
+	vm_destroy(daemon->vm);
+	loop_timer_destroy(daemon->patience);
+	loop_unwatch(daemon->sigterm);
+	loop_unwatch(daemon->sigint);
+	loop_destroy(daemon->loop);
+}
+
+/* Return: the exit status. */
+static int run(struct daemon *daemon)
+{
+	int r;
+
+	if (start_loop(daemon) < 0) {
+		log_error("not enough memory");
+		return EXIT_FAILURE;
+	}
+	if (plug_devices(daemon) < 0 || serve(daemon) < 0) {
+		daemon->failed = true;
+		on_stop(daemon);
+	}
+	r = loop_run(daemon->loop);
+	if (r < 0)
+		log_error("event loop: %s", strerror(-r));
+	return r < 0 || daemon->failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* Everything that is wrong in the command line itself. */
+static int check_usage(struct options *options, int argc, char *argv[], struct err *err)
+{
+	int r = options_parse(options, argc, argv, options_passed_fds(), err);
+
+	if (options->action != OPTIONS_ACTION_RUN)
+		return r;
+	for (unsigned i = 0; r == 0 && i < options->device_count; i++)
+		r = device_check(options->devices[i], err);
+	return r;
+}
+
+int main(int argc, char *argv[])
+{
+	struct daemon daemon = {.listen_fd = -1};
+	struct err err = {0};
+	int status;
+
+	if (check_usage(&daemon.options, argc, argv, &err) < 0) {
+		fprintf(stderr, "usbvfiod: %s\nTry 'usbvfiod --help'.\n", err.text);
+		return EXIT_WRONG_USAGE;
+	}
+	switch (daemon.options.action) {
+	case OPTIONS_ACTION_HELP:
+		options_print_help(stdout);
+		return EXIT_SUCCESS;
+	case OPTIONS_ACTION_VERSION:
+		puts("usbvfiod " VERSION);
+		return EXIT_SUCCESS;
+	case OPTIONS_ACTION_RUN:
+	default:
+		break;
+	}
+	log_init(daemon.options.log_level,
+		 !daemon.options.no_color && isatty(STDERR_FILENO) == 1);
+	status = run(&daemon);
+	finish(&daemon);
+	return status;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT
+ * options.c - the command line and the sockets a service manager passes
+ */
+#include "daemon/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "xhci/xhci.h"
+
+#define LISTEN_FDS_START 3 /* SD_LISTEN_FDS_START */
+
+enum option_id {
+	OPTION_SOCKET_PATH = 256,
+	OPTION_FD,
+	OPTION_DEVICE,
+	OPTION_PORTS,
+	OPTION_NO_MSIX,
+	OPTION_NO_COLOR,
+	OPTION_LATER, /* known, but not in this version */
+};
+
+/* A leading ":" in the short options lets us word the messages. */
+static const char short_options[] = ":vhV";
+
+static const struct option long_options[] = {
+	{"socket-path", required_argument, NULL, OPTION_SOCKET_PATH},
+	{"fd", required_argument, NULL, OPTION_FD},
+	{"device", required_argument, NULL, OPTION_DEVICE},
+	{"ports", required_argument, NULL, OPTION_PORTS},
+	{"no-msix", no_argument, NULL, OPTION_NO_MSIX},
+	{"verbose", no_argument, NULL, 'v'},
+	{"no-color", no_argument, NULL, OPTION_NO_COLOR},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{"hotplug-socket-path", required_argument, NULL, OPTION_LATER},
+	{"hotplug-fd", required_argument, NULL, OPTION_LATER},
+	{"pcap-path", required_argument, NULL, OPTION_LATER},
+	{NULL, 0, NULL, 0},
+};
+
+void options_print_help(FILE *file)
+{
+	fprintf(file,
+		"Usage: usbvfiod --socket-path PATH [OPTION]...\n"
+		"       usbvfiod --fd N [OPTION]...\n"
+		"\n"
+		"Emulates a USB (xHCI) controller and serves it to a virtual machine\n"
+		"monitor over vfio-user.\n"
+		"\n"
+		"      --socket-path PATH  listen for the monitor at PATH\n"
+		"      --fd N              use socket N, listening or connected\n"
+		"      --device SPEC       plug in a device; may be repeated:\n"
+		"                            stick:file=IMAGE[,readonly][,speed=SPEED]\n"
+		"                            keyboard[:input=FIFO][,speed=SPEED]\n"
+		"                          SPEED: full, high or super; in names \\, is a "
+		"comma\n"
+		"      --ports N           N USB 2 and N USB 3 ports, 1 to %u (default "
+		"%u)\n"
+		"      --no-msix           offer MSI only\n"
+		"  -v, --verbose           log more; twice: every transfer\n"
+		"      --no-color          no colours in the log\n"
+		"  -h, --help              this text\n"
+		"  -V, --version           the version\n"
+		"\n"
+		"Without --socket-path and --fd a socket passed by a service manager\n"
+		"(LISTEN_FDS) is used.\n",
+		XHCI_PORTS_MAX, XHCI_PORTS_DEFAULT);
+}
+
+/* A decimal number within [@min, @max]. */
+static int parse_number(const char *option, const char *text, long min, long max,
+			long *ret_number, struct err *err)
+{
+	char *end;
+	long number;
+
+	errno = 0;
+	number = strtol(text, &end, 10);
+	if (errno || end == text || *end != '\0' || number < min || number > max) {
+		if (max == INT_MAX)
+			return err_set(err, EINVAL,
+				       "%s %s: a number of at least %ld is needed",
+				       option, text, min);
+		return err_set(err, EINVAL, "%s %s: a number from %ld to %ld is needed",
+			       option, text, min, max);
+	}
+	*ret_number = number;
+	return 0;
+}
+
+static int take_device(struct options *options, const char *spec, struct err *err)
+{
+	if (options->device_count == OPTIONS_DEVICES_MAX)
+		return err_set(err, E2BIG, "--device: more than %u devices",
+			       OPTIONS_DEVICES_MAX);
+	options->devices[options->device_count++] = spec;
+	return 0;
+}
+
+static int take_option(struct options *options, int id, int index, struct err *err)
+{
+	long number;
+	int r;
+
+	switch (id) {
+	case OPTION_SOCKET_PATH:
+		options->socket_path = optarg;
+		return 0;
+	case OPTION_FD:
+		/* 0 to 2 are stdin, stdout and stderr */
+		r = parse_number("--fd", optarg, 3, INT_MAX, &number, err);
+		if (r == 0)
+			options->fd = (int)number;
+		return r;
+	case OPTION_DEVICE:
+		return take_device(options, optarg, err);
+	case OPTION_PORTS:
+		r = parse_number("--ports", optarg, 1, XHCI_PORTS_MAX, &number, err);
+		if (r == 0)
+			options->ports = (unsigned)number;
+		return r;
+	case OPTION_NO_MSIX:
+		options->no_msix = true;
+		return 0;
+	case OPTION_NO_COLOR:
+		options->no_color = true;
+		return 0;
+	case 'v':
+		if (options->log_level < LOG_LEVEL_TRACE)
+			options->log_level++;
+		return 0;
+	default: /* OPTION_LATER */
+		return err_set(err, ENOTSUP, "--%s is not available in this version",
+			       long_options[index].name);
+	}
+}
+
+/* getopt found something it does not know or that lacks its argument. */
+static int refuse(int id, char *argv[], struct err *err)
+{
+	const char *text = argv[optind - 1]; /* only right for long options */
+
+	if (id == ':')
+		return err_set(err, EINVAL, "%s needs a value", text);
+	if (optopt == 0)
+		return err_set(err, EINVAL, "unknown or ambiguous option %s", text);
+	if (optopt < OPTION_SOCKET_PATH && !strchr(short_options, optopt))
+		return err_set(err, EINVAL, "unknown option -%c", optopt);
+	return err_set(err, EINVAL, "%s: this option takes no value", text);
+}
+
+/* Which socket to serve: exactly one must have been named. */
+static int choose_socket(struct options *options, unsigned passed_fds, struct err *err)
+{
+	if (options->socket_path && options->fd >= 0)
+		return err_set(err, EINVAL, "--socket-path and --fd exclude each other");
+	if (options->socket_path && passed_fds > 0)
+		return err_set(
+			err, EINVAL,
+			"--socket-path was given, but the service manager passed a "
+			"socket too (LISTEN_FDS): leave one out");
+	if (options->socket_path && options->socket_path[0] == '\0')
+		return err_set(err, EINVAL, "--socket-path is empty");
+	if (options->socket_path || options->fd >= 0)
+		return 0;
+	if (passed_fds > 1)
+		return err_set(
+			err, EINVAL,
+			"the service manager passed %u sockets (LISTEN_FDS): say which "
+			"one to serve with --fd N, the first is 3",
+			passed_fds);
+	if (passed_fds == 0)
+		return err_set(err, EINVAL,
+			       "no socket to serve: give --socket-path PATH or --fd N");
+	options->fd = LISTEN_FDS_START;
+	return 0;
+}
+
+int options_parse(struct options *options, int argc, char *argv[], unsigned passed_fds,
+		  struct err *err)
+{
+	int id, r, index = 0;
+
+	*options = (struct options){
+		.fd = -1,
+		.ports = XHCI_PORTS_DEFAULT,
+		.log_level = LOG_LEVEL_INFO,
+	};
+	optind = 0; /* glibc: start afresh */
+	opterr = 0;
+	while ((id = getopt_long(argc, argv, short_options, long_options, &index)) >= 0) {
+		switch (id) {
+		case 'h':
+			options->action = OPTIONS_ACTION_HELP;
+			return 0;
+		case 'V':
+			options->action = OPTIONS_ACTION_VERSION;
+			return 0;
+		case '?':
+		case ':':
+			return refuse(id, argv, err);
+		default:
+			r = take_option(options, id, index, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	if (optind < argc)
+		return err_set(err, EINVAL,
+			       "%s: what is this? Every argument is an option",
+			       argv[optind]);
+	return choose_socket(options, passed_fds, err);
+}
+
+unsigned options_passed_fds(void)
+{
+	const char *pid = getenv("LISTEN_PID");
+	const char *fds = getenv("LISTEN_FDS");
+	unsigned count = 0;
+	long number;
+
+	if (pid && fds && parse_number("", pid, 1, LONG_MAX - 1, &number, NULL) == 0 &&
+	    number == getpid() && parse_number("", fds, 1, 1024, &number, NULL) == 0)
+		count = (unsigned)number;
+	/* meant for us, not for what we may start */
+	(void)unsetenv("LISTEN_PID");
+	(void)unsetenv("LISTEN_FDS");
+	(void)unsetenv("LISTEN_FDNAMES");
+	return count;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ * options.h - the command line and the sockets a service manager passes
+ */
+#ifndef DAEMON_OPTIONS_H
+#define DAEMON_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "util/compiler.h"
+#include "util/err.h"
+#include "util/log.h"
+
+#define OPTIONS_DEVICES_MAX 30u /* as many as there can be ports */
+
+enum options_action {
+	OPTIONS_ACTION_RUN,
+	OPTIONS_ACTION_HELP,
+	OPTIONS_ACTION_VERSION,
+};
+
+/**
+ * struct options - what the user wants; the strings are argv's
+ * @socket_path: where to listen, or NULL: then @fd is used
+ * @fd:		listening or connected socket, or -1
+ * @devices:	device specs in their order
+ * @ports:	of each kind (USB 2 and USB 3)
+ */
+struct options {
+	enum options_action action;
+	const char *socket_path;
+	int fd;
+	const char *devices[OPTIONS_DEVICES_MAX];
+	unsigned device_count;
+	unsigned ports;
+	bool no_msix;
+	bool no_color;
+	enum log_level log_level;
+};
+
+/* Fills @options. With OPTIONS_ACTION_HELP or _VERSION nothing else is checked.
+ * @passed_fds: result of options_passed_fds().
+ * Return: 0, or -errno with the reason in @err (wrong usage: exit status 2). */
+MUST_USE int options_parse(struct options *options, int argc, char *argv[],
+			   unsigned passed_fds, struct err *err);
+
+/**
+ * options_passed_fds() - how many sockets a service manager passed
+ *
+ * The protocol of sd_listen_fds(3): LISTEN_PID is us, LISTEN_FDS counts the
+ * fds from 3 up. Takes both out of the environment.
+ */
+unsigned options_passed_fds(void);
+
+void options_print_help(FILE *file);
+
+#endif /* DAEMON_OPTIONS_H */

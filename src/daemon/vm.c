@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT
+ * vm.c - one virtual machine's USB controller: vuser, pci, xhci and mem joined
+ *
+ * The only file that knows all four. Ways through it:
+ *
+ *   register   vuser region 0 -> pci BAR0 -> xhci
+ *   config     vuser region 7 -> pci; COMMAND.BME and sizing come back to here
+ *   interrupt  xhci -> pci (MSI-X or MSI, which vector) -> vuser eventfd
+ *   memory     vuser fills guest_mem, which xhci reads and writes
+ *   work       xhci kick -> deferred task -> xhci_run(), after the reply has left
+ *
+ * Three things hold DMA back: COMMAND.BME, no client, and a client that has
+ * mapped no memory (yet, or for the moment: VMMs re-map all RAM at times).
+ * The controller then keeps its state and goes on later.
+ *
+ * What tells a new guest from one that goes on: a VMM that restores a guest or
+ * takes over a running one does not size BARs, and every other does before a
+ * driver runs. So the first sizing by a client resets the function; DEVICE_RESET
+ * does in any case.
+ */
+#include "daemon/vm.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "mem/guest_mem.h"
+#include "pci/function.h"
+#include "usbdev/usbdev.h"
+#include "util/log.h"
+#include "util/loop.h"
+#include "vuser/server.h"
+#include "xhci/xhci.h"
+
+/* Region and interrupt indexes of vfio. */
+enum vm_region {
+	VM_REGION_BAR0 = 0,
+	VM_REGION_CONFIG = 7,
+};
+
+enum vm_irq {
+	VM_IRQ_MSI = PCI_IRQ_KIND_MSI,
+	VM_IRQ_MSIX = PCI_IRQ_KIND_MSIX,
+};
+
+/**
+ * struct vm
+ * @run:	deferred xhci_run()
+ * @tell:	deferred options.ended and options.emptied
+ * @wake:	timed xhci_run()
+ * @device_count: plugged in, or pulled and not yet destroyed
+ * @bus_master:	COMMAND.BME
+ * @connected:	a client is there
+ * @sized:	it has sized BAR0
+ */
+struct vm {
+	struct vm_options options;
+	struct loop *loop;
+	struct guest_mem *mem;
+	struct pci_function *pci;
+	struct xhci *xhci;
+	struct vuser_server *server;
+	struct vuser_device device;
+	struct loop_task run;
+	struct loop_task tell;
+	struct loop_timer *wake;
+	unsigned device_count;
+	bool bus_master;
+	bool connected;
+	bool sized;
+	bool ended;
+	bool emptying;
+};
+
+static void update_dma(struct vm *vm)
+{
+	xhci_set_bus_master(vm->xhci, vm->bus_master && vm->connected &&
+					      guest_mem_count(vm->mem) > 0);
+}
+
+static void reset_function(struct vm *vm)
+{
+	pci_function_reset(vm->pci);
+	vm->bus_master = false;
+	update_dma(vm);
+	xhci_reset(vm->xhci);
+}
+
+/* --- what xhci asks for --- */
+
+static uint64_t on_xhci_now(void *ctx)
+{
+	(void)ctx;
+	return clock_now_ns();
+}
+
+static void on_xhci_wake_at(void *ctx, uint64_t at_ns)
+{
+	struct vm *vm = ctx;
+	uint64_t now_ns;
+
+	if (at_ns == 0) {
+		loop_timer_stop(vm->wake);
+		return;
+	}
+	now_ns = clock_now_ns();
+	loop_timer_set(vm->wake, at_ns > now_ns ? at_ns - now_ns : 0);
+}
+
+static void on_xhci_kick(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	loop_defer(vm->loop, &vm->run);
+}
+
+static void on_xhci_interrupt(void *ctx, unsigned vector)
+{
+	struct vm *vm = ctx;
+
+	pci_irq_raise(vm->pci, vector);
+}
+
+static void on_run(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	xhci_run(vm->xhci);
+}
+
+/* --- what pci asks for --- */
+
+static uint64_t on_pci_bar_read(void *ctx, uint32_t offset, unsigned size)
+{
+	struct vm *vm = ctx;
+
+	return xhci_mmio_read(vm->xhci, offset, size);
+}
+
+static void on_pci_bar_write(void *ctx, uint32_t offset, uint64_t value, unsigned size)
+{
+	struct vm *vm = ctx;
+
+	xhci_mmio_write(vm->xhci, offset, value, size);
+}
+
+static void on_pci_irq(void *ctx, enum pci_irq_kind kind, unsigned vector)
+{
+	struct vm *vm = ctx;
+
+	if (vm->server)
+		vuser_irq_raise(vm->server, kind, vector);
+}
+
+static void on_pci_command(void *ctx, bool bus_master, bool memory)
+{
+	struct vm *vm = ctx;
+
+	(void)memory; /* decoding is the VMM's part; some never tell us */
+	vm->bus_master = bus_master;
+	update_dma(vm);
+}
+
+static void on_pci_irq_enabled(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	xhci_replay_interrupts(vm->xhci);
+}
+
+static void on_pci_bar_sized(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	if (vm->sized)
+		return;
+	log_debug("the client sizes BAR0: a guest starts");
+	vm->sized = true;
+	reset_function(vm);
+}
+
+static const struct pci_function_ops pci_ops = {
+	.bar_read = on_pci_bar_read,
+	.bar_write = on_pci_bar_write,
+	.irq = on_pci_irq,
+	.command_changed = on_pci_command,
+	.irq_enabled = on_pci_irq_enabled,
+	.bar_sized = on_pci_bar_sized,
+};
+
+/* --- what vuser asks for --- */
+
+static void on_region_read(void *ctx, unsigned region, uint64_t offset, void *buf,
+			   size_t count)
+{
+	struct vm *vm = ctx;
+
+	if (region == VM_REGION_BAR0)
+		pci_bar0_read(vm->pci, offset, buf, count);
+	else
+		pci_config_read(vm->pci, offset, buf, count);
+}
+
+static void on_region_write(void *ctx, unsigned region, uint64_t offset, const void *buf,
+			    size_t count)
+{
+	struct vm *vm = ctx;
+
+	if (region == VM_REGION_BAR0)
+		pci_bar0_write(vm->pci, offset, buf, count);
+	else
+		pci_config_write(vm->pci, offset, buf, count);
+}
+
+static void on_device_reset(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	log_debug("the client resets the device");
+	reset_function(vm);
+}
+
+static void on_dma_changed(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	update_dma(vm);
+	xhci_memory_changed(vm->xhci);
+}
+
+static void on_irqs_changed(void *ctx, unsigned index)
+{
+	struct vm *vm = ctx;
+
+	(void)index;
+	xhci_replay_interrupts(vm->xhci);
+}
+
+static void on_client(void *ctx, bool connected)
+{
+	struct vm *vm = ctx;
+
+	if (vm->connected != connected)
+		log_info("client %s", connected ? "connected" : "gone");
+	vm->connected = connected;
+	vm->sized = false;
+	update_dma(vm);
+	/* in here the server may not say yet whether it still listens */
+	if (!connected && !vm->ended)
+		loop_defer(vm->loop, &vm->tell);
+}
+
+static void on_tell(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	if (!vm->connected && !vm->ended && vm->server &&
+	    !vuser_server_listening(vm->server)) {
+		vm->ended = true;
+		vm->options.ended(vm->options.ctx);
+	}
+	if (vm->emptying && vm_is_empty(vm)) {
+		vm->emptying = false;
+		vm->options.emptied(vm->options.ctx);
+	}
+}
+
+static void describe_device(struct vm *vm)
+{
+	struct vuser_device *device = &vm->device;
+
+	device->regions[VM_REGION_BAR0] = (struct vuser_region){
+		.size = XHCI_BAR_SIZE_BYTES, .readable = true, .writable = true};
+	device->regions[VM_REGION_CONFIG] = (struct vuser_region){
+		.size = PCI_CONFIG_SIZE_BYTES, .readable = true, .writable = true};
+	device->irq_counts[VM_IRQ_MSI] = XHCI_INTERRUPTERS;
+	device->irq_counts[VM_IRQ_MSIX] = vm->options.with_msix ? XHCI_INTERRUPTERS : 0;
+	device->ctx = vm;
+	device->region_read = on_region_read;
+	device->region_write = on_region_write;
+	device->reset = on_device_reset;
+	device->dma_changed = on_dma_changed;
+	device->irqs_changed = on_irqs_changed;
+	device->client = on_client;
+}
+
+/* --- devices --- */
+
+static void on_released(void *ctx, struct usbdev *dev)
+{
+	struct vm *vm = ctx;
+
+	log_info("%s: unplugged", dev->label);
+	usbdev_destroy(dev);
+	vm->device_count--;
+	if (vm->emptying && vm_is_empty(vm))
+		loop_defer(vm->loop, &vm->tell);
+}
+
+static void unplug(struct vm *vm, unsigned port)
+{
+	int r = xhci_detach(vm->xhci, port, on_released, vm);
+
+	if (r < 0 && r != -ENOENT)
+		log_warn("port %u: cannot unplug: error %d", port, -r);
+}
+
+static void on_device_gone(void *ctx, unsigned port)
+{
+	unplug(ctx, port);
+}
+
+int vm_plug(struct vm *vm, struct usbdev *dev, struct err *err)
+{
+	int port = xhci_attach(vm->xhci, dev, 0, err);
+
+	if (port < 0)
+		usbdev_destroy(dev);
+	else
+		vm->device_count++;
+	return port;
+}
+
+void vm_unplug_all(struct vm *vm)
+{
+	vm->emptying = true;
+	for (unsigned port = 1; port <= xhci_port_count(vm->xhci); port++) {
+		if (xhci_port_device(vm->xhci, port))
+			unplug(vm, port);
+	}
+	if (vm_is_empty(vm))
+		loop_defer(vm->loop, &vm->tell);
+}
+
+bool vm_is_empty(const struct vm *vm)
+{
+	return vm->device_count == 0 && xhci_idle(vm->xhci);
+}
+
+/* --- life --- */
+
+static struct pci_function *create_function(struct vm *vm)
+{
+	const struct pci_identity identity = {
+		/* what QEMU's own xHCI says, so every guest has a driver for it */
+		.vendor_id = 0x1b36,
+		.device_id = 0x000d,
+		.subsystem_vendor_id = 0x1af4,
+		.subsystem_id = 0x1100,
+		.class_code = 0x0c0330,
+		.revision = 1,
+		.vectors = XHCI_INTERRUPTERS,
+		.with_msix = vm->options.with_msix,
+		.bar0_size_bytes = XHCI_BAR_SIZE_BYTES,
+		.msix_table_offset = XHCI_BAR_MSIX_TABLE,
+		.msix_pba_offset = XHCI_BAR_MSIX_PBA,
+		/* SBRN USB 3.0, FLADJ none, DBESL 0 (xHCI 5.2.3-5) */
+		.extra_offset = 0x60,
+		.extra_config = {0x30, 0x20, 0x00},
+		.extra_bytes = 3,
+	};
+
+	return pci_function_create(&identity, &pci_ops, vm);
+}
+
+struct vm *vm_create(struct loop *loop, const struct vm_options *options)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	struct xhci_env env = {
+		.ctx = vm,
+		.now_ns = on_xhci_now,
+		.wake_at = on_xhci_wake_at,
+		.kick = on_xhci_kick,
+		.interrupt = on_xhci_interrupt,
+	};
+
+	if (!vm)
+		return NULL;
+	vm->options = *options;
+	vm->loop = loop;
+	vm->run = (struct loop_task){.cb = on_run, .ctx = vm};
+	vm->tell = (struct loop_task){.cb = on_tell, .ctx = vm};
+	describe_device(vm);
+	vm->wake = loop_timer_create(loop, on_run, vm);
+	vm->mem = guest_mem_create();
+	vm->pci = create_function(vm);
+	if (vm->wake && vm->mem && vm->pci)
+		vm->xhci = xhci_create(&env, vm->mem, options->ports);
+	if (!vm->xhci) {
+		vm_destroy(vm);
+		return NULL;
+	}
+	xhci_on_gone(vm->xhci, on_device_gone, vm);
+	return vm;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	if (!vm)
+		return;
+	vm_stop_serving(vm);
+	assert(!vm->xhci || vm_is_empty(vm));
+	loop_undefer(vm->loop, &vm->run);
+	loop_undefer(vm->loop, &vm->tell);
+	loop_timer_destroy(vm->wake);
+	xhci_destroy(vm->xhci);
+	pci_function_destroy(vm->pci);
+	guest_mem_destroy(vm->mem);
+	free(vm);
+}
+
+int vm_serve(struct vm *vm, int fd, struct err *err)
+{
+	assert(!vm->server);
+	vm->server = vuser_server_create(vm->loop, fd, &vm->device, vm->mem, err);
+	return vm->server ? 0 : -err->code;
+}
+
+void vm_stop_serving(struct vm *vm)
+{
+	vuser_server_destroy(vm->server);
+	vm->server = NULL;
+	vm->connected = false;
+	if (vm->xhci)
+		update_dma(vm);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * vm.h - one virtual machine's USB controller: vuser, pci, xhci and mem joined
+ *
+ * Loop thread only. The controller and what is plugged into it live as long as
+ * the struct; VMMs come and go.
+ */
+#ifndef DAEMON_VM_H
+#define DAEMON_VM_H
+
+#include <stdbool.h>
+
+#include "util/compiler.h"
+#include "util/err.h"
+
+struct loop;
+struct usbdev;
+struct vm;
+
+/**
+ * struct vm_options - what the controller is like, and whom to tell
+ * @ports:	of each kind (USB 2 and USB 3)
+ * @with_msix:	offer MSI-X beside MSI
+ * @ended:	the only client there can be has gone (connected socket). Called from
+ *		the loop, no op of the vm on the stack
+ * @emptied:	answer to vm_unplug_all(), called likewise
+ */
+struct vm_options {
+	unsigned ports;
+	bool with_msix;
+	void (*ended)(void *ctx);
+	void (*emptied)(void *ctx);
+	void *ctx;
+};
+
+/* Returns owned, or NULL without memory. @options is copied. */
+struct vm *vm_create(struct loop *loop, const struct vm_options *options);
+/* Stops serving first. NULL is fine. Every device must have been unplugged (vm_is_empty()). */
+void vm_destroy(struct vm *vm);
+
+/* Serves VMMs on @fd, listening or connected; taken, also on failure. Once.
+ * Return: 0 or -errno with the reason in @err. */
+MUST_USE int vm_serve(struct vm *vm, int fd, struct err *err);
+/* No VMM any more: closes the sockets. */
+void vm_stop_serving(struct vm *vm);
+
+/* Plugs @dev into the first free port of its kind; taken, also on failure.
+ * Return: the port's number (1-based), or -errno with the reason in @err. */
+MUST_USE int vm_plug(struct vm *vm, struct usbdev *dev, struct err *err);
+/* Pulls and destroys every device. Transfers in flight end first: when all is done,
+ * and not before this returns, options.emptied is called. */
+void vm_unplug_all(struct vm *vm);
+bool vm_is_empty(const struct vm *vm);
+
+#endif /* DAEMON_VM_H */
