@@ -88,7 +88,7 @@ class Machine:
         command += ["-bios", "qboot.rom"] if bios == "qboot" else []
         if kernel:
             command += ["-kernel", Path(rig) / "vmlinux", "-initrd", self._initramfs(rig, job), "-append",
-                        f"console=ttyS0 panic=-1 quiet loglevel=1 {options}".strip()]
+                        f"console=ttyS0 panic=-1 quiet loglevel=1 usb_storage.delay_use=0 {options}".strip()]
         bus = "port0" if hotplug else ""
         if hotplug:
             command += ["-device", "pcie-root-port,id=port0,chassis=1,slot=1"]
