@@ -30,7 +30,7 @@ struct guest_mem;
 #define GUEST_MEM_READ  1u /* the device may read it */
 #define GUEST_MEM_WRITE 2u /* the device may write it */
 
-/* Returns owned, or NULL. Installs the SIGBUS guard (once per process). */
+/* Returns owned, or NULL. Installs the SIGBUS guard, if it is not in place. */
 struct guest_mem *guest_mem_create(void);
 /* Unmaps everything. NULL is fine. */
 void guest_mem_destroy(struct guest_mem *mem);

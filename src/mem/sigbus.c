@@ -71,17 +71,16 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
 
 int sigbus_guard_install(void)
 {
-	static bool installed;
-	struct sigaction action = {.sa_flags = SA_SIGINFO};
+	struct sigaction action = {.sa_flags = SA_SIGINFO}, now;
 
-	if (installed)
+	if (sigaction(SIGBUS, NULL, &now) < 0)
+		return -errno;
+	if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_sigbus)
 		return 0;
+	action_before = now;
 	action.sa_sigaction = on_sigbus;
 	(void)sigemptyset(&action.sa_mask);
-	if (sigaction(SIGBUS, &action, &action_before) < 0)
-		return -errno;
-	installed = true;
-	return 0;
+	return sigaction(SIGBUS, &action, NULL) < 0 ? -errno : 0;
 }
 
 int sigbus_guard_add(void *start, size_t len, size_t page_bytes)

@@ -15,7 +15,7 @@
 
 #include "util/compiler.h"
 
-/* Installs the handler, once per process; later calls do nothing. Return: 0 or -errno. */
+/* Installs the handler; does nothing while it is in place. Return: 0 or -errno. */
 MUST_USE int sigbus_guard_install(void);
 
 /**

@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: MIT
+ * test_guest_mem.c - the guest's memory: ranges and every access to them
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "mem/guest_mem.h"
+#include "util/bytes.h"
+#include "util/loop.h"
+
+#define RW (GUEST_MEM_READ | GUEST_MEM_WRITE)
+
+static struct guest_mem *mem;
+static uint8_t bytes[65536];
+
+static int begin(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7 + i / 256);
+	mem = guest_mem_create();
+	return mem ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	guest_mem_destroy(mem);
+	return 0;
+}
+
+/* A file of @size bytes with the content of @bytes. */
+static int file_of(size_t size)
+{
+	int fd = memfd_create("guest", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, size), size);
+	return fd;
+}
+
+static int map_at(uint64_t iova, size_t at, uint64_t size, unsigned prot)
+{
+	return guest_mem_map_bytes(mem, iova, bytes + at, size, prot);
+}
+
+static int read_at(uint64_t iova, size_t len)
+{
+	uint8_t buf[4096];
+
+	return guest_mem_read(mem, iova, buf, len);
+}
+
+/* Reads [@iova, +@len) and compares with @bytes from @at on. */
+static void expect_bytes(uint64_t iova, size_t at, size_t len)
+{
+	uint8_t buf[65536];
+
+	memset(buf, 0xee, sizeof(buf));
+	assert_int_equal(guest_mem_read(mem, iova, buf, len), 0);
+	assert_memory_equal(buf, bytes + at, len);
+	if (len < sizeof(buf))
+		assert_int_equal(buf[len], 0xee);
+}
+
+/* ---- the table ---- */
+
+static void test_bad_parameters(void **state)
+{
+	(void)state;
+	assert_int_equal(map_at(0, 0, 0, RW), -EINVAL);
+	assert_int_equal(map_at(UINT64_MAX, 0, 2, RW), -EINVAL);
+	assert_int_equal(map_at(4096, 0, UINT64_MAX - 4094, RW), -EINVAL);
+	assert_int_equal(map_at(4096, 0, 16, RW | 4), -EINVAL);
+	assert_int_equal(guest_mem_map(mem, 0, 0, -1, 0, RW), -EINVAL);
+	assert_int_equal(guest_mem_map(mem, UINT64_MAX - 9, 11, -1, 0, RW), -EINVAL);
+	assert_int_equal(guest_mem_map(mem, 0, 16, -1, 0, 8), -EINVAL);
+	assert_int_equal(guest_mem_map(mem, 0, GUEST_MEM_SIZE_MAX + 1, -1, 0, RW),
+			 -ENOSPC);
+	assert_int_equal(guest_mem_map(mem, 1, UINT64_MAX, -1, 0, RW), -ENOSPC);
+	assert_int_equal(guest_mem_count(mem), 0);
+	assert_int_equal(guest_mem_generation(mem), 0);
+	assert_int_equal(guest_mem_map(mem, 0, GUEST_MEM_SIZE_MAX, -1, 0, RW), 0);
+	assert_int_equal(guest_mem_count(mem), 1);
+}
+
+static void test_overlaps(void **state)
+{
+	static const struct {
+		uint64_t iova, size;
+	} over[] = {{0x1000, 0x1000}, {0x0fff, 2},      {0x1fff, 2},
+		    {0x1800, 1},      {0x1000, 0xfff},  {0x1001, 0xfff},
+		    {0x0800, 0x2000}, {0x1000, 0x1001}, {0x0fff, 0x1001},
+		    {0x0800, 0x5000}, {0x3fff, 1}};
+
+	(void)state;
+	assert_int_equal(map_at(0x1000, 0, 0x1000, GUEST_MEM_READ), 0);
+	assert_int_equal(map_at(0x3000, 0x2000, 0x1000, GUEST_MEM_READ), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(over); i++)
+		assert_int_equal(map_at(over[i].iova, 0, over[i].size, RW), -EEXIST);
+	assert_int_equal(guest_mem_count(mem), 2);
+	/* exactly between them, and beside them */
+	assert_int_equal(map_at(0x2000, 0x1000, 0x1000, RW), 0);
+	assert_int_equal(map_at(0xfff, 0, 1, RW), 0);
+	assert_int_equal(map_at(0x4000, 0x3000, 1, RW), 0);
+	assert_int_equal(guest_mem_count(mem), 5);
+	expect_bytes(0x1000, 0, 0x3000);
+}
+
+static void test_same_again(void **state)
+{
+	int fd = file_of(8192), same = dup(fd), other = file_of(8192);
+
+	(void)state;
+	assert_int_equal(guest_mem_map(mem, 0x1000, 4096, fd, 4096, RW), 0);
+	assert_int_equal(guest_mem_generation(mem), 1);
+	assert_int_equal(guest_mem_map(mem, 0x1000, 4096, fd, 4096, RW), 0);
+	assert_int_equal(guest_mem_map(mem, 0x1000, 4096, same, 4096, RW), 0);
+	assert_int_equal(guest_mem_generation(mem), 1);
+	assert_int_equal(guest_mem_count(mem), 1);
+	assert_int_equal(guest_mem_map(mem, 0x1000, 4096, other, 4096, RW), -EEXIST);
+	assert_int_equal(guest_mem_map(mem, 0x1000, 4096, fd, 0, RW), -EEXIST);
+	assert_int_equal(guest_mem_map(mem, 0x1000, 4096, fd, 4096, GUEST_MEM_READ),
+			 -EEXIST);
+	assert_int_equal(guest_mem_map(mem, 0x1000, 4096, -1, 4096, RW), -EEXIST);
+	expect_bytes(0x1000, 4096, 4096);
+	close(fd);
+	close(same);
+	close(other);
+
+	assert_int_equal(guest_mem_map(mem, 0x9000, 4096, -1, 0, RW), 0);
+	assert_int_equal(guest_mem_map(mem, 0x9000, 4096, -1, 0, RW), 0);
+	assert_int_equal(map_at(0x20000, 0, 16, RW), 0);
+	assert_int_equal(map_at(0x20000, 0, 16, RW), 0);
+	assert_int_equal(map_at(0x20000, 16, 16, RW), -EEXIST);
+	assert_int_equal(guest_mem_count(mem), 3);
+}
+
+static void test_exact_unmap(void **state)
+{
+	(void)state;
+	assert_int_equal(guest_mem_last_unmap_ns(mem), 0);
+	assert_int_equal(map_at(0x1000, 0, 0x1000, RW), 0);
+	assert_int_equal(map_at(0x2000, 0x1000, 0x1000, RW), 0);
+	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0xfff), -ENOENT);
+	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0x1001), -ENOENT);
+	assert_int_equal(guest_mem_unmap(mem, 0x1001, 0xfff), -ENOENT);
+	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0x2000), -ENOENT);
+	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0), -ENOENT);
+	assert_int_equal(guest_mem_unmap(mem, 0x3000, 0x1000), -ENOENT);
+	assert_int_equal(guest_mem_unmap(mem, 0, 0x1000), -ENOENT);
+	assert_int_equal(guest_mem_count(mem), 2);
+	assert_int_equal(guest_mem_generation(mem), 2);
+	assert_int_equal(guest_mem_last_unmap_ns(mem), 0);
+
+	expect_bytes(0x1000, 0, 0x1000); /* the last range found is remembered */
+	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0x1000), 0);
+	assert_int_equal(guest_mem_generation(mem), 3);
+	assert_int_equal(read_at(0x1000, 1), -EFAULT);
+	expect_bytes(0x2000, 0x1000, 0x1000);
+	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0x1000), -ENOENT);
+	assert_int_equal(guest_mem_unmap(mem, 0x2000, 0x1000), 0);
+	assert_int_equal(read_at(0x2000, 1), -EFAULT);
+	assert_int_equal(guest_mem_count(mem), 0);
+	assert_in_range(guest_mem_last_unmap_ns(mem), 1, clock_now_ns());
+}
+
+static void test_unmap_all(void **state)
+{
+	(void)state;
+	guest_mem_unmap_all(mem);
+	assert_int_equal(guest_mem_generation(mem), 0);
+	assert_int_equal(guest_mem_last_unmap_ns(mem), 0);
+	for (uint64_t i = 0; i < 10; i++)
+		assert_int_equal(map_at(i * 0x1000, i * 16, 0x10, RW), 0);
+	expect_bytes(0x9000, 9 * 16, 16);
+	guest_mem_unmap_all(mem);
+	assert_int_equal(guest_mem_count(mem), 0);
+	assert_true(guest_mem_generation(mem) > 10);
+	assert_true(guest_mem_last_unmap_ns(mem) > 0);
+	for (uint64_t i = 0; i < 10; i++)
+		assert_int_equal(read_at(i * 0x1000, 1), -EFAULT);
+	assert_int_equal(map_at(0x9000, 0, 0x10, RW), 0);
+	expect_bytes(0x9000, 0, 16);
+}
+
+/* As many ranges as there may be, added and removed in a scattered order. */
+static void test_many(void **state)
+{
+	int fd = file_of(65536);
+
+	(void)state;
+	for (uint64_t i = 0; i < GUEST_MEM_MAPS_MAX; i++) {
+		uint64_t n = i * 5077 % GUEST_MEM_MAPS_MAX;
+
+		assert_int_equal(guest_mem_map(mem, n << 20, 4096, fd, n % 16 * 4096, RW),
+				 0);
+	}
+	assert_int_equal(guest_mem_count(mem), GUEST_MEM_MAPS_MAX);
+	assert_int_equal(map_at(0x5000, 0, 16, RW), -ENOSPC);
+	assert_int_equal(map_at(0, 0, 16, RW), -EEXIST);
+	for (uint64_t n = 0; n < GUEST_MEM_MAPS_MAX; n++) {
+		expect_bytes(n << 20, n % 16 * 4096, 64);
+		assert_int_equal(read_at((n << 20) + 4095, 2), -EFAULT);
+	}
+	for (uint64_t i = 0; i < GUEST_MEM_MAPS_MAX; i += 2)
+		assert_int_equal(
+			guest_mem_unmap(mem, i * 4099 % GUEST_MEM_MAPS_MAX << 20, 4096),
+			0);
+	assert_int_equal(guest_mem_count(mem), GUEST_MEM_MAPS_MAX / 2);
+	for (uint64_t n = 0; n < GUEST_MEM_MAPS_MAX; n++)
+		assert_int_equal(guest_mem_check(mem, n << 20, 4096, RW), n % 2 == 1);
+	assert_int_equal(guest_mem_map(mem, 0, 4096, fd, 0, RW), 0);
+	close(fd);
+}
+
+/* ---- access ---- */
+
+static void test_bounds(void **state)
+{
+	(void)state;
+	assert_int_equal(map_at(0x1000, 0x100, 0x200, RW), 0);
+	expect_bytes(0x1000, 0x100, 0x200);
+	expect_bytes(0x11ff, 0x2ff, 1);
+	assert_int_equal(read_at(0xfff, 1), -EFAULT);
+	assert_int_equal(read_at(0xfff, 2), -EFAULT);
+	assert_int_equal(read_at(0x11ff, 2), -EFAULT);
+	assert_int_equal(read_at(0x1200, 1), -EFAULT);
+	assert_int_equal(guest_mem_write(mem, 0x11f0, "0123456789abcdefg", 17), -EFAULT);
+	assert_int_equal(bytes[0x300], (uint8_t)(0x300 * 7 + 3));
+	/* nothing is fine anywhere */
+	assert_int_equal(read_at(0x5000, 0), 0);
+	assert_int_equal(guest_mem_write(mem, UINT64_MAX, "", 0), 0);
+	assert_true(guest_mem_check(mem, 0x5000, 0, RW));
+}
+
+static void test_write(void **state)
+{
+	(void)state;
+	assert_int_equal(map_at(0x1000, 0x100, 0x200, RW), 0);
+	assert_int_equal(guest_mem_write(mem, 0x1010, "hello", 5), 0);
+	assert_memory_equal(bytes + 0x110, "hello", 5);
+	assert_int_equal(bytes[0x10f], (uint8_t)(0x10f * 7 + 1));
+	assert_int_equal(bytes[0x115], (uint8_t)(0x115 * 7 + 1));
+}
+
+/* The top of the address space: a range may end there, an access not pass it. */
+static void test_end_of_address_space(void **state)
+{
+	(void)state;
+	assert_int_equal(map_at(UINT64_MAX - 0xfff, 0, 0x1000, RW), 0);
+	assert_int_equal(map_at(0, 0x1000, 0x1000, RW), 0);
+	expect_bytes(UINT64_MAX - 0xfff, 0, 0x1000);
+	expect_bytes(UINT64_MAX, 0xfff, 1);
+	assert_int_equal(read_at(UINT64_MAX, 2), -EFAULT);
+	assert_int_equal(read_at(UINT64_MAX - 0xfff, 0x1001), -EFAULT);
+	assert_int_equal(guest_mem_write(mem, UINT64_MAX - 1, "abcd", 4), -EFAULT);
+	assert_false(guest_mem_check(mem, UINT64_MAX, 2, RW));
+	assert_false(guest_mem_check(mem, 0, UINT64_MAX, RW));
+	assert_true(guest_mem_check(mem, UINT64_MAX - 0xfff, 0x1000, RW));
+	assert_int_equal(map_at(UINT64_MAX, 0, 1, RW), -EEXIST);
+	assert_int_equal(guest_mem_unmap(mem, UINT64_MAX - 0xfff, 0x1000), 0);
+	assert_int_equal(read_at(UINT64_MAX, 1), -EFAULT);
+}
+
+static void test_across_ranges(void **state)
+{
+	uint8_t in[0x300];
+
+	(void)state;
+	/* three adjacent pieces whose host memory lies in the other order */
+	assert_int_equal(map_at(0x1000, 0x2000, 0x100, RW), 0);
+	assert_int_equal(map_at(0x1100, 0x1000, 0x100, RW), 0);
+	assert_int_equal(map_at(0x1200, 0x0000, 0x100, RW), 0);
+	assert_int_equal(guest_mem_read(mem, 0x10f0, in, 0x120), 0);
+	assert_memory_equal(in, bytes + 0x20f0, 0x10);
+	assert_memory_equal(in + 0x10, bytes + 0x1000, 0x100);
+	assert_memory_equal(in + 0x110, bytes, 0x10);
+	for (size_t i = 0; i < sizeof(in); i++)
+		in[i] = (uint8_t)~i;
+	assert_int_equal(guest_mem_write(mem, 0x1000, in, 0x300), 0);
+	assert_memory_equal(bytes + 0x2000, in, 0x100);
+	assert_memory_equal(bytes + 0x1000, in + 0x100, 0x100);
+	assert_memory_equal(bytes, in + 0x200, 0x100);
+	assert_true(guest_mem_check(mem, 0x1000, 0x300, RW));
+	assert_false(guest_mem_check(mem, 0x1000, 0x301, RW));
+	assert_int_equal(guest_mem_unmap(mem, 0x1100, 0x100), 0);
+	assert_int_equal(read_at(0x10f0, 0x120), -EFAULT);
+	assert_false(guest_mem_check(mem, 0x1000, 0x300, RW));
+}
+
+static void test_directions(void **state)
+{
+	uint32_t value;
+
+	(void)state;
+	assert_int_equal(map_at(0x1000, 0, 0x100, GUEST_MEM_READ), 0);
+	assert_int_equal(map_at(0x1100, 0x100, 0x100, GUEST_MEM_WRITE), 0);
+	assert_int_equal(map_at(0x1200, 0x200, 0x100, 0), 0);
+	assert_int_equal(read_at(0x1000, 4), 0);
+	assert_int_equal(guest_mem_write(mem, 0x1000, "abcd", 4), -EFAULT);
+	assert_int_equal(guest_mem_store_le32(mem, 0x1000, 1), -EFAULT);
+	assert_int_equal(guest_mem_load_le32(mem, 0x1000, &value), 0);
+	assert_int_equal(guest_mem_write(mem, 0x1100, "abcd", 4), 0);
+	assert_int_equal(read_at(0x1100, 4), -EFAULT);
+	assert_int_equal(guest_mem_load_le32(mem, 0x1100, &value), -EFAULT);
+	assert_int_equal(guest_mem_store_le32(mem, 0x1100, 1), 0);
+	assert_int_equal(read_at(0x1200, 1), -EFAULT);
+	assert_int_equal(guest_mem_write(mem, 0x1200, "a", 1), -EFAULT);
+	assert_int_equal(read_at(0x10ff, 2), -EFAULT);
+	assert_true(guest_mem_check(mem, 0x1000, 0x100, GUEST_MEM_READ));
+	assert_false(guest_mem_check(mem, 0x1000, 0x100, RW));
+	assert_false(guest_mem_check(mem, 0x1000, 0x200, GUEST_MEM_READ));
+	assert_int_equal(bytes[0], 0);
+}
+
+static void test_words(void **state)
+{
+	uint32_t value = 0;
+
+	(void)state;
+	assert_int_equal(map_at(0x1000, 0, 0x102, RW), 0);
+	assert_int_equal(map_at(0x1102, 0x1001, 0xfe, RW),
+			 0); /* no aligned host address */
+	put_le32(bytes + 0x10, 0x11223344);
+	assert_int_equal(guest_mem_load_le32(mem, 0x1010, &value), 0);
+	assert_int_equal(value, 0x11223344);
+	assert_int_equal(guest_mem_store_le32(mem, 0x1014, 0xa1b2c3d4), 0);
+	assert_int_equal(get_le32(bytes + 0x14), 0xa1b2c3d4);
+
+	/* half in one range, half in the next */
+	assert_int_equal(guest_mem_store_le32(mem, 0x1100, 0xcafebabe), 0);
+	assert_int_equal(get_le16(bytes + 0x100), 0xbabe);
+	assert_int_equal(get_le16(bytes + 0x1001), 0xcafe);
+	assert_int_equal(guest_mem_load_le32(mem, 0x1100, &value), 0);
+	assert_int_equal(value, 0xcafebabe);
+	assert_int_equal(guest_mem_store_le32(mem, 0x1104, 0x01020304), 0);
+	assert_int_equal(get_le32(bytes + 0x1003), 0x01020304);
+	assert_int_equal(guest_mem_load_le32(mem, 0x1104, &value), 0);
+	assert_int_equal(value, 0x01020304);
+
+	/* the last three bytes of a range are no word */
+	assert_int_equal(guest_mem_unmap(mem, 0x1102, 0xfe), 0);
+	value = 5;
+	assert_int_equal(guest_mem_load_le32(mem, 0x1100, &value), -EFAULT);
+	assert_int_equal(guest_mem_load_le32(mem, 0x2000, &value), -EFAULT);
+	assert_int_equal(guest_mem_load_le32(mem, UINT64_MAX - 3, &value), -EFAULT);
+	assert_int_equal(value, 5);
+	assert_int_equal(guest_mem_store_le32(mem, 0x1100, 1), -EFAULT);
+}
+
+static void test_iov(void **state)
+{
+	struct iovec iov[5];
+
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++)
+		assert_int_equal(map_at(0x1000 + i * 0x100, i * 0x1000, 0x100, RW), 0);
+	memset(iov, 0xee, sizeof(iov));
+	assert_int_equal(guest_mem_iov(mem, 0x1080, 0x200, RW, iov, 4), 3);
+	assert_ptr_equal(iov[0].iov_base, bytes + 0x80);
+	assert_int_equal(iov[0].iov_len, 0x80);
+	assert_ptr_equal(iov[1].iov_base, bytes + 0x1000);
+	assert_int_equal(iov[1].iov_len, 0x100);
+	assert_ptr_equal(iov[2].iov_base, bytes + 0x2000);
+	assert_int_equal(iov[2].iov_len, 0x80);
+	/* less room than pieces: the rest is for another call */
+	assert_int_equal(guest_mem_iov(mem, 0x1080, 0x400, RW, iov, 2), 2);
+	assert_int_equal(iov[0].iov_len + iov[1].iov_len, 0x180);
+	assert_int_equal(guest_mem_iov(mem, 0x1080, 0x400, RW, iov, 5), -EFAULT);
+	assert_int_equal(guest_mem_iov(mem, 0x1000, 0x400, RW, iov, 4), 4);
+	assert_int_equal(guest_mem_iov(mem, 0x1400, 1, RW, iov, 4), -EFAULT);
+	assert_int_equal(guest_mem_iov(mem, UINT64_MAX, 2, RW, iov, 4), -EFAULT);
+	assert_int_equal(guest_mem_iov(mem, 0x1000, 0, RW, iov, 4), 0);
+	assert_int_equal(guest_mem_iov(mem, 0x1000, 16, RW, iov, 0), 0);
+	assert_int_equal(map_at(0x1400, 0x4000, 0x100, GUEST_MEM_READ), 0);
+	assert_int_equal(guest_mem_iov(mem, 0x1380, 0x100, GUEST_MEM_READ, iov, 4), 2);
+	assert_int_equal(guest_mem_iov(mem, 0x1380, 0x100, GUEST_MEM_WRITE, iov, 4),
+			 -EFAULT);
+}
+
+/* ---- files ---- */
+
+static void test_file(void **state)
+{
+	int fd = file_of(65536), copy = dup(fd);
+	uint8_t back[4] = {0};
+
+	(void)state;
+	assert_int_equal(guest_mem_map(mem, 0x100000, 8192, fd, 4096, RW), 0);
+	close(fd); /* borrowed for the call only */
+	expect_bytes(0x100000, 4096, 8192);
+	assert_int_equal(guest_mem_write(mem, 0x101ffe, "xy", 2), 0);
+	assert_int_equal(pread(copy, back, 2, 12286), 2);
+	assert_memory_equal(back, "xy", 2);
+	assert_int_equal(pwrite(copy, "zzzz", 4, 5000), 4);
+	assert_int_equal(guest_mem_read(mem, 0x100000 + 5000 - 4096, back, 4), 0);
+	assert_memory_equal(back, "zzzz", 4);
+	close(copy);
+}
+
+static void test_file_unaligned(void **state)
+{
+	static const struct {
+		uint64_t iova, size, offset;
+	} map[] = {{0x10001, 1, 1},         {0x20000, 3, 4095},  {0x30123, 5000, 123},
+		   {0x40000, 8191, 4097},   {0x50fff, 2, 8191},  {0x60000, 4096, 2048},
+		   {0x70000, 12288, 12288}, {0x80000, 65535, 0}, {0x90000, 1, 65535}};
+	int fd = file_of(65536);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
+		assert_int_equal(guest_mem_map(mem, map[i].iova, map[i].size, fd,
+					       map[i].offset, GUEST_MEM_READ),
+				 0);
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++) {
+		expect_bytes(map[i].iova, map[i].offset, map[i].size);
+		assert_int_equal(read_at(map[i].iova - 1, 1), -EFAULT);
+		if (map[i].iova != 0x80000)
+			assert_int_equal(read_at(map[i].iova + map[i].size, 1), -EFAULT);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
+		assert_int_equal(guest_mem_unmap(mem, map[i].iova, map[i].size), 0);
+	close(fd);
+}
+
+static void test_file_protections(void **state)
+{
+	int fd = file_of(4096), readonly;
+	char name[64];
+
+	(void)state;
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	readonly = open(name, O_RDONLY);
+	assert_true(readonly >= 0);
+	assert_int_equal(guest_mem_map(mem, 0x1000, 4096, readonly, 0, GUEST_MEM_READ),
+			 0);
+	expect_bytes(0x1000, 0, 4096);
+	assert_int_equal(guest_mem_write(mem, 0x1000, "a", 1), -EFAULT);
+	/* may be written, but the file says no: known and unreachable */
+	assert_int_equal(guest_mem_map(mem, 0x2000, 4096, readonly, 0, RW), -EACCES);
+	assert_int_equal(guest_mem_count(mem), 2);
+	assert_int_equal(read_at(0x2000, 1), -EFAULT);
+	assert_int_equal(guest_mem_map(mem, 0x2800, 16, fd, 0, RW), -EEXIST);
+	/* the same file, opened for writing: now it works */
+	assert_int_equal(guest_mem_map(mem, 0x2000, 4096, fd, 0, RW), 0);
+	assert_int_equal(guest_mem_count(mem), 2);
+	expect_bytes(0x2000, 0, 4096);
+	/* a range that is only written must be mapped readable as well */
+	assert_int_equal(guest_mem_map(mem, 0x3000, 4096, fd, 0, GUEST_MEM_WRITE), 0);
+	assert_int_equal(guest_mem_write(mem, 0x3000, "abc", 3), 0);
+	assert_int_equal(guest_mem_store_le32(mem, 0x3010, 1), 0);
+	close(readonly);
+	close(fd);
+}
+
+static void test_unreachable(void **state)
+{
+	uint32_t value;
+	struct iovec iov;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(guest_mem_map(mem, 0x1000, 0x1000, -1, 0, RW), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(guest_mem_map(mem, 0x2000, 0x1000, pair[0], 0, RW), -ENODEV);
+	close(pair[0]);
+	close(pair[1]);
+	assert_int_equal(guest_mem_map(mem, 0x3000, 0x1000, pair[0], 0, RW), -EBADF);
+	assert_int_equal(guest_mem_count(mem), 3);
+	for (uint64_t iova = 0x1000; iova < 0x4000; iova += 0x1000) {
+		assert_int_equal(read_at(iova, 1), -EFAULT);
+		assert_int_equal(guest_mem_write(mem, iova, "a", 1), -EFAULT);
+		assert_int_equal(guest_mem_load_le32(mem, iova, &value), -EFAULT);
+		assert_int_equal(guest_mem_store_le32(mem, iova, 0), -EFAULT);
+		assert_false(guest_mem_check(mem, iova, 1, 0));
+		assert_int_equal(guest_mem_iov(mem, iova, 1, 0, &iov, 1), -EFAULT);
+		assert_int_equal(guest_mem_unmap(mem, iova, 0x1000), 0);
+	}
+}
+
+/* Offsets that leave what a file can be. */
+static void test_file_offset_absurd(void **state)
+{
+	static const uint64_t offsets[] = {UINT64_MAX, UINT64_MAX - 4095, INT64_MAX,
+					   INT64_MAX - 4096, UINT64_C(1) << 63};
+	int fd = file_of(4096);
+
+	(void)state;
+	for (uint64_t i = 0; i < ARRAY_SIZE(offsets); i++) {
+		assert_int_equal(guest_mem_map(mem, i << 20, 8192, fd, offsets[i], RW),
+				 -EOVERFLOW);
+		assert_int_equal(read_at(i << 20, 1), -EFAULT);
+	}
+	/* more address space than there is: every range known, some unreachable */
+	for (uint64_t i = 16; i < 64; i++) {
+		int r = guest_mem_map(mem, i << 43, GUEST_MEM_SIZE_MAX, fd, 0, RW);
+
+		assert_true(r == 0 || r == -ENOMEM);
+	}
+	assert_int_equal(guest_mem_count(mem), ARRAY_SIZE(offsets) + 48);
+	assert_int_equal(read_at(16ull << 43, 1), 0);
+	close(fd);
+}
+
+/* A file of large pages, mapped at *@ret_map, or -1 where the host has none. */
+static int huge_file(uint8_t **ret_map, size_t size)
+{
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+
+	*ret_map = MAP_FAILED;
+	if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
+		*ret_map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (*ret_map != MAP_FAILED)
+		return fd;
+	print_message("# no large pages on this host, not tested\n");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* Large pages can be mapped from their own beginning only. */
+static void test_hugetlb(void **state)
+{
+	uint8_t *map;
+	int fd = huge_file(&map, 4 << 20);
+
+	(void)state;
+	if (fd < 0)
+		return;
+	map[0xc0000] = 0x5a;
+	assert_int_equal(guest_mem_map(mem, 0xc0000, 0x300000, fd, 0xc0000, RW), 0);
+	assert_int_equal(guest_mem_write(mem, 0xc0001, "b", 1), 0);
+	assert_int_equal(map[0xc0001], 'b');
+	munmap(map, 4 << 20);
+	assert_int_equal(guest_mem_unmap(mem, 0xc0000, 0x300000), 0);
+	close(fd);
+}
+
+static unsigned long lines_of_maps(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long lines = 0;
+	int c;
+
+	while ((c = fgetc(maps)) != EOF)
+		lines += c == '\n';
+	fclose(maps);
+	return lines;
+}
+
+/* Unmapped means unmapped, at once; a core dump holds no guest memory. */
+static void test_mappings_go(void **state)
+{
+	int fd = file_of(65536);
+	unsigned long before = lines_of_maps();
+
+	(void)state;
+	for (uint64_t i = 0; i < 100; i++)
+		assert_int_equal(guest_mem_map(mem, i << 20, 100, fd, 100, RW), 0);
+	assert_in_range(lines_of_maps(), before + 100, before + 110);
+	for (uint64_t i = 0; i < 50; i++)
+		assert_int_equal(guest_mem_unmap(mem, i << 20, 100), 0);
+	assert_in_range(lines_of_maps(), before + 50, before + 60);
+	guest_mem_unmap_all(mem);
+	assert_in_range(lines_of_maps(), before, before + 10);
+	close(fd);
+}
+
+#define MEM_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MEM_TEST(test_bad_parameters),
+		MEM_TEST(test_overlaps),
+		MEM_TEST(test_same_again),
+		MEM_TEST(test_exact_unmap),
+		MEM_TEST(test_unmap_all),
+		MEM_TEST(test_many),
+		MEM_TEST(test_bounds),
+		MEM_TEST(test_write),
+		MEM_TEST(test_end_of_address_space),
+		MEM_TEST(test_across_ranges),
+		MEM_TEST(test_directions),
+		MEM_TEST(test_words),
+		MEM_TEST(test_iov),
+		MEM_TEST(test_file),
+		MEM_TEST(test_file_unaligned),
+		MEM_TEST(test_file_protections),
+		MEM_TEST(test_unreachable),
+		MEM_TEST(test_file_offset_absurd),
+		MEM_TEST(test_hugetlb),
+		MEM_TEST(test_mappings_go),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

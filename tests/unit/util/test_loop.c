@@ -1,0 +1,657 @@
+/* SPDX-License-Identifier: MIT
+ * test_loop.c - fds, timers, signals, deferred tasks
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "util/fds.h"
+#include "util/loop.h"
+
+#define MS UINT64_C(1000000)
+
+static struct loop *loop;
+static int pair[2];
+
+static int begin(void **state)
+{
+	(void)state;
+	loop = loop_create();
+	return loop ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) : -1;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	close_fd(&pair[0]);
+	close_fd(&pair[1]);
+	loop_destroy(loop);
+	return 0;
+}
+
+static void turn(bool wait)
+{
+	assert_int_equal(loop_turn(loop, wait), 0);
+}
+
+/* ---- fds ---- */
+
+struct seen {
+	unsigned calls;
+	unsigned events;
+	int fd;
+	struct loop_watch *watch;
+	struct loop_watch *other;
+};
+
+static void on_fd(void *ctx, int fd, unsigned events)
+{
+	struct seen *seen = ctx;
+
+	seen->calls++;
+	seen->events = events;
+	seen->fd = fd;
+}
+
+static void on_fd_unwatch(void *ctx, int fd, unsigned events)
+{
+	struct seen *seen = ctx;
+
+	on_fd(ctx, fd, events);
+	loop_unwatch(seen->watch);
+	loop_unwatch(seen->other);
+	seen->watch = NULL;
+	seen->other = NULL;
+}
+
+static void on_fd_stop(void *ctx, int fd, unsigned events)
+{
+	on_fd(ctx, fd, events);
+	loop_stop(loop);
+}
+
+static void test_read(void **state)
+{
+	struct seen seen = {0};
+	char byte;
+
+	(void)state;
+	seen.watch = loop_watch_fd(loop, pair[0], LOOP_READ, on_fd, &seen);
+	assert_non_null(seen.watch);
+	turn(false);
+	assert_int_equal(seen.calls, 0);
+	assert_int_equal(write(pair[1], "ab", 2), 2);
+	turn(true);
+	assert_int_equal(seen.calls, 1);
+	assert_int_equal(seen.events, LOOP_READ);
+	assert_int_equal(seen.fd, pair[0]);
+	/* level-triggered: it calls as long as there is something */
+	assert_int_equal(read(pair[0], &byte, 1), 1);
+	turn(false);
+	assert_int_equal(seen.calls, 2);
+	assert_int_equal(read(pair[0], &byte, 1), 1);
+	turn(false);
+	assert_int_equal(seen.calls, 2);
+	loop_unwatch(seen.watch);
+	assert_int_equal(write(pair[1], "c", 1), 1);
+	turn(false);
+	assert_int_equal(seen.calls, 2);
+}
+
+static void test_write_and_set(void **state)
+{
+	struct seen seen = {0};
+
+	(void)state;
+	seen.watch = loop_watch_fd(loop, pair[0], 0, on_fd, &seen);
+	assert_int_equal(write(pair[1], "a", 1), 1);
+	turn(false);
+	assert_int_equal(seen.calls, 0);
+	assert_int_equal(loop_watch_set(seen.watch, LOOP_WRITE), 0);
+	turn(true);
+	assert_int_equal(seen.events, LOOP_WRITE);
+	assert_int_equal(loop_watch_set(seen.watch, LOOP_READ | LOOP_WRITE), 0);
+	turn(true);
+	assert_int_equal(seen.events, LOOP_READ | LOOP_WRITE);
+	assert_int_equal(loop_watch_set(seen.watch, LOOP_READ), 0);
+	assert_int_equal(loop_watch_set(seen.watch, LOOP_READ), 0);
+	turn(true);
+	assert_int_equal(seen.events, LOOP_READ);
+	assert_int_equal(seen.calls, 3);
+	assert_int_equal(loop_watch_set(seen.watch, 0), 0);
+	close_fd(&pair[1]); /* a hang-up does not wake a watch for nothing */
+	turn(false);
+	assert_int_equal(seen.calls, 3);
+	assert_int_equal(loop_watch_set(seen.watch, LOOP_READ), 0);
+	turn(true);
+	assert_int_equal(seen.calls, 4);
+	assert_true(seen.events & LOOP_READ);
+	loop_unwatch(seen.watch);
+	loop_unwatch(NULL);
+}
+
+static void test_unwatchable(void **state)
+{
+	struct seen seen = {0};
+	int fd = open("/proc/self/exe", O_RDONLY);
+
+	(void)state;
+	assert_null(loop_watch_fd(loop, fd, LOOP_READ, on_fd, &seen));
+	close(fd);
+	assert_null(loop_watch_fd(loop, fd, LOOP_READ, on_fd, &seen));
+}
+
+/* Two fds are ready; whoever is called first removes both watches. */
+static void test_unwatch_in_callback(void **state)
+{
+	struct seen a = {0}, b = {0};
+
+	(void)state;
+	a.watch = loop_watch_fd(loop, pair[0], LOOP_WRITE, on_fd_unwatch, &a);
+	b.watch = loop_watch_fd(loop, pair[1], LOOP_WRITE, on_fd_unwatch, &b);
+	a.other = b.watch;
+	b.other = a.watch;
+	turn(true);
+	assert_int_equal(a.calls + b.calls, 1);
+	turn(false);
+	assert_int_equal(a.calls + b.calls, 1);
+}
+
+static void test_run_and_stop(void **state)
+{
+	struct seen seen = {0};
+
+	(void)state;
+	seen.watch = loop_watch_fd(loop, pair[0], LOOP_WRITE, on_fd_stop, &seen);
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(seen.calls, 1);
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(seen.calls, 2);
+	loop_stop(loop); /* before it runs: it returns without a turn */
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(seen.calls, 2);
+	loop_unwatch(seen.watch);
+}
+
+/* ---- signals ---- */
+
+static void count_call(void *ctx)
+{
+	++*(unsigned *)ctx;
+}
+
+static void count_and_stop(void *ctx)
+{
+	++*(unsigned *)ctx;
+	loop_stop(loop);
+}
+
+static void test_signal(void **state)
+{
+	unsigned calls = 0;
+	struct loop_watch *watch = loop_watch_signal(loop, SIGTERM, count_call, &calls);
+
+	(void)state;
+	assert_non_null(watch);
+	turn(false);
+	assert_int_equal(calls, 0);
+	(void)kill(getpid(), SIGTERM);
+	turn(true);
+	assert_int_equal(calls, 1);
+	loop_unwatch(watch);
+	watch = loop_watch_signal(loop, SIGTERM, count_and_stop, &calls);
+	(void)kill(getpid(), SIGTERM);
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(calls, 2);
+	loop_unwatch(watch);
+}
+
+/* ---- timers ---- */
+
+struct shot {
+	struct loop_timer *timer;
+	struct loop_timer *victim;
+	uint64_t at_ns;
+	uint64_t again_ns; /* set it to this in the callback; UINT64_MAX = do not */
+	unsigned order;
+	unsigned calls;
+};
+
+static unsigned shots;
+
+static void on_shot(void *ctx)
+{
+	struct shot *shot = ctx;
+
+	shot->at_ns = clock_now_ns();
+	shot->order = ++shots;
+	shot->calls++;
+	if (shot->again_ns != UINT64_MAX)
+		loop_timer_set(shot->timer, shot->again_ns);
+	if (shot->victim)
+		loop_timer_destroy(shot->victim);
+	shot->victim = NULL;
+}
+
+static void shot_init(struct shot *shot)
+{
+	shots = 0;
+	*shot = (struct shot){.again_ns = UINT64_MAX};
+	shot->timer = loop_timer_create(loop, on_shot, shot);
+	assert_non_null(shot->timer);
+}
+
+static void test_timers_in_order(void **state)
+{
+	static const uint64_t delays_ns[] = {30 * MS, 5 * MS, 20 * MS, 5 * MS + 1,
+					     10 * MS};
+	static const unsigned orders[] = {5, 1, 4, 2, 3};
+	struct shot shot[5];
+	uint64_t start_ns = clock_now_ns();
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		shot_init(&shot[i]);
+		loop_timer_set(shot[i].timer, delays_ns[i]);
+	}
+	turn(false);
+	assert_int_equal(shots, 0);
+	while (shots < 5)
+		turn(true);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(shot[i].order, orders[i]);
+		assert_true(shot[i].at_ns - start_ns >= delays_ns[i]);
+		loop_timer_destroy(shot[i].timer);
+	}
+	assert_true(clock_now_ns() - start_ns < 2000 * MS);
+}
+
+/* One shot: a turn later nothing more comes. Microseconds count. */
+static void test_timer_once_and_precise(void **state)
+{
+	struct shot shot;
+	uint64_t best_ns = UINT64_MAX;
+
+	(void)state;
+	shot_init(&shot);
+	for (unsigned i = 1; i <= 20; i++) {
+		uint64_t start_ns = clock_now_ns();
+
+		loop_timer_set(shot.timer, 40000);
+		while (shot.calls < i)
+			turn(true);
+		assert_true(shot.at_ns - start_ns >= 40000);
+		best_ns = MIN_OF(best_ns, shot.at_ns - start_ns);
+		turn(false);
+		assert_int_equal(shot.calls, i);
+	}
+	assert_true(best_ns < MS); /* a loop counting milliseconds could not */
+	loop_timer_destroy(shot.timer);
+	loop_timer_destroy(NULL);
+}
+
+static void test_timer_stop_and_set_again(void **state)
+{
+	struct shot early, late;
+	uint64_t start_ns = clock_now_ns();
+
+	(void)state;
+	shot_init(&early);
+	shot_init(&late);
+	loop_timer_set(early.timer, MS);
+	loop_timer_set(late.timer, 2 * MS);
+	turn(false); /* arms */
+	loop_timer_stop(early.timer);
+	loop_timer_stop(early.timer);
+	loop_timer_set(late.timer, 20 * MS);
+	while (!late.calls)
+		turn(true);
+	assert_int_equal(early.calls, 0);
+	assert_true(late.at_ns - start_ns >= 20 * MS);
+
+	/* from far away to soon */
+	loop_timer_set(late.timer, UINT64_MAX);
+	turn(false);
+	loop_timer_set(late.timer, 3600000 * MS);
+	turn(false);
+	loop_timer_set(late.timer, MS);
+	while (late.calls < 2)
+		turn(true);
+	loop_timer_destroy(early.timer);
+	loop_timer_destroy(late.timer);
+}
+
+/* Set to 0 in its own callback it comes once per turn, and fds have their say. */
+static void test_timer_does_not_starve(void **state)
+{
+	struct shot shot;
+	struct seen seen = {0};
+
+	(void)state;
+	shot_init(&shot);
+	shot.again_ns = 0;
+	seen.watch = loop_watch_fd(loop, pair[0], LOOP_WRITE, on_fd, &seen);
+	loop_timer_set(shot.timer, 0);
+	for (unsigned i = 0; i < 50; i++) {
+		unsigned before = shot.calls;
+
+		turn(true);
+		assert_in_range(shot.calls - before, 0, 1);
+	}
+	assert_int_equal(seen.calls, 50);
+	assert_true(shot.calls > 25);
+	loop_timer_destroy(shot.timer);
+	loop_unwatch(seen.watch);
+}
+
+/* Both have expired; the first destroys the second, then another itself. */
+static void test_timer_destroy_in_callback(void **state)
+{
+	struct shot first, second;
+	struct pollfd nothing = {.fd = -1};
+
+	(void)state;
+	shot_init(&first);
+	shot_init(&second);
+	loop_timer_set(first.timer, 0);
+	loop_timer_set(second.timer, 1);
+	(void)poll(&nothing, 1, 1);
+	first.victim = second.timer;
+	while (!first.calls)
+		turn(true);
+	turn(false);
+	assert_int_equal(second.calls, 0);
+	first.victim = first.timer;
+	loop_timer_set(first.timer, 0);
+	while (first.calls < 2)
+		turn(true);
+	turn(false);
+	assert_int_equal(first.calls, 2);
+}
+
+/* ---- tasks ---- */
+
+struct step {
+	struct loop_task task;
+	struct step *then_defer;
+	struct step *then_undefer;
+	unsigned calls;
+	unsigned order;
+};
+
+static unsigned steps;
+
+static void on_step(void *ctx)
+{
+	struct step *step = ctx;
+
+	step->calls++;
+	step->order = ++steps;
+	if (step->then_defer)
+		loop_defer(loop, &step->then_defer->task);
+	if (step->then_undefer)
+		loop_undefer(loop, &step->then_undefer->task);
+}
+
+static void steps_init(struct step *step, int count)
+{
+	steps = 0;
+	for (int i = 0; i < count; i++)
+		step[i] = (struct step){.task = {.cb = on_step, .ctx = &step[i]}};
+}
+
+static void test_defer(void **state)
+{
+	struct step step[3];
+
+	(void)state;
+	steps_init(step, 3);
+	for (int i = 0; i < 3; i++) {
+		loop_defer(loop, &step[i].task);
+		loop_defer(loop, &step[0].task); /* is there already */
+	}
+	assert_int_equal(steps, 0);
+	turn(true); /* does not wait */
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(step[i].calls, 1);
+		assert_int_equal(step[i].order, i + 1);
+	}
+	turn(false);
+	assert_int_equal(steps, 3);
+}
+
+/* A task deferred by a task has to wait a turn, in which fds are looked at. */
+static void test_defer_in_task(void **state)
+{
+	struct step step[2];
+	struct seen seen = {0};
+
+	(void)state;
+	steps_init(step, 2);
+	step[0].then_defer = &step[0]; /* itself, for ever */
+	step[1].then_defer = &step[0]; /* no second time */
+	seen.watch = loop_watch_fd(loop, pair[0], LOOP_WRITE, on_fd, &seen);
+	loop_defer(loop, &step[0].task);
+	loop_defer(loop, &step[1].task);
+	for (unsigned i = 1; i <= 10; i++) {
+		turn(true);
+		assert_int_equal(step[0].calls, i);
+		assert_int_equal(seen.calls, i);
+	}
+	assert_int_equal(step[1].calls, 1);
+	loop_undefer(loop, &step[0].task);
+	turn(false);
+	assert_int_equal(step[0].calls, 10);
+	loop_unwatch(seen.watch);
+}
+
+static void test_undefer(void **state)
+{
+	struct step step[4];
+
+	(void)state;
+	steps_init(step, 4);
+	loop_undefer(loop, &step[0].task); /* was not there */
+	for (int i = 0; i < 4; i++)
+		loop_defer(loop, &step[i].task);
+	loop_undefer(loop, &step[3].task); /* the last: the queue must find its end */
+	loop_defer(loop, &step[3].task);
+	loop_undefer(loop, &step[0].task);
+	step[1].then_undefer = &step[2]; /* of this very round */
+	turn(true);
+	assert_int_equal(step[0].calls, 0);
+	assert_int_equal(step[1].calls, 1);
+	assert_int_equal(step[2].calls, 0);
+	assert_int_equal(step[3].calls, 1);
+	step[2].then_defer = &step[3];
+	step[2].then_undefer = &step[3];
+	loop_defer(loop, &step[2].task); /* it can be deferred again */
+	turn(true);
+	assert_int_equal(step[2].calls, 1);
+	assert_int_equal(step[3].calls, 1);
+	loop_defer(loop, &step[0].task); /* left behind for loop_destroy() */
+}
+
+/* A removed last task of a running round must not take new ones with it. */
+static void test_undefer_last_then_defer(void **state)
+{
+	struct step step[3];
+
+	(void)state;
+	steps_init(step, 3);
+	step[0].then_undefer = &step[1];
+	step[0].then_defer = &step[2];
+	loop_defer(loop, &step[0].task);
+	loop_defer(loop, &step[1].task);
+	turn(true);
+	assert_int_equal(steps, 1);
+	turn(true);
+	assert_int_equal(step[1].calls, 0);
+	assert_int_equal(step[2].calls, 1);
+}
+
+/* Deferred in an fd callback, it runs in the same turn. */
+static void on_fd_defer(void *ctx, int fd, unsigned events)
+{
+	struct step *step = ctx;
+
+	(void)fd;
+	(void)events;
+	assert_int_equal(step->calls, 0);
+	loop_defer(loop, &step->task);
+}
+
+static void test_defer_in_callback(void **state)
+{
+	struct loop_watch *watch;
+	struct step step;
+
+	(void)state;
+	steps_init(&step, 1);
+	watch = loop_watch_fd(loop, pair[0], LOOP_WRITE, on_fd_defer, &step);
+	turn(true);
+	assert_int_equal(step.calls, 1);
+	loop_unwatch(watch);
+}
+
+/* ---- idle ---- */
+
+static pthread_barrier_t barrier;
+static atomic_int loop_tid;
+
+static void *run_loop(void *arg)
+{
+	(void)arg;
+	atomic_store(&loop_tid, gettid());
+	pthread_barrier_wait(&barrier);
+	return (void *)(intptr_t)loop_run(loop);
+}
+
+/* A number from /proc/self/task/TID/status, and whether the thread sleeps. */
+static long voluntary_switches(bool *ret_sleeping)
+{
+	char name[64], line[256];
+	long count = -1;
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "/proc/self/task/%d/status", loop_tid);
+	f = fopen(name, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		char letter;
+
+		(void)sscanf(line, "voluntary_ctxt_switches: %ld", &count);
+		if (sscanf(line, "State: %c", &letter) == 1)
+			*ret_sleeping = letter == 'S';
+	}
+	fclose(f);
+	return count;
+}
+
+/* With watches and stopped timers, but nothing to do, the loop sleeps for good. */
+static void test_idle_never_wakes(void **state)
+{
+	struct pollfd nothing = {.fd = -1};
+	struct seen seen = {0};
+	struct shot shot;
+	bool sleeping = false;
+	pthread_t thread;
+	long before;
+	void *r;
+
+	(void)state;
+	seen.watch = loop_watch_fd(loop, pair[0], LOOP_READ, on_fd_stop, &seen);
+	shot_init(&shot);
+	loop_timer_set(shot.timer, 0);
+	while (!shot.calls)
+		turn(true);
+	loop_timer_set(shot.timer, 3600000 * MS);
+	pthread_barrier_init(&barrier, NULL, 2);
+	assert_int_equal(pthread_create(&thread, NULL, run_loop, NULL), 0);
+	pthread_barrier_wait(&barrier);
+	while (!sleeping) {
+		(void)poll(&nothing, 1, 10);
+		before = voluntary_switches(&sleeping);
+	}
+	before = voluntary_switches(&sleeping);
+	(void)poll(&nothing, 1, 300);
+	assert_int_equal(voluntary_switches(&sleeping), before);
+	assert_int_equal(seen.calls, 0);
+	assert_int_equal(write(pair[1], "x", 1), 1);
+	assert_int_equal(pthread_join(thread, &r), 0);
+	assert_null(r);
+	pthread_barrier_destroy(&barrier);
+	loop_unwatch(seen.watch);
+	loop_timer_destroy(shot.timer);
+}
+
+static unsigned count_fds(void)
+{
+	DIR *fds = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	while (readdir(fds))
+		count++;
+	closedir(fds);
+	return count;
+}
+
+static void test_no_fd_leak(void **state)
+{
+	unsigned before = count_fds();
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		struct loop *other = loop_create();
+		unsigned calls = 0;
+		struct loop_watch *watch;
+
+		assert_non_null(other);
+		watch = loop_watch_signal(other, SIGUSR1, count_call, &calls);
+		loop_unwatch(watch);
+		loop_destroy(other);
+	}
+	loop_destroy(NULL);
+	assert_int_equal(count_fds(), before);
+}
+
+#define LOOP_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LOOP_TEST(test_read),
+		LOOP_TEST(test_write_and_set),
+		LOOP_TEST(test_unwatchable),
+		LOOP_TEST(test_unwatch_in_callback),
+		LOOP_TEST(test_run_and_stop),
+		LOOP_TEST(test_signal),
+		LOOP_TEST(test_timers_in_order),
+		LOOP_TEST(test_timer_once_and_precise),
+		LOOP_TEST(test_timer_stop_and_set_again),
+		LOOP_TEST(test_timer_does_not_starve),
+		LOOP_TEST(test_timer_destroy_in_callback),
+		LOOP_TEST(test_defer),
+		LOOP_TEST(test_defer_in_task),
+		LOOP_TEST(test_undefer),
+		LOOP_TEST(test_undefer_last_then_defer),
+		LOOP_TEST(test_defer_in_callback),
+		LOOP_TEST(test_idle_never_wakes),
+		LOOP_TEST(test_no_fd_leak),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
