@@ -24,7 +24,7 @@ void bot_init(struct bot *bot, struct drv_device *device)
 {
 	struct guest_ram *ram = device->slot->drv->ram;
 
-	*bot = (struct bot){ .device = device, .tag = 0x1000 };
+	*bot = (struct bot){.device = device, .tag = 0x1000};
 	bot->cbw = guest_alloc(ram, GUEST_RAM_ZONE_LOW, BOT_CBW_BYTES, 64);
 	bot->csw = guest_alloc(ram, GUEST_RAM_ZONE_HIGH, BOT_CSW_BYTES, 64);
 	bot->scratch = guest_alloc(ram, GUEST_RAM_ZONE_LOW, 512, 64);
@@ -46,8 +46,8 @@ int bot_send_cbw(struct bot *bot, const void *cbw, uint32_t length)
 	if (length > bot->scratch.size_bytes)
 		return -EINVAL;
 	memcpy(bot->scratch.ptr, cbw, length);
-	return drv_transfer(bot->device->slot, bot->device->bulk_out, bot->scratch.iova, length,
-			    NULL);
+	return drv_transfer(bot->device->slot, bot->device->bulk_out, bot->scratch.iova,
+			    length, NULL);
 }
 
 int bot_receive_csw(struct bot *bot, uint8_t csw[BOT_CSW_BYTES], uint32_t *ret_actual)
@@ -55,8 +55,8 @@ int bot_receive_csw(struct bot *bot, uint8_t csw[BOT_CSW_BYTES], uint32_t *ret_a
 	int r;
 
 	memset(bot->csw.ptr, 0, BOT_CSW_BYTES);
-	r = drv_transfer(bot->device->slot, bot->device->bulk_in, bot->csw.iova, BOT_CSW_BYTES,
-			 ret_actual);
+	r = drv_transfer(bot->device->slot, bot->device->bulk_in, bot->csw.iova,
+			 BOT_CSW_BYTES, ret_actual);
 	memcpy(csw, bot->csw.ptr, BOT_CSW_BYTES);
 	return r;
 }
@@ -87,7 +87,8 @@ static void launch(struct drv_slot *slot, unsigned dci, const struct bot_command
 
 	flight->offset = offset;
 	flight->length = MIN_OF(size, command->length - offset);
-	flight->last = drv_push_td(slot, dci, command->iova + offset, flight->length, NULL);
+	flight->last =
+		drv_push_td(slot, dci, command->iova + offset, flight->length, NULL);
 }
 
 static bool is_of(const struct drv_event *event, const void *ctx)
@@ -102,7 +103,7 @@ static bool is_of(const struct drv_event *event, const void *ctx)
 static int land(struct drv_slot *slot, unsigned dci, const struct bot_command *command,
 		const struct flight *flight, uint32_t *ret_moved)
 {
-	unsigned id[2] = { slot->id, dci };
+	unsigned id[2] = {slot->id, dci};
 	bool is_short = false;
 
 	*ret_moved = 0;
@@ -118,8 +119,9 @@ static int land(struct drv_slot *slot, unsigned dci, const struct bot_command *c
 		if (!trb)
 			return -EPROTO;
 		if (!is_short)
-			*ret_moved = (uint32_t)(trb->parameter - command->iova) - flight->offset +
-				     (trb->status & 0x1ffff) - drv_event_length(&event);
+			*ret_moved = (uint32_t)(trb->parameter - command->iova) -
+				     flight->offset + (trb->status & 0x1ffff) -
+				     drv_event_length(&event);
 		if (code == XCC_SHORT_PACKET && event.trb.parameter != flight->last) {
 			is_short = true;
 			continue;
@@ -159,7 +161,8 @@ static int data_phase(struct bot *bot, struct bot_command *command)
 		if (command->code == XCC_STALL)
 			return bot_clear_halt(bot, dci) == XCC_SUCCESS ? 0 : -EIO;
 		if (command->code == XCC_SHORT_PACKET)
-			return count == 1 ? 0 : -EPROTO; /* the CSW went into our data TDs */
+			return count == 1 ? 0
+					  : -EPROTO; /* the CSW went into our data TDs */
 		if (command->code != XCC_SUCCESS)
 			return -EIO;
 		first = (first + 1) % DEPTH_MAX;
@@ -199,8 +202,8 @@ int bot_run(struct bot *bot, struct bot_command *command)
 	command->actual = 0;
 	command->code = XCC_SUCCESS;
 	bot_make_cbw(command, ++bot->tag, bot->cbw.ptr);
-	r = drv_transfer(bot->device->slot, bot->device->bulk_out, bot->cbw.iova, BOT_CBW_BYTES,
-			 &actual);
+	r = drv_transfer(bot->device->slot, bot->device->bulk_out, bot->cbw.iova,
+			 BOT_CBW_BYTES, &actual);
 	if (r < 0)
 		return r;
 	if (r != XCC_SUCCESS || actual != BOT_CBW_BYTES)
@@ -216,8 +219,8 @@ int bot_run(struct bot *bot, struct bot_command *command)
 int bot_recover(struct bot *bot)
 {
 	struct drv_slot *slot = bot->device->slot;
-	struct drv_setup reset = { .request_type = 0x21, .request = 0xff };
-	const unsigned dcis[2] = { bot->device->bulk_in, bot->device->bulk_out };
+	struct drv_setup reset = {.request_type = 0x21, .request = 0xff};
+	const unsigned dcis[2] = {bot->device->bulk_in, bot->device->bulk_out};
 
 	if (drv_control(slot, &reset, 0, NULL) != XCC_SUCCESS)
 		return -EIO;
@@ -237,11 +240,11 @@ int bot_recover(struct bot *bot)
 	return 0;
 }
 
-static int rw(struct bot *bot, uint8_t opcode, uint32_t lba, uint16_t sectors, uint64_t iova,
-	      uint32_t td_bytes, unsigned depth)
+static int rw(struct bot *bot, uint8_t opcode, uint32_t lba, uint16_t sectors,
+	      uint64_t iova, uint32_t td_bytes, unsigned depth)
 {
 	struct bot_command command = {
-		.cdb = { opcode },
+		.cdb = {opcode},
 		.cdb_bytes = 10,
 		.in = opcode == SCSI_READ_10,
 		.length = (uint32_t)sectors * BOT_SECTOR,
@@ -262,14 +265,14 @@ static int rw(struct bot *bot, uint8_t opcode, uint32_t lba, uint16_t sectors, u
 	return 0;
 }
 
-int bot_read(struct bot *bot, uint32_t lba, uint16_t sectors, uint64_t iova, uint32_t td_bytes,
-	     unsigned depth)
+int bot_read(struct bot *bot, uint32_t lba, uint16_t sectors, uint64_t iova,
+	     uint32_t td_bytes, unsigned depth)
 {
 	return rw(bot, SCSI_READ_10, lba, sectors, iova, td_bytes, depth);
 }
 
-int bot_write(struct bot *bot, uint32_t lba, uint16_t sectors, uint64_t iova, uint32_t td_bytes,
-	      unsigned depth)
+int bot_write(struct bot *bot, uint32_t lba, uint16_t sectors, uint64_t iova,
+	      uint32_t td_bytes, unsigned depth)
 {
 	return rw(bot, SCSI_WRITE_10, lba, sectors, iova, td_bytes, depth);
 }
@@ -277,7 +280,7 @@ int bot_write(struct bot *bot, uint32_t lba, uint16_t sectors, uint64_t iova, ui
 int bot_sense(struct bot *bot)
 {
 	struct bot_command command = {
-		.cdb = { SCSI_REQUEST_SENSE, 0, 0, 0, SENSE_BYTES },
+		.cdb = {SCSI_REQUEST_SENSE, 0, 0, 0, SENSE_BYTES},
 		.cdb_bytes = 6,
 		.in = true,
 		.length = SENSE_BYTES,
@@ -295,7 +298,7 @@ int bot_sense(struct bot *bot)
 
 int bot_sync(struct bot *bot)
 {
-	struct bot_command command = { .cdb = { SCSI_SYNCHRONIZE_CACHE }, .cdb_bytes = 10 };
+	struct bot_command command = {.cdb = {SCSI_SYNCHRONIZE_CACHE}, .cdb_bytes = 10};
 	int r = bot_run(bot, &command);
 
 	return r < 0 ? r : command.status == BOT_STATUS_PASSED ? 0 : -EIO;
@@ -304,7 +307,7 @@ int bot_sync(struct bot *bot)
 int bot_open(struct bot *bot)
 {
 	struct bot_command command = {
-		.cdb = { SCSI_READ_CAPACITY },
+		.cdb = {SCSI_READ_CAPACITY},
 		.cdb_bytes = 10,
 		.in = true,
 		.length = 8,
@@ -314,7 +317,8 @@ int bot_open(struct bot *bot)
 
 	/* a device just configured may report a UNIT ATTENTION, or two */
 	for (unsigned i = 0;; i++) {
-		struct bot_command ready = { .cdb = { SCSI_TEST_UNIT_READY }, .cdb_bytes = 6 };
+		struct bot_command ready = {.cdb = {SCSI_TEST_UNIT_READY},
+					    .cdb_bytes = 6};
 
 		r = bot_run(bot, &ready);
 		if (r < 0)

@@ -76,7 +76,8 @@ void bot_make_cbw(const struct bot_command *command, uint32_t tag, uint8_t *cbw)
 MUST_USE int bot_run(struct bot *bot, struct bot_command *command);
 /* Stages one by one, for tests. Return: completion code or -errno. */
 MUST_USE int bot_send_cbw(struct bot *bot, const void *cbw, uint32_t length);
-MUST_USE int bot_receive_csw(struct bot *bot, uint8_t csw[BOT_CSW_BYTES], uint32_t *ret_actual);
+MUST_USE int bot_receive_csw(struct bot *bot, uint8_t csw[BOT_CSW_BYTES],
+			     uint32_t *ret_actual);
 /* Reset recovery (5.3.4): class reset, both halts cleared. Return: 0 or -errno. */
 MUST_USE int bot_recover(struct bot *bot);
 /* After a stall: Reset Endpoint, Set TR Dequeue, CLEAR_FEATURE(ENDPOINT_HALT). */

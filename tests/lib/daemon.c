@@ -26,7 +26,7 @@
 
 int daemon_init(struct daemon *daemon)
 {
-	*daemon = (struct daemon){ .pid = -1, .pidfd = -1 };
+	*daemon = (struct daemon){.pid = -1, .pidfd = -1};
 	(void)snprintf(daemon->dir, sizeof(daemon->dir), "/tmp/usbvfiod-test.XXXXXX");
 	if (!mkdtemp(daemon->dir))
 		return -errno;
@@ -58,10 +58,11 @@ void daemon_finish(struct daemon *daemon)
 		(void)close(daemon->pidfd);
 	if (daemon->dir[0])
 		remove_dir(daemon->dir);
-	*daemon = (struct daemon){ .pid = -1, .pidfd = -1 };
+	*daemon = (struct daemon){.pid = -1, .pidfd = -1};
 }
 
-void daemon_path(const struct daemon *daemon, const char *name, char path[DAEMON_PATH_MAX])
+void daemon_path(const struct daemon *daemon, const char *name,
+		 char path[DAEMON_PATH_MAX])
 {
 	(void)snprintf(path, DAEMON_PATH_MAX, "%s/%s", daemon->dir, name);
 }
@@ -101,8 +102,8 @@ static void run_child(const struct daemon *daemon, char *const *argv, int inheri
 	_exit(127);
 }
 
-static int spawn(struct daemon *daemon, const char *const *args, bool with_socket, int inherit,
-		 bool activation)
+static int spawn(struct daemon *daemon, const char *const *args, bool with_socket,
+		 int inherit, bool activation)
 {
 	const char *argv[DAEMON_ARGS_MAX + 12];
 	const char *binary = getenv("USBVFIOD");
@@ -135,7 +136,8 @@ int daemon_start(struct daemon *daemon, const char *const *args)
 	return spawn(daemon, args, true, -1, false);
 }
 
-int daemon_start_fd(struct daemon *daemon, const char *const *args, int inherit, bool activation)
+int daemon_start_fd(struct daemon *daemon, const char *const *args, int inherit,
+		    bool activation)
 {
 	return spawn(daemon, args, false, inherit, activation);
 }
@@ -143,8 +145,8 @@ int daemon_start_fd(struct daemon *daemon, const char *const *args, int inherit,
 /* Waits for a change in the folder or the end of the daemon. */
 static int wait_change(const struct daemon *daemon, int notify, int timeout_ms)
 {
-	struct pollfd p[2] = { { .fd = notify, .events = POLLIN },
-			       { .fd = daemon->pidfd, .events = POLLIN } };
+	struct pollfd p[2] = {{.fd = notify, .events = POLLIN},
+			      {.fd = daemon->pidfd, .events = POLLIN}};
 	char events[4096];
 	int r = poll(p, 2, timeout_ms);
 
@@ -159,7 +161,7 @@ static int wait_change(const struct daemon *daemon, int notify, int timeout_ms)
 
 static int try_connect(const char *path)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -179,7 +181,8 @@ int daemon_connect(const struct daemon *daemon)
 	_cleanup_close_ int notify = inotify_init1(IN_CLOEXEC);
 	int waited_ms = 0;
 
-	if (notify < 0 || inotify_add_watch(notify, daemon->dir, IN_CREATE | IN_MOVED_TO) < 0)
+	if (notify < 0 ||
+	    inotify_add_watch(notify, daemon->dir, IN_CREATE | IN_MOVED_TO) < 0)
 		return -errno;
 	for (;;) {
 		int fd = try_connect(daemon->socket);
@@ -201,7 +204,8 @@ int daemon_wait_file(const struct daemon *daemon, const char *path)
 {
 	_cleanup_close_ int notify = inotify_init1(IN_CLOEXEC);
 
-	if (notify < 0 || inotify_add_watch(notify, daemon->dir, IN_CREATE | IN_MOVED_TO) < 0)
+	if (notify < 0 ||
+	    inotify_add_watch(notify, daemon->dir, IN_CREATE | IN_MOVED_TO) < 0)
 		return -errno;
 	while (access(path, F_OK) < 0) {
 		int r = wait_change(daemon, notify, START_TIMEOUT_MS);
@@ -214,7 +218,7 @@ int daemon_wait_file(const struct daemon *daemon, const char *path)
 
 bool daemon_running(const struct daemon *daemon)
 {
-	struct pollfd p = { .fd = daemon->pidfd, .events = POLLIN };
+	struct pollfd p = {.fd = daemon->pidfd, .events = POLLIN};
 
 	return daemon->pid > 0 && poll(&p, 1, 0) == 0;
 }
@@ -226,7 +230,7 @@ int daemon_signal(const struct daemon *daemon, int signal)
 
 int daemon_wait(struct daemon *daemon, int timeout_ms)
 {
-	struct pollfd p = { .fd = daemon->pidfd, .events = POLLIN };
+	struct pollfd p = {.fd = daemon->pidfd, .events = POLLIN};
 	int status;
 
 	if (daemon->pid <= 0)
@@ -340,8 +344,9 @@ int daemon_usage(const struct daemon *daemon, struct daemon_usage *ret_usage)
 	if (!status || !stat)
 		return -ENOMEM;
 	after = strrchr(stat, ')');
-	if (!after || sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-			     &user, &sys) != 2)
+	if (!after ||
+	    sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+		   &sys) != 2)
 		return -ESRCH;
 	*ret_usage = (struct daemon_usage){
 		.rss_anon_kib = status_field(status, "\nRssAnon:"),

@@ -41,7 +41,7 @@ struct daemon_usage {
 	uint64_t rss_anon_kib;
 	uint64_t rss_file_kib;
 	uint64_t rss_shmem_kib; /* guest RAM: not the daemon's own */
-	uint64_t wakeups; /* voluntary context switches of all threads */
+	uint64_t wakeups;       /* voluntary context switches of all threads */
 	uint64_t threads;
 	uint64_t cpu_ticks;
 };
@@ -52,10 +52,11 @@ MUST_USE int daemon_init(struct daemon *daemon);
 void daemon_finish(struct daemon *daemon);
 
 /* Writes "@dir/@name" to @path. */
-void daemon_path(const struct daemon *daemon, const char *name, char path[DAEMON_PATH_MAX]);
+void daemon_path(const struct daemon *daemon, const char *name,
+		 char path[DAEMON_PATH_MAX]);
 /* A file of @size_bytes in the folder, sparse, zeros. @path gets its name. */
-MUST_USE int daemon_image(const struct daemon *daemon, const char *name, uint64_t size_bytes,
-			  char path[DAEMON_PATH_MAX]);
+MUST_USE int daemon_image(const struct daemon *daemon, const char *name,
+			  uint64_t size_bytes, char path[DAEMON_PATH_MAX]);
 
 /* Starts "usbvfiod --socket-path SOCKET @args..." (NULL-terminated list). Does not wait. */
 MUST_USE int daemon_start(struct daemon *daemon, const char *const *args);

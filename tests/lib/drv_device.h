@@ -113,22 +113,22 @@ MUST_USE int drv_reset_device(struct drv_slot *slot);
 
 void drv_endpoint_doorbell(struct drv_slot *slot, unsigned dci);
 /* One Normal TRB. */
-uint64_t drv_push_normal(struct drv_slot *slot, unsigned dci, uint64_t iova, uint32_t length,
-			 uint32_t flags);
+uint64_t drv_push_normal(struct drv_slot *slot, unsigned dci, uint64_t iova,
+			 uint32_t length, uint32_t flags);
 /* A TD of Normal TRBs cut at 64 KiB boundaries (6.4.1), ISP on all, IOC on the last.
  * Visible at once. Return: address of the last TRB; @ret_trbs: how many. */
 uint64_t drv_push_td(struct drv_slot *slot, unsigned dci, uint64_t iova, uint32_t length,
 		     unsigned *ret_trbs);
 /* Setup, Data (ISP), Status (IOC) as Linux makes them. Return: address of Status;
  * @ret_data: of the Data TRB or 0 (may be NULL). */
-uint64_t drv_push_control(struct drv_slot *slot, const struct drv_setup *setup, uint64_t iova,
-			  uint64_t *ret_data);
+uint64_t drv_push_control(struct drv_slot *slot, const struct drv_setup *setup,
+			  uint64_t iova, uint64_t *ret_data);
 /* One TD and its wait. @ret_actual: bytes moved, as a driver computes them. On a stall
  * or error nothing is recovered. */
-MUST_USE int drv_transfer(struct drv_slot *slot, unsigned dci, uint64_t iova, uint32_t length,
-			  uint32_t *ret_actual);
-MUST_USE int drv_control(struct drv_slot *slot, const struct drv_setup *setup, uint64_t iova,
-			 uint32_t *ret_actual);
+MUST_USE int drv_transfer(struct drv_slot *slot, unsigned dci, uint64_t iova,
+			  uint32_t length, uint32_t *ret_actual);
+MUST_USE int drv_control(struct drv_slot *slot, const struct drv_setup *setup,
+			 uint64_t iova, uint32_t *ret_actual);
 /* Reset Endpoint and Set TR Dequeue past everything queued. */
 MUST_USE int drv_recover(struct drv_slot *slot, unsigned dci);
 

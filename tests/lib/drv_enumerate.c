@@ -10,8 +10,8 @@
 
 #define SCRATCH_BYTES 1024u
 
-int drv_get_descriptor(struct drv_slot *slot, unsigned type, unsigned index, uint64_t iova,
-		       uint16_t length, uint32_t *ret_actual)
+int drv_get_descriptor(struct drv_slot *slot, unsigned type, unsigned index,
+		       uint64_t iova, uint16_t length, uint32_t *ret_actual)
 {
 	struct drv_setup setup = {
 		.request_type = USB_DIR_IN,
@@ -89,8 +89,8 @@ static int learn_packet_size(struct drv_slot *slot, struct guest_buf scratch)
 	int r = must("Address Device, BSR", drv_address_device(slot, true));
 
 	if (r == 0)
-		r = must("first 8 bytes",
-			 drv_get_descriptor(slot, USB_DESC_DEVICE, 0, scratch.iova, 8, &actual));
+		r = must("first 8 bytes", drv_get_descriptor(slot, USB_DESC_DEVICE, 0,
+							     scratch.iova, 8, &actual));
 	if (r < 0)
 		return r;
 	if (actual != 8)
@@ -98,8 +98,8 @@ static int learn_packet_size(struct drv_slot *slot, struct guest_buf scratch)
 	slot->endpoints[1].max_packet = scratch.ptr[7];
 	drv_input_begin(slot, 2, 0);
 	drv_input_endpoint(slot, 1);
-	r = must("Evaluate Context", drv_command_slot(slot->drv, XTRB_EVALUATE_CONTEXT, slot->id,
-						      slot->input.iova, 0));
+	r = must("Evaluate Context", drv_command_slot(slot->drv, XTRB_EVALUATE_CONTEXT,
+						      slot->id, slot->input.iova, 0));
 	return r;
 }
 
@@ -136,9 +136,10 @@ static int read_descriptors(struct drv_device *device, struct guest_buf scratch)
 
 int drv_enumerate(struct drv *drv, unsigned port, struct drv_device *ret_device)
 {
-	struct guest_buf scratch = guest_alloc(drv->ram, GUEST_RAM_ZONE_LOW, SCRATCH_BYTES, 1024);
-	struct drv_setup set_config = { .request = USB_SET_CONFIGURATION };
-	struct drv_device device = { .slot = NULL };
+	struct guest_buf scratch =
+		guest_alloc(drv->ram, GUEST_RAM_ZONE_LOW, SCRATCH_BYTES, 1024);
+	struct drv_setup set_config = {.request = USB_SET_CONFIGURATION};
+	struct drv_device device = {.slot = NULL};
 	uint32_t endpoints;
 	int r = 0;
 
@@ -159,7 +160,8 @@ int drv_enumerate(struct drv *drv, unsigned port, struct drv_device *ret_device)
 	set_config.value = device.config[5];
 	r = must("Configure Endpoint", drv_configure(device.slot, endpoints, 0));
 	if (r == 0)
-		r = must("SET_CONFIGURATION", drv_control(device.slot, &set_config, 0, NULL));
+		r = must("SET_CONFIGURATION",
+			 drv_control(device.slot, &set_config, 0, NULL));
 	*ret_device = device;
 	return r;
 }

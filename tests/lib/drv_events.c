@@ -25,7 +25,7 @@ static void enqueue(struct drv *drv, const struct drv_trb *trb, unsigned interru
 		(void)fprintf(stderr, "the test driver's event queue is full\n");
 		abort();
 	}
-	drv->queue[at] = (struct drv_event){ .trb = *trb, .interrupter = interrupter };
+	drv->queue[at] = (struct drv_event){.trb = *trb, .interrupter = interrupter};
 	drv->queue_count++;
 }
 
@@ -48,10 +48,12 @@ unsigned drv_collect(struct drv *drv, unsigned interrupter)
 	return count;
 }
 
-static bool take(struct drv *drv, drv_match *match, const void *ctx, struct drv_event *ret_event)
+static bool take(struct drv *drv, drv_match *match, const void *ctx,
+		 struct drv_event *ret_event)
 {
 	for (unsigned i = 0; i < drv->queue_count; i++) {
-		struct drv_event *at = &drv->queue[(drv->queue_head + i) % DRV_EVENTS_MAX];
+		struct drv_event *at =
+			&drv->queue[(drv->queue_head + i) % DRV_EVENTS_MAX];
 
 		if (match && !match(at, ctx))
 			continue;
@@ -92,7 +94,7 @@ static int wait_irqs(struct drv *drv, uint64_t deadline)
 	int r;
 
 	for (unsigned i = 0; i < n; i++)
-		p[i] = (struct pollfd){ .fd = drv->vmm->irq_fds[i], .events = POLLIN };
+		p[i] = (struct pollfd){.fd = drv->vmm->irq_fds[i], .events = POLLIN};
 	r = poll(p, n, now >= deadline ? 0 : (int)(deadline - now));
 	if (r < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -101,21 +103,23 @@ static int wait_irqs(struct drv *drv, uint64_t deadline)
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t count;
 
-		if (!p[i].revents || read(p[i].fd, &count, sizeof(count)) != sizeof(count))
+		if (!p[i].revents ||
+		    read(p[i].fd, &count, sizeof(count)) != sizeof(count))
 			continue;
 		drv->signals[i] += count;
 		/* one MSI vector serves all interrupters */
 		if (drv->options.irq != DRV_IRQ_MSI)
 			(void)drv_collect(drv, i);
-		for (unsigned j = 0; drv->options.irq == DRV_IRQ_MSI &&
-				     j < drv->options.interrupters; j++)
+		for (unsigned j = 0;
+		     drv->options.irq == DRV_IRQ_MSI && j < drv->options.interrupters;
+		     j++)
 			(void)drv_collect(drv, j);
 	}
 	return 0;
 }
 
-int drv_wait(struct drv *drv, drv_match *match, const void *ctx, struct drv_event *ret_event,
-	     int timeout_ms)
+int drv_wait(struct drv *drv, drv_match *match, const void *ctx,
+	     struct drv_event *ret_event, int timeout_ms)
 {
 	uint64_t deadline = now_ms() + (uint64_t)timeout_ms;
 
@@ -126,8 +130,8 @@ int drv_wait(struct drv *drv, drv_match *match, const void *ctx, struct drv_even
 			return drv->error;
 		if (take(drv, match, ctx, ret_event))
 			return 0;
-		r = drv->options.irq == DRV_IRQ_POLLED ? wait_polled(drv, deadline) :
-							 wait_irqs(drv, deadline);
+		r = drv->options.irq == DRV_IRQ_POLLED ? wait_polled(drv, deadline)
+						       : wait_irqs(drv, deadline);
 		if (r < 0)
 			return r;
 	}
@@ -151,7 +155,7 @@ static bool is_transfer(const struct drv_event *event, const void *ctx)
 int drv_wait_transfer(struct drv *drv, unsigned slot_id, unsigned dci, uint64_t trb,
 		      struct drv_event *ret_event)
 {
-	struct transfer_match m = { .slot_id = slot_id, .dci = dci, .trb = trb };
+	struct transfer_match m = {.slot_id = slot_id, .dci = dci, .trb = trb};
 	struct drv_event event;
 	int r = drv_wait(drv, is_transfer, &m, &event, drv->timeout_ms);
 

@@ -24,7 +24,7 @@ static void publish(struct drv_trb *at, uint32_t control)
 void drv_ring_init(struct drv_ring *ring, struct guest_ram *ram, enum guest_ram_zone zone,
 		   unsigned segments, unsigned trbs)
 {
-	*ring = (struct drv_ring){ .segments = segments, .trbs = trbs };
+	*ring = (struct drv_ring){.segments = segments, .trbs = trbs};
 	/* a segment must not cross 64 KiB (6.1 table 6-1) */
 	for (unsigned i = 0; i < segments; i++)
 		ring->memory[i] = guest_alloc(ram, zone, trbs * XTRB_BYTES,
@@ -62,7 +62,8 @@ static void put_trb(struct drv_ring *ring, struct drv_trb *at, struct drv_trb tr
 static uint64_t put_link(struct drv_ring *ring, uint32_t flags)
 {
 	unsigned next = (ring->segment + 1) % ring->segments;
-	uint64_t iova = ring->memory[ring->segment].iova + (uint64_t)ring->index * XTRB_BYTES;
+	uint64_t iova =
+		ring->memory[ring->segment].iova + (uint64_t)ring->index * XTRB_BYTES;
 	struct drv_trb link = {
 		.parameter = ring->memory[next].iova,
 		.control = XTRB_TYPE(XTRB_LINK) | (next == 0 ? XTRB_TC : 0) | flags |
@@ -122,7 +123,7 @@ uint64_t drv_ring_dequeue(const struct drv_ring *ring)
 void drv_event_ring_init(struct drv_event_ring *ring, struct guest_ram *ram,
 			 enum guest_ram_zone zone, unsigned segments, unsigned trbs)
 {
-	*ring = (struct drv_event_ring){ .segments = segments, .trbs = trbs };
+	*ring = (struct drv_event_ring){.segments = segments, .trbs = trbs};
 	ring->table = guest_alloc(ram, zone, (size_t)segments * 16, 64);
 	for (unsigned i = 0; i < segments; i++) {
 		ring->memory[i] = guest_alloc(ram, zone, trbs * XTRB_BYTES,
@@ -146,7 +147,8 @@ bool drv_event_ring_ready(const struct drv_event_ring *ring)
 {
 	const struct drv_trb *at = trb_at(&ring->memory[ring->segment], ring->index);
 
-	return ((__atomic_load_n(&at->control, __ATOMIC_ACQUIRE) & XTRB_C) != 0) == ring->cycle;
+	return ((__atomic_load_n(&at->control, __ATOMIC_ACQUIRE) & XTRB_C) != 0) ==
+	       ring->cycle;
 }
 
 bool drv_event_ring_pop(struct drv_event_ring *ring, struct drv_trb *ret_event)

@@ -63,11 +63,14 @@ void drv_input_endpoint(struct drv_slot *slot, unsigned dci)
 	const struct drv_endpoint *ep = &slot->endpoints[dci];
 	uint8_t *ctx = drv_input_context(slot, 1 + dci);
 	bool periodic = (ep->type & 3) == 3 || (ep->type & 3) == 1;
-	uint32_t average = ep->type == XEP_TYPE_CONTROL ? 8 : periodic ? ep->max_packet : 1024;
+	uint32_t average = ep->type == XEP_TYPE_CONTROL ? 8
+			   : periodic                   ? ep->max_packet
+							: 1024;
 
 	/* 6.2.3; CErr 3, no streams */
 	put_le32(ctx, (uint32_t)ep->interval << 16);
-	put_le32(ctx + 4, (3u << 1) | ((uint32_t)ep->type << 3) | ((uint32_t)ep->burst << 8) |
+	put_le32(ctx + 4, (3u << 1) | ((uint32_t)ep->type << 3) |
+				  ((uint32_t)ep->burst << 8) |
 				  ((uint32_t)ep->max_packet << 16));
 	put_le64(ctx + 8, drv_ring_dequeue(&ep->ring));
 	put_le32(ctx + 16, average | (periodic ? (uint32_t)ep->max_packet << 16 : 0));
@@ -88,7 +91,7 @@ static uint16_t default_packet(unsigned speed)
 
 int drv_slot_enable(struct drv *drv, unsigned port, struct drv_slot **ret_slot)
 {
-	struct drv_trb trb = { .control = XTRB_TYPE(XTRB_ENABLE_SLOT) };
+	struct drv_trb trb = {.control = XTRB_TYPE(XTRB_ENABLE_SLOT)};
 	struct drv_event event;
 	struct drv_slot *slot;
 	int r = drv_command(drv, trb, &event);
@@ -140,8 +143,8 @@ int drv_address_device(struct drv_slot *slot, bool block_set_address)
 	drv_input_begin(slot, 3, 0);
 	drv_input_slot(slot, 1);
 	drv_input_endpoint(slot, 1);
-	return drv_command_slot(slot->drv, XTRB_ADDRESS_DEVICE, slot->id, slot->input.iova,
-				block_set_address ? XTRB_BSR : 0);
+	return drv_command_slot(slot->drv, XTRB_ADDRESS_DEVICE, slot->id,
+				slot->input.iova, block_set_address ? XTRB_BSR : 0);
 }
 
 unsigned drv_endpoint_add(struct drv_slot *slot, uint8_t address, enum xep_type type,
@@ -175,15 +178,16 @@ int drv_configure(struct drv_slot *slot, uint32_t add, uint32_t drop)
 	unsigned last = 1;
 
 	for (unsigned dci = 1; dci < DRV_DCIS; dci++)
-		if (slot->endpoints[dci].present && ((add >> dci) & 1 || !((drop >> dci) & 1)))
+		if (slot->endpoints[dci].present &&
+		    ((add >> dci) & 1 || !((drop >> dci) & 1)))
 			last = dci;
 	drv_input_begin(slot, add | 1, drop);
 	drv_input_slot(slot, last);
 	for (unsigned dci = 2; dci < DRV_DCIS; dci++)
 		if ((add >> dci) & 1)
 			drv_input_endpoint(slot, dci);
-	return drv_command_slot(slot->drv, XTRB_CONFIGURE_ENDPOINT, slot->id, slot->input.iova,
-				0);
+	return drv_command_slot(slot->drv, XTRB_CONFIGURE_ENDPOINT, slot->id,
+				slot->input.iova, 0);
 }
 
 int drv_deconfigure(struct drv_slot *slot)
@@ -206,7 +210,8 @@ int drv_set_dequeue(struct drv_slot *slot, unsigned dci, uint64_t dequeue)
 {
 	if (dequeue == 0)
 		dequeue = drv_ring_dequeue(&slot->endpoints[dci].ring);
-	return drv_command_slot(slot->drv, XTRB_SET_TR_DEQUEUE, slot->id, dequeue, XTRB_EP(dci));
+	return drv_command_slot(slot->drv, XTRB_SET_TR_DEQUEUE, slot->id, dequeue,
+				XTRB_EP(dci));
 }
 
 int drv_reset_device(struct drv_slot *slot)

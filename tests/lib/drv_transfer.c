@@ -10,8 +10,8 @@ void drv_endpoint_doorbell(struct drv_slot *slot, unsigned dci)
 	drv_doorbell(slot->drv, slot->id, dci, 0);
 }
 
-uint64_t drv_push_normal(struct drv_slot *slot, unsigned dci, uint64_t iova, uint32_t length,
-			 uint32_t flags)
+uint64_t drv_push_normal(struct drv_slot *slot, unsigned dci, uint64_t iova,
+			 uint32_t length, uint32_t flags)
 {
 	struct drv_trb trb = {
 		.parameter = iova,
@@ -61,14 +61,15 @@ uint64_t drv_push_td(struct drv_slot *slot, unsigned dci, uint64_t iova, uint32_
 	return last;
 }
 
-uint64_t drv_push_control(struct drv_slot *slot, const struct drv_setup *setup, uint64_t iova,
-			  uint64_t *ret_data)
+uint64_t drv_push_control(struct drv_slot *slot, const struct drv_setup *setup,
+			  uint64_t iova, uint64_t *ret_data)
 {
 	struct drv_ring *ring = &slot->endpoints[1].ring;
 	bool in = (setup->request_type & USB_DIR_IN) != 0;
 	struct drv_trb trb = {
 		.parameter = setup->request_type | ((uint64_t)setup->request << 8) |
-			     ((uint64_t)setup->value << 16) | ((uint64_t)setup->index << 32) |
+			     ((uint64_t)setup->value << 16) |
+			     ((uint64_t)setup->index << 32) |
 			     ((uint64_t)setup->length << 48),
 		.status = 8,
 		.control = XTRB_TYPE(XTRB_SETUP) | XTRB_IDT,
@@ -84,7 +85,8 @@ uint64_t drv_push_control(struct drv_slot *slot, const struct drv_setup *setup, 
 		trb = (struct drv_trb){
 			.parameter = iova,
 			.status = setup->length,
-			.control = XTRB_TYPE(XTRB_DATA) | XTRB_ISP | (in ? XTRB_DIR_IN : 0),
+			.control =
+				XTRB_TYPE(XTRB_DATA) | XTRB_ISP | (in ? XTRB_DIR_IN : 0),
 		};
 		data = drv_ring_push(ring, trb);
 	}
@@ -104,7 +106,8 @@ uint64_t drv_push_control(struct drv_slot *slot, const struct drv_setup *setup, 
 static uint32_t moved(struct drv_slot *slot, const struct drv_event *event, uint64_t iova,
 		      uint32_t length)
 {
-	const struct drv_trb *trb = guest_ptr(slot->drv->ram, event->trb.parameter, XTRB_BYTES);
+	const struct drv_trb *trb =
+		guest_ptr(slot->drv->ram, event->trb.parameter, XTRB_BYTES);
 	uint32_t before;
 
 	if (!trb)
@@ -127,13 +130,14 @@ int drv_transfer(struct drv_slot *slot, unsigned dci, uint64_t iova, uint32_t le
 		 uint32_t *ret_actual)
 {
 	uint64_t last = drv_push_td(slot, dci, iova, length, NULL);
-	unsigned id[2] = { slot->id, dci };
+	unsigned id[2] = {slot->id, dci};
 	uint32_t short_at = UINT32_MAX;
 	struct drv_event event;
 
 	drv_endpoint_doorbell(slot, dci);
 	for (;;) {
-		int r = drv_wait(slot->drv, is_of_endpoint, id, &event, slot->drv->timeout_ms);
+		int r = drv_wait(slot->drv, is_of_endpoint, id, &event,
+				 slot->drv->timeout_ms);
 
 		if (r < 0)
 			return r;
@@ -147,8 +151,8 @@ int drv_transfer(struct drv_slot *slot, unsigned dci, uint64_t iova, uint32_t le
 		break;
 	}
 	if (ret_actual)
-		*ret_actual = short_at != UINT32_MAX ? short_at :
-						       moved(slot, &event, iova, length);
+		*ret_actual = short_at != UINT32_MAX ? short_at
+						     : moved(slot, &event, iova, length);
 	return short_at != UINT32_MAX ? XCC_SHORT_PACKET : (int)drv_event_code(&event);
 }
 
@@ -157,14 +161,15 @@ int drv_control(struct drv_slot *slot, const struct drv_setup *setup, uint64_t i
 {
 	uint64_t data;
 	uint64_t status = drv_push_control(slot, setup, iova, &data);
-	unsigned id[2] = { slot->id, 1 };
+	unsigned id[2] = {slot->id, 1};
 	uint32_t actual = setup->length;
 	int code;
 
 	drv_endpoint_doorbell(slot, 1);
 	for (;;) {
 		struct drv_event event;
-		int r = drv_wait(slot->drv, is_of_endpoint, id, &event, slot->drv->timeout_ms);
+		int r = drv_wait(slot->drv, is_of_endpoint, id, &event,
+				 slot->drv->timeout_ms);
 
 		if (r < 0)
 			return r;
@@ -175,8 +180,9 @@ int drv_control(struct drv_slot *slot, const struct drv_setup *setup, uint64_t i
 			continue;
 		}
 		if (code != XCC_SUCCESS) {
-			actual = event.trb.parameter == data ?
-					 setup->length - drv_event_length(&event) : 0;
+			actual = event.trb.parameter == data
+					 ? setup->length - drv_event_length(&event)
+					 : 0;
 		} else if (event.trb.parameter != status) {
 			return -EPROTO;
 		}

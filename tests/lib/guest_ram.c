@@ -13,7 +13,7 @@ int guest_ram_init(struct guest_ram *ram, uint64_t zone_bytes)
 {
 	void *base;
 
-	*ram = (struct guest_ram){ .fd = -1, .size_bytes = 2 * zone_bytes };
+	*ram = (struct guest_ram){.fd = -1, .size_bytes = 2 * zone_bytes};
 	ram->ranges[GUEST_RAM_ZONE_LOW] = (struct guest_range){
 		.iova = GUEST_RAM_LOW_IOVA,
 		.size_bytes = zone_bytes,
@@ -30,7 +30,8 @@ int guest_ram_init(struct guest_ram *ram, uint64_t zone_bytes)
 		guest_ram_finish(ram);
 		return -errno;
 	}
-	base = mmap(NULL, ram->size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ram->fd, 0);
+	base = mmap(NULL, ram->size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ram->fd,
+		    0);
 	if (base == MAP_FAILED) {
 		guest_ram_finish(ram);
 		return -ENOMEM;
@@ -45,7 +46,7 @@ void guest_ram_finish(struct guest_ram *ram)
 		(void)munmap(ram->base, ram->size_bytes);
 	if (ram->fd >= 0)
 		(void)close(ram->fd);
-	*ram = (struct guest_ram){ .fd = -1 };
+	*ram = (struct guest_ram){.fd = -1};
 }
 
 int guest_ram_map_zone(const struct guest_ram *ram, enum guest_ram_zone zone,
@@ -60,7 +61,8 @@ int guest_ram_map_zone(const struct guest_ram *ram, enum guest_ram_zone zone,
 int guest_ram_unmap_zone(const struct guest_ram *ram, enum guest_ram_zone zone,
 			 struct vfu_client *client)
 {
-	return vfu_dma_unmap(client, ram->ranges[zone].iova, ram->ranges[zone].size_bytes);
+	return vfu_dma_unmap(client, ram->ranges[zone].iova,
+			     ram->ranges[zone].size_bytes);
 }
 
 int guest_ram_map(const struct guest_ram *ram, struct vfu_client *client)

@@ -18,7 +18,7 @@ struct vfu_client;
 
 #define GUEST_RAM_LOW_IOVA  UINT64_C(0x00100000)
 #define GUEST_RAM_HIGH_IOVA UINT64_C(0x180000000) /* 6 GiB */
-#define GUEST_RAM_HOLE_IOVA UINT64_C(0xf0000000) /* never mapped */
+#define GUEST_RAM_HOLE_IOVA UINT64_C(0xf0000000)  /* never mapped */
 
 /* Where an allocation goes. */
 enum guest_ram_zone {

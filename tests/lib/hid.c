@@ -11,10 +11,10 @@
 
 int hid_init(struct hid *hid, struct drv_device *device)
 {
-	struct drv_setup protocol = { .request_type = 0x21, .request = HID_SET_PROTOCOL };
-	struct drv_setup idle = { .request_type = 0x21, .request = HID_SET_IDLE };
+	struct drv_setup protocol = {.request_type = 0x21, .request = HID_SET_PROTOCOL};
+	struct drv_setup idle = {.request_type = 0x21, .request = HID_SET_IDLE};
 
-	*hid = (struct hid){ .device = device };
+	*hid = (struct hid){.device = device};
 	if (device->interface_class != 3 || device->interrupt_in == 0)
 		return -ENODEV;
 	for (unsigned i = 0; i < HID_REPORTS; i++)
@@ -32,9 +32,9 @@ void hid_queue(struct hid *hid, unsigned count)
 		unsigned at = hid->queued++ % HID_REPORTS;
 
 		memset(hid->reports[at].ptr, 0xee, HID_REPORT_BYTES);
-		hid->trbs[at] = drv_push_normal(hid->device->slot, hid->device->interrupt_in,
-						hid->reports[at].iova, HID_REPORT_BYTES,
-						XTRB_IOC | XTRB_ISP);
+		hid->trbs[at] = drv_push_normal(
+			hid->device->slot, hid->device->interrupt_in,
+			hid->reports[at].iova, HID_REPORT_BYTES, XTRB_IOC | XTRB_ISP);
 	}
 	drv_endpoint_doorbell(hid->device->slot, hid->device->interrupt_in);
 }

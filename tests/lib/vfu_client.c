@@ -60,7 +60,8 @@ static int run_ch(struct vfu_client *client, const struct command *cmd)
 	if (r == 0)
 		r = vfu_recv_bytes(client, header, sizeof(header), false, fds, &count);
 	if (r == 0 && cmd->reply_bytes > 0)
-		r = vfu_recv_bytes(client, cmd->reply, cmd->reply_bytes, false, fds, &count);
+		r = vfu_recv_bytes(client, cmd->reply, cmd->reply_bytes, false, fds,
+				   &count);
 	client->received++;
 	for (unsigned i = 0; i < count; i++) {
 		if (r == 0 && i == 0 && cmd->ret_fd)
@@ -73,7 +74,8 @@ static int run_ch(struct vfu_client *client, const struct command *cmd)
 
 static int run(struct vfu_client *client, const struct command *cmd)
 {
-	return client->dialect == VFU_DIALECT_QEMU ? run_qemu(client, cmd) : run_ch(client, cmd);
+	return client->dialect == VFU_DIALECT_QEMU ? run_qemu(client, cmd)
+						   : run_ch(client, cmd);
 }
 
 static int check_version(const struct vfu_reply *reply, size_t reply_max)
@@ -99,7 +101,8 @@ int vfu_version(struct vfu_client *client)
 	static const char qemu_json[] =
 		"{\"capabilities\": {\"migration\": {\"max_bitmap_size\": 268435456, "
 		"\"pgsize\": 4096}, \"max_dma_maps\": 65535, "
-		"\"max_data_xfer_size\": 1048576, \"max_msg_fds\": 8, \"write_multiple\": true";
+		"\"max_data_xfer_size\": 1048576, \"max_msg_fds\": 8, "
+		"\"write_multiple\": true";
 	uint8_t payload[QEMU_VERSION_BYTES - VFU_HEADER_BYTES];
 	bool qemu = client->dialect == VFU_DIALECT_QEMU;
 	size_t bytes = qemu ? sizeof(payload) : 4 + sizeof(ch_json);
@@ -126,7 +129,8 @@ int vfu_version(struct vfu_client *client)
 
 int vfu_device_info(struct vfu_client *client, struct vfu_device_info *ret_info)
 {
-	struct vfu_device_info request = { .argsz = client->dialect == VFU_DIALECT_CH ? 32 : 16 };
+	struct vfu_device_info request = {
+		.argsz = client->dialect == VFU_DIALECT_CH ? 32 : 16};
 	struct command cmd = {
 		.number = VFU_DEVICE_GET_INFO,
 		.request = &request,
@@ -138,9 +142,10 @@ int vfu_device_info(struct vfu_client *client, struct vfu_device_info *ret_info)
 	return run(client, &cmd);
 }
 
-int vfu_region_info(struct vfu_client *client, uint32_t index, struct vfu_region_info *ret_info)
+int vfu_region_info(struct vfu_client *client, uint32_t index,
+		    struct vfu_region_info *ret_info)
 {
-	struct vfu_region_info request = { .argsz = 32, .index = index };
+	struct vfu_region_info request = {.argsz = 32, .index = index};
 	int fd = -1;
 	struct command cmd = {
 		.number = VFU_DEVICE_GET_REGION_INFO,
@@ -159,7 +164,7 @@ int vfu_region_info(struct vfu_client *client, uint32_t index, struct vfu_region
 
 int vfu_irq_info(struct vfu_client *client, uint32_t index, struct vfu_irq_info *ret_info)
 {
-	struct vfu_irq_info request = { .argsz = 16, .index = index };
+	struct vfu_irq_info request = {.argsz = 16, .index = index};
 	struct command cmd = {
 		.number = VFU_DEVICE_GET_IRQ_INFO,
 		.request = &request,
@@ -171,10 +176,10 @@ int vfu_irq_info(struct vfu_client *client, uint32_t index, struct vfu_irq_info 
 	return run(client, &cmd);
 }
 
-int vfu_set_irqs(struct vfu_client *client, uint32_t flags, uint32_t index, uint32_t start,
-		 uint32_t count, const int *fds, unsigned fd_count)
+int vfu_set_irqs(struct vfu_client *client, uint32_t flags, uint32_t index,
+		 uint32_t start, uint32_t count, const int *fds, unsigned fd_count)
 {
-	uint32_t request[5] = { 20, flags, index, start, count };
+	uint32_t request[5] = {20, flags, index, start, count};
 	struct command cmd = {
 		.number = VFU_DEVICE_SET_IRQS,
 		.request = request,
@@ -206,7 +211,8 @@ int vfu_dma_map(struct vfu_client *client, uint64_t iova, uint64_t size, int fd,
 	return run(client, &cmd);
 }
 
-static int dma_unmap(struct vfu_client *client, uint32_t flags, uint64_t iova, uint64_t size)
+static int dma_unmap(struct vfu_client *client, uint32_t flags, uint64_t iova,
+		     uint64_t size)
 {
 	uint8_t request[24];
 	uint8_t reply[24];
@@ -241,7 +247,7 @@ int vfu_dma_unmap_all(struct vfu_client *client)
 
 int vfu_device_reset(struct vfu_client *client)
 {
-	struct command cmd = { .number = VFU_DEVICE_RESET };
+	struct command cmd = {.number = VFU_DEVICE_RESET};
 
 	return run(client, &cmd);
 }
@@ -253,8 +259,8 @@ static void put_access(uint8_t *buf, uint32_t region, uint64_t offset, uint32_t 
 	put_le32(buf + 12, count);
 }
 
-int vfu_region_read(struct vfu_client *client, uint32_t region, uint64_t offset, void *buf,
-		    uint32_t count)
+int vfu_region_read(struct vfu_client *client, uint32_t region, uint64_t offset,
+		    void *buf, uint32_t count)
 {
 	uint8_t request[16];
 	uint8_t small[16 + 64];
@@ -317,11 +323,12 @@ int vfu_region_post(struct vfu_client *client, uint32_t region, uint64_t offset,
 	put_access(request, region, offset, count);
 	if (count > 0)
 		memcpy(request + 16, buf, count);
-	return vfu_send(client, VFU_REGION_WRITE, VFU_FLAG_NO_REPLY, request, 16 + (size_t)count,
-			NULL, 0);
+	return vfu_send(client, VFU_REGION_WRITE, VFU_FLAG_NO_REPLY, request,
+			16 + (size_t)count, NULL, 0);
 }
 
-int vfu_bar_write(struct vfu_client *client, uint64_t offset, const void *buf, uint32_t count)
+int vfu_bar_write(struct vfu_client *client, uint64_t offset, const void *buf,
+		  uint32_t count)
 {
 	if (client->dialect == VFU_DIALECT_QEMU)
 		return vfu_region_post(client, VFU_REGION_BAR0, offset, buf, count);
@@ -353,8 +360,8 @@ int vfu_write_multi(struct vfu_client *client, const struct vfu_multi_write *wri
 		memcpy(entry + 16, writes[i].data, 8);
 	}
 	if (posted)
-		return vfu_send(client, VFU_REGION_WRITE_MULTI, VFU_FLAG_NO_REPLY, request, bytes,
-				NULL, 0);
+		return vfu_send(client, VFU_REGION_WRITE_MULTI, VFU_FLAG_NO_REPLY,
+				request, bytes, NULL, 0);
 	r = run(client, &cmd);
 	if (r == 0 && get_le64(reply) != count)
 		return -EPROTO;

@@ -22,10 +22,10 @@
 
 #include "util/compiler.h"
 
-#define VFU_HEADER_BYTES  16u
-#define VFU_DATA_MAX      (1024u * 1024u) /* of one region access */
-#define VFU_FDS_MAX       64u
-#define VFU_TIMEOUT_MS    10000 /* generous: valgrind and sanitizers are slow */
+#define VFU_HEADER_BYTES 16u
+#define VFU_DATA_MAX     (1024u * 1024u) /* of one region access */
+#define VFU_FDS_MAX      64u
+#define VFU_TIMEOUT_MS   10000 /* generous: valgrind and sanitizers are slow */
 
 /* Numbers of the protocol (vfio-user specification, "Message types"). */
 enum vfu_command {
@@ -136,7 +136,8 @@ struct vfu_reply {
 /* Makes @client of the connected socket @fd (taken). */
 void vfu_adopt(struct vfu_client *client, int fd, enum vfu_dialect dialect);
 /* Connects to the socket at @path, no message yet. */
-MUST_USE int vfu_connect(struct vfu_client *client, const char *path, enum vfu_dialect dialect);
+MUST_USE int vfu_connect(struct vfu_client *client, const char *path,
+			 enum vfu_dialect dialect);
 /* Plain close: what a VMM that dies leaves. */
 void vfu_close(struct vfu_client *client);
 
@@ -149,7 +150,8 @@ MUST_USE int vfu_irq_info(struct vfu_client *client, uint32_t index,
 			  struct vfu_irq_info *ret_info);
 /* @fds: @fd_count eventfds sent along (borrowed). */
 MUST_USE int vfu_set_irqs(struct vfu_client *client, uint32_t flags, uint32_t index,
-			  uint32_t start, uint32_t count, const int *fds, unsigned fd_count);
+			  uint32_t start, uint32_t count, const int *fds,
+			  unsigned fd_count);
 /* @fd -1: a range without a file. */
 MUST_USE int vfu_dma_map(struct vfu_client *client, uint64_t iova, uint64_t size, int fd,
 			 uint64_t fd_offset, uint32_t flags);
@@ -170,8 +172,9 @@ MUST_USE int vfu_region_post(struct vfu_client *client, uint32_t region, uint64_
 MUST_USE int vfu_bar_write(struct vfu_client *client, uint64_t offset, const void *buf,
 			   uint32_t count);
 /* @posted: no_reply, as QEMU sends it. */
-MUST_USE int vfu_write_multi(struct vfu_client *client, const struct vfu_multi_write *writes,
-			     unsigned count, bool posted);
+MUST_USE int vfu_write_multi(struct vfu_client *client,
+			     const struct vfu_multi_write *writes, unsigned count,
+			     bool posted);
 
 /* Raw access for malformed cases. */
 

@@ -27,7 +27,7 @@ void vfu_adopt(struct vfu_client *client, int fd, enum vfu_dialect dialect)
 
 int vfu_connect(struct vfu_client *client, const char *path, enum vfu_dialect dialect)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
 
 	vfu_adopt(client, -1, dialect);
@@ -56,7 +56,7 @@ void vfu_close(struct vfu_client *client)
 
 static int wait_for(struct vfu_client *client, short events)
 {
-	struct pollfd p = { .fd = client->fd, .events = events };
+	struct pollfd p = {.fd = client->fd, .events = events};
 	int r;
 
 	do {
@@ -77,8 +77,9 @@ int vfu_send_bytes(struct vfu_client *client, const void *buf, size_t len, const
 	size_t done = 0;
 
 	while (done < len) {
-		struct iovec iov = { .iov_base = (char *)buf + done, .iov_len = len - done };
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+		struct iovec iov = {.iov_base = (char *)buf + done,
+				    .iov_len = len - done};
+		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 		ssize_t n;
 
 		if (done == 0 && fd_count > 0) {
@@ -109,8 +110,8 @@ int vfu_send_bytes(struct vfu_client *client, const void *buf, size_t len, const
 	return 0;
 }
 
-int vfu_send(struct vfu_client *client, uint16_t command, uint32_t flags, const void *payload,
-	     size_t payload_bytes, const int *fds, unsigned fd_count)
+int vfu_send(struct vfu_client *client, uint16_t command, uint32_t flags,
+	     const void *payload, size_t payload_bytes, const int *fds, unsigned fd_count)
 {
 	uint8_t small[256];
 	uint8_t *message = small;
@@ -129,7 +130,8 @@ int vfu_send(struct vfu_client *client, uint16_t command, uint32_t flags, const 
 	memcpy(message, &header, sizeof(header));
 	if (payload_bytes > 0)
 		memcpy(message + VFU_HEADER_BYTES, payload, payload_bytes);
-	r = vfu_send_bytes(client, message, VFU_HEADER_BYTES + payload_bytes, fds, fd_count);
+	r = vfu_send_bytes(client, message, VFU_HEADER_BYTES + payload_bytes, fds,
+			   fd_count);
 	if (message != small)
 		free(message);
 	client->sent++;
@@ -160,7 +162,7 @@ static ssize_t recv_once(struct vfu_client *client, void *buf, size_t len, int *
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int) * VFU_FDS_MAX)];
 	} control;
-	struct iovec iov = { .iov_base = buf, .iov_len = len };
+	struct iovec iov = {.iov_base = buf, .iov_len = len};
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -188,13 +190,14 @@ static ssize_t recv_once(struct vfu_client *client, void *buf, size_t len, int *
 	return r < 0 ? r : n;
 }
 
-int vfu_recv_bytes(struct vfu_client *client, void *buf, size_t len, bool at_once, int *fds,
-		   unsigned *fd_count)
+int vfu_recv_bytes(struct vfu_client *client, void *buf, size_t len, bool at_once,
+		   int *fds, unsigned *fd_count)
 {
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = recv_once(client, (char *)buf + done, len - done, fds, fd_count);
+		ssize_t n =
+			recv_once(client, (char *)buf + done, len - done, fds, fd_count);
 
 		if (n < 0)
 			return (int)n;
@@ -207,7 +210,7 @@ int vfu_recv_bytes(struct vfu_client *client, void *buf, size_t len, bool at_onc
 
 int vfu_recv(struct vfu_client *client, struct vfu_reply *ret_reply)
 {
-	struct vfu_reply reply = { .payload = NULL };
+	struct vfu_reply reply = {.payload = NULL};
 	int r;
 
 	r = vfu_recv_bytes(client, &reply.header, sizeof(reply.header), true, reply.fds,
@@ -215,7 +218,8 @@ int vfu_recv(struct vfu_client *client, struct vfu_reply *ret_reply)
 	if (r < 0)
 		goto fail;
 	r = -EPROTO;
-	if (reply.header.size_bytes < VFU_HEADER_BYTES || reply.header.size_bytes > MESSAGE_MAX)
+	if (reply.header.size_bytes < VFU_HEADER_BYTES ||
+	    reply.header.size_bytes > MESSAGE_MAX)
 		goto fail;
 	reply.payload_bytes = reply.header.size_bytes - VFU_HEADER_BYTES;
 	r = -ENOMEM;
@@ -239,11 +243,12 @@ void vfu_reply_finish(struct vfu_reply *reply)
 	for (unsigned i = 0; i < reply->fd_count; i++)
 		(void)close(reply->fds[i]);
 	free(reply->payload);
-	*reply = (struct vfu_reply){ .payload = NULL };
+	*reply = (struct vfu_reply){.payload = NULL};
 }
 
 int vfu_call(struct vfu_client *client, uint16_t command, const void *payload,
-	     size_t payload_bytes, const int *fds, unsigned fd_count, struct vfu_reply *ret_reply)
+	     size_t payload_bytes, const int *fds, unsigned fd_count,
+	     struct vfu_reply *ret_reply)
 {
 	uint16_t id = client->next_id;
 	struct vfu_reply reply;
@@ -284,7 +289,7 @@ int vfu_wait_closed(struct vfu_client *client)
 
 bool vfu_silent(struct vfu_client *client)
 {
-	struct pollfd p = { .fd = client->fd, .events = POLLIN };
+	struct pollfd p = {.fd = client->fd, .events = POLLIN};
 
 	return poll(&p, 1, 0) == 0;
 }

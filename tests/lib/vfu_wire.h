@@ -13,7 +13,7 @@ struct vfu_client;
 
 /* Exactly @len bytes; fds that come along are appended to @fds. @at_once: they
  * must come with one recvmsg (-EPROTO), as real clients expect of a header. */
-MUST_USE int vfu_recv_bytes(struct vfu_client *client, void *buf, size_t len, bool at_once,
-			    int *fds, unsigned *fd_count);
+MUST_USE int vfu_recv_bytes(struct vfu_client *client, void *buf, size_t len,
+			    bool at_once, int *fds, unsigned *fd_count);
 
 #endif /* TESTS_LIB_VFU_WIRE_H */

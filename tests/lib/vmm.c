@@ -23,7 +23,7 @@
 
 int vmm_config_read(struct vmm *vmm, uint32_t offset, unsigned size, uint32_t *ret_value)
 {
-	uint8_t buf[4] = { 0 };
+	uint8_t buf[4] = {0};
 	int r = vfu_region_read(&vmm->client, VFU_REGION_CONFIG, offset, buf, size);
 
 	if (r == 0)
@@ -150,7 +150,7 @@ static int handshake(struct vmm *vmm, int fd, enum vfu_dialect dialect,
 {
 	int r;
 
-	*vmm = (struct vmm){ .vectors = 0 };
+	*vmm = (struct vmm){.vectors = 0};
 	for (unsigned i = 0; i < VMM_VECTORS_MAX; i++)
 		vmm->irq_fds[i] = -1;
 	vfu_adopt(&vmm->client, fd, dialect);
@@ -178,9 +178,10 @@ static int qemu_reset(struct vmm *vmm, const struct vfu_device_info *info)
 	return r;
 }
 
-int vmm_boot(struct vmm *vmm, int fd, enum vfu_dialect dialect, const struct guest_ram *ram)
+int vmm_boot(struct vmm *vmm, int fd, enum vfu_dialect dialect,
+	     const struct guest_ram *ram)
 {
-	struct vfu_device_info info = { .argsz = 0 };
+	struct vfu_device_info info = {.argsz = 0};
 	uint8_t config[4096];
 	int r = handshake(vmm, fd, dialect, &info);
 
@@ -190,7 +191,8 @@ int vmm_boot(struct vmm *vmm, int fd, enum vfu_dialect dialect, const struct gue
 		r = read_regions(vmm, info.num_regions);
 	/* QEMU reads the whole config space with one message */
 	if (r == 0 && dialect == VFU_DIALECT_QEMU)
-		r = vfu_region_read(&vmm->client, VFU_REGION_CONFIG, 0, config, sizeof(config));
+		r = vfu_region_read(&vmm->client, VFU_REGION_CONFIG, 0, config,
+				    sizeof(config));
 	/* CH resets a device that does not say it can be reset */
 	if (r == 0 && dialect == VFU_DIALECT_CH && !(info.flags & 1))
 		r = vfu_device_reset(&vmm->client);
@@ -209,9 +211,10 @@ int vmm_boot(struct vmm *vmm, int fd, enum vfu_dialect dialect, const struct gue
 	return r;
 }
 
-int vmm_restore(struct vmm *vmm, int fd, enum vfu_dialect dialect, const struct guest_ram *ram)
+int vmm_restore(struct vmm *vmm, int fd, enum vfu_dialect dialect,
+		const struct guest_ram *ram)
 {
-	struct vfu_device_info info = { .argsz = 0 };
+	struct vfu_device_info info = {.argsz = 0};
 	int r = handshake(vmm, fd, dialect, &info);
 
 	if (r == 0)
@@ -239,8 +242,8 @@ void vmm_finish(struct vmm *vmm)
 
 int vmm_bus_master(struct vmm *vmm, bool on)
 {
-	return vmm_config_write(vmm, PCI_COMMAND, on ? PCI_COMMAND_MEM | PCI_COMMAND_MASTER : 0,
-				2);
+	return vmm_config_write(vmm, PCI_COMMAND,
+				on ? PCI_COMMAND_MEM | PCI_COMMAND_MASTER : 0, 2);
 }
 
 static int make_eventfds(struct vmm *vmm, unsigned vectors)
@@ -265,8 +268,9 @@ static int assign(struct vmm *vmm, unsigned index, unsigned vectors, unsigned ba
 	for (unsigned start = 0; r == 0 && start < vectors; start += batch) {
 		unsigned n = MIN_OF(batch, vectors - start);
 
-		r = vfu_set_irqs(&vmm->client, VFU_SET_DATA_EVENTFD | VFU_SET_ACTION_TRIGGER,
-				 index, start, n, vmm->irq_fds + start, n);
+		r = vfu_set_irqs(&vmm->client,
+				 VFU_SET_DATA_EVENTFD | VFU_SET_ACTION_TRIGGER, index,
+				 start, n, vmm->irq_fds + start, n);
 	}
 	return r;
 }
@@ -289,14 +293,16 @@ int vmm_enable_msix(struct vmm *vmm, unsigned vectors)
 		if (r == 0)
 			r = vfu_set_irqs(&vmm->client, 0x24, VFU_IRQ_MSIX, 0, 1, NULL, 0);
 		if (r == 0)
-			r = vmm_config_write(vmm, control_at, (control | 0x8000) & ~0x4000u, 2);
+			r = vmm_config_write(vmm, control_at,
+					     (control | 0x8000) & ~0x4000u, 2);
 		if (r == 0)
 			r = assign(vmm, VFU_IRQ_MSIX, vectors, 1);
 	} else {
 		if (r == 0)
 			r = assign(vmm, VFU_IRQ_MSIX, vectors, CH_FDS_PER_MESSAGE);
 		if (r == 0)
-			r = vmm_config_write(vmm, control_at, (control | 0x8000) & ~0x4000u, 2);
+			r = vmm_config_write(vmm, control_at,
+					     (control | 0x8000) & ~0x4000u, 2);
 	}
 	if (r == 0)
 		vmm->irq_index = VFU_IRQ_MSIX;
@@ -319,7 +325,8 @@ int vmm_enable_msi(struct vmm *vmm, unsigned vectors)
 	if (r == 0)
 		r = assign(vmm, VFU_IRQ_MSI, vectors, VMM_VECTORS_MAX);
 	if (r == 0)
-		r = vmm_config_write(vmm, control_at, (control & ~0x70u) | (log2 << 4) | 1, 2);
+		r = vmm_config_write(vmm, control_at,
+				     (control & ~0x70u) | (log2 << 4) | 1, 2);
 	if (r == 0)
 		vmm->irq_index = VFU_IRQ_MSI;
 	return r;
@@ -327,7 +334,8 @@ int vmm_enable_msi(struct vmm *vmm, unsigned vectors)
 
 int vmm_disable_irqs(struct vmm *vmm)
 {
-	uint32_t control_at = (vmm->irq_index == VFU_IRQ_MSI ? vmm->msi_cap : vmm->msix_cap) + 2u;
+	uint32_t control_at =
+		(vmm->irq_index == VFU_IRQ_MSI ? vmm->msi_cap : vmm->msix_cap) + 2u;
 	uint32_t bit = vmm->irq_index == VFU_IRQ_MSI ? 1 : 0x8000;
 	uint32_t control = 0;
 	int r = vmm_config_read(vmm, control_at, 2, &control);
@@ -364,7 +372,7 @@ int vmm_unmask_vector(struct vmm *vmm, unsigned vector)
 
 int vmm_wait_irq(struct vmm *vmm, unsigned vector, int timeout_ms)
 {
-	struct pollfd p = { .fd = vmm->irq_fds[vector], .events = POLLIN };
+	struct pollfd p = {.fd = vmm->irq_fds[vector], .events = POLLIN};
 	uint64_t count = 0;
 	int r;
 

@@ -56,7 +56,8 @@ void vmm_finish(struct vmm *vmm);
 
 MUST_USE int vmm_config_read(struct vmm *vmm, uint32_t offset, unsigned size,
 			     uint32_t *ret_value);
-MUST_USE int vmm_config_write(struct vmm *vmm, uint32_t offset, uint32_t value, unsigned size);
+MUST_USE int vmm_config_write(struct vmm *vmm, uint32_t offset, uint32_t value,
+			      unsigned size);
 /* COMMAND: memory decoding and bus mastering on or off. */
 MUST_USE int vmm_bus_master(struct vmm *vmm, bool on);
 /* The guest enables MSI-X (or MSI) with @vectors vectors: eventfds go to the device. */

@@ -33,7 +33,7 @@ int drv_write(struct drv *drv, uint32_t offset, const void *buf, unsigned size)
 
 uint32_t drv_read32(struct drv *drv, uint32_t offset)
 {
-	uint8_t buf[4] = { 0xff, 0xff, 0xff, 0xff };
+	uint8_t buf[4] = {0xff, 0xff, 0xff, 0xff};
 
 	(void)!drv_read(drv, offset, buf, sizeof(buf));
 	return get_le32(buf);
@@ -134,7 +134,7 @@ int drv_init(struct drv *drv, struct vmm *vmm, struct guest_ram *ram,
 	enum guest_ram_zone zone;
 	int r;
 
-	*drv = (struct drv){ .vmm = vmm, .ram = ram, .timeout_ms = DRV_TIMEOUT_MS };
+	*drv = (struct drv){.vmm = vmm, .ram = ram, .timeout_ms = DRV_TIMEOUT_MS};
 	if (options)
 		drv->options = *options;
 	fill_defaults(&drv->options);
@@ -147,13 +147,14 @@ int drv_init(struct drv *drv, struct vmm *vmm, struct guest_ram *ram,
 		r = read_capabilities(drv);
 	if (r < 0)
 		return r;
-	if (drv->options.interrupters > MIN_OF(drv->max_interrupters, DRV_INTERRUPTERS_MAX))
+	if (drv->options.interrupters >
+	    MIN_OF(drv->max_interrupters, DRV_INTERRUPTERS_MAX))
 		return -EINVAL;
 	drv->dcbaa = guest_alloc(ram, zone, 256 * 8, 4096);
 	drv_ring_init(&drv->command, ram, zone, 1, drv->options.command_trbs);
 	for (unsigned i = 0; i < drv->options.interrupters; i++)
-		drv_event_ring_init(&drv->events[i], ram, zone, drv->options.event_segments,
-				    drv->options.event_trbs);
+		drv_event_ring_init(&drv->events[i], ram, zone,
+				    drv->options.event_segments, drv->options.event_trbs);
 	return 0;
 }
 
@@ -175,7 +176,8 @@ int drv_wait_register(struct drv *drv, uint32_t offset, uint32_t mask, uint32_t 
 
 int drv_halt(struct drv *drv)
 {
-	drv_op_write(drv, XOP_USBCMD, drv_op_read(drv, XOP_USBCMD) & ~(XCMD_RS | XCMD_INTE));
+	drv_op_write(drv, XOP_USBCMD,
+		     drv_op_read(drv, XOP_USBCMD) & ~(XCMD_RS | XCMD_INTE));
 	return drv_wait_register(drv, drv->op + XOP_USBSTS, XSTS_HCH, XSTS_HCH);
 }
 
@@ -201,7 +203,8 @@ void drv_setup(struct drv *drv)
 
 		drv_event_ring_clear(ring);
 		drv_write32(drv, drv_ir(drv, i, XIR_ERSTSZ), ring->segments);
-		drv_write64(drv, drv_ir(drv, i, XIR_ERDP), drv_event_ring_erdp(ring) | XERDP_EHB);
+		drv_write64(drv, drv_ir(drv, i, XIR_ERDP),
+			    drv_event_ring_erdp(ring) | XERDP_EHB);
 		drv_write64(drv, drv_ir(drv, i, XIR_ERSTBA), ring->table.iova);
 		drv_write32(drv, drv_ir(drv, i, XIR_IMOD), drv->options.imod);
 		drv_write32(drv, drv_ir(drv, i, XIR_IMAN), XIMAN_IE | XIMAN_IP);
@@ -239,7 +242,7 @@ void drv_finish(struct drv *drv)
 	for (unsigned i = 0; i < ARRAY_SIZE(drv->slots); i++)
 		free(drv->slots[i]);
 	free(drv->queue);
-	*drv = (struct drv){ .vmm = NULL };
+	*drv = (struct drv){.vmm = NULL};
 }
 
 void drv_doorbell(struct drv *drv, unsigned slot_id, unsigned target, unsigned stream)
@@ -278,8 +281,8 @@ int drv_command(struct drv *drv, struct drv_trb trb, struct drv_event *ret_event
 	return drv_command_wait(drv, at, ret_event);
 }
 
-int drv_command_slot(struct drv *drv, enum xtrb type, unsigned slot_id, uint64_t parameter,
-		     uint32_t flags)
+int drv_command_slot(struct drv *drv, enum xtrb type, unsigned slot_id,
+		     uint64_t parameter, uint32_t flags)
 {
 	struct drv_trb trb = {
 		.parameter = parameter,

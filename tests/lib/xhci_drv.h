@@ -143,7 +143,8 @@ void drv_finish(struct drv *drv);
 
 /* Waits until (register & mask) == value, by reading it: for the few bits that
  * raise no event. Return: 0, -ETIMEDOUT. */
-MUST_USE int drv_wait_register(struct drv *drv, uint32_t offset, uint32_t mask, uint32_t value);
+MUST_USE int drv_wait_register(struct drv *drv, uint32_t offset, uint32_t mask,
+			       uint32_t value);
 
 /* Events. */
 
@@ -157,8 +158,8 @@ MUST_USE int drv_wait(struct drv *drv, drv_match *match, const void *ctx,
 		      struct drv_event *ret_event, int timeout_ms);
 /* A transfer event of an endpoint (dci 0: of any); @trb 0: for any TRB. Event Data
  * events match by their parameter. Return: completion code or -errno. */
-MUST_USE int drv_wait_transfer(struct drv *drv, unsigned slot_id, unsigned dci, uint64_t trb,
-			       struct drv_event *ret_event);
+MUST_USE int drv_wait_transfer(struct drv *drv, unsigned slot_id, unsigned dci,
+			       uint64_t trb, struct drv_event *ret_event);
 /* Number of queued events of @type (0: all) after collecting without waiting. */
 unsigned drv_pending(struct drv *drv, unsigned type);
 /* Forgets the queue. */
@@ -197,7 +198,8 @@ uint64_t drv_command_push(struct drv *drv, struct drv_trb trb);
 /* Waits for the completion of the command at @trb. */
 MUST_USE int drv_command_wait(struct drv *drv, uint64_t trb, struct drv_event *ret_event);
 /* All three. @ret_event may be NULL. */
-MUST_USE int drv_command(struct drv *drv, struct drv_trb trb, struct drv_event *ret_event);
+MUST_USE int drv_command(struct drv *drv, struct drv_trb trb,
+			 struct drv_event *ret_event);
 MUST_USE int drv_command_slot(struct drv *drv, enum xtrb type, unsigned slot_id,
 			      uint64_t parameter, uint32_t flags);
 

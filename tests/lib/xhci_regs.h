@@ -69,8 +69,9 @@
 #define XPORT_WDE       (1u << 26)
 #define XPORT_WOE       (1u << 27)
 #define XPORT_WPR       (1u << 31)
-#define XPORT_CHANGES                                                                  \
-	(XPORT_CSC | XPORT_PEC | XPORT_WRC | XPORT_OCC | XPORT_PRC | XPORT_PLC | XPORT_CEC)
+#define XPORT_CHANGES                                                            \
+	(XPORT_CSC | XPORT_PEC | XPORT_WRC | XPORT_OCC | XPORT_PRC | XPORT_PLC | \
+	 XPORT_CEC)
 /* bits kept by writing them back as read; the others act when written as 1 */
 #define XPORT_KEEP (XPORT_PP | XPORT_WCE | XPORT_WDE | XPORT_WOE | (3u << 14))
 
@@ -145,28 +146,28 @@ enum xtrb {
 };
 
 /* Fields of TRB control and status words (6.4) */
-#define XTRB_C          (1u << 0)
-#define XTRB_TC         (1u << 1) /* Link: toggle cycle */
-#define XTRB_ENT        (1u << 1)
-#define XTRB_ISP        (1u << 2)
-#define XTRB_NS         (1u << 3)
-#define XTRB_CH         (1u << 4)
-#define XTRB_IOC        (1u << 5)
-#define XTRB_IDT        (1u << 6)
-#define XTRB_BEI        (1u << 9)
-#define XTRB_BSR        (1u << 9) /* Address Device */
-#define XTRB_DC         (1u << 9) /* Configure Endpoint */
-#define XTRB_TSP        (1u << 9) /* Reset Endpoint */
-#define XTRB_SP         (1u << 23) /* Stop Endpoint */
-#define XTRB_DIR_IN     (1u << 16)
-#define XTRB_TRT_OUT    (2u << 16)
-#define XTRB_TRT_IN     (3u << 16)
-#define XTRB_TYPE(t)    ((uint32_t)(t) << 10)
-#define XTRB_SLOT(s)    ((uint32_t)(s) << 24)
-#define XTRB_EP(dci)    ((uint32_t)(dci) << 16)
-#define XTRB_INTR(n)    ((uint32_t)(n) << 22) /* status word: interrupter target */
-#define XTRB_LEN_MAX    0x10000u
-#define XTRB_BYTES      16u
+#define XTRB_C       (1u << 0)
+#define XTRB_TC      (1u << 1) /* Link: toggle cycle */
+#define XTRB_ENT     (1u << 1)
+#define XTRB_ISP     (1u << 2)
+#define XTRB_NS      (1u << 3)
+#define XTRB_CH      (1u << 4)
+#define XTRB_IOC     (1u << 5)
+#define XTRB_IDT     (1u << 6)
+#define XTRB_BEI     (1u << 9)
+#define XTRB_BSR     (1u << 9)  /* Address Device */
+#define XTRB_DC      (1u << 9)  /* Configure Endpoint */
+#define XTRB_TSP     (1u << 9)  /* Reset Endpoint */
+#define XTRB_SP      (1u << 23) /* Stop Endpoint */
+#define XTRB_DIR_IN  (1u << 16)
+#define XTRB_TRT_OUT (2u << 16)
+#define XTRB_TRT_IN  (3u << 16)
+#define XTRB_TYPE(t) ((uint32_t)(t) << 10)
+#define XTRB_SLOT(s) ((uint32_t)(s) << 24)
+#define XTRB_EP(dci) ((uint32_t)(dci) << 16)
+#define XTRB_INTR(n) ((uint32_t)(n) << 22) /* status word: interrupter target */
+#define XTRB_LEN_MAX 0x10000u
+#define XTRB_BYTES   16u
 
 /* Completion codes (6.4.5) */
 enum xcc {
