@@ -73,11 +73,11 @@ static int parse_stick(const struct spec *spec, union device_options *options,
 
 	*stick = (struct stick_options){.speed = USBDEV_SPEED_SUPER};
 	if (spec_check_keys(spec, keys, err) < 0 ||
-	    spec_string(spec, "file", &stick->file, err) < 0 ||
+	    spec_string(spec, "file", &stick->path, err) < 0 ||
 	    spec_flag(spec, "readonly", &stick->readonly, err) < 0 ||
 	    take_speed(spec, &stick->speed, err) < 0)
 		return -EINVAL;
-	if (!stick->file)
+	if (!stick->path)
 		return err_set(err, EINVAL,
 			       "stick: the image is missing: stick:file=IMAGE");
 	return 0;

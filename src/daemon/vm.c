@@ -240,8 +240,6 @@ static void on_client(void *ctx, bool connected)
 {
 	struct vm *vm = ctx;
 
-	if (vm->connected != connected)
-		log_info("client %s", connected ? "connected" : "gone");
 	vm->connected = connected;
 	vm->sized = false;
 	update_dma(vm);
