@@ -6,11 +6,12 @@ Both take the same devices and give QEMU its arguments; tests need not know whic
 
 import json
 import os
+import selectors
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,16 +40,6 @@ class Keyboard:
     typed: Path | None = None
 
 
-def is_listening(socket_path):
-    """Whether a process listens on that path, found out without connecting to it."""
-    accepts_connections = 0x10000
-    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
-        words = line.split(maxsplit=7)
-        if len(words) == 8 and words[7] == str(socket_path):
-            return bool(int(words[3], 16) & accepts_connections)
-    return False
-
-
 class Usbvfiod:
     """A running usbvfiod with the devices given."""
 
@@ -62,10 +53,24 @@ class Usbvfiod:
         command = [binary, "--socket-path", self.socket, *options]
         for device in devices:
             command += ["--device", self._spec(device)]
-        with open(self.log, "wb") as log_file:
+        environment = {**SANITIZER_OPTIONS, **os.environ, "NOTIFY_SOCKET": str(self.folder / "notify")}
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready, open(self.log, "wb") as log_file:
+            ready.bind(environment["NOTIFY_SOCKET"])
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file,
-                                            env={**SANITIZER_OPTIONS, **os.environ})
-        self._await_socket()
+                                            env=environment)
+            self._await_ready(ready)
+
+    def _await_ready(self, ready):
+        """As a service manager does: wait for READY=1 (see sd_notify(3)) or the end of the process."""
+        end = os.pidfd_open(self.process.pid)
+        with selectors.DefaultSelector() as selector:
+            selector.register(ready, selectors.EVENT_READ)
+            selector.register(end, selectors.EVENT_READ)
+            sources = [key.fileobj for key, _events in selector.select(START_TIMEOUT_S)]
+        os.close(end)
+        if ready not in sources or ready.recv(4096) != b"READY=1":
+            self.process.kill()
+            raise AssertionError(f"usbvfiod is not ready, status {self.process.wait()}:\n{self.log_text()}")
 
     @staticmethod
     def _spec(device):
@@ -74,15 +79,6 @@ class Usbvfiod:
             spec += ",readonly" if device.readonly else ""
             return spec + (f",speed={device.speed}" if device.speed else "")
         return "keyboard" + (f":input={device.typed}" if device.typed else "")
-
-    def _await_socket(self):
-        # The daemon says nothing to whoever starts it by hand, so its socket has to be looked for.
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not is_listening(self.socket):
-            status = self.process.poll()
-            assert status is None, f"usbvfiod ended with {status} at start: {self.log_text()}"
-            assert time.monotonic() < deadline, f"usbvfiod does not listen on {self.socket}: {self.log_text()}"
-            time.sleep(0.005)
 
     def qemu_arguments(self, bus=""):
         device = {"driver": "vfio-user-pci", "id": "usb", "socket": {"type": "unix", "path": str(self.socket)}}
