@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT
+ * port.c - root hub ports (4.19, 5.4.8): what PORTSC says and does
+ *
+ * A port is USB 2 or USB 3 for good. Its state is what PORTSC shows:
+ *
+ *   USB 2                                 USB 3
+ *   empty     PLS RxDetect                empty     PLS RxDetect
+ *   disabled  CCS, PLS Polling            disabled  PLS Disabled, sees no device
+ *   reset     CCS, PR                     reset     CCS, PR, PLS Hot Reset or Polling
+ *   enabled   CCS, PED, PLS U0 U3 Resume  enabled   CCS, PED, PLS U0 U3 Resume
+ *                                         error     CCS, PLS Inactive
+ *
+ * A USB 3 device trains its link and comes up enabled, a USB 2 device waits for a
+ * reset. Each change bit that goes from 0 to 1 sets USBSTS.PCD and makes a Port
+ * Status Change Event due; the events leave in xhci_ports_run(), one per port
+ * however many bits changed meanwhile.
+ *
+ * A reset is the device's (it may take long), and answers in on_reset_done(). When
+ * PR is no longer set by then (HCRST) the answer changes nothing; when PR has
+ * been set again it answers that too.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "xhci/slot.h"
+#include "xhci/xhci_priv.h"
+
+/* the bits of PORTPMSC and PORTHLPMC that can be written; hardware LPM (HLE) and
+ * test modes are not there */
+#define USB2_PORTPMSC_RW  0x0000fff8u /* RWE, BESL, L1 Device Slot */
+#define USB3_PORTPMSC_RW  0x0001ffffu /* U1 and U2 timeout, FLA */
+#define USB2_PORTHLPMC_RW 0x00003fffu /* HIRDM, L1 Timeout, BESLD */
+
+struct xhci_port *xhci_port(struct xhci *xhci, unsigned number)
+{
+	if (number == 0 || number > xhci_port_count(xhci))
+		return NULL;
+	return &xhci->ports[number - 1];
+}
+
+unsigned xhci_port_count(const struct xhci *xhci)
+{
+	return 2 * xhci->ports_per_kind;
+}
+
+struct usbdev *xhci_port_device(const struct xhci *xhci, unsigned port)
+{
+	if (port == 0 || port > xhci_port_count(xhci))
+		return NULL;
+	return xhci->ports[port - 1].dev;
+}
+
+static enum xhci_pls pls_get(const struct xhci_port *port)
+{
+	return (enum xhci_pls)((port->portsc & XHCI_PORTSC_PLS) >> XHCI_PORTSC_PLS_SHIFT);
+}
+
+static void pls_set(struct xhci_port *port, enum xhci_pls pls)
+{
+	port->portsc &= ~XHCI_PORTSC_PLS;
+	port->portsc |= (uint32_t)pls << XHCI_PORTSC_PLS_SHIFT;
+}
+
+static void speed_set(struct xhci_port *port, enum usbdev_speed speed)
+{
+	port->portsc &= ~XHCI_PORTSC_SPEED;
+	port->portsc |= (uint32_t)speed << XHCI_PORTSC_SPEED_SHIFT;
+}
+
+/* Sets change bits, and makes known those that are new (4.19.2). */
+static void changed(struct xhci_port *port, uint32_t bits)
+{
+	if ((port->portsc & bits) == bits)
+		return;
+	port->portsc |= bits;
+	port->event = true;
+	port->xhci->usbsts |= XHCI_USBSTS_PCD;
+	xhci_kick(port->xhci);
+}
+
+static void suspend(struct xhci_port *port, bool suspended)
+{
+	if (port->suspended == suspended || !port->dev)
+		return;
+	port->suspended = suspended;
+	usbdev_suspend(port->dev, suspended);
+}
+
+/* What is plugged in comes into sight. */
+static void connect(struct xhci_port *port)
+{
+	suspend(port, false);
+	speed_set(port, port->dev->speed);
+	port->portsc |= XHCI_PORTSC_CCS;
+	if (port->usb3) {
+		port->portsc |= XHCI_PORTSC_PED;
+		pls_set(port, XHCI_PLS_U0);
+	} else {
+		pls_set(port, XHCI_PLS_POLLING);
+	}
+	changed(port, XHCI_PORTSC_CSC);
+}
+
+/* The device is out of sight, and the link is in state @pls. */
+static void disconnect(struct xhci_port *port, enum xhci_pls pls)
+{
+	uint32_t was = port->portsc;
+
+	port->portsc &= ~(XHCI_PORTSC_CCS | XHCI_PORTSC_PED | XHCI_PORTSC_PR);
+	pls_set(port, pls);
+	speed_set(port, USBDEV_SPEED_UNKNOWN);
+	/* nobody shall wait for a reset that has nothing left to reset */
+	if (was & XHCI_PORTSC_PR)
+		changed(port, XHCI_PORTSC_PRC);
+	if (was & XHCI_PORTSC_CCS)
+		changed(port, XHCI_PORTSC_CSC);
+}
+
+static void reset_finish(struct xhci_port *port, int result)
+{
+	uint32_t bits = XHCI_PORTSC_PRC | (port->warm ? XHCI_PORTSC_WRC : 0);
+
+	port->portsc &= ~XHCI_PORTSC_PR;
+	port->warm = false;
+	if (result == 0) {
+		speed_set(port, port->dev->speed);
+		port->portsc |= XHCI_PORTSC_PED;
+		pls_set(port, XHCI_PLS_U0);
+	} else if (port->usb3) {
+		pls_set(port, XHCI_PLS_INACTIVE);
+		bits |= XHCI_PORTSC_PLC;
+	} else {
+		pls_set(port, XHCI_PLS_POLLING);
+	}
+	changed(port, bits);
+}
+
+static void on_reset_done(void *ctx, int result)
+{
+	struct xhci_port *port = ctx;
+
+	port->resetting = false;
+	if (port->portsc & XHCI_PORTSC_PR)
+		reset_finish(port, result);
+}
+
+static void on_gone(void *ctx)
+{
+	struct xhci_port *port = ctx;
+	struct xhci *xhci = port->xhci;
+
+	if (xhci->on_gone)
+		xhci->on_gone(xhci->on_gone_ctx, port->number);
+}
+
+static void on_wake(void *ctx)
+{
+	struct xhci_port *port = ctx;
+
+	if (!(port->portsc & XHCI_PORTSC_PED) || pls_get(port) != XHCI_PLS_U3)
+		return;
+	/* the guest waits for the resume signal to end, then writes U0 (4.15.2) */
+	pls_set(port, XHCI_PLS_RESUME);
+	changed(port, XHCI_PORTSC_PLC);
+}
+
+static const struct usbdev_events port_events = {
+	.reset_done = on_reset_done,
+	.gone = on_gone,
+	.wake = on_wake,
+};
+
+/* PR or WPR was written. */
+static void reset_start(struct xhci_port *port, bool warm)
+{
+	if (!(port->portsc & XHCI_PORTSC_CCS)) {
+		changed(port, XHCI_PORTSC_PRC | (warm ? XHCI_PORTSC_WRC : 0));
+		return;
+	}
+	if (port->portsc & XHCI_PORTSC_PR) {
+		port->warm |= warm;
+		return;
+	}
+	port->portsc &= ~XHCI_PORTSC_PED;
+	port->portsc |= XHCI_PORTSC_PR;
+	port->warm = warm;
+	pls_set(port, port->usb3 && !warm ? XHCI_PLS_HOT_RESET : XHCI_PLS_POLLING);
+	suspend(port, false);
+	if (!port->resetting) {
+		port->resetting = true;
+		usbdev_reset(port->dev);
+	}
+}
+
+/* PED was written as 1, or on USB 3 PLS Disabled: the way back is a reset on USB 2, and
+ * PLS RxDetect on USB 3, where a disabled port does not see its device. */
+static void disable(struct xhci_port *port)
+{
+	if (port->usb3) {
+		disconnect(port, XHCI_PLS_DISABLED);
+	} else if (port->portsc & XHCI_PORTSC_PED) {
+		port->portsc &= ~XHCI_PORTSC_PED;
+		pls_set(port, XHCI_PLS_POLLING);
+	}
+}
+
+/* Out of Disabled only (5.4.8, Table 5-27: PLS write). */
+static void redetect(struct xhci_port *port)
+{
+	if (!port->usb3 || pls_get(port) != XHCI_PLS_DISABLED)
+		return;
+	pls_set(port, XHCI_PLS_RX_DETECT);
+	if (port->dev)
+		connect(port);
+}
+
+static void enter_u0(struct xhci_port *port)
+{
+	enum xhci_pls pls = pls_get(port);
+
+	if (pls != XHCI_PLS_U3 && pls != XHCI_PLS_RESUME)
+		return;
+	pls_set(port, XHCI_PLS_U0);
+	suspend(port, false);
+	changed(port, XHCI_PORTSC_PLC);
+}
+
+/* PLS was written together with LWS. What the state does not allow is ignored. */
+static void link_write(struct xhci_port *port, unsigned pls)
+{
+	bool enabled = (port->portsc & XHCI_PORTSC_PED) != 0;
+
+	switch (pls) {
+	case XHCI_PLS_U0:
+		if (enabled)
+			enter_u0(port);
+		break;
+	case XHCI_PLS_U3:
+		if (enabled && pls_get(port) == XHCI_PLS_U0) {
+			pls_set(port, XHCI_PLS_U3);
+			suspend(port, true);
+		}
+		break;
+	case XHCI_PLS_RESUME:
+		if (enabled && !port->usb3 && pls_get(port) == XHCI_PLS_U3)
+			pls_set(port, XHCI_PLS_RESUME);
+		break;
+	case XHCI_PLS_DISABLED:
+		if (port->usb3)
+			disable(port);
+		break;
+	case XHCI_PLS_RX_DETECT:
+		redetect(port);
+		break;
+	default:
+		break;
+	}
+}
+
+static void portsc_write(struct xhci_port *port, uint32_t value)
+{
+	port->portsc &= ~(value & XHCI_PORTSC_CHANGES);
+	port->portsc &= ~XHCI_PORTSC_WAKES;
+	port->portsc |= value & XHCI_PORTSC_WAKES;
+
+	/* a reset overrides everything else, and what goes on during one is ignored */
+	if (port->usb3 && (value & XHCI_PORTSC_WPR))
+		reset_start(port, true);
+	else if (value & XHCI_PORTSC_PR)
+		reset_start(port, false);
+	else if (port->portsc & XHCI_PORTSC_PR)
+		return;
+	else if (value & XHCI_PORTSC_PED)
+		disable(port);
+	else if (value & XHCI_PORTSC_LWS)
+		link_write(port, (value & XHCI_PORTSC_PLS) >> XHCI_PORTSC_PLS_SHIFT);
+}
+
+uint32_t xhci_port_read(struct xhci_port *port, uint32_t reg)
+{
+	switch (reg) {
+	case XHCI_PORT_PORTSC:
+		return port->portsc;
+	case XHCI_PORT_PORTPMSC:
+		return port->portpmsc;
+	case XHCI_PORT_PORTHLPMC:
+		return port->porthlpmc;
+	default:
+		return 0; /* PORTLI: no link errors, one lane */
+	}
+}
+
+void xhci_port_write(struct xhci_port *port, uint32_t reg, uint32_t value)
+{
+	switch (reg) {
+	case XHCI_PORT_PORTSC:
+		portsc_write(port, value);
+		break;
+	case XHCI_PORT_PORTPMSC:
+		port->portpmsc =
+			value & (port->usb3 ? USB3_PORTPMSC_RW : USB2_PORTPMSC_RW);
+		break;
+	case XHCI_PORT_PORTHLPMC:
+		port->porthlpmc = port->usb3 ? 0 : value & USB2_PORTHLPMC_RW;
+		break;
+	default:
+		break;
+	}
+}
+
+void xhci_ports_init(struct xhci *xhci)
+{
+	for (unsigned i = 0; i < xhci_port_count(xhci); i++) {
+		struct xhci_port *port = &xhci->ports[i];
+
+		port->xhci = xhci;
+		port->number = i + 1;
+		port->usb3 = i >= xhci->ports_per_kind;
+		xhci_port_reset_state(port);
+	}
+}
+
+void xhci_port_reset_state(struct xhci_port *port)
+{
+	port->portsc = XHCI_PORTSC_PP;
+	pls_set(port, XHCI_PLS_RX_DETECT);
+	port->portpmsc = 0;
+	port->porthlpmc = 0;
+	port->warm = false;
+	port->event = false;
+	if (port->dev)
+		connect(port);
+}
+
+int xhci_ports_run(struct xhci *xhci)
+{
+	for (unsigned i = 0; i < xhci_port_count(xhci); i++) {
+		struct xhci_port *port = &xhci->ports[i];
+		struct xhci_trb event = {
+			.parameter = (uint64_t)port->number << 24,
+			.status = (uint32_t)XHCI_CC_SUCCESS << 24,
+			.control = xhci_trb_type_bits(
+				XHCI_TRB_TYPE_PORT_STATUS_CHANGE_EVENT),
+		};
+		int r;
+
+		if (!port->event)
+			continue;
+		/* the guest has seen the changes without being told */
+		if (port->portsc & XHCI_PORTSC_CHANGES) {
+			r = xhci_event_post(xhci, 0, &event, false);
+			if (r < 0)
+				return r;
+		}
+		port->event = false;
+	}
+	return 0;
+}
+
+/* The first free port that suits @dev, or the one wanted. */
+static int port_choose(struct xhci *xhci, const struct usbdev *dev, unsigned wanted,
+		       struct xhci_port **ret_port, struct err *err)
+{
+	bool usb3 = usbdev_speed_is_usb3(dev->speed);
+	const char *kind = usb3 ? "USB 3" : "USB 2";
+
+	if (wanted) {
+		struct xhci_port *port = xhci_port(xhci, wanted);
+
+		if (!port)
+			return err_set(err, EINVAL, "there is no port %u, the last is %u",
+				       wanted, xhci_port_count(xhci));
+		if (port->usb3 != usb3)
+			return err_set(err, EINVAL, "port %u is not for %s devices",
+				       wanted, kind);
+		if (port->dev)
+			return err_set(err, EBUSY, "port %u is taken by %s", wanted,
+				       port->dev->label);
+		*ret_port = port;
+		return 0;
+	}
+	for (unsigned i = 0; i < xhci_port_count(xhci); i++) {
+		if (xhci->ports[i].usb3 == usb3 && !xhci->ports[i].dev) {
+			*ret_port = &xhci->ports[i];
+			return 0;
+		}
+	}
+	return err_set(err, ENOSPC, "all %u %s ports are taken", xhci->ports_per_kind,
+		       kind);
+}
+
+int xhci_attach(struct xhci *xhci, struct usbdev *dev, unsigned port_wanted,
+		struct err *err)
+{
+	struct xhci_port *port = NULL;
+	struct xhci_release *release;
+	int r;
+
+	assert(!dev->events); /* plugged in elsewhere */
+
+	if (dev->speed == USBDEV_SPEED_UNKNOWN)
+		return err_set(err, EINVAL, "the speed of %s is unknown", dev->label);
+	r = port_choose(xhci, dev, port_wanted, &port, err);
+	if (r < 0)
+		return r;
+	release = calloc(1, sizeof(*release));
+	if (!release)
+		return err_set(err, ENOMEM, "out of memory");
+
+	list_init(&release->node);
+	port->release = release;
+	port->dev = dev;
+	port->resetting = false;
+	port->suspended = false;
+	usbdev_set_events(dev, &port_events, port);
+	/* a disabled USB 3 port sees nothing until the guest lets it look */
+	if (pls_get(port) != XHCI_PLS_DISABLED)
+		connect(port);
+	log_debug("xhci: port %u: %s plugged in", port->number, dev->label);
+	return (int)port->number;
+}
+
+static void on_release_reset_done(void *ctx, int result)
+{
+	struct xhci_release *release = ctx;
+
+	(void)result;
+	release->resetting = false;
+	xhci_kick(release->xhci);
+}
+
+static const struct usbdev_events release_events = {
+	.reset_done = on_release_reset_done,
+};
+
+int xhci_detach(struct xhci *xhci, unsigned port_number,
+		void (*released)(void *ctx, struct usbdev *dev), void *ctx)
+{
+	struct xhci_port *port = xhci_port(xhci, port_number);
+	struct xhci_release *release;
+	struct usbdev *dev;
+
+	if (!port || !port->dev)
+		return -ENOENT;
+
+	suspend(port, false);
+	dev = port->dev;
+	release = port->release;
+	release->xhci = xhci;
+	release->dev = dev;
+	release->resetting = port->resetting;
+	release->released = released;
+	release->ctx = ctx;
+	port->dev = NULL;
+	port->release = NULL;
+	port->resetting = false;
+	if (pls_get(port) != XHCI_PLS_DISABLED)
+		disconnect(port, XHCI_PLS_RX_DETECT);
+	usbdev_set_events(dev, &release_events, release);
+	list_append(&xhci->releases, &release->node);
+	xhci_slots_device_gone(xhci, dev);
+	log_debug("xhci: port %u: %s pulled out", port->number, dev->label);
+	xhci_kick(xhci);
+	return 0;
+}
+
+void xhci_on_gone(struct xhci *xhci, void (*gone)(void *ctx, unsigned port), void *ctx)
+{
+	xhci->on_gone = gone;
+	xhci->on_gone_ctx = ctx;
+}

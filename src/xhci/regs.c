@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT
+ * regs.c - BAR0: which register is where, and accesses of any width (5.3 to 5.6, 7)
+ *
+ * Every register is a dword here; a 64-bit one is two. An access takes the
+ * dwords it touches in ascending order. A read assembles bytes. A write of a whole
+ * dword is the register write; for a narrower or unaligned one the bytes not
+ * written come from the register's rest value: what it reads, with every bit 0
+ * that would act when written back as 1 (RW1C, RW1S, PORTSC.LWS), and CRCR, which
+ * does not read back, as it was set. So bytes left alone change nothing.
+ * A doorbell rings only if its byte 0, the target, is among those written.
+ *
+ * No USB Legacy Support capability: it is the hand-over between firmware in system
+ * management mode and an operating system, and here is no such firmware. Drivers
+ * take its absence as "nothing to hand over"; its presence makes some wait for a
+ * semaphore that nobody would ever release.
+ */
+#include "util/bytes.h"
+#include "xhci/xhci_priv.h"
+
+#define PAGESIZE_4K 1u
+#define DNCTRL_RW   0xffffu
+#define CONFIG_RW   0xffu    /* MaxSlotsEn */
+#define POINTER_LO  (~0x3fu) /* of CRCR, DCBAAP */
+#define USBCMD_RW   (XHCI_USBCMD_INTE | XHCI_USBCMD_HSEE | XHCI_USBCMD_EWE)
+#define USBSTS_RW1C \
+	(XHCI_USBSTS_HSE | XHCI_USBSTS_EINT | XHCI_USBSTS_PCD | XHCI_USBSTS_SRE)
+#define MFINDEX_MASK  0x3fffu
+#define MICROFRAME_NS 125000u
+#define PORTSC_ACTING                                                               \
+	(XHCI_PORTSC_PED | XHCI_PORTSC_PR | XHCI_PORTSC_LWS | XHCI_PORTSC_CHANGES | \
+	 XHCI_PORTSC_WPR)
+#define DOORBELL_TARGET 0xffu
+#define DWORD           4u
+
+/* Isochronous Scheduling Threshold 7 frames (bit 3: frames): a host adds
+ * milliseconds that real hardware does not have. */
+#define HCSPARAMS2 (0xfu | XHCI_ERST_MAX_LOG2 << 4)
+
+/* The extended capabilities (7.2): two Supported Protocols */
+#define XCAP_ID_PROTOCOL 2u
+#define XCAP_DWORDS      8u          /* from one to the next */
+#define XCAP_NAME        0x20425355u /* "USB " */
+#define XCAP_PSIC(n)     ((n) << 28)
+/* Protocol Speed IDs of USB 3 (7.2.1): symmetric, full duplex, mantissa << 16 Gb/s */
+#define PSI_GBPS   (3u << 4)
+#define PSI_DUPLEX BIT(8)
+#define PSI_PLUS   (1u << 14)
+#define PSI_5G     ((uint32_t)USBDEV_SPEED_SUPER | PSI_GBPS | PSI_DUPLEX | 5u << 16)
+#define PSI_10G \
+	((uint32_t)USBDEV_SPEED_SUPER_PLUS | PSI_GBPS | PSI_DUPLEX | PSI_PLUS | 10u << 16)
+
+enum space {
+	SPACE_NONE,
+	SPACE_CAPABILITY,
+	SPACE_OPERATIONAL,
+	SPACE_PORT,
+	SPACE_XCAPS,
+	SPACE_MFINDEX,
+	SPACE_INTERRUPTER,
+	SPACE_DOORBELL,
+};
+
+/* A dword of the BAR. @index: port 1..n, interrupter or slot number; @reg: offset
+ * in its space. */
+struct place {
+	enum space space;
+	unsigned index;
+	uint32_t reg;
+};
+
+static struct place place_of(const struct xhci *xhci, uint64_t offset)
+{
+	uint32_t at = (uint32_t)offset;
+	uint32_t ports_bytes = xhci_port_count(xhci) * XHCI_PORT_STRIDE;
+
+	if (offset >= XHCI_BAR_SIZE_BYTES)
+		return (struct place){.space = SPACE_NONE};
+	if (at < XHCI_OFF_OPER)
+		return (struct place){.space = SPACE_CAPABILITY, .reg = at};
+	if (at < XHCI_OFF_PORTS)
+		return (struct place){.space = SPACE_OPERATIONAL,
+				      .reg = at - XHCI_OFF_OPER};
+	if (at < XHCI_OFF_PORTS + ports_bytes) {
+		at -= XHCI_OFF_PORTS;
+		return (struct place){.space = SPACE_PORT,
+				      .index = at / XHCI_PORT_STRIDE + 1,
+				      .reg = at % XHCI_PORT_STRIDE};
+	}
+	if (at >= XHCI_OFF_XCAPS && at < XHCI_OFF_XCAPS + 2 * XCAP_DWORDS * DWORD)
+		return (struct place){.space = SPACE_XCAPS, .reg = at - XHCI_OFF_XCAPS};
+	if (at == XHCI_OFF_RUNTIME)
+		return (struct place){.space = SPACE_MFINDEX};
+	if (at >= XHCI_OFF_INTR &&
+	    at < XHCI_OFF_INTR + XHCI_INTERRUPTERS * XHCI_INTR_STRIDE) {
+		at -= XHCI_OFF_INTR;
+		return (struct place){.space = SPACE_INTERRUPTER,
+				      .index = at / XHCI_INTR_STRIDE,
+				      .reg = at % XHCI_INTR_STRIDE};
+	}
+	if (at >= XHCI_OFF_DOORBELLS && at <= XHCI_OFF_DOORBELLS + XHCI_SLOTS * DWORD)
+		return (struct place){.space = SPACE_DOORBELL,
+				      .index = (at - XHCI_OFF_DOORBELLS) / DWORD};
+	return (struct place){.space = SPACE_NONE};
+}
+
+static uint32_t low(uint64_t value)
+{
+	return (uint32_t)value;
+}
+
+static uint32_t high(uint64_t value)
+{
+	return (uint32_t)(value >> 32);
+}
+
+static void set_low(uint64_t *value, uint32_t half)
+{
+	*value = (*value & ~UINT64_C(0xffffffff)) | half;
+}
+
+static void set_high(uint64_t *value, uint32_t half)
+{
+	*value = (*value & 0xffffffff) | (uint64_t)half << 32;
+}
+
+static uint32_t capability_read(const struct xhci *xhci, uint32_t reg)
+{
+	switch (reg) {
+	case XHCI_CAP_CAPLENGTH:
+		return XHCI_OFF_OPER | XHCI_HCIVERSION << 16;
+	case XHCI_CAP_HCSPARAMS1:
+		return XHCI_SLOTS | XHCI_INTERRUPTERS << 8 | xhci_port_count(xhci) << 24;
+	case XHCI_CAP_HCSPARAMS2:
+		return HCSPARAMS2;
+	case XHCI_CAP_HCCPARAMS1:
+		return XHCI_HCC1_AC64 | (XHCI_OFF_XCAPS / DWORD) << 16;
+	case XHCI_CAP_DBOFF:
+		return XHCI_OFF_DOORBELLS;
+	case XHCI_CAP_RTSOFF:
+		return XHCI_OFF_RUNTIME;
+	default:
+		return 0;
+	}
+}
+
+static uint32_t xcaps_read(const struct xhci *xhci, uint32_t reg)
+{
+	bool usb3 = reg >= XCAP_DWORDS * DWORD;
+	unsigned ports = xhci->ports_per_kind;
+	unsigned first = usb3 ? ports + 1 : 1;
+
+	switch (reg % (XCAP_DWORDS * DWORD)) {
+	case 0x00: /* ID, next (0 = last), revision in BCD: 2.00, 3.10 */
+		return XCAP_ID_PROTOCOL |
+		       (usb3 ? 0x03100000u : 0x02000000u | XCAP_DWORDS << 8);
+	case 0x04:
+		return XCAP_NAME;
+	case 0x08: /* USB 2 has the default speed IDs, and no hardware LPM */
+		return first | ports << 8 | (usb3 ? XCAP_PSIC(2u) : 0);
+	case 0x10:
+		return usb3 ? PSI_5G : 0;
+	case 0x14:
+		return usb3 ? PSI_10G : 0;
+	default: /* 0x0c: slot type 0 */
+		return 0;
+	}
+}
+
+static uint32_t mfindex_read(const struct xhci *xhci)
+{
+	uint64_t elapsed_ns;
+
+	if (xhci->halted)
+		return 0;
+	elapsed_ns = xhci->env.now_ns(xhci->env.ctx) - xhci->mfindex_zero_ns;
+	return (uint32_t)(elapsed_ns / MICROFRAME_NS) & MFINDEX_MASK;
+}
+
+static uint32_t operational_read(const struct xhci *xhci, uint32_t reg)
+{
+	switch (reg) {
+	case XHCI_OP_USBCMD:
+		return xhci->usbcmd;
+	case XHCI_OP_USBSTS:
+		return xhci->usbsts | (xhci->halted ? XHCI_USBSTS_HCH : 0);
+	case XHCI_OP_PAGESIZE:
+		return PAGESIZE_4K;
+	case XHCI_OP_DNCTRL:
+		return xhci->dnctrl;
+	case XHCI_OP_CRCR_LO:
+		return xhci->commands.running ? XHCI_CRCR_CRR : 0;
+	case XHCI_OP_DCBAAP_LO:
+		return low(xhci->dcbaap);
+	case XHCI_OP_DCBAAP_HI:
+		return high(xhci->dcbaap);
+	case XHCI_OP_CONFIG:
+		return xhci->config;
+	default:
+		return 0;
+	}
+}
+
+/* 5.4.1. Nothing is saved by CSS, so CRS always answers that it could not restore:
+ * drivers then set the controller up anew. */
+static void usbcmd_write(struct xhci *xhci, uint32_t value)
+{
+	bool run = (value & XHCI_USBCMD_RS) != 0;
+
+	if (value & XHCI_USBCMD_HCRST) {
+		xhci_hcrst(xhci);
+		return;
+	}
+	if (value & XHCI_USBCMD_CRS)
+		xhci->usbsts |= XHCI_USBSTS_SRE;
+	xhci->usbcmd = (xhci->usbcmd & ~USBCMD_RW) | (value & USBCMD_RW);
+	if (run != ((xhci->usbcmd & XHCI_USBCMD_RS) != 0))
+		xhci_set_running(xhci, run);
+	xhci_kick(xhci); /* INTE, EWE */
+}
+
+/* 5.4.5. With the ring running only CS and CA do something. */
+static void crcr_lo_write(struct xhci *xhci, uint32_t value)
+{
+	struct xhci_commands *commands = &xhci->commands;
+
+	if (!commands->running) {
+		set_low(&commands->ring.dequeue_iova, value & POINTER_LO);
+		commands->ring.cycle = (value & XHCI_CRCR_RCS) != 0;
+		return;
+	}
+	if (!(value & (XHCI_CRCR_CS | XHCI_CRCR_CA)))
+		return;
+	if (value & XHCI_CRCR_CS)
+		commands->stop = true;
+	if (value & XHCI_CRCR_CA)
+		commands->abort = true;
+	xhci_kick(xhci);
+}
+
+static void operational_write(struct xhci *xhci, uint32_t reg, uint32_t value)
+{
+	switch (reg) {
+	case XHCI_OP_USBCMD:
+		usbcmd_write(xhci, value);
+		break;
+	case XHCI_OP_USBSTS:
+		xhci->usbsts &= ~(value & USBSTS_RW1C);
+		break;
+	case XHCI_OP_DNCTRL:
+		xhci->dnctrl = value & DNCTRL_RW;
+		break;
+	case XHCI_OP_CRCR_LO:
+		crcr_lo_write(xhci, value);
+		break;
+	case XHCI_OP_CRCR_HI:
+		if (!xhci->commands.running)
+			set_high(&xhci->commands.ring.dequeue_iova, value);
+		break;
+	case XHCI_OP_DCBAAP_LO:
+		set_low(&xhci->dcbaap, value & POINTER_LO);
+		break;
+	case XHCI_OP_DCBAAP_HI:
+		set_high(&xhci->dcbaap, value);
+		break;
+	case XHCI_OP_CONFIG:
+		xhci->config = value & CONFIG_RW;
+		break;
+	default:
+		break;
+	}
+}
+
+static uint32_t dword_read(struct xhci *xhci, const struct place *place)
+{
+	switch (place->space) {
+	case SPACE_CAPABILITY:
+		return capability_read(xhci, place->reg);
+	case SPACE_OPERATIONAL:
+		return operational_read(xhci, place->reg);
+	case SPACE_PORT:
+		return xhci_port_read(xhci_port(xhci, place->index), place->reg);
+	case SPACE_XCAPS:
+		return xcaps_read(xhci, place->reg);
+	case SPACE_MFINDEX:
+		return mfindex_read(xhci);
+	case SPACE_INTERRUPTER:
+		return xhci_interrupter_read(xhci, place->index, place->reg);
+	case SPACE_DOORBELL:
+	case SPACE_NONE:
+	default:
+		return 0;
+	}
+}
+
+/* The value that, written back, changes nothing. */
+static uint32_t dword_rest(struct xhci *xhci, const struct place *place)
+{
+	uint32_t value = dword_read(xhci, place);
+
+	switch (place->space) {
+	case SPACE_OPERATIONAL:
+		if (place->reg == XHCI_OP_USBSTS)
+			return 0;
+		if (place->reg == XHCI_OP_CRCR_LO)
+			return (low(xhci->commands.ring.dequeue_iova) & POINTER_LO) |
+			       (xhci->commands.ring.cycle ? XHCI_CRCR_RCS : 0);
+		if (place->reg == XHCI_OP_CRCR_HI)
+			return high(xhci->commands.ring.dequeue_iova);
+		return value;
+	case SPACE_PORT:
+		return place->reg == XHCI_PORT_PORTSC ? value & ~PORTSC_ACTING : value;
+	case SPACE_INTERRUPTER:
+		if (place->reg == XHCI_INTR_IMAN)
+			return value & ~XHCI_IMAN_IP;
+		if (place->reg == XHCI_INTR_ERDP_LO)
+			return value & ~XHCI_ERDP_EHB;
+		return value;
+	case SPACE_CAPABILITY:
+	case SPACE_XCAPS:
+	case SPACE_MFINDEX:
+	case SPACE_DOORBELL:
+	case SPACE_NONE:
+	default:
+		return 0;
+	}
+}
+
+/* @mask: ones in the bytes that are written */
+static void dword_write(struct xhci *xhci, const struct place *place, uint32_t value,
+			uint32_t mask)
+{
+	value &= mask;
+	if (mask != UINT32_MAX)
+		value |= dword_rest(xhci, place) & ~mask;
+
+	switch (place->space) {
+	case SPACE_OPERATIONAL:
+		operational_write(xhci, place->reg, value);
+		break;
+	case SPACE_PORT:
+		xhci_port_write(xhci_port(xhci, place->index), place->reg, value);
+		break;
+	case SPACE_INTERRUPTER:
+		xhci_interrupter_write(xhci, place->index, place->reg, value);
+		break;
+	case SPACE_DOORBELL:
+		if (mask & DOORBELL_TARGET)
+			xhci_doorbell(xhci, place->index, value);
+		break;
+	case SPACE_CAPABILITY:
+	case SPACE_XCAPS:
+	case SPACE_MFINDEX:
+	case SPACE_NONE:
+	default:
+		break;
+	}
+}
+
+/* The bytes of a dword that an access has in common with it: [skip, skip + count). */
+static unsigned bytes_in_dword(uint64_t offset, unsigned left)
+{
+	unsigned room = DWORD - (unsigned)(offset % DWORD);
+
+	return MIN_OF(room, left);
+}
+
+uint64_t xhci_mmio_read(struct xhci *xhci, uint32_t offset, unsigned size)
+{
+	uint8_t bytes[sizeof(uint64_t)] = {0};
+	unsigned done = 0;
+
+	size = MIN_OF(size, (unsigned)sizeof(bytes));
+	while (done < size) {
+		uint64_t at = (uint64_t)offset + done;
+		unsigned count = bytes_in_dword(at, size - done);
+		struct place place = place_of(xhci, at - at % DWORD);
+		uint8_t dword[DWORD];
+
+		put_le32(dword, dword_read(xhci, &place));
+		memcpy(bytes + done, dword + at % DWORD, count);
+		done += count;
+	}
+	return get_le64(bytes);
+}
+
+void xhci_mmio_write(struct xhci *xhci, uint32_t offset, uint64_t value, unsigned size)
+{
+	uint8_t bytes[sizeof(uint64_t)];
+	unsigned done = 0;
+
+	put_le64(bytes, value);
+	size = MIN_OF(size, (unsigned)sizeof(bytes));
+	while (done < size) {
+		uint64_t at = (uint64_t)offset + done;
+		unsigned count = bytes_in_dword(at, size - done);
+		struct place place = place_of(xhci, at - at % DWORD);
+		uint8_t dword[DWORD] = {0};
+		uint8_t mask[DWORD] = {0};
+
+		memcpy(dword + at % DWORD, bytes + done, count);
+		memset(mask + at % DWORD, 0xff, count);
+		dword_write(xhci, &place, get_le32(dword), get_le32(mask));
+		done += count;
+	}
+}
