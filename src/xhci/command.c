@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT
+ * command.c - taking commands off the command ring and answering each
+ *
+ * One command at a time. A command may have to wait (Stop Endpoint for the
+ * device, any for memory or for room in the event ring): it stays @active and
+ * is called again in later runs until its result is known and posted.
+ */
+#include "xhci/command.h"
+
+#include <errno.h>
+
+#include "xhci/slot.h"
+#include "xhci/xhci_priv.h"
+
+#define COMMANDS_PER_RUN 32u
+
+#define PORT_BANDWIDTH_PERCENT 80u /* Get Port Bandwidth: nothing is reserved */
+
+void xhci_commands_reset(struct xhci *xhci)
+{
+	xhci->commands = (struct xhci_commands){.ring = {0, false}};
+}
+
+static struct xhci_endpoint *command_endpoint(struct xhci *xhci, const struct xhci_trb *trb)
+{
+	unsigned slot_id = xhci_trb_slot_id(trb);
+	unsigned dci = xhci_trb_dci(trb);
+
+	if (slot_id < 1 || slot_id > XHCI_SLOTS || dci < 1)
+		return NULL;
+	return xhci->slots[slot_id].endpoints[dci];
+}
+
+void xhci_commands_halt(struct xhci *xhci)
+{
+	struct xhci_commands *commands = &xhci->commands;
+
+	if (commands->active && commands->result == XHCI_CC_INVALID) {
+		struct xhci_endpoint *ep = command_endpoint(xhci, &commands->trb);
+
+		if (ep)
+			ep->stopping = false;
+		commands->ring = commands->before;
+		commands->active = false;
+	}
+	commands->running = false;
+	commands->doorbell = false;
+	commands->stop = false;
+	commands->abort = false;
+}
+
+/* 4.6.15: a byte per port, behind one reserved byte */
+static enum xhci_cc get_port_bandwidth(struct xhci *xhci, uint64_t iova)
+{
+	uint8_t raw[1 + 2 * XHCI_PORTS_MAX] = {0};
+	size_t bytes = 1 + xhci_port_count(xhci);
+
+	memset(raw + 1, PORT_BANDWIDTH_PERCENT, bytes - 1);
+	if (guest_mem_write(xhci->mem, iova & ~UINT64_C(0xf), raw, bytes) < 0) {
+		xhci_dma_fault(xhci, "port bandwidth context", iova);
+		return XHCI_CC_INVALID;
+	}
+	return XHCI_CC_SUCCESS;
+}
+
+static enum xhci_cc endpoint_command(struct xhci *xhci, struct xhci_slot *slot,
+				     const struct xhci_trb *trb)
+{
+	struct xhci_endpoint *ep = command_endpoint(xhci, trb);
+
+	if (xhci_trb_dci(trb) == 0)
+		return XHCI_CC_TRB_ERROR;
+	if (slot->state < XHCI_SLOT_STATE_DEFAULT || !ep)
+		return XHCI_CC_CONTEXT_STATE_ERROR;
+	if (!guest_mem_check(xhci->mem, slot->context_iova, XHCI_DEVICE_CONTEXT_SIZE,
+			     GUEST_MEM_READ | GUEST_MEM_WRITE)) {
+		xhci_dma_fault(xhci, "device context", slot->context_iova);
+		return XHCI_CC_INVALID;
+	}
+	switch ((int)xhci_trb_type(trb)) {
+	case XHCI_TRB_TYPE_STOP_ENDPOINT:
+		return xhci_endpoint_stop(ep);
+	case XHCI_TRB_TYPE_RESET_ENDPOINT:
+		return xhci_endpoint_reset(ep, (trb->control & XHCI_TRB_TSP) != 0);
+	default: /* Set TR Dequeue Pointer; a Stream ID means nothing without streams */
+		return trb->status >> 16 ? XHCI_CC_TRB_ERROR :
+					   xhci_endpoint_set_dequeue(ep, trb->parameter);
+	}
+}
+
+static enum xhci_cc slot_command(struct xhci *xhci, const struct xhci_trb *trb)
+{
+	uint64_t input_iova = trb->parameter & ~UINT64_C(0xf);
+	unsigned slot_id = xhci_trb_slot_id(trb);
+	struct xhci_slot *slot;
+
+	if (slot_id < 1 || slot_id > XHCI_SLOTS)
+		return XHCI_CC_TRB_ERROR;
+	slot = &xhci->slots[slot_id];
+	if (!slot->enabled)
+		return XHCI_CC_SLOT_NOT_ENABLED;
+	switch ((int)xhci_trb_type(trb)) {
+	case XHCI_TRB_TYPE_DISABLE_SLOT:
+		return xhci_slot_disable(xhci, slot);
+	case XHCI_TRB_TYPE_ADDRESS_DEVICE:
+		return xhci_slot_address(xhci, slot, input_iova,
+					 (trb->control & XHCI_TRB_BSR) != 0);
+	case XHCI_TRB_TYPE_CONFIGURE_ENDPOINT:
+		return xhci_slot_configure(xhci, slot, input_iova,
+					   (trb->control & XHCI_TRB_DC) != 0);
+	case XHCI_TRB_TYPE_EVALUATE_CONTEXT:
+		return xhci_slot_evaluate(xhci, slot, input_iova);
+	case XHCI_TRB_TYPE_RESET_DEVICE:
+		return xhci_slot_reset_device(xhci, slot);
+	default:
+		return endpoint_command(xhci, slot, trb);
+	}
+}
+
+/* The completion code, or XHCI_CC_INVALID: call again later. */
+static enum xhci_cc execute(struct xhci *xhci, const struct xhci_trb *trb)
+{
+	switch ((int)xhci_trb_type(trb)) {
+	case XHCI_TRB_TYPE_NOOP_COMMAND:
+		return XHCI_CC_SUCCESS;
+	case XHCI_TRB_TYPE_ENABLE_SLOT:
+		return xhci_slot_enable(xhci, &xhci->commands.result_slot);
+	case XHCI_TRB_TYPE_DISABLE_SLOT:
+	case XHCI_TRB_TYPE_ADDRESS_DEVICE:
+	case XHCI_TRB_TYPE_CONFIGURE_ENDPOINT:
+	case XHCI_TRB_TYPE_EVALUATE_CONTEXT:
+	case XHCI_TRB_TYPE_RESET_DEVICE:
+	case XHCI_TRB_TYPE_STOP_ENDPOINT:
+	case XHCI_TRB_TYPE_RESET_ENDPOINT:
+	case XHCI_TRB_TYPE_SET_TR_DEQUEUE:
+		return slot_command(xhci, trb);
+	case XHCI_TRB_TYPE_GET_PORT_BANDWIDTH:
+		return get_port_bandwidth(xhci, trb->parameter);
+	default: /* optional ones that we do not announce, and unknown ones */
+		return XHCI_CC_TRB_ERROR;
+	}
+}
+
+static int post_completion(struct xhci *xhci, uint64_t trb_iova, enum xhci_cc cc, unsigned slot)
+{
+	struct xhci_trb event = {
+		.parameter = trb_iova,
+		.status = (uint32_t)cc << 24,
+		.control = xhci_trb_type_bits(XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT) |
+			   (uint32_t)slot << XHCI_TRB_SLOT_SHIFT,
+	};
+
+	return xhci_event_post(xhci, 0, &event, false);
+}
+
+/* Goes on with the active command. Return: true once it is answered. */
+static bool finish_active(struct xhci *xhci)
+{
+	struct xhci_commands *commands = &xhci->commands;
+
+	if (commands->result == XHCI_CC_INVALID) {
+		commands->result_slot = xhci_trb_slot_id(&commands->trb);
+		commands->result = execute(xhci, &commands->trb);
+	}
+	if (commands->result == XHCI_CC_INVALID && commands->abort) {
+		struct xhci_endpoint *ep = command_endpoint(xhci, &commands->trb);
+
+		if (ep)
+			ep->stopping = false; /* what it took back is run again */
+		commands->result = XHCI_CC_COMMAND_ABORTED;
+	}
+	if (commands->result == XHCI_CC_INVALID)
+		return false;
+	if (post_completion(xhci, commands->trb_iova, commands->result, commands->result_slot) < 0)
+		return false;
+	log_debug("command %d slot %u ep %u: completion code %d", xhci_trb_type(&commands->trb),
+		  commands->result_slot, xhci_trb_dci(&commands->trb), commands->result);
+	commands->active = false;
+	return true;
+}
+
+/* Takes the next command. Return: 1 taken, 0 none, -errno. */
+static int fetch(struct xhci *xhci)
+{
+	struct xhci_commands *commands = &xhci->commands;
+
+	for (unsigned links = 0; links <= XHCI_RING_LINKS_MAX; links++) {
+		int r;
+
+		commands->before = commands->ring;
+		r = xhci_ring_next(&commands->ring, xhci->mem, &commands->trb,
+				   &commands->trb_iova);
+		if (r < 0)
+			xhci_dma_fault(xhci, "command ring", commands->ring.dequeue_iova);
+		if (r <= 0)
+			return r;
+		if (xhci_trb_type(&commands->trb) != XHCI_TRB_TYPE_LINK)
+			return 1;
+	}
+	xhci_controller_error(xhci, "endless Link TRBs in the command ring");
+	return -ELOOP;
+}
+
+enum xhci_progress xhci_commands_run(struct xhci *xhci)
+{
+	struct xhci_commands *commands = &xhci->commands;
+
+	for (unsigned n = 0; n < COMMANDS_PER_RUN; n++) {
+		int r;
+
+		if (commands->active && !finish_active(xhci))
+			return XHCI_PROGRESS_BLOCKED;
+		if (commands->running && (commands->stop || commands->abort)) {
+			if (post_completion(xhci, commands->ring.dequeue_iova,
+					    XHCI_CC_COMMAND_RING_STOPPED, 0) < 0)
+				return XHCI_PROGRESS_BLOCKED;
+			commands->running = false;
+			commands->doorbell = false;
+		}
+		commands->stop = commands->running && commands->stop;
+		commands->abort = commands->running && commands->abort;
+		if (!commands->running || !commands->doorbell)
+			return XHCI_PROGRESS_DONE;
+		r = fetch(xhci);
+		if (r < 0)
+			return XHCI_PROGRESS_BLOCKED;
+		if (r == 0) {
+			commands->doorbell = false;
+			return XHCI_PROGRESS_DONE;
+		}
+		commands->active = true;
+		commands->result = XHCI_CC_INVALID;
+	}
+	return XHCI_PROGRESS_MORE;
+}

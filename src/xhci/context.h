@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ * context.h - slot, endpoint and input contexts (6.2): copies and their fields
+ *
+ * Contexts live in guest memory. They are copied in once, parsed from the
+ * copy, and written back field by field. Loop thread only.
+ */
+#ifndef XHCI_CONTEXT_H
+#define XHCI_CONTEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/compiler.h"
+#include "xhci/spec.h"
+
+#define XHCI_CONTEXT_DWORDS 8u
+
+/* A slot or endpoint context, host byte order. */
+struct xhci_context {
+	uint32_t dw[XHCI_CONTEXT_DWORDS];
+};
+
+/**
+ * struct xhci_input - an Input Context (6.2.5), copied whole
+ * @drop, @add:	flags; bit n = DCI n (bit 0 of @add = slot context)
+ * @contexts:	[0] slot context, [DCI] endpoint contexts
+ */
+struct xhci_input {
+	uint32_t drop;
+	uint32_t add;
+	struct xhci_context contexts[XHCI_DCI_MAX + 1];
+};
+
+struct guest_mem;
+
+/* Return: 0 or -EFAULT. */
+MUST_USE int xhci_input_read(struct guest_mem *mem, uint64_t iova, struct xhci_input *input);
+MUST_USE int xhci_context_read(struct guest_mem *mem, uint64_t iova, struct xhci_context *ctx);
+MUST_USE int xhci_context_write(struct guest_mem *mem, uint64_t iova,
+				const struct xhci_context *ctx);
+
+/* Slot context (6.2.2) */
+static inline uint32_t xhci_slot_context_route(const struct xhci_context *ctx)
+{
+	return ctx->dw[0] & 0xfffff;
+}
+static inline unsigned xhci_slot_context_entries(const struct xhci_context *ctx)
+{
+	return ctx->dw[0] >> 27;
+}
+static inline void xhci_slot_context_set_entries(struct xhci_context *ctx, unsigned entries)
+{
+	ctx->dw[0] = (ctx->dw[0] & ~(0x1fu << 27)) | (uint32_t)entries << 27;
+}
+static inline unsigned xhci_slot_context_port(const struct xhci_context *ctx)
+{
+	return (ctx->dw[1] >> 16) & 0xff;
+}
+static inline void xhci_slot_context_set_state(struct xhci_context *ctx,
+					       enum xhci_slot_state state, unsigned address)
+{
+	ctx->dw[3] = (uint32_t)state << 27 | (address & 0xff);
+}
+
+/* Endpoint context (6.2.3) */
+static inline enum xhci_ep_type xhci_ep_context_type(const struct xhci_context *ctx)
+{
+	return (enum xhci_ep_type)((ctx->dw[1] >> 3) & 7);
+}
+static inline unsigned xhci_ep_context_max_packet(const struct xhci_context *ctx)
+{
+	return ctx->dw[1] >> 16;
+}
+static inline unsigned xhci_ep_context_max_pstreams(const struct xhci_context *ctx)
+{
+	return (ctx->dw[0] >> 10) & 0x1f;
+}
+static inline uint64_t xhci_ep_context_dequeue(const struct xhci_context *ctx)
+{
+	return (uint64_t)ctx->dw[3] << 32 | ctx->dw[2]; /* bit 0 is DCS */
+}
+
+#endif /* XHCI_CONTEXT_H */

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ * td.h - a Transfer Descriptor: from TRBs to one USB transfer, and back to events
+ *
+ * A TD is fetched whole (its TRBs copied), becomes one usbdev_transfer, and
+ * when that is done its Transfer Events are posted. A control transfer's
+ * Setup, Data and Status TDs are one struct xhci_td. Loop thread only.
+ */
+#ifndef XHCI_TD_H
+#define XHCI_TD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "usbdev/usbdev.h"
+#include "util/compiler.h"
+#include "util/list.h"
+#include "xhci/ring.h"
+#include "xhci/spec.h"
+#include "xhci/trb.h"
+
+struct xhci;
+struct xhci_endpoint;
+
+/* Bounds. A TD beyond XHCI_TD_TRBS_MAX is refused with TRB Error: with 4 KiB
+ * pages that is 128 MiB. Beyond the totals an endpoint waits until others'
+ * TDs complete, but one small TD per endpoint is always possible. */
+#define XHCI_TD_TRBS_MAX    32768u
+#define XHCI_TDS_TOTAL      4096u
+#define XHCI_TRBS_TOTAL     131072u
+#define XHCI_TD_TRBS_SMALL  256u
+#define XHCI_TD_TRBS_INLINE 4u
+
+struct xhci_td_trb {
+	struct xhci_trb trb; /* of an IDT TRB, parameter is in guest byte order */
+	uint64_t iova;
+};
+
+enum xhci_td_state {
+	XHCI_TD_STATE_FETCHED,   /* to be submitted */
+	XHCI_TD_STATE_SUBMITTED, /* with the device */
+	XHCI_TD_STATE_DONE,      /* transfer.status counts; events to be posted */
+};
+
+/**
+ * struct xhci_td - one TD
+ * @node:	in the endpoint's list, or among the controller's orphans
+ * @ep:		NULL: orphan; its result is dropped and guest memory is closed to it
+ * @dev:	the device it was submitted to
+ * @start:	ring cursor at its first TRB
+ * @end:	ring cursor behind its last TRB
+ * @is_transfer: moves data or a control request (else only No-Op, Event Data)
+ * @bad:	a TRB is invalid: the last one of @trbs. TRB Error
+ * @length_bytes: of the whole TD
+ * @moved_bytes: by earlier submissions of this TD, which was stopped on the way
+ * @event_*:	how far the posting of events has come: next TRB, bytes moved and
+ *		not yet attributed to a TRB, EDTLA, whether the packet was short
+ */
+struct xhci_td {
+	struct list node;
+	struct xhci *xhci;
+	struct xhci_endpoint *ep;
+	struct usbdev *dev;
+	struct usbdev_transfer transfer;
+	enum xhci_td_state state;
+	bool is_transfer;
+	bool bad;
+	struct xhci_ring start;
+	struct xhci_ring end;
+	uint32_t length_bytes;
+	uint32_t moved_bytes;
+	unsigned event_index;
+	uint32_t event_left;
+	uint32_t event_edtla;
+	bool event_short;
+	/* where usbdev_transfer_iov() last was */
+	unsigned iov_index;
+	uint32_t iov_offset;
+	unsigned trb_count;
+	unsigned trb_capacity;
+	struct xhci_td_trb *trbs;
+	struct xhci_td_trb trbs_inline[XHCI_TD_TRBS_INLINE];
+};
+
+/**
+ * xhci_td_fetch() - take the next whole TD off @ring
+ * @ring:	cursor of the endpoint; moved behind the TD on success only
+ * @control:	the ring of a control endpoint
+ * @in:		direction of the endpoint (not control)
+ * @always:	not refused for the totals if small
+ *
+ * Return: 1 and an owned TD in @ret_td (perhaps @bad); 0 nothing complete there;
+ * -EFAULT outside memory; -ELOOP endless Link TRBs; -EAGAIN over a total or no memory:
+ * try again when another TD has been freed.
+ */
+MUST_USE int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, bool control, bool in,
+			   bool always, struct xhci_td **ret_td);
+/* Off its list, freed. NULL is fine. Not while submitted. */
+void xhci_td_free(struct xhci_td *td);
+
+/* True for TRBs whose length counts as data of the TD. */
+bool xhci_trb_has_data(const struct xhci_trb *trb);
+
+/**
+ * xhci_td_post_events() - post the Transfer Events of a TD that is done
+ * @ret_failed:	set if the TD ended with an error
+ *
+ * May stop in the middle when the event ring is full, and goes on there when
+ * called again. Return: 0 all posted, or as xhci_event_post().
+ */
+MUST_USE int xhci_td_post_events(struct xhci_td *td, bool *ret_failed);
+/* Posts the events of the TRBs that a cancelled TD completed before it was
+ * stopped. Return: as above. */
+MUST_USE int xhci_td_post_partial(struct xhci_td *td);
+/* Posts the Stopped event of @td for where it stands (4.6.9). Return: as above. */
+MUST_USE int xhci_td_post_stopped(struct xhci_td *td);
+
+#endif /* XHCI_TD_H */

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT
+ * transfer_events.c - the Transfer Events of a TD (4.10, 4.11.3, 6.4.2.1)
+ *
+ * The bytes moved are laid over the TRBs in order. A TRB that is filled posts
+ * an event if it asks for one (IOC). The one in which the transfer ends early
+ * posts Short Packet (ISP or IOC) or the error. After a short packet the rest
+ * of the TD is passed over, but an Event Data TRB, or IOC on a later TRB, still
+ * reports, as Short Packet (4.10.1.1.2).
+ * Every post may be refused, so the place reached is kept in the TD, and state
+ * changes only after a post has succeeded.
+ */
+#include <errno.h>
+
+#include "xhci/endpoint.h"
+#include "xhci/td.h"
+#include "xhci/xhci_priv.h"
+
+#define EDTLA_MASK 0xffffffu
+
+/* The one place where a device's status becomes the guest's completion code. */
+static enum xhci_cc cc_of_status(enum usbdev_status status)
+{
+	switch (status) {
+	case USBDEV_STATUS_OK:
+		return XHCI_CC_SUCCESS;
+	case USBDEV_STATUS_STALL:
+		return XHCI_CC_STALL_ERROR;
+	case USBDEV_STATUS_BABBLE:
+		return XHCI_CC_BABBLE_DETECTED;
+	case USBDEV_STATUS_MEMORY:
+		return XHCI_CC_DATA_BUFFER_ERROR;
+	case USBDEV_STATUS_ERROR:
+	case USBDEV_STATUS_CANCELLED: /* by a port reset under the endpoint */
+	case USBDEV_STATUS_GONE:
+		break;
+	}
+	return XHCI_CC_USB_TRANSACTION_ERROR;
+}
+
+/* @residue: bytes of @at not moved. */
+static int post(struct xhci_td *td, const struct xhci_td_trb *at, enum xhci_cc cc,
+		uint32_t residue)
+{
+	struct xhci_trb event = {
+		.parameter = at->iova,
+		.status = (uint32_t)cc << 24 | (residue & EDTLA_MASK),
+		.control = xhci_trb_type_bits(XHCI_TRB_TYPE_TRANSFER_EVENT) |
+			   (uint32_t)td->ep->dci << XHCI_TRB_EP_SHIFT |
+			   (uint32_t)td->ep->slot->id << XHCI_TRB_SLOT_SHIFT,
+	};
+	bool block = (at->trb.control & XHCI_TRB_BEI) != 0;
+
+	if (xhci_trb_type(&at->trb) == XHCI_TRB_TYPE_EVENT_DATA) {
+		event.parameter = at->trb.parameter;
+		event.control |= XHCI_TRB_EVENT_ED;
+	}
+	return xhci_event_post(td->xhci, xhci_trb_interrupter(&at->trb), &event, block);
+}
+
+static bool asks_for_event(const struct xhci_trb *trb)
+{
+	return (trb->control & XHCI_TRB_IOC) != 0;
+}
+
+/* True if no TRB after @index moves data or is a Status TRB. */
+static bool is_last_stage(const struct xhci_td *td, unsigned index)
+{
+	for (unsigned i = index + 1; i < td->trb_count; i++)
+		if (xhci_trb_has_data(&td->trbs[i].trb) ||
+		    xhci_trb_type(&td->trbs[i].trb) == XHCI_TRB_TYPE_STATUS)
+			return false;
+	return true;
+}
+
+/* A Normal or Data TRB. Return: 0 go on, 1 the TD ends here with the error @cc, or -errno. */
+static int post_data_trb(struct xhci_td *td, const struct xhci_td_trb *at, enum xhci_cc cc)
+{
+	uint32_t len = xhci_trb_length(&at->trb);
+	uint32_t chunk = MIN_OF(len, td->event_left);
+	bool failed = cc != XHCI_CC_SUCCESS &&
+		      (chunk < len || is_last_stage(td, td->event_index));
+	bool ends = !td->event_short && chunk < len;
+	int r = 0;
+
+	if (failed)
+		r = post(td, at, cc, len - chunk);
+	else if (ends && (at->trb.control & (XHCI_TRB_ISP | XHCI_TRB_IOC)))
+		r = post(td, at, XHCI_CC_SHORT_PACKET, len - chunk);
+	else if (!ends && asks_for_event(&at->trb))
+		r = post(td, at, td->event_short ? XHCI_CC_SHORT_PACKET : XHCI_CC_SUCCESS,
+			 len - chunk);
+	if (r < 0)
+		return r;
+	if (failed)
+		return 1; /* the TD may yet be resumed in this TRB */
+	td->event_left -= chunk;
+	td->event_edtla += chunk;
+	td->event_short = td->event_short || ends;
+	return 0;
+}
+
+/* Return: as post_data_trb(). */
+static int post_trb(struct xhci_td *td, const struct xhci_td_trb *at, enum xhci_cc cc)
+{
+	enum xhci_trb_type type = xhci_trb_type(&at->trb);
+	int r = 0;
+
+	if (xhci_trb_has_data(&at->trb))
+		return post_data_trb(td, at, cc);
+	if (type == XHCI_TRB_TYPE_STATUS) {
+		if (cc != XHCI_CC_SUCCESS) {
+			r = post(td, at, cc, 0);
+			return r < 0 ? r : 1;
+		}
+		td->event_short = false;
+		td->event_edtla = 0;
+	}
+	if (type == XHCI_TRB_TYPE_EVENT_DATA) {
+		if (asks_for_event(&at->trb))
+			r = post(td, at,
+				 td->event_short ? XHCI_CC_SHORT_PACKET : XHCI_CC_SUCCESS,
+				 td->event_edtla);
+		if (r == 0)
+			td->event_edtla = 0;
+		return r;
+	}
+	return asks_for_event(&at->trb) ? post(td, at, XHCI_CC_SUCCESS, 0) : 0;
+}
+
+int xhci_td_post_events(struct xhci_td *td, bool *ret_failed)
+{
+	enum xhci_cc cc = td->is_transfer ? cc_of_status(td->transfer.status) :
+					    XHCI_CC_SUCCESS;
+	int r;
+
+	*ret_failed = false;
+	if (td->bad) {
+		const struct xhci_td_trb *at = &td->trbs[td->trb_count - 1];
+
+		r = post(td, at, XHCI_CC_TRB_ERROR,
+			 xhci_trb_has_data(&at->trb) ? xhci_trb_length(&at->trb) : 0);
+		*ret_failed = r == 0;
+		return r;
+	}
+	for (; td->event_index < td->trb_count; td->event_index++) {
+		r = post_trb(td, &td->trbs[td->event_index], cc);
+		if (r < 0)
+			return r;
+		if (r > 0) {
+			*ret_failed = true;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+int xhci_td_post_partial(struct xhci_td *td)
+{
+	for (; td->event_index < td->trb_count; td->event_index++) {
+		const struct xhci_td_trb *at = &td->trbs[td->event_index];
+		int r;
+
+		if (xhci_trb_type(&at->trb) == XHCI_TRB_TYPE_SETUP ||
+		    xhci_trb_type(&at->trb) == XHCI_TRB_TYPE_STATUS)
+			break;
+		if (xhci_trb_has_data(&at->trb) && td->event_left < xhci_trb_length(&at->trb))
+			break;
+		/* a zero-length TRB has not been executed */
+		if (xhci_trb_has_data(&at->trb) && xhci_trb_length(&at->trb) == 0)
+			break;
+		r = post_trb(td, at, XHCI_CC_SUCCESS);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int xhci_td_post_stopped(struct xhci_td *td)
+{
+	unsigned index = td->event_index;
+	uint32_t residue = 0;
+	struct xhci_td_trb at;
+
+	/* a control transfer waits in its data stage, or else in its status stage */
+	while (index + 1 < td->trb_count &&
+	       !xhci_trb_has_data(&td->trbs[index].trb) &&
+	       xhci_trb_type(&td->trbs[index].trb) != XHCI_TRB_TYPE_STATUS)
+		index++;
+	at = td->trbs[index];
+	if (xhci_trb_has_data(&at.trb))
+		residue = xhci_trb_length(&at.trb) -
+			  MIN_OF(td->event_left, xhci_trb_length(&at.trb));
+	if (xhci_trb_type(&at.trb) == XHCI_TRB_TYPE_EVENT_DATA)
+		residue = td->event_edtla;
+	at.trb.control &= ~XHCI_TRB_BEI;
+	return post(td, &at, XHCI_CC_STOPPED, residue);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT
+ * xhci.c - the controller: life, running and halting, the work of a run
+ */
+#include "xhci/xhci.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "xhci/command.h"
+#include "xhci/endpoint.h"
+#include "xhci/slot.h"
+#include "xhci/xhci_priv.h"
+
+/* A VMM re-maps all RAM within about a millisecond; a hole that lasts longer
+ * than this after the last unmap is real. */
+#define PARK_NS 100000000u
+/* Endpoints served in one run. */
+#define ENDPOINTS_PER_RUN 64u
+
+#define UFRAME_NS        125000u
+#define MFINDEX_PERIOD_NS (UINT64_C(16384) * UFRAME_NS)
+
+struct xhci *xhci_create(const struct xhci_env *env, struct guest_mem *mem, unsigned ports)
+{
+	struct xhci *xhci = calloc(1, sizeof(*xhci));
+
+	assert(ports >= 1 && ports <= XHCI_PORTS_MAX);
+	if (!xhci)
+		return NULL;
+	xhci->env = *env;
+	xhci->mem = mem;
+	xhci->ports_per_kind = ports;
+	list_init(&xhci->kicked_endpoints);
+	list_init(&xhci->orphans);
+	list_init(&xhci->releases);
+	xhci_ports_init(xhci);
+	xhci_hcrst(xhci);
+	return xhci;
+}
+
+void xhci_destroy(struct xhci *xhci)
+{
+	if (!xhci)
+		return;
+	xhci_slots_reset(xhci);
+	assert(xhci_idle(xhci));
+	free(xhci);
+}
+
+void xhci_kick(struct xhci *xhci)
+{
+	if (xhci->kicked)
+		return;
+	xhci->kicked = true;
+	if (!xhci->in_run)
+		xhci->env.kick(xhci->env.ctx);
+}
+
+bool xhci_can_work(const struct xhci *xhci)
+{
+	return (xhci->usbcmd & XHCI_USBCMD_RS) && !xhci->halted && xhci->bus_master &&
+	       !xhci->parked && !(xhci->usbsts & (XHCI_USBSTS_HSE | XHCI_USBSTS_HCE));
+}
+
+static void for_each_endpoint(struct xhci *xhci, void (*fn)(struct xhci_endpoint *ep))
+{
+	for (unsigned id = 1; id <= XHCI_SLOTS; id++)
+		for (unsigned dci = 1; dci <= XHCI_DCI_MAX && xhci->slots[id].enabled; dci++)
+			if (xhci->slots[id].endpoints[dci])
+				fn(xhci->slots[id].endpoints[dci]);
+}
+
+/* RS goes to 0; HCH follows when nothing is with a device any more (5.4.1.1). */
+static void begin_halt(struct xhci *xhci)
+{
+	xhci->usbcmd &= ~XHCI_USBCMD_RS;
+	xhci_commands_halt(xhci);
+	for_each_endpoint(xhci, xhci_endpoint_quiesce);
+	xhci_kick(xhci);
+}
+
+static bool all_quiet(const struct xhci *xhci)
+{
+	for (unsigned id = 1; id <= XHCI_SLOTS; id++)
+		for (unsigned dci = 1; dci <= XHCI_DCI_MAX && xhci->slots[id].enabled; dci++)
+			if (xhci->slots[id].endpoints[dci] &&
+			    !xhci_endpoint_is_quiet(xhci->slots[id].endpoints[dci]))
+				return false;
+	return true;
+}
+
+void xhci_set_running(struct xhci *xhci, bool run)
+{
+	bool running = (xhci->usbcmd & XHCI_USBCMD_RS) != 0;
+
+	if (run == running || (run && (xhci->usbsts & (XHCI_USBSTS_HSE | XHCI_USBSTS_HCE))))
+		return;
+	log_debug("controller %s", run ? "runs" : "halts");
+	if (!run) {
+		begin_halt(xhci);
+		return;
+	}
+	xhci->usbcmd |= XHCI_USBCMD_RS;
+	xhci->halted = false;
+	xhci->mfindex_zero_ns = xhci->env.now_ns(xhci->env.ctx);
+	for_each_endpoint(xhci, xhci_endpoint_kick);
+	xhci_kick(xhci);
+}
+
+void xhci_hcrst(struct xhci *xhci)
+{
+	xhci_commands_reset(xhci);
+	xhci_slots_reset(xhci);
+	xhci->usbcmd = 0;
+	xhci->usbsts = 0;
+	xhci->halted = true;
+	xhci->parked = false;
+	xhci->dnctrl = 0;
+	xhci->dcbaap = 0;
+	xhci->config = 0;
+	xhci->mfindex_zero_ns = 0;
+	xhci->mfindex_wrap_ns = 0;
+	xhci->mfindex_event = false;
+	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++)
+		xhci_interrupter_reset(xhci, i);
+	for (unsigned i = 0; i < 2 * xhci->ports_per_kind; i++)
+		xhci_port_reset_state(&xhci->ports[i]);
+	xhci_kick(xhci);
+}
+
+void xhci_reset(struct xhci *xhci)
+{
+	xhci_hcrst(xhci);
+}
+
+void xhci_set_bus_master(struct xhci *xhci, bool enabled)
+{
+	xhci->bus_master = enabled;
+	xhci_kick(xhci);
+}
+
+void xhci_memory_changed(struct xhci *xhci)
+{
+	if (xhci->parked)
+		xhci_kick(xhci);
+}
+
+void xhci_dma_fault(struct xhci *xhci, const char *what, uint64_t iova)
+{
+	uint64_t now_ns = xhci->env.now_ns(xhci->env.ctx);
+	uint64_t unmap_ns = guest_mem_last_unmap_ns(xhci->mem);
+	bool none = guest_mem_count(xhci->mem) == 0;
+
+	if (xhci->parked || (xhci->usbsts & XHCI_USBSTS_HSE))
+		return;
+	if (none || (unmap_ns != 0 && now_ns - unmap_ns < PARK_NS)) {
+		log_limited(LOG_LEVEL_DEBUG, "%s at 0x%llx: memory is away, waiting", what,
+			    (unsigned long long)iova);
+		xhci->parked = true;
+		xhci->parked_until_ns = none ? 0 : unmap_ns + PARK_NS;
+		xhci->parked_generation = guest_mem_generation(xhci->mem);
+		return;
+	}
+	log_limited(LOG_LEVEL_WARN,
+		    "%s at 0x%llx is not in guest memory: Host System Error, "
+		    "the guest must reset the controller",
+		    what, (unsigned long long)iova);
+	xhci->usbsts |= XHCI_USBSTS_HSE;
+	begin_halt(xhci);
+}
+
+void xhci_controller_error(struct xhci *xhci, const char *why)
+{
+	log_limited(LOG_LEVEL_WARN,
+		    "%s: Host Controller Error, the guest must reset the controller", why);
+	xhci->usbsts |= XHCI_USBSTS_HCE;
+	begin_halt(xhci);
+}
+
+static void unpark(struct xhci *xhci)
+{
+	uint64_t now_ns = xhci->env.now_ns(xhci->env.ctx);
+
+	if (!xhci->parked)
+		return;
+	if (guest_mem_generation(xhci->mem) != xhci->parked_generation ||
+	    (xhci->parked_until_ns != 0 && now_ns >= xhci->parked_until_ns))
+		xhci->parked = false;
+}
+
+/* MFINDEX Wrap Events, only for who asked for them (4.14.2). Return: as xhci_event_post(). */
+static int run_mfindex(struct xhci *xhci)
+{
+	struct xhci_trb event = {
+		.status = (uint32_t)XHCI_CC_SUCCESS << 24,
+		.control = xhci_trb_type_bits(XHCI_TRB_TYPE_MFINDEX_WRAP_EVENT),
+	};
+	uint64_t now_ns = xhci->env.now_ns(xhci->env.ctx);
+	uint64_t wraps = (now_ns - xhci->mfindex_zero_ns) / MFINDEX_PERIOD_NS;
+	int r = 0;
+
+	if (!(xhci->usbcmd & XHCI_USBCMD_EWE)) {
+		xhci->mfindex_wrap_ns = 0;
+		xhci->mfindex_event = false;
+		return 0;
+	}
+	if (xhci->mfindex_wrap_ns != 0 && now_ns >= xhci->mfindex_wrap_ns)
+		xhci->mfindex_event = true;
+	xhci->mfindex_wrap_ns = xhci->mfindex_zero_ns + (wraps + 1) * MFINDEX_PERIOD_NS;
+	if (xhci->mfindex_event)
+		r = xhci_event_post(xhci, 0, &event, false);
+	if (r == 0)
+		xhci->mfindex_event = false;
+	return r;
+}
+
+/* Each kicked endpoint once. Return: true if one has more to do at once. */
+static bool run_endpoints(struct xhci *xhci)
+{
+	bool more = false;
+	struct list blocked;
+	struct list *node;
+
+	list_init(&blocked);
+	for (unsigned n = 0; n < ENDPOINTS_PER_RUN && xhci_can_work(xhci); n++) {
+		struct xhci_endpoint *ep;
+
+		node = list_first(&xhci->kicked_endpoints);
+		if (!node)
+			break;
+		list_remove(node);
+		ep = LIST_ENTRY(node, struct xhci_endpoint, kick_node);
+		switch (xhci_endpoint_run(ep)) {
+		case XHCI_PROGRESS_DONE:
+			break;
+		case XHCI_PROGRESS_MORE:
+			xhci_endpoint_kick(ep);
+			break;
+		case XHCI_PROGRESS_BLOCKED:
+			if (list_empty(&ep->kick_node))
+				list_append(&blocked, &ep->kick_node);
+			break;
+		}
+	}
+	more = !list_empty(&xhci->kicked_endpoints);
+	while ((node = list_first(&blocked))) {
+		list_remove(node);
+		list_append(&xhci->kicked_endpoints, node);
+	}
+	return more;
+}
+
+/* Work that touches the guest. Return: true if more is left to do at once. */
+static bool work(struct xhci *xhci)
+{
+	bool more;
+
+	if (xhci_ports_run(xhci) < 0 || run_mfindex(xhci) < 0)
+		(void)0; /* still due, in a later run */
+	if (!xhci_can_work(xhci))
+		return false;
+	more = xhci_commands_run(xhci) == XHCI_PROGRESS_MORE;
+	return run_endpoints(xhci) || more;
+}
+
+static void run_releases(struct xhci *xhci)
+{
+	struct list *node;
+	struct list *tmp;
+
+	LIST_FOREACH_SAFE(node, tmp, &xhci->releases) {
+		struct xhci_release *release = LIST_ENTRY(node, struct xhci_release, node);
+
+		if (release->dev->in_flight > 0)
+			continue;
+		list_remove(node);
+		usbdev_set_events(release->dev, NULL, NULL);
+		if (release->released)
+			release->released(release->ctx, release->dev);
+		free(release);
+	}
+}
+
+static void schedule_wake(struct xhci *xhci)
+{
+	uint64_t at_ns = xhci_interrupters_wake_ns(xhci);
+
+	if (xhci->parked && xhci->parked_until_ns != 0 &&
+	    (at_ns == 0 || xhci->parked_until_ns < at_ns))
+		at_ns = xhci->parked_until_ns;
+	if (xhci->mfindex_wrap_ns != 0 && (at_ns == 0 || xhci->mfindex_wrap_ns < at_ns))
+		at_ns = xhci->mfindex_wrap_ns;
+	xhci->env.wake_at(xhci->env.ctx, at_ns);
+}
+
+void xhci_run(struct xhci *xhci)
+{
+	bool more = false;
+
+	xhci->in_run = true;
+	xhci->kicked = false;
+	unpark(xhci);
+	if (xhci_can_work(xhci))
+		more = work(xhci);
+	if (!(xhci->usbcmd & XHCI_USBCMD_RS) && !xhci->halted && all_quiet(xhci))
+		xhci->halted = true;
+	if (xhci->bus_master)
+		xhci_interrupters_update(xhci);
+	run_releases(xhci);
+	schedule_wake(xhci);
+	xhci->in_run = false;
+	if (more || xhci->kicked) {
+		xhci->kicked = true;
+		xhci->env.kick(xhci->env.ctx);
+	}
+}
+
+bool xhci_idle(const struct xhci *xhci)
+{
+	for (unsigned i = 0; i < 2 * xhci->ports_per_kind; i++)
+		if (xhci->ports[i].dev && xhci->ports[i].dev->in_flight > 0)
+			return false;
+	return list_empty(&xhci->orphans) && list_empty(&xhci->releases);
+}
