@@ -49,7 +49,8 @@ static void on_stop(void *ctx)
 		loop_stop(daemon->loop);
 		return;
 	}
-	log_info("stopping");
+	if (!daemon->failed)
+		log_info("stopping");
 	daemon->stopping = true;
 	if (notify_manager("STOPPING=1") < 0)
 		log_debug("cannot tell the service manager that we stop");
@@ -141,10 +142,10 @@ static int serve(struct daemon *daemon)
 		return -1;
 	}
 	if (options->socket_path)
-		log_info("ready: vfio-user at %s, %u devices", options->socket_path,
+		log_info("ready: vfio-user at %s, devices: %u", options->socket_path,
 			 options->device_count);
 	else
-		log_info("ready: vfio-user on fd %d, %u devices", fd,
+		log_info("ready: vfio-user on fd %d, devices: %u", fd,
 			 options->device_count);
 	if (notify_manager("READY=1") < 0)
 		log_warn("cannot tell the service manager that we are ready: "
@@ -166,11 +167,23 @@ static void finish(struct daemon *daemon)
 	loop_destroy(daemon->loop);
 }
 
+/* An fd we did not inherit would soon be one of our own. */
+static int check_fd(int fd)
+{
+	int r = fd < 0 ? 0 : socket_is_listening(fd);
+
+	if (r < 0)
+		log_error("fd %d: not a unix stream socket: %s", fd, strerror(-r));
+	return r;
+}
+
 /* Return: the exit status. */
 static int run(struct daemon *daemon)
 {
 	int r;
 
+	if (check_fd(daemon->options.fd) < 0)
+		return EXIT_FAILURE;
 	if (start_loop(daemon) < 0) {
 		log_error("not enough memory");
 		return EXIT_FAILURE;
