@@ -256,10 +256,8 @@ static bool work(struct xhci *xhci)
 {
 	bool more;
 
-	if (xhci_ports_run(xhci) < 0 || run_mfindex(xhci) < 0)
-		(void)0; /* still due, in a later run */
-	if (!xhci_can_work(xhci))
-		return false;
+	/* what finds no room is still due in a later run */
+	(void)(xhci_ports_run(xhci) == 0 && run_mfindex(xhci) == 0);
 	more = xhci_commands_run(xhci) == XHCI_PROGRESS_MORE;
 	return run_endpoints(xhci) || more;
 }
@@ -272,7 +270,7 @@ static void run_releases(struct xhci *xhci)
 	LIST_FOREACH_SAFE(node, tmp, &xhci->releases) {
 		struct xhci_release *release = LIST_ENTRY(node, struct xhci_release, node);
 
-		if (release->dev->in_flight > 0)
+		if (release->dev->in_flight > 0 || release->resetting)
 			continue;
 		list_remove(node);
 		usbdev_set_events(release->dev, NULL, NULL);
