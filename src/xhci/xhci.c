@@ -289,7 +289,9 @@ static void schedule_wake(struct xhci *xhci)
 		at_ns = xhci->parked_until_ns;
 	if (xhci->mfindex_wrap_ns != 0 && (at_ns == 0 || xhci->mfindex_wrap_ns < at_ns))
 		at_ns = xhci->mfindex_wrap_ns;
-	xhci->env.wake_at(xhci->env.ctx, at_ns);
+	if (at_ns != xhci->wake_ns)
+		xhci->env.wake_at(xhci->env.ctx, at_ns);
+	xhci->wake_ns = at_ns;
 }
 
 void xhci_run(struct xhci *xhci)
@@ -298,6 +300,8 @@ void xhci_run(struct xhci *xhci)
 
 	xhci->in_run = true;
 	xhci->kicked = false;
+	if (xhci->wake_ns != 0 && xhci->env.now_ns(xhci->env.ctx) >= xhci->wake_ns)
+		xhci->wake_ns = 0; /* it was this wake-up, or overtaken */
 	unpark(xhci);
 	if (xhci_can_work(xhci))
 		more = work(xhci);

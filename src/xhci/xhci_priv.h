@@ -142,6 +142,7 @@ struct xhci {
 	bool bus_master;
 	bool in_run;
 	bool kicked;
+	uint64_t wake_ns; /* what env.wake_at was last asked for, 0 = nothing */
 	/* parked: guest memory is away; see xhci_dma_fault() */
 	bool parked;
 	uint64_t parked_until_ns; /* 0 = until memory changes */
