@@ -20,3 +20,6 @@ fail() {
 	printf '%s%s%s\n' "$red" "$*" "$plain" >&2
 	exit 1
 }
+
+# Of what apt says only the downloads, what gets set up, and the complaints.
+brief() { { grep --line-buffered -E '^(Get:|Err|Fetched|Setting up|[EW]:)' || true; } | sed -u 's/^/    /' >&2; }
