@@ -244,7 +244,7 @@ static void on_client(void *ctx, bool connected)
 	vm->sized = false;
 	update_dma(vm);
 	/* in here the server may not say yet whether it still listens */
-	if (!connected && !vm->ended)
+	if (!connected)
 		loop_defer(vm->loop, &vm->tell);
 }
 
