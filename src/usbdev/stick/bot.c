@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT
+ * bot.c - bulk-only transport ("BOT": USB Mass Storage Class, Bulk-Only
+ * Transport 1.0)
+ *
+ * Where host and device do not agree on the data (the thirteen cases of BOT
+ * 6.7) the rules are:
+ *  - the device has less than the host wants: a small rest is filled with zeros
+ *    or swallowed, a large one is stalled; both are allowed, and firmware that
+ *    cannot recover from a stall never sees one. dCSWDataResidue tells.
+ *  - the device has more, or the directions differ: nothing is executed, and the
+ *    CSW says phase error. An answer is sent as far as the host has room.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "usbdev/stick/stick_priv.h"
+#include "util/bytes.h"
+#include "util/log.h"
+
+#define CBW_BYTES     31u
+#define CBW_SIGNATURE 0x43425355u
+#define CSW_BYTES     13u
+#define CSW_SIGNATURE 0x53425355u
+/* A step that moves nothing costs this much of the turn's share. */
+#define STEP_COST 512u
+
+static const uint8_t zeros[STICK_PAD_MAX];
+
+/* BOT 6.6.1: both ends stall until the host resets and clears them. */
+static void die(struct stick *stick, const char *why)
+{
+	log_limited(LOG_LEVEL_DEBUG, "%s: bad command block wrapper: %s",
+		    stick->emu.usbdev.label, why);
+	stick->state = STICK_DEAD;
+	emulated_halt(&stick->emu, STICK_EP_IN);
+	emulated_halt(&stick->emu, STICK_EP_OUT);
+}
+
+/* To the data phase, or past it. */
+static void enter_data(struct stick *stick)
+{
+	stick->state = stick->host_in ? STICK_DATA_IN : STICK_DATA_OUT;
+}
+
+/* The command's data is over (all of it, or there was an error): what remains
+ * of the host's is filled or stalled. */
+static void end_payload(struct stick *stick)
+{
+	uint32_t rest = stick->host_bytes - stick->done_bytes;
+
+	stick->left_bytes = 0;
+	if (rest <= STICK_PAD_MAX) {
+		stick->pad_bytes = rest;
+		return;
+	}
+	stick->pad_bytes = 0;
+	emulated_halt(&stick->emu, stick->host_in ? STICK_EP_IN : STICK_EP_OUT);
+}
+
+/* Compares what host and device want of the data phase. */
+static void begin_data(struct stick *stick)
+{
+	struct scsi_command *command = &stick->command;
+	bool device_in =
+		command->kind == SCSI_KIND_REPLY || command->kind == SCSI_KIND_READ;
+	uint64_t device_bytes = command->length_bytes;
+
+	if (command->kind == SCSI_KIND_NONE || device_bytes == 0) {
+		stick->left_bytes = 0;
+	} else if (stick->host_bytes > 0 && stick->host_in == device_in &&
+		   device_bytes <= stick->host_bytes) {
+		stick->left_bytes = (uint32_t)device_bytes;
+	} else {
+		stick->csw_status = STICK_CSW_PHASE_ERROR;
+		command->before = SCSI_WORK_NONE;
+		if (command->kind == SCSI_KIND_REPLY && stick->host_in)
+			stick->left_bytes = stick->host_bytes;
+		else
+			command->kind = SCSI_KIND_NONE;
+	}
+	stick->next_offset = command->offset_bytes;
+	stick->next_bytes = command->before == SCSI_WORK_VERIFY ? command->verify_bytes
+								: command->length_bytes;
+	stick->state = STICK_WORK;
+	/* nothing to be moved: the rest, if any, is decided now */
+	if (stick->left_bytes == 0)
+		end_payload(stick);
+}
+
+static void begin_command(struct stick *stick, const uint8_t *cbw)
+{
+	stick->tag = get_le32(cbw + 4);
+	stick->host_bytes = get_le32(cbw + 8);
+	stick->host_in = (cbw[12] & USBDEV_DIR_IN) != 0;
+	stick->csw_status = STICK_CSW_PASSED;
+	stick->done_bytes = 0;
+	stick->bad_bytes = 0;
+	stick->left_bytes = 0;
+	stick->pad_bytes = 0;
+	stick->data_done = false;
+	if (!scsi_start(&stick->disk, cbw[13] & 0x0f, cbw + 15, cbw[14] & 0x1f,
+			&stick->command)) {
+		stick->csw_status = STICK_CSW_FAILED;
+		memset(&stick->command, 0, sizeof(stick->command));
+	}
+	log_trace("%s: command %02x, host wants %u bytes %s, device %llu",
+		  stick->emu.usbdev.label, cbw[15], stick->host_bytes,
+		  stick->host_in ? "in" : "out",
+		  (unsigned long long)stick->command.length_bytes);
+	begin_data(stick);
+}
+
+static enum stick_step command_step(struct stick *stick)
+{
+	struct usbdev_transfer *transfer = emulated_first(&stick->emu, STICK_EP_OUT);
+	uint8_t cbw[CBW_BYTES];
+	uint32_t len;
+
+	if (!transfer)
+		return STICK_STEP_WAIT;
+	len = transfer->length_bytes;
+	if (len == CBW_BYTES && usbdev_transfer_read(transfer, 0, cbw, CBW_BYTES) < 0) {
+		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_MEMORY);
+		return STICK_STEP_MORE;
+	}
+	transfer->actual_bytes = len;
+	emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
+	if (len == 0)
+		return STICK_STEP_MORE; /* the end of something else; no harm */
+	if (len != CBW_BYTES)
+		die(stick, "wrong length");
+	else if (get_le32(cbw) != CBW_SIGNATURE)
+		die(stick, "wrong signature");
+	else if ((cbw[14] & 0x1f) == 0 || (cbw[14] & 0x1f) > SCSI_CDB_BYTES)
+		die(stick, "wrong command length");
+	else
+		begin_command(stick, cbw);
+	return STICK_STEP_MORE;
+}
+
+void stick_io_failed(struct stick *stick, bool write, uint64_t offset, int code)
+{
+	log_limited(code == -EILSEQ ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+		    "%s: %s the image failed: %s", stick->emu.usbdev.label,
+		    write ? "writing" : "reading", strerror(-code));
+	/* what has been read ahead is of no use; what is being written comes back */
+	if (!write)
+		stick_pieces_drop(stick);
+	if (stick->csw_status == STICK_CSW_PASSED) {
+		scsi_io_error(&stick->disk, write, code);
+		stick->bad_bytes = stick->done_bytes -
+				   (uint32_t)MIN_OF(offset - stick->command.offset_bytes,
+						    (uint64_t)stick->done_bytes);
+	}
+	stick->csw_status = STICK_CSW_FAILED;
+	stick->command.before = SCSI_WORK_NONE;
+	stick->command.after = SCSI_WORK_NONE;
+	stick->next_bytes = 0;
+	if (stick->left_bytes > 0)
+		end_payload(stick);
+}
+
+void stick_moved(struct stick *stick, struct usbdev_transfer *transfer, uint32_t n)
+{
+	transfer->actual_bytes += n;
+	stick->done_bytes += n;
+	stick->left_bytes -= n;
+	stick->turn_left -= MIN_OF(n, stick->turn_left);
+	if (transfer->actual_bytes == transfer->length_bytes)
+		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
+	if (stick->left_bytes == 0)
+		end_payload(stick);
+}
+
+/* Zeros to the host, or what it sends to nowhere. */
+static void move_padding(struct stick *stick, struct usbdev_transfer *transfer)
+{
+	uint32_t room = transfer->length_bytes - transfer->actual_bytes;
+	uint32_t n = MIN_OF(room, stick->pad_bytes);
+
+	if (stick->host_in &&
+	    usbdev_transfer_write(transfer, transfer->actual_bytes, zeros, n) < 0) {
+		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_MEMORY);
+		return;
+	}
+	transfer->actual_bytes += n;
+	stick->pad_bytes -= n;
+	if (transfer->actual_bytes == transfer->length_bytes)
+		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
+}
+
+/* Answers and parameter lists, between disk.data and @transfer. */
+static enum stick_step move_small(struct stick *stick, struct usbdev_transfer *transfer)
+{
+	uint32_t room = transfer->length_bytes - transfer->actual_bytes;
+	uint32_t n = MIN_OF(room, stick->left_bytes);
+	uint8_t *data = stick->disk.data + stick->done_bytes;
+	int r;
+
+	assert(stick->done_bytes + n <= SCSI_DATA_BYTES);
+	if (stick->host_in)
+		r = usbdev_transfer_write(transfer, transfer->actual_bytes, data, n);
+	else
+		r = usbdev_transfer_read(transfer, transfer->actual_bytes, data, n);
+	if (r < 0) {
+		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_MEMORY);
+		return STICK_STEP_MORE;
+	}
+	stick_moved(stick, transfer, n);
+	return STICK_STEP_MORE;
+}
+
+static void end_data(struct stick *stick)
+{
+	uint8_t ep_addr = stick->host_in ? STICK_EP_IN : STICK_EP_OUT;
+	struct usbdev_transfer *transfer = emulated_first(&stick->emu, ep_addr);
+
+	stick->data_done = true;
+	stick->state = STICK_WORK;
+	if (transfer && transfer->actual_bytes > 0) {
+		if (stick->host_in) {
+			/* a short packet ends it */
+			emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
+		} else {
+			/* the host sends more than the CBW has said */
+			stick->csw_status = STICK_CSW_PHASE_ERROR;
+			emulated_halt(&stick->emu, ep_addr);
+		}
+	}
+	if (stick->command.kind == SCSI_KIND_PARAMS &&
+	    stick->csw_status == STICK_CSW_PASSED &&
+	    !scsi_params(&stick->disk, stick->done_bytes, &stick->command))
+		stick->csw_status = STICK_CSW_FAILED;
+	if (stick->csw_status == STICK_CSW_PHASE_ERROR)
+		stick->command.after = SCSI_WORK_NONE;
+}
+
+static enum stick_step data_step(struct stick *stick)
+{
+	uint8_t ep_addr = stick->host_in ? STICK_EP_IN : STICK_EP_OUT;
+	struct usbdev_transfer *transfer = emulated_first(&stick->emu, ep_addr);
+
+	if (stick->left_bytes == 0 && stick->pad_bytes == 0) {
+		end_data(stick);
+		return STICK_STEP_MORE;
+	}
+	if (!transfer)
+		return STICK_STEP_WAIT;
+	if (transfer->length_bytes == 0) {
+		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
+		return STICK_STEP_MORE;
+	}
+	if (stick->left_bytes == 0) {
+		move_padding(stick, transfer);
+		return STICK_STEP_MORE;
+	}
+	switch (stick->command.kind) {
+	case SCSI_KIND_READ:
+		return stick_read_step(stick, transfer);
+	case SCSI_KIND_WRITE:
+	case SCSI_KIND_COMPARE:
+		return stick_write_step(stick, transfer);
+	case SCSI_KIND_NONE:
+	case SCSI_KIND_REPLY:
+	case SCSI_KIND_PARAMS:
+	default:
+		return move_small(stick, transfer);
+	}
+}
+
+static enum stick_step work_step(struct stick *stick)
+{
+	enum scsi_work *work =
+		stick->data_done ? &stick->command.after : &stick->command.before;
+
+	if (stick->piece_count > 0)
+		return STICK_STEP_WAIT;
+	if (*work == SCSI_WORK_NONE) {
+		if (stick->data_done)
+			stick->state = STICK_STATUS;
+		else
+			enter_data(stick);
+		return STICK_STEP_MORE;
+	}
+	if (*work == SCSI_WORK_VERIFY && stick->next_bytes == 0) {
+		*work = SCSI_WORK_NONE;
+		return STICK_STEP_MORE;
+	}
+	stick_work_start(stick, *work);
+	if (*work != SCSI_WORK_VERIFY) /* that one goes on piece by piece */
+		*work = SCSI_WORK_NONE;
+	return STICK_STEP_WAIT;
+}
+
+static enum stick_step status_step(struct stick *stick)
+{
+	struct usbdev_transfer *transfer = emulated_first(&stick->emu, STICK_EP_IN);
+	uint8_t csw[CSW_BYTES];
+
+	if (!transfer)
+		return STICK_STEP_WAIT;
+	if (transfer->length_bytes == 0) {
+		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
+		return STICK_STEP_MORE;
+	}
+	put_le32(csw, CSW_SIGNATURE);
+	put_le32(csw + 4, stick->tag);
+	put_le32(csw + 8, stick->host_bytes - stick->done_bytes + stick->bad_bytes);
+	csw[12] = stick->csw_status;
+	if (transfer->length_bytes < CSW_BYTES) {
+		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_BABBLE);
+		return STICK_STEP_MORE;
+	}
+	if (usbdev_transfer_write(transfer, 0, csw, CSW_BYTES) < 0) {
+		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_MEMORY);
+		return STICK_STEP_MORE;
+	}
+	transfer->actual_bytes = CSW_BYTES;
+	emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
+	stick->state = STICK_COMMAND;
+	return STICK_STEP_MORE;
+}
+
+static enum stick_step step(struct stick *stick)
+{
+	switch (stick->state) {
+	case STICK_COMMAND:
+		return command_step(stick);
+	case STICK_WORK:
+		return work_step(stick);
+	case STICK_DATA_IN:
+	case STICK_DATA_OUT:
+		return data_step(stick);
+	case STICK_STATUS:
+		return status_step(stick);
+	case STICK_DEAD:
+	default:
+		return STICK_STEP_WAIT;
+	}
+}
+
+void stick_pump(struct stick *stick)
+{
+	while (!stick->stale) {
+		if (stick->turn_left < STEP_COST) {
+			loop_defer(stick->emu.usbdev.loop, &stick->pump_task);
+			return;
+		}
+		if (step(stick) == STICK_STEP_WAIT)
+			return;
+		stick->turn_left -= MIN_OF(STEP_COST, stick->turn_left);
+	}
+}
+
+/* A transfer that the aborted command has used in part cannot be used again. */
+static void drop_partial(struct stick *stick, uint8_t ep_addr)
+{
+	struct usbdev_transfer *transfer = emulated_first(&stick->emu, ep_addr);
+
+	if (transfer && transfer->actual_bytes > 0)
+		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_ERROR);
+}
+
+void stick_abort(struct stick *stick)
+{
+	stick_pieces_drop(stick);
+	drop_partial(stick, STICK_EP_IN);
+	drop_partial(stick, STICK_EP_OUT);
+	stick->state = STICK_COMMAND;
+	loop_defer(stick->emu.usbdev.loop, &stick->pump_task);
+}

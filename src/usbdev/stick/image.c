@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT
+ * image.c - the file behind a stick
+ */
+#include "usbdev/stick/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/falloc.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "util/fds.h"
+#include "util/log.h"
+
+/* FNV-1a. Two images of one VM must differ, nothing more is asked of it. */
+static uint64_t hash_text(const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+	return hash;
+}
+
+static void set_identity(struct image *image, const char *path)
+{
+	_cleanup_free_ char *resolved = realpath(path, NULL);
+	const char *slash = strrchr(path, '/');
+
+	image->id = hash_text(resolved ? resolved : path);
+	(void)snprintf(image->serial, sizeof(image->serial), "%016" PRIX64, image->id);
+	(void)snprintf(image->name, sizeof(image->name), "%s", slash ? slash + 1 : path);
+}
+
+static int open_error(const char *path, bool readonly, int code, struct err *err)
+{
+	switch (code) {
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		if (!readonly && access(path, R_OK) == 0)
+			return err_set(err, code,
+				       "%s may not be written (%s); to show it read-only "
+				       "add ,readonly",
+				       path, strerror(code));
+		break;
+	case EBUSY:
+		return err_set(err, code,
+			       "%s is in use by the host (mounted or part of a volume)",
+			       path);
+	case ENOENT:
+		return err_set(err, code,
+			       "there is no file %s; make one with: truncate -s 1G %s",
+			       path, path);
+	default:
+		break;
+	}
+	return err_set(err, code, "cannot open %s: %s", path, strerror(code));
+}
+
+/* Open file description locks: seen by QEMU and others, not lost when some
+ * other fd of this process is closed, and two sticks of one process conflict. */
+static int lock(struct image *image, const char *path, struct err *err)
+{
+	struct flock request = {
+		.l_type = image->readonly ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+	};
+	char who[32] = "another program";
+	int code;
+
+	if (fcntl(image->fd, F_OFD_SETLK, &request) == 0)
+		return 0;
+	code = errno;
+	if (code != EAGAIN && code != EACCES) {
+		log_warn("%s cannot be locked (%s): take care that nobody else writes to "
+			 "it",
+			 path, strerror(code));
+		return 0;
+	}
+	if (fcntl(image->fd, F_OFD_GETLK, &request) == 0 && request.l_type != F_UNLCK &&
+	    request.l_pid > 0)
+		(void)snprintf(who, sizeof(who), "process %d", (int)request.l_pid);
+	return err_set(err, EBUSY,
+		       "%s is locked by %s (another VM?); find it with: fuser -v %s",
+		       path, who, path);
+}
+
+static int set_size(struct image *image, const char *path, struct err *err)
+{
+	off_t end = lseek(image->fd, 0, SEEK_END);
+	uint64_t size = end > 0 ? (uint64_t)end : 0;
+
+	if (end < 0)
+		return err_set(err, errno, "cannot find the size of %s: %s", path,
+			       strerror(errno));
+	image->size_bytes = size - size % IMAGE_BLOCK_BYTES;
+	if (image->size_bytes == 0)
+		return err_set(err, EINVAL,
+			       "%s has less than %u bytes; give it a size with: truncate "
+			       "-s 1G %s",
+			       path, IMAGE_BLOCK_BYTES, path);
+	if (size != image->size_bytes)
+		log_warn("%s: the last %u bytes make no whole block of %u and are not "
+			 "shown",
+			 path, (unsigned)(size - image->size_bytes), IMAGE_BLOCK_BYTES);
+	return 0;
+}
+
+static void set_direct(struct image *image)
+{
+	struct statfs fs;
+	enum image_direct direct = IMAGE_DIRECT_NOWAIT;
+
+	/* On the types the kernel uses see statfs(2). */
+	if (fstatfs(image->fd, &fs) == 0 && ((unsigned long)fs.f_type == TMPFS_MAGIC ||
+					     (unsigned long)fs.f_type == RAMFS_MAGIC))
+		direct = IMAGE_DIRECT_PLAIN;
+	image->read_direct = direct;
+	image->write_direct = direct;
+}
+
+int image_open(struct image *image, const char *path, bool readonly, struct err *err)
+{
+	int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (readonly ? O_RDONLY : O_RDWR);
+	struct stat st;
+	int r;
+
+	memset(image, 0, sizeof(*image));
+	image->fd = -1;
+	image->readonly = readonly;
+	if (stat(path, &st) < 0)
+		return open_error(path, readonly, errno, err);
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(err, EINVAL, "%s is neither a file nor a block device",
+			       path);
+	/* for a block device: refuse what the host has mounted */
+	if (S_ISBLK(st.st_mode) && !readonly)
+		flags |= O_EXCL;
+	image->fd = open(path, flags);
+	if (image->fd < 0)
+		return open_error(path, readonly, errno, err);
+	/* O_NONBLOCK was for the case that somebody has put a FIFO there meanwhile */
+	if (fstat(image->fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) ||
+	    fcntl(image->fd, F_SETFL, 0) < 0) {
+		r = err_set(err, EINVAL, "%s is neither a file nor a block device", path);
+	} else {
+		r = lock(image, path, err);
+		if (r == 0)
+			r = set_size(image, path, err);
+	}
+	if (r < 0) {
+		image_close(image);
+		return r;
+	}
+	set_identity(image, path);
+	/* a block device's file system is devtmpfs, which tells nothing */
+	if (S_ISBLK(st.st_mode))
+		image->read_direct = image->write_direct = IMAGE_DIRECT_NOWAIT;
+	else
+		set_direct(image);
+	return 0;
+}
+
+void image_close(struct image *image)
+{
+	close_fd(&image->fd);
+}
+
+/* What a _now call says of itself. */
+static ssize_t now_result(ssize_t n, enum image_direct *direct)
+{
+	if (n > 0)
+		return n;
+	if (n == 0)
+		return -EIO;
+	switch (errno) {
+	case EOPNOTSUPP:
+	case ENOSYS:
+	case EINVAL:
+		/* asked once is enough: it is the same for the whole file */
+		*direct = IMAGE_DIRECT_NEVER;
+		return -EAGAIN;
+	case EINTR:
+	case EAGAIN:
+		return -EAGAIN;
+	default:
+		return -errno;
+	}
+}
+
+ssize_t image_read_now(struct image *image, const struct iovec *iov, int n,
+		       uint64_t offset)
+{
+	int flags = image->read_direct == IMAGE_DIRECT_NOWAIT ? RWF_NOWAIT : 0;
+
+	if (image->read_direct == IMAGE_DIRECT_NEVER)
+		return -EAGAIN;
+	return now_result(preadv2(image->fd, iov, n, (off_t)offset, flags),
+			  &image->read_direct);
+}
+
+ssize_t image_write_now(struct image *image, const struct iovec *iov, int n,
+			uint64_t offset)
+{
+	int flags = image->write_direct == IMAGE_DIRECT_NOWAIT ? RWF_NOWAIT : 0;
+
+	if (image->write_direct == IMAGE_DIRECT_NEVER)
+		return -EAGAIN;
+	return now_result(pwritev2(image->fd, iov, n, (off_t)offset, flags),
+			  &image->write_direct);
+}
+
+int image_read(const struct image *image, void *buf, uint32_t len, uint64_t offset)
+{
+	uint8_t *to = buf;
+
+	while (len > 0) {
+		ssize_t n = pread(image->fd, to, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		to += n;
+		offset += (uint64_t)n;
+		len -= (uint32_t)n;
+	}
+	return 0;
+}
+
+int image_write(const struct image *image, const void *buf, uint32_t len, uint64_t offset)
+{
+	const uint8_t *from = buf;
+
+	while (len > 0) {
+		ssize_t n = pwrite(image->fd, from, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		from += n;
+		offset += (uint64_t)n;
+		len -= (uint32_t)n;
+	}
+	return 0;
+}
+
+int image_sync(const struct image *image)
+{
+	int r;
+
+	do {
+		r = fdatasync(image->fd);
+	} while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+int image_discard(const struct image *image, uint64_t offset, uint64_t len)
+{
+	int r;
+
+	do {
+		r = fallocate(image->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			      (off_t)offset, (off_t)len);
+	} while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
