@@ -44,38 +44,41 @@ const char *device_speed_name(unsigned speed)
 	}
 }
 
-/* Key "speed": @ret_speed stays as it is without one. */
-static int take_speed(const struct spec *spec, enum usbdev_speed *ret_speed,
-		      struct err *err)
+/* Key "speed", one of the @count @possible: without it the back end chooses. */
+static int take_speed(const struct spec *spec, const enum usbdev_speed *possible,
+		      unsigned count, enum usbdev_speed *ret_speed, struct err *err)
 {
-	static const enum usbdev_speed speeds[] = {USBDEV_SPEED_FULL, USBDEV_SPEED_HIGH,
-						   USBDEV_SPEED_SUPER};
+	char names[64] = "";
 	const char *name;
 	int r = spec_string(spec, "speed", &name, err);
 
+	*ret_speed = USBDEV_SPEED_UNKNOWN;
 	if (r < 0 || !name)
 		return r;
-	for (unsigned i = 0; i < ARRAY_SIZE(speeds); i++) {
-		if (strcmp(name, device_speed_name(speeds[i])) == 0) {
-			*ret_speed = speeds[i];
+	for (unsigned i = 0; i < count; i++) {
+		if (strcmp(name, device_speed_name(possible[i])) == 0) {
+			*ret_speed = possible[i];
 			return 0;
 		}
+		strcat(names, " ");
+		strcat(names, device_speed_name(possible[i]));
 	}
-	return err_set(err, EINVAL, "%s: speed=%s: full, high or super is possible",
-		       spec->name, name);
+	return err_set(err, EINVAL, "%s: speed=%s: possible are%s", spec->name, name,
+		       names);
 }
 
 static int parse_stick(const struct spec *spec, union device_options *options,
 		       struct err *err)
 {
 	static const char *const keys[] = {"file", "readonly", "speed", NULL};
+	static const enum usbdev_speed speeds[] = {USBDEV_SPEED_FULL, USBDEV_SPEED_HIGH,
+						   USBDEV_SPEED_SUPER};
 	struct stick_options *stick = &options->stick;
 
-	*stick = (struct stick_options){.speed = USBDEV_SPEED_SUPER};
 	if (spec_check_keys(spec, keys, err) < 0 ||
 	    spec_string(spec, "file", &stick->path, err) < 0 ||
 	    spec_flag(spec, "readonly", &stick->readonly, err) < 0 ||
-	    take_speed(spec, &stick->speed, err) < 0)
+	    take_speed(spec, speeds, ARRAY_SIZE(speeds), &stick->speed, err) < 0)
 		return -EINVAL;
 	if (!stick->path)
 		return err_set(err, EINVAL,
@@ -93,12 +96,13 @@ static int parse_keyboard(const struct spec *spec, union device_options *options
 			  struct err *err)
 {
 	static const char *const keys[] = {"input", "speed", NULL};
+	static const enum usbdev_speed speeds[] = {USBDEV_SPEED_LOW, USBDEV_SPEED_FULL,
+						   USBDEV_SPEED_HIGH};
 	struct keyboard_options *keyboard = &options->keyboard;
 
-	*keyboard = (struct keyboard_options){.speed = USBDEV_SPEED_HIGH};
 	if (spec_check_keys(spec, keys, err) < 0 ||
 	    spec_string(spec, "input", &keyboard->input, err) < 0 ||
-	    take_speed(spec, &keyboard->speed, err) < 0)
+	    take_speed(spec, speeds, ARRAY_SIZE(speeds), &keyboard->speed, err) < 0)
 		return -EINVAL;
 	return 0;
 }

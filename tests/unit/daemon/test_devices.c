@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT
+ * test_devices.c - tests of src/daemon/devices.c
+ *
+ * The back ends' constructors are the fakes below: they note what they are asked for.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "daemon/devices.h"
+#include "usbdev/keyboard/keyboard.h"
+#include "usbdev/stick/stick.h"
+
+/* What the last constructor got; strings are copied, they end with the call. */
+struct asked {
+	const char *kind;
+	char path[4096];
+	bool has_path, readonly;
+	enum usbdev_speed speed;
+};
+
+static struct asked asked;
+static struct usbdev made;
+
+static struct usbdev *ask(const char *kind, const char *path, enum usbdev_speed speed)
+{
+	memset(&asked, 0, sizeof(asked));
+	asked.kind = kind;
+	asked.has_path = path != NULL;
+	if (path)
+		strcpy(asked.path, path);
+	asked.speed = speed;
+	return &made;
+}
+
+struct usbdev *stick_create(struct loop *loop, const struct stick_options *options,
+			    struct err *err)
+{
+	(void)loop;
+	(void)ask("stick", options->path, options->speed);
+	asked.readonly = options->readonly;
+	if (strcmp(options->path, "absent") == 0) {
+		(void)err_set(err, ENOENT, "no such image");
+		return NULL;
+	}
+	return &made;
+}
+
+struct usbdev *keyboard_create(struct loop *loop, const struct keyboard_options *options,
+			       struct err *err)
+{
+	(void)loop;
+	(void)err;
+	return ask("keyboard", options->input, options->speed);
+}
+
+static struct err err;
+
+static void create(const char *text)
+{
+	struct usbdev *dev = NULL;
+
+	assert_int_equal(device_check(text, &err), 0);
+	assert_int_equal(device_create(NULL, text, &dev, &err), 0);
+	assert_ptr_equal(dev, &made);
+}
+
+/* Refused before anything is opened. */
+static void refuse(const char *text, int error, const char *why)
+{
+	struct usbdev *dev = NULL;
+
+	asked.kind = NULL;
+	memset(&err, 0, sizeof(err));
+	assert_int_equal(device_check(text, &err), -error);
+	if (!strstr(err.text, why))
+		fail_msg("\"%s\": \"%s\" does not say \"%s\"", text, err.text, why);
+	assert_int_equal(device_create(NULL, text, &dev, &err), -error);
+	assert_null(asked.kind);
+}
+
+static void test_stick(void **state)
+{
+	(void)state;
+	create("stick:file=/a/b.img");
+	assert_string_equal(asked.kind, "stick");
+	assert_string_equal(asked.path, "/a/b.img");
+	assert_false(asked.readonly);
+	assert_int_equal(asked.speed, USBDEV_SPEED_UNKNOWN); /* the back end's choice */
+	create("stick:speed=full,readonly,file=a\\,b");
+	assert_string_equal(asked.path, "a,b");
+	assert_true(asked.readonly);
+	assert_int_equal(asked.speed, USBDEV_SPEED_FULL);
+	create("stick:file=x,speed=high");
+	assert_int_equal(asked.speed, USBDEV_SPEED_HIGH);
+	create("stick:file=x,speed=super");
+	assert_int_equal(asked.speed, USBDEV_SPEED_SUPER);
+}
+
+static void test_keyboard(void **state)
+{
+	(void)state;
+	create("keyboard");
+	assert_string_equal(asked.kind, "keyboard");
+	assert_false(asked.has_path);
+	assert_int_equal(asked.speed, USBDEV_SPEED_UNKNOWN);
+	create("keyboard:input=/run/keys,speed=low");
+	assert_string_equal(asked.path, "/run/keys");
+	assert_int_equal(asked.speed, USBDEV_SPEED_LOW);
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	refuse("stick", EINVAL, "stick:file=IMAGE");
+	refuse("stick:readonly", EINVAL, "stick:file=IMAGE");
+	refuse("stick:file=", EINVAL, "file needs a value");
+	refuse("stick:file=x,speed=fast", EINVAL, "possible are full high super");
+	refuse("stick:file=x,speed=low", EINVAL, "possible are full high super");
+	refuse("stick:file=x,readonly=yes", EINVAL, "takes no value");
+	refuse("stick:file=x,color=red", EINVAL, "unknown setting \"color\"");
+	refuse("keyboard:speed=super", EINVAL, "possible are low full high");
+	refuse("keyboard:file=x", EINVAL, "unknown setting \"file\"");
+	refuse("mouse", EINVAL, "no such kind");
+	refuse("", EINVAL, "empty");
+	refuse("/dev/bus/usb/001/002", ENOTSUP, "not available in this version");
+	refuse("usb:vid=1050", ENOTSUP, "not available in this version");
+	refuse("zero", ENOTSUP, "not available in this version");
+}
+
+static void test_cannot_be_had(void **state)
+{
+	struct usbdev *dev = NULL;
+
+	(void)state;
+	assert_int_equal(device_check("stick:file=absent", &err), 0);
+	assert_int_equal(device_create(NULL, "stick:file=absent", &dev, &err), -ENOENT);
+	assert_string_equal(err.text, "no such image");
+}
+
+static void test_speed_names(void **state)
+{
+	(void)state;
+	assert_string_equal(device_speed_name(USBDEV_SPEED_LOW), "low");
+	assert_string_equal(device_speed_name(USBDEV_SPEED_SUPER_PLUS), "super-plus");
+	assert_string_equal(device_speed_name(99), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stick),       cmocka_unit_test(test_keyboard),
+		cmocka_unit_test(test_refused),     cmocka_unit_test(test_cannot_be_had),
+		cmocka_unit_test(test_speed_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
