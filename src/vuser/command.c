@@ -74,40 +74,22 @@ struct command {
 	size_t reply_fixed;
 };
 
+#define COMMAND(cmd, handler, payload_bytes, reply_bytes) \
+	[VUSER_CMD_##cmd] = {#cmd, handler, payload_bytes, reply_bytes}
+
 static const struct command commands[] = {
-	[VUSER_CMD_DMA_MAP] = {"DMA_MAP", vuser_handle_dma_map,
-			       sizeof(struct vuser_dma_map), 0},
-	[VUSER_CMD_DMA_UNMAP] = {"DMA_UNMAP", vuser_handle_dma_unmap,
-				 sizeof(struct vuser_dma_unmap),
-				 sizeof(struct vuser_dma_unmap)},
-	[VUSER_CMD_DEVICE_GET_INFO] = {"DEVICE_GET_INFO", vuser_handle_device_info,
-				       sizeof(struct vuser_device_info),
-				       sizeof(struct vuser_device_info)},
-	[VUSER_CMD_DEVICE_GET_REGION_INFO] = {"DEVICE_GET_REGION_INFO",
-					      vuser_handle_region_info,
-					      sizeof(struct vuser_region_info),
-					      sizeof(struct vuser_region_info)},
-	[VUSER_CMD_DEVICE_GET_REGION_IO_FDS] = {"DEVICE_GET_REGION_IO_FDS",
-						vuser_handle_region_io_fds,
-						sizeof(struct vuser_region_io_fds),
-						sizeof(struct vuser_region_io_fds)},
-	[VUSER_CMD_DEVICE_GET_IRQ_INFO] = {"DEVICE_GET_IRQ_INFO", vuser_handle_irq_info,
-					   sizeof(struct vuser_irq_info),
-					   sizeof(struct vuser_irq_info)},
-	[VUSER_CMD_DEVICE_SET_IRQS] = {"DEVICE_SET_IRQS", handle_set_irqs,
-				       sizeof(struct vuser_irq_set), 0},
-	[VUSER_CMD_REGION_READ] = {"REGION_READ", vuser_handle_region_read,
-				   sizeof(struct vuser_region_access),
-				   sizeof(struct vuser_region_access)},
-	[VUSER_CMD_REGION_WRITE] = {"REGION_WRITE", vuser_handle_region_write,
-				    sizeof(struct vuser_region_access),
-				    sizeof(struct vuser_region_access)},
-	[VUSER_CMD_DEVICE_RESET] = {"DEVICE_RESET", handle_reset, 0, 0},
-	[VUSER_CMD_REGION_WRITE_MULTI] = {"REGION_WRITE_MULTI",
-					  vuser_handle_region_write_multi,
-					  sizeof(struct vuser_write_multi),
-					  sizeof(struct vuser_write_multi)},
-	[VUSER_CMD_DEVICE_FEATURE] = {"DEVICE_FEATURE", handle_feature, 0, 0},
+	COMMAND(DMA_MAP, vuser_handle_dma_map, 32, 0),
+	COMMAND(DMA_UNMAP, vuser_handle_dma_unmap, 24, 24),
+	COMMAND(DEVICE_GET_INFO, vuser_handle_device_info, 16, 16),
+	COMMAND(DEVICE_GET_REGION_INFO, vuser_handle_region_info, 32, 32),
+	COMMAND(DEVICE_GET_REGION_IO_FDS, vuser_handle_region_io_fds, 16, 16),
+	COMMAND(DEVICE_GET_IRQ_INFO, vuser_handle_irq_info, 16, 16),
+	COMMAND(DEVICE_SET_IRQS, handle_set_irqs, 20, 0),
+	COMMAND(REGION_READ, vuser_handle_region_read, 16, 16),
+	COMMAND(REGION_WRITE, vuser_handle_region_write, 16, 16),
+	COMMAND(DEVICE_RESET, handle_reset, 0, 0),
+	COMMAND(REGION_WRITE_MULTI, vuser_handle_region_write_multi, 8, 8),
+	COMMAND(DEVICE_FEATURE, handle_feature, 0, 0),
 };
 
 /* NULL for what we do not do, VERSION among it: that is for the first message only. */

@@ -246,7 +246,7 @@ static unsigned handle_input(struct vuser_conn *conn)
 	return handled;
 }
 
-bool vuser_conn_run(struct vuser_conn *conn)
+void vuser_conn_run(struct vuser_conn *conn)
 {
 	unsigned handled = 0;
 	bool more = true;
@@ -254,10 +254,9 @@ bool vuser_conn_run(struct vuser_conn *conn)
 	flush(conn);
 	for (;;) {
 		handled += handle_input(conn);
-		if (conn->closing || conn->out_end > 0)
-			return false;
-		if (!more || handled >= VUSER_RUN_MESSAGES)
-			return more;
+		if (conn->closing || conn->out_end > 0 || !more ||
+		    handled >= VUSER_RUN_MESSAGES)
+			return;
 		more = receive(conn);
 	}
 }

@@ -99,9 +99,10 @@ void vuser_conn_destroy(struct vuser_conn *conn);
  * Sends what waits, then receives and handles messages until the socket has no
  * more, is full, or VUSER_RUN_MESSAGES were handled. The peer's end, an error,
  * or a message that cannot be right sets conn->closing; freeing it is for the
- * caller. Return: true if there may be more to do at once.
+ * caller. What is left in the socket wakes a watch for reading, what is left to
+ * be sent (conn->out_end > 0) one for writing.
  */
-bool vuser_conn_run(struct vuser_conn *conn);
+void vuser_conn_run(struct vuser_conn *conn);
 
 /**
  * vuser_conn_reply() - answer @request

@@ -48,21 +48,18 @@ static void drop_conn(struct vuser_conn *conn)
 		server->device->client(server->device->ctx, false);
 }
 
-/* Runs @conn, then waits for the right thing or drops it. Return: true if it may
- * have more to do at once; false if not, or if it is gone. */
-static bool run_conn(struct vuser_conn *conn)
+/* Runs @conn, then waits for the right thing or drops it. */
+static void run_conn(struct vuser_conn *conn)
 {
-	bool more = vuser_conn_run(conn);
-
+	vuser_conn_run(conn);
 	if (!conn->closing) {
 		unsigned events = conn->out_end > 0 ? LOOP_WRITE : LOOP_READ;
 
 		if (loop_watch_set(conn->watch, events) == 0)
-			return more;
+			return;
 		log_error("vfio-user: cannot wait for the client: out of memory");
 	}
 	drop_conn(conn);
-	return false;
 }
 
 static void on_conn(void *ctx, int fd, unsigned events)
@@ -88,11 +85,20 @@ static int add_conn(struct vuser_server *server, int fd)
 	return 0;
 }
 
+/* True if the socket has something for us, if only the news of its end. */
+static bool has_news(const struct vuser_conn *conn)
+{
+	char byte;
+
+	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
 int vuser_server_admit(struct vuser_server *server, struct vuser_conn *conn)
 {
 	for (unsigned n = 0; n < DRAIN_RUNS && server->client; n++) {
-		if (!run_conn(server->client))
+		if (!has_news(server->client))
 			break;
+		run_conn(server->client);
 	}
 	if (server->client)
 		return -EBUSY;

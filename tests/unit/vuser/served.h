@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ * served.h - a server with a device that writes down what happens to it
+ *
+ * Tests speak raw messages to it and step the loop themselves, all in one
+ * thread. Anything unexpected fails the running cmocka test.
+ */
+#ifndef SERVED_H
+#define SERVED_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mem/guest_mem.h"
+#include "util/loop.h"
+#include "vuser/server.h"
+#include "vuser/wire.h"
+
+#define SERVED_BAR0_BYTES   65536u
+#define SERVED_CONFIG_BYTES 4096u
+#define SERVED_MSI          8u
+#define SERVED_MSIX         16u
+#define SERVED_WRITES_MAX   4096u
+
+enum { REGION_BAR0 = 0, REGION_READ_ONLY = 2, REGION_WRITE_ONLY = 3, REGION_CONFIG = 7 };
+enum { IRQ_INTX, IRQ_MSI, IRQ_MSIX, IRQ_ERR, IRQ_REQ };
+
+/* Who a test client pretends to be. */
+enum who { WHO_OTHER, WHO_QEMU, WHO_CH, WHO_SPDK };
+
+struct served_write {
+	unsigned region;
+	uint64_t offset;
+	size_t count;
+	uint64_t value; /* first 8 bytes */
+};
+
+struct served {
+	struct loop *loop;
+	struct guest_mem *mem;
+	struct vuser_device device;
+	struct vuser_server *server;
+	int client; /* our end of the connection */
+	int fds_at_start;
+	char dir[64];
+	char path[96];
+
+	/* the device */
+	uint8_t bar0[SERVED_BAR0_BYTES];
+	uint8_t config[SERVED_CONFIG_BYTES];
+	struct served_write writes[SERVED_WRITES_MAX];
+	unsigned nwrites;
+	unsigned nreads;
+	unsigned nresets;
+	unsigned ndma;
+	unsigned nirqs;
+	unsigned irqs_index;
+	unsigned nclient_up;
+	unsigned nclient_down;
+	struct loop_task *defer_on_write; /* NULL = none */
+};
+
+struct reply {
+	struct vuser_header header;
+	uint8_t payload[VUSER_MSG_MAX];
+	size_t len; /* of payload */
+};
+
+/* cmocka set-up and tear-down; state is a struct served. The tear-down also
+ * checks that no fd was leaked. */
+int served_setup_pair(void **state);      /* socketpair, VERSION not sent */
+int served_setup_qemu(void **state);      /* agreed as QEMU */
+int served_setup_ch(void **state);        /* agreed as Cloud Hypervisor */
+int served_setup_listening(void **state); /* real socket, nobody connected */
+int served_teardown(void **state);
+
+int count_open_fds(void);
+
+/* A connection to the listening server. */
+int served_connect(struct served *s);
+/* Steps the loop until nothing more can happen at once. */
+void served_run(struct served *s);
+/* Closes our end, lets the server notice. */
+void served_hang_up(struct served *s);
+
+/* Raw bytes, and a whole message with the id 0x4711. */
+void send_bytes(int fd, const void *bytes, size_t len, const int *fds, unsigned nfds);
+void send_msg(int fd, unsigned cmd, uint32_t flags, const void *payload, size_t len);
+void send_msg_fds(int fd, unsigned cmd, uint32_t flags, const void *payload, size_t len,
+		  const int *fds, unsigned nfds);
+/* VERSION as @who sends it. */
+void send_version(int fd, enum who who);
+/* VERSION @major.@minor with @json and its NUL (NULL: no JSON). */
+void send_version_json(int fd, unsigned major, unsigned minor, const char *json);
+
+/* Takes one message off @fd, which must be there in full. */
+void take_reply(int fd, struct reply *reply);
+/* Takes the reply: success of @cmd with exactly @len payload bytes. */
+void expect_reply(int fd, unsigned cmd, size_t len, struct reply *ret_reply);
+/* Takes the reply: header-only error @error to @cmd. */
+void expect_error(int fd, unsigned cmd, int error);
+/* Nothing came, and the connection is open. */
+void expect_silence(int fd);
+/* All replies were taken, and the server has closed. */
+void expect_closed(int fd);
+/* The connection still works. */
+void expect_alive(struct served *s, int fd);
+
+/* Sends, steps, and takes the reply or error. */
+void ask(struct served *s, unsigned cmd, const void *payload, size_t len,
+	 size_t reply_len, struct reply *ret_reply);
+void ask_error(struct served *s, unsigned cmd, const void *payload, size_t len,
+	       int error);
+
+/* Posted or answered register access. */
+size_t make_region_write(uint8_t *payload, unsigned region, uint64_t offset,
+			 const void *data, uint32_t count);
+
+#endif /* SERVED_H */

@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: MIT
+ * test_framing.c - messages in bytes and fds: split, joined, wrong, too many
+ */
+#include "served.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "vuser/conn.h"
+
+#define PAGE 4096u
+
+static struct reply reply;
+static uint8_t big[2 * VUSER_MSG_MAX];
+
+/* Puts a message at @at, returns its size. */
+static size_t put_msg(uint8_t *at, unsigned cmd, uint32_t flags, const void *payload,
+		      size_t len)
+{
+	struct vuser_header header = {
+		.id = 0x4711,
+		.cmd = (uint16_t)cmd,
+		.size = (uint32_t)(sizeof(header) + len),
+		.flags = flags,
+	};
+
+	memcpy(at, &header, sizeof(header));
+	if (len)
+		memcpy(at + sizeof(header), payload, len);
+	return header.size;
+}
+
+static size_t put_info(uint8_t *at)
+{
+	struct vuser_device_info info = {.argsz = sizeof(info)};
+
+	return put_msg(at, VUSER_CMD_DEVICE_GET_INFO, 0, &info, sizeof(info));
+}
+
+static size_t put_posted_write(uint8_t *at, uint32_t value)
+{
+	uint8_t payload[32];
+	size_t len = make_region_write(payload, REGION_BAR0, 0, &value, sizeof(value));
+
+	return put_msg(at, VUSER_CMD_REGION_WRITE, VUSER_FLAG_NO_REPLY, payload, len);
+}
+
+static int make_memory(const char *text)
+{
+	int fd = memfd_create("guest", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, PAGE), 0);
+	assert_int_equal(pwrite(fd, text, 4, 0), 4);
+	return fd;
+}
+
+static size_t put_map(uint8_t *at, uint64_t iova)
+{
+	struct vuser_dma_map map = {.argsz = 32, .flags = 3, .iova = iova, .size = PAGE};
+
+	return put_msg(at, VUSER_CMD_DMA_MAP, 0, &map, sizeof(map));
+}
+
+static void expect_bytes_at(struct served *s, uint64_t iova, const char *text)
+{
+	char found[4];
+
+	if (!text) {
+		assert_int_equal(guest_mem_read(s->mem, iova, found, 4), -EFAULT);
+		return;
+	}
+	assert_int_equal(guest_mem_read(s->mem, iova, found, 4), 0);
+	assert_memory_equal(found, text, 4);
+}
+
+/* Sends all of it, letting the server take what the socket cannot hold. */
+static void send_long(struct served *s, const uint8_t *bytes, size_t len)
+{
+	while (len) {
+		ssize_t n = send(s->client, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0) {
+			bytes += n;
+			len -= (size_t)n;
+		}
+		assert_true(n > 0 || errno == EAGAIN);
+		served_run(s);
+	}
+}
+
+static void byte_by_byte(void **state)
+{
+	struct served *s = *state;
+	size_t len = put_info(big);
+
+	for (unsigned round = 0; round < 2; round++) {
+		for (size_t i = 0; i < len; i++) {
+			expect_silence(s->client);
+			send_bytes(s->client, big + i, 1, NULL, 0);
+			served_run(s);
+		}
+		expect_reply(s->client, VUSER_CMD_DEVICE_GET_INFO, 16, NULL);
+	}
+}
+
+static void many_in_one(void **state)
+{
+	struct served *s = *state;
+	size_t len = 0;
+
+	for (unsigned i = 0; i < 100; i++) {
+		len += put_info(big + len);
+		len += put_posted_write(big + len, i);
+	}
+	send_bytes(s->client, big, len, NULL, 0);
+	assert_int_equal(loop_turn(s->loop, false), 0);
+	for (unsigned i = 0; i < 100; i++) {
+		expect_reply(s->client, VUSER_CMD_DEVICE_GET_INFO, 16, NULL);
+		assert_int_equal(s->writes[i].value, i);
+	}
+	assert_int_equal(s->nwrites, 100);
+	expect_alive(s, s->client);
+}
+
+/* Cuts a stream of messages at every possible place. */
+static void cut_anywhere(void **state)
+{
+	struct served *s = *state;
+	size_t len = 0;
+
+	for (unsigned i = 0; i < 3; i++) {
+		len += put_posted_write(big + len, i);
+		len += put_info(big + len);
+	}
+	for (size_t cut = 0; cut <= len; cut++) {
+		if (cut > 0)
+			send_bytes(s->client, big, cut, NULL, 0);
+		served_run(s);
+		if (cut < len)
+			send_bytes(s->client, big + cut, len - cut, NULL, 0);
+		served_run(s);
+		for (unsigned i = 0; i < 3; i++)
+			expect_reply(s->client, VUSER_CMD_DEVICE_GET_INFO, 16, NULL);
+		expect_silence(s->client);
+		assert_int_equal(s->nwrites, 3 * (cut + 1));
+	}
+}
+
+/* Everything waits in the socket before the server looks. */
+static void fds_find_their_message(void **state)
+{
+	struct served *s = *state;
+	int a = make_memory("aaaa"), b = make_memory("bbbb"), c = make_memory("cccc");
+	size_t len;
+
+	len = put_posted_write(big, 1);
+	send_bytes(s->client, big, len, NULL, 0);
+	len = put_map(big, 0 * PAGE);
+	send_bytes(s->client, big, len, &a, 1);
+	len = put_map(big, 1 * PAGE); /* none */
+	len += put_posted_write(big + len, 2);
+	send_bytes(s->client, big, len, NULL, 0);
+	len = put_map(big, 2 * PAGE);
+	send_bytes(s->client, big, len, &b, 1);
+	len = put_map(big, 3 * PAGE);
+	send_bytes(s->client, big, len, &c, 1);
+	len = put_map(big, 4 * PAGE); /* none */
+	send_bytes(s->client, big, len, NULL, 0);
+	served_run(s);
+	for (unsigned i = 0; i < 5; i++)
+		expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
+	expect_bytes_at(s, 0 * PAGE, "aaaa");
+	expect_bytes_at(s, 1 * PAGE, NULL);
+	expect_bytes_at(s, 2 * PAGE, "bbbb");
+	expect_bytes_at(s, 3 * PAGE, "cccc");
+	expect_bytes_at(s, 4 * PAGE, NULL);
+	assert_int_equal(s->nwrites, 2);
+	close(a);
+	close(b);
+	close(c);
+}
+
+/* fds with the header, or with the payload, of a message that comes in parts. */
+static void fds_of_a_split_message(void **state)
+{
+	struct served *s = *state;
+	int a = make_memory("aaaa"), b = make_memory("bbbb"), c = make_memory("cccc");
+	size_t len = put_map(big, 0);
+
+	send_bytes(s->client, big, 16, &a, 1);
+	served_run(s);
+	send_bytes(s->client, big + 16, len - 16, NULL, 0);
+	served_run(s);
+	expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
+	expect_bytes_at(s, 0, "aaaa");
+
+	len = put_map(big, PAGE);
+	send_bytes(s->client, big, 7, NULL, 0);
+	served_run(s);
+	send_bytes(s->client, big + 7, len - 7, &b, 1);
+	/* the next one, with its own, is there already */
+	put_map(big + len, 2 * PAGE);
+	send_bytes(s->client, big + len, len, &c, 1);
+	served_run(s);
+	expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
+	expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
+	expect_bytes_at(s, PAGE, "bbbb");
+	expect_bytes_at(s, 2 * PAGE, "cccc");
+	close(a);
+	close(b);
+	close(c);
+}
+
+/* fds behind a batch that ends in the middle of a message. */
+static void fds_after_a_full_batch(void **state)
+{
+	struct served *s = *state;
+	int a = make_memory("aaaa");
+	size_t len = 0;
+	unsigned writes = 0;
+
+	while (len <= VUSER_BATCH_BYTES) {
+		len += put_posted_write(big + len, writes);
+		writes++;
+	}
+	send_bytes(s->client, big, len, NULL, 0);
+	len = put_map(big, 0);
+	send_bytes(s->client, big, len, &a, 1);
+	served_run(s);
+	expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
+	expect_bytes_at(s, 0, "aaaa");
+	assert_int_equal(s->nwrites, writes);
+	close(a);
+}
+
+static void bad_size(struct served *s, uint32_t size)
+{
+	struct vuser_header header = {
+		.id = 0x4711, .cmd = VUSER_CMD_DEVICE_GET_INFO, .size = size};
+
+	send_bytes(s->client, &header, sizeof(header), NULL, 0);
+	served_run(s);
+	expect_error(s->client, VUSER_CMD_DEVICE_GET_INFO, EINVAL);
+	expect_closed(s->client);
+	assert_int_equal(s->nclient_down, 1);
+}
+
+static void size_zero(void **state)
+{
+	bad_size(*state, 0);
+}
+
+static void size_15(void **state)
+{
+	bad_size(*state, 15);
+}
+
+static void size_above_max(void **state)
+{
+	bad_size(*state, VUSER_MSG_MAX + 1);
+}
+
+static void size_huge(void **state)
+{
+	bad_size(*state, UINT32_MAX);
+}
+
+static void bad_size_posted(void **state)
+{
+	struct served *s = *state;
+	struct vuser_header header = {.size = 15, .flags = VUSER_FLAG_NO_REPLY};
+
+	send_bytes(s->client, &header, sizeof(header), NULL, 0);
+	served_run(s);
+	expect_closed(s->client);
+}
+
+/* The largest message is taken in full, whatever it is. */
+static void size_max(void **state)
+{
+	struct served *s = *state;
+	size_t len = put_msg(big, 99, 0, big + VUSER_MSG_MAX, VUSER_MSG_MAX - 16);
+
+	len += put_info(big + len);
+	send_long(s, big, len);
+	expect_error(s->client, 99, EINVAL);
+	expect_reply(s->client, VUSER_CMD_DEVICE_GET_INFO, 16, NULL);
+	expect_alive(s, s->client);
+}
+
+static void unknown_commands(void **state)
+{
+	static const unsigned einval[] = {
+		0,
+		VUSER_CMD_DMA_READ,
+		VUSER_CMD_DMA_WRITE,
+		VUSER_CMD_DIRTY_PAGES,
+		VUSER_CMD_MIG_DATA_READ,
+		VUSER_CMD_MIG_DATA_WRITE,
+		19,
+		0xffff,
+	};
+	uint8_t payload[64] = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(einval); i++)
+		ask_error(*state, einval[i], payload, i * 8, EINVAL);
+	ask_error(*state, VUSER_CMD_DEVICE_FEATURE, payload, 8, ENOTTY);
+	ask_error(*state, VUSER_CMD_DEVICE_FEATURE, payload, 64, ENOTTY);
+}
+
+/* We never asked anything, so nothing can be a reply; but it is a message. */
+static void wrong_type(void **state)
+{
+	struct served *s = *state;
+	struct vuser_device_info info = {.argsz = sizeof(info)};
+
+	for (uint32_t type = 1; type < 16; type++) {
+		send_msg(s->client, VUSER_CMD_DEVICE_GET_INFO, type, &info, sizeof(info));
+		served_run(s);
+		expect_error(s->client, VUSER_CMD_DEVICE_GET_INFO, EINVAL);
+	}
+	expect_alive(s, s->client);
+}
+
+static void payload_missing(void **state)
+{
+	for (unsigned cmd = VUSER_CMD_DMA_MAP; cmd <= VUSER_CMD_REGION_WRITE_MULTI;
+	     cmd++) {
+		if (cmd != VUSER_CMD_DEVICE_RESET)
+			ask_error(*state, cmd, NULL, 0, EINVAL);
+	}
+}
+
+static void unasked_fds_are_closed(void **state)
+{
+	struct served *s = *state;
+	int fds[VUSER_FDS_MAX];
+	uint8_t payload[32] = {0};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int before;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = null;
+	before = count_open_fds();
+	for (unsigned cmd = 0; cmd < 20; cmd++) {
+		send_msg_fds(s->client, cmd, 0, payload, sizeof(payload), fds, 2);
+		send_msg_fds(s->client, cmd, VUSER_FLAG_NO_REPLY, payload, 3, fds, 7);
+		send_msg_fds(s->client, cmd, 0, payload, 0, fds, VUSER_FDS_MAX);
+		served_run(s);
+		take_reply(s->client, &reply);
+		take_reply(s->client, &reply);
+		expect_silence(s->client);
+		assert_int_equal(count_open_fds(), before);
+	}
+	/* also those of a message that never ends */
+	send_bytes(s->client, big, put_map(big, 0) - 1, fds, 3);
+	served_run(s);
+	assert_int_equal(count_open_fds(), before + 3);
+	served_hang_up(s);
+	assert_int_equal(count_open_fds(), before - 2);
+	assert_int_equal(s->nclient_down, 1);
+	close(null);
+}
+
+/* More than one sendmsg() can carry, by giving some to each byte of a message. */
+static void fds_without_end(void **state)
+{
+	struct served *s = *state;
+	int fds[VUSER_FDS_MAX];
+	size_t len = put_map(big, 0);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int before;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = null;
+	before = count_open_fds();
+	for (size_t i = 0; i < len - 1; i++) {
+		send_bytes(s->client, big + i, 1, fds, VUSER_FDS_MAX);
+		served_run(s);
+		assert_true(count_open_fds() <= before + (int)VUSER_FDS_MAX);
+	}
+	send_bytes(s->client, big + len - 1, 1, NULL, 0);
+	served_run(s);
+	expect_error(s->client, VUSER_CMD_DMA_MAP, EMFILE);
+	assert_int_equal(count_open_fds(), before);
+	expect_alive(s, s->client);
+	close(null);
+}
+
+/* A map whose fd did not arrive must not pass for one that has none. */
+static void no_fd_left_for_ours(void **state)
+{
+	struct served *s = *state;
+	int a = make_memory("aaaa");
+	struct rlimit limit, low;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)a + 1; /* the lowest unused one is above */
+	send_bytes(s->client, big, put_map(big, 0), &a, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(loop_turn(s->loop, false), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	expect_error(s->client, VUSER_CMD_DMA_MAP, EMFILE);
+	assert_int_equal(guest_mem_count(s->mem), 0);
+	send_bytes(s->client, big, put_map(big, 0), &a, 1);
+	served_run(s);
+	expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
+	expect_bytes_at(s, 0, "aaaa");
+	close(a);
+}
+
+static void half_message_at_the_end(void **state)
+{
+	struct served *s = *state;
+
+	send_bytes(s->client, big, put_posted_write(big, 1), NULL, 0);
+	send_bytes(s->client, big, put_posted_write(big, 2) - 1, NULL, 0);
+	served_hang_up(s);
+	assert_int_equal(s->nwrites, 1);
+	assert_int_equal(s->nclient_down, 1);
+}
+
+/* The client asks and asks and does not take the answers: what we hold stays
+ * bounded, nothing is lost, the order is kept. */
+static void client_does_not_read(void **state)
+{
+	struct served *s = *state;
+	struct vuser_region_access access = {0, REGION_BAR0, SERVED_BAR0_BYTES};
+	unsigned sent = 0;
+
+	for (;;) {
+		size_t len =
+			put_msg(big, VUSER_CMD_REGION_READ, 0, &access, sizeof(access));
+
+		if (send(s->client, big, len, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+		    (ssize_t)len)
+			break;
+		sent++;
+		if (sent % 8 == 0)
+			served_run(s);
+	}
+	served_run(s);
+	/* it stopped long before it had answered all */
+	assert_in_range(s->nreads, 1, sent / 2);
+	assert_int_equal(s->nclient_down, 0);
+	for (unsigned i = 0; i < sent; i++) {
+		size_t got = 0;
+
+		/* a reply is larger than what the socket holds: take it in parts */
+		while (got < 32 + SERVED_BAR0_BYTES) {
+			ssize_t n = recv(s->client, big + got,
+					 32 + SERVED_BAR0_BYTES - got, MSG_DONTWAIT);
+
+			if (n > 0)
+				got += (size_t)n;
+			assert_true(n > 0 || errno == EAGAIN);
+			served_run(s);
+		}
+		memcpy(&reply.header, big, sizeof(reply.header));
+		assert_int_equal(reply.header.size, 32 + SERVED_BAR0_BYTES);
+		assert_int_equal(reply.header.flags, VUSER_FLAG_TYPE_REPLY);
+	}
+	assert_int_equal(s->nreads, sent);
+	expect_alive(s, s->client);
+}
+
+/* ... and then goes away. */
+static void client_goes_without_reading(void **state)
+{
+	struct served *s = *state;
+	struct vuser_region_access access = {0, REGION_BAR0, SERVED_BAR0_BYTES};
+
+	for (unsigned i = 0; i < 50; i++)
+		send_msg(s->client, VUSER_CMD_REGION_READ, 0, &access, sizeof(access));
+	served_run(s);
+	assert_in_range(s->nreads, 1, 49);
+	served_hang_up(s);
+	assert_int_equal(s->nclient_down, 1);
+}
+
+struct seen {
+	struct served *s;
+	unsigned writes_at_first_task;
+};
+
+static void on_deferred(void *ctx)
+{
+	struct seen *seen = ctx;
+
+	if (!seen->writes_at_first_task)
+		seen->writes_at_first_task = seen->s->nwrites;
+}
+
+/* All that can be read is handled before the work that it causes begins. */
+static void work_comes_after_messages(void **state)
+{
+	struct served *s = *state;
+	struct seen seen = {.s = s};
+	struct loop_task task = {.cb = on_deferred, .ctx = &seen};
+	int a = make_memory("aaaa");
+	size_t len;
+
+	s->defer_on_write = &task;
+	for (uint64_t i = 0; i < 20; i++) {
+		len = put_posted_write(big, 1);
+		send_bytes(s->client, big, len, NULL, 0);
+		len = put_map(big, i * PAGE);
+		send_bytes(s->client, big, len, &a, 1);
+	}
+	send_bytes(s->client, big, put_posted_write(big, 1), NULL, 0);
+	assert_int_equal(loop_turn(s->loop, false), 0);
+	assert_int_equal(seen.writes_at_first_task, 21);
+	for (unsigned i = 0; i < 20; i++)
+		expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
+	close(a);
+}
+
+/* ... but a client that never stops cannot keep that work off. */
+static void messages_have_their_turn(void **state)
+{
+	struct served *s = *state;
+	struct seen seen = {.s = s};
+	struct loop_task task = {.cb = on_deferred, .ctx = &seen};
+	size_t len = put_posted_write(big, 1);
+	unsigned most = VUSER_RUN_MESSAGES + VUSER_BATCH_BYTES / (unsigned)len + 1;
+	unsigned sent = 0;
+
+	s->defer_on_write = &task;
+	for (; sent < 3 * most; sent++)
+		memcpy(big + sent * len, big, len);
+	send_bytes(s->client, big, sent * len, NULL, 0);
+	assert_int_equal(loop_turn(s->loop, false), 0);
+	assert_in_range(seen.writes_at_first_task, VUSER_RUN_MESSAGES, most);
+	served_run(s);
+	assert_int_equal(s->nwrites, sent);
+}
+
+/* A socket handed over may have been told to send credentials along. */
+static void with_credentials(void **state)
+{
+	struct served *s;
+	int pair[2], one = 1;
+	int a;
+
+	served_setup_pair(state);
+	s = *state;
+	vuser_server_destroy(s->server);
+	close(s->client);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)),
+			 0);
+	s->client = pair[0];
+	s->server = vuser_server_create(s->loop, pair[1], &s->device, s->mem, NULL);
+	assert_non_null(s->server);
+	send_version(s->client, WHO_QEMU);
+	served_run(s);
+	take_reply(s->client, &reply);
+	a = make_memory("aaaa");
+	send_bytes(s->client, big, put_posted_write(big, 1), NULL, 0);
+	send_bytes(s->client, big, put_map(big, 0), &a, 1);
+	served_run(s);
+	expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
+	expect_bytes_at(s, 0, "aaaa");
+	close(a);
+	served_teardown(state);
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, served_setup_qemu, served_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(byte_by_byte),
+		TEST(many_in_one),
+		TEST(cut_anywhere),
+		TEST(fds_find_their_message),
+		TEST(fds_of_a_split_message),
+		TEST(fds_after_a_full_batch),
+		TEST(size_zero),
+		TEST(size_15),
+		TEST(size_above_max),
+		TEST(size_huge),
+		TEST(bad_size_posted),
+		TEST(size_max),
+		TEST(unknown_commands),
+		TEST(wrong_type),
+		TEST(payload_missing),
+		TEST(unasked_fds_are_closed),
+		TEST(fds_without_end),
+		TEST(no_fd_left_for_ours),
+		TEST(half_message_at_the_end),
+		TEST(client_does_not_read),
+		TEST(client_goes_without_reading),
+		TEST(work_comes_after_messages),
+		TEST(messages_have_their_turn),
+		cmocka_unit_test(with_credentials),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
