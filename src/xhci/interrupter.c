@@ -204,6 +204,8 @@ uint64_t xhci_interrupters_wake_ns(const struct xhci *xhci)
 {
 	uint64_t wake_ns = 0;
 
+	if (!xhci->bus_master)
+		return 0; /* getting it back means a run */
 	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++) {
 		const struct xhci_interrupter *intr = &xhci->interrupters[i];
 
