@@ -58,15 +58,18 @@ def rig():
 
 @pytest.fixture
 def controller(request, tmp_path):
-    """controller(DEVICE..., options=[...]): a USB controller with these devices plugged in."""
+    """controller(DEVICE..., options=[...], qemu_properties={...}): a USB controller with these devices plugged in.
+
+    The options are usbvfiod's, the properties those of QEMU's vfio-user-pci.
+    """
     kind = CONTROLLERS[request.config.getoption("--controller")]
     started = []
     request.node.logs = getattr(request.node, "logs", [])
 
-    def start(*devices, options=()):
+    def start(*devices, options=(), **properties):
         log = tmp_path / f"usbvfiod-{len(started)}.log"
         request.node.logs.append(log)
-        started.append(kind(request.config.getoption("--daemon"), devices, options, log))
+        started.append(kind(request.config.getoption("--daemon"), devices, options, log, **properties))
         return started[-1]
 
     yield start

@@ -38,6 +38,25 @@ def test_file_survives_in_a_new_file_system(controller, boot, tmp_path):
     assert guest.complaints() == []
 
 
+COPY_HALF = """
+wait_disk sda
+dd if=/dev/sda of=/tmp/half bs=1M count=8 iflag=direct 2>/dev/null
+dd if=/tmp/half of=/dev/sda bs=1M seek=8 oflag=direct 2>/dev/null
+say SUM $(sha256 /tmp/half)
+"""
+
+
+@pytest.mark.usbvfiod_only
+def test_vmm_may_wait_for_the_answer_to_each_write(controller, boot, tmp_path):
+    """Cloud Hypervisor does so always, QEMU when told to; else QEMU posts register writes, which get no answer."""
+    image = images.filled(tmp_path / "stick.img", 16)
+    usb = controller(Stick(image), qemu_properties={"x-no-posted-writes": True})
+    guest = boot(usb, COPY_HALF).finish()
+
+    assert guest.told_once("SUM") == images.sha256(image, mib=8) == images.sha256(image, offset_mib=8)
+    assert guest.complaints() == []
+
+
 WRITE_PROTECTED = """
 wait_disk sda
 say RO $(cat /sys/block/sda/ro)

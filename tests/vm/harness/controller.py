@@ -45,7 +45,8 @@ class Usbvfiod:
 
     name = "usbvfiod"
 
-    def __init__(self, binary, devices, options=(), log=None):
+    def __init__(self, binary, devices, options=(), log=None, qemu_properties=None):
+        self.qemu_properties = qemu_properties or {}
         # The name of a Unix socket must be short, so it is not among pytest's folders.
         self.folder = Path(tempfile.mkdtemp(prefix="usbvfiod-"))
         self.socket = self.folder / "usb.sock"
@@ -82,6 +83,7 @@ class Usbvfiod:
 
     def qemu_arguments(self, bus=""):
         device = {"driver": "vfio-user-pci", "id": "usb", "socket": {"type": "unix", "path": str(self.socket)}}
+        device |= self.qemu_properties
         if bus:
             device["bus"] = bus
         return ["-device", json.dumps(device)]
@@ -121,7 +123,7 @@ class QemuXhci:
     name = "qemu-xhci"
     socket = None
 
-    def __init__(self, _binary, devices, options=(), log=None):
+    def __init__(self, _binary, devices, options=(), log=None, **_for_vfio_user):
         self.devices = devices
         self.options = options
         self.log = log
