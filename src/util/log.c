@@ -154,7 +154,6 @@ void log_write(enum log_level level, struct limit *limit, const char *format, ..
 		limit->missed = 0;
 	}
 
-	errno = saved_errno; /* for %m */
 	va_start(ap, format);
 	if (vsnprintf(text, sizeof(text), format, ap) < 0)
 		(void)snprintf(text, sizeof(text), "(log text cannot be formatted)");

@@ -497,8 +497,6 @@ void loop_destroy(struct loop *loop)
 	if (!loop)
 		return;
 	assert(loop->live == 0 && !loop->in_turn);
-	while (queue_take(&loop->tasks))
-		;
 	bury_all(loop);
 	if (loop->timer_event)
 		event_free(loop->timer_event);

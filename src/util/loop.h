@@ -22,7 +22,7 @@ struct loop_timer;
 
 /* Returns owned, or NULL without memory. */
 struct loop *loop_create(void);
-/* NULL is fine. Every watch and timer must be gone. */
+/* NULL is fine. Every watch and timer must be gone; tasks are not looked at. */
 void loop_destroy(struct loop *loop);
 
 /* Runs until loop_stop(). Return: 0 or -errno. */

@@ -191,6 +191,8 @@ static void touch_foreign(void)
 {
 	volatile char *map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
 
+	/* one range of ours lies above it in memory, one below */
+	(void)!guest_mem_map(mem, 1 << 30, PAGE, fd, 0, RW);
 	(void)!ftruncate(fd, 0);
 	(void)*map;
 }

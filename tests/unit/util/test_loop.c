@@ -256,7 +256,7 @@ static void shot_init(struct shot *shot)
 
 static void test_timers_in_order(void **state)
 {
-	static const uint64_t delays_ns[] = {30 * MS, 5 * MS, 20 * MS, 5 * MS + 1,
+	static const uint64_t delays_ns[] = {30 * MS, 5 * MS, 20 * MS, 5 * MS + 500000,
 					     10 * MS};
 	static const unsigned orders[] = {5, 1, 4, 2, 3};
 	struct shot shot[5];
