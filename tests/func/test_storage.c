@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT
+ * test_storage.c - the stick: data right, residues, short packets, stalls, recovery
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tests/func/func.h"
+#include "util/bytes.h"
+
+#define SCSI_INQUIRY 0x12u
+
+static void read_write_verify(struct func *f, const char *speed)
+{
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	_cleanup_free_ uint8_t *image = malloc(1 << 20);
+
+	func_stick(f, speed, &device, &bot);
+	assert_non_null(image);
+	assert_int_equal(bot.sector_bytes, BOT_SECTOR);
+	assert_int_equal(bot.sectors, FUNC_IMAGE_BYTES / BOT_SECTOR);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_HIGH, 1 << 20, 4096);
+	/* what the host has put there */
+	assert_ok(bot_read(&bot, 1000, 256, buf.iova, 0, 0));
+	for (uint32_t i = 0; i < 256; i++)
+		assert_int_equal(get_le32(buf.ptr + (size_t)i * BOT_SECTOR), 1000 + i);
+	/* write, read by the host, read back into other bytes */
+	fill_pattern(buf.ptr, 1 << 20, 7);
+	assert_ok(bot_write(&bot, 4096, 2048, buf.iova, 0, 0));
+	assert_ok(bot_sync(&bot));
+	image_read(f, 4096 * BOT_SECTOR, image, 1 << 20);
+	assert_pattern(image, 1 << 20, 7);
+	memset(buf.ptr, 0, 1 << 20);
+	assert_ok(bot_read(&bot, 4096, 2048, buf.iova, 0, 0));
+	assert_pattern(buf.ptr, 1 << 20, 7);
+	/* the neighbours are untouched */
+	assert_ok(bot_read(&bot, 4095, 1, buf.iova, 0, 0));
+	assert_int_equal(get_le32(buf.ptr), 4095);
+}
+
+static void test_read_write_verify_full_speed(void **state)
+{
+	read_write_verify(*state, "full");
+}
+
+static void test_read_write_verify_high_speed(void **state)
+{
+	read_write_verify(*state, "high");
+}
+
+static void test_read_write_verify_super_speed(void **state)
+{
+	read_write_verify(*state, "super");
+}
+
+/* Many TDs in flight in one data phase, at odd buffer addresses. */
+static void test_many_tds_in_flight(void **state)
+{
+	static const uint32_t sizes[] = {4096, 16384, 65536};
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	struct guest_buf back;
+
+	func_stick(f, "high", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, (1 << 20) + 64, 64);
+	back = guest_alloc(&f->ram, GUEST_RAM_ZONE_HIGH, (1 << 20) + 64, 64);
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		for (unsigned depth = 1; depth <= 32; depth *= 2) {
+			uint32_t seed = i * 100 + depth;
+
+			fill_pattern(buf.ptr + 3, 1 << 20, seed);
+			assert_ok(bot_write(&bot, 64, 2048, buf.iova + 3, sizes[i],
+					    depth));
+			memset(back.ptr, 0, (1 << 20) + 64);
+			assert_ok(bot_read(&bot, 64, 2048, back.iova + 13, sizes[i],
+					   depth));
+			assert_pattern(back.ptr + 13, 1 << 20, seed);
+		}
+	}
+}
+
+/* 65536 bytes fit one TRB, whose length field is 17 bits (original: read as 0). */
+static void test_one_trb_of_64_kib(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	struct bot_command command = {
+		.cdb = {0x28, 0, 0, 0, 0, 10, 0, 0, 128},
+		.cdb_bytes = 10,
+		.in = true,
+		.length = 65536,
+	};
+
+	func_stick(f, "super", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_HIGH, 65536, 65536);
+	command.iova = buf.iova;
+	assert_ok(bot_run(&bot, &command));
+	assert_int_equal(command.actual, 65536);
+	assert_int_equal(get_le32(buf.ptr + 127 * BOT_SECTOR), 137);
+}
+
+/* Device has less than asked for: short packet, residue in the CSW (BOT 6.7.2, Hi > Di). */
+static void test_short_answer_and_residue(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	struct bot_command command = {
+		.cdb = {SCSI_INQUIRY, 0, 0, 0, 36},
+		.cdb_bytes = 6,
+		.in = true,
+		.length = 255,
+	};
+
+	func_stick(f, "high", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 65536, 64);
+	memset(buf.ptr, 0xee, 65536);
+	command.iova = buf.iova;
+	assert_ok(bot_run(&bot, &command));
+	assert_int_equal(command.status, BOT_STATUS_PASSED);
+	assert_int_equal(command.actual, 36);
+	assert_int_equal(command.residue, 255 - 36);
+	assert_int_equal(buf.ptr[36], 0xee);
+	/* a whole number of packets, and less: the endpoint may stall or send short */
+	command = (struct bot_command){
+		.cdb = {0x28, 0, 0, 0, 0, 5, 0, 0, 2},
+		.cdb_bytes = 10,
+		.in = true,
+		.length = 4096,
+		.iova = buf.iova,
+	};
+	assert_ok(bot_run(&bot, &command));
+	assert_int_equal(command.actual, 1024);
+	assert_int_equal(command.residue, 4096 - 1024);
+	assert_int_equal(get_le32(buf.ptr), 5);
+	assert_ok(bot_read(&bot, 1, 1, buf.iova, 0, 0));
+}
+
+/* Host expects less than the command moves: a phase error or a cut, never an overrun. */
+static void test_host_expects_less(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	struct bot_command command = {
+		.cdb = {0x28, 0, 0, 0, 0, 5, 0, 0, 8},
+		.cdb_bytes = 10,
+		.in = true,
+		.length = 512,
+	};
+
+	func_stick(f, "high", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 65536, 64);
+	memset(buf.ptr, 0xee, 65536);
+	command.iova = buf.iova;
+	assert_ok(bot_run(&bot, &command));
+	assert_int_equal(command.status, BOT_STATUS_PHASE_ERROR);
+	assert_int_equal(buf.ptr[512], 0xee);
+	assert_ok(bot_recover(&bot));
+	assert_ok(bot_read(&bot, 1, 1, buf.iova, 0, 0));
+	assert_int_equal(get_le32(buf.ptr), 1);
+}
+
+/* Command fails with a data phase expected: the endpoint stalls, is cleared, and the
+ * CSW says failed; sense tells why. */
+static void test_failed_command_stalls_and_recovers(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+
+	func_stick(f, "high", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 65536, 64);
+	for (unsigned i = 0; i < 4; i++) {
+		struct bot_command beyond = {
+			.cdb = {0x28, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 1},
+			.cdb_bytes = 10,
+			.in = true,
+			.length = 512,
+			.iova = buf.iova,
+		};
+		struct bot_command out = {
+			.cdb = {0x2a, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 1},
+			.cdb_bytes = 10,
+			.length = 512,
+			.iova = buf.iova,
+		};
+
+		assert_ok(bot_run(&bot, &beyond));
+		assert_int_equal(beyond.status, BOT_STATUS_FAILED);
+		assert_int_equal(beyond.residue, 512);
+		assert_int_equal(bot_sense(&bot), 0x052100); /* LBA out of range */
+		assert_ok(bot_run(&bot, &out));
+		assert_int_equal(out.status, BOT_STATUS_FAILED);
+		assert_int_equal(bot_sense(&bot), 0x052100);
+	}
+	assert_ok(bot_read(&bot, 9, 1, buf.iova, 0, 0));
+	assert_int_equal(get_le32(buf.ptr), 9);
+}
+
+/* BOT 6.6.1: an invalid CBW stalls both pipes until reset recovery. */
+static void test_invalid_cbw_needs_reset_recovery(void **state)
+{
+	static const uint8_t nonsense[64] = {'X'};
+	static const uint32_t lengths[] = {1, 30, 31, 32, 64};
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+
+	func_stick(f, "high", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 512, 64);
+	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {
+		uint8_t csw[BOT_CSW_BYTES];
+		int r = bot_send_cbw(&bot, nonsense, lengths[i]);
+
+		assert_true(r == XCC_SUCCESS || r == XCC_STALL);
+		assert_code(bot_receive_csw(&bot, csw, NULL), XCC_STALL);
+		/* clearing the halt alone does not help */
+		assert_code(bot_clear_halt(&bot, device.bulk_in), XCC_SUCCESS);
+		assert_code(bot_receive_csw(&bot, csw, NULL), XCC_STALL);
+		assert_ok(bot_recover(&bot));
+		assert_ok(bot_read(&bot, 3, 1, buf.iova, 0, 0));
+		assert_int_equal(get_le32(buf.ptr), 3);
+	}
+}
+
+/* TDs queued behind the one that stalls stay; nothing is reported for them. */
+static void test_stall_holds_what_is_queued_behind(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	struct bot_command beyond = {
+		.cdb = {0x28, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 1},
+		.cdb_bytes = 10,
+		.in = true,
+		.length = 512,
+	};
+	uint8_t cbw[BOT_CBW_BYTES];
+	struct drv_event event;
+	uint64_t first;
+
+	func_stick(f, "high", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 4096, 64);
+	bot_make_cbw(&beyond, 99, cbw);
+	first = drv_push_td(device.slot, device.bulk_in, buf.iova, 512, NULL);
+	(void)drv_push_td(device.slot, device.bulk_in, buf.iova + 1024, 13, NULL);
+	drv_endpoint_doorbell(device.slot, device.bulk_in);
+	assert_code(bot_send_cbw(&bot, cbw, sizeof(cbw)), XCC_SUCCESS);
+	assert_code(drv_wait_transfer(&f->drv, device.slot->id, device.bulk_in, 0,
+				      &event),
+		    XCC_STALL);
+	assert_true(event.trb.parameter == first);
+	assert_int_equal(drv_event_length(&event), 512);
+	assert_int_equal(drv_endpoint_state(device.slot, device.bulk_in),
+			 XEP_STATE_HALTED);
+	/* doorbells of a halted endpoint do nothing */
+	drv_endpoint_doorbell(device.slot, device.bulk_in);
+	assert_no_transfer_event(f);
+	/* and the other direction goes on */
+	assert_code(bot_clear_halt(&bot, device.bulk_in), XCC_SUCCESS);
+}
+
+static void test_read_only_stick(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	uint8_t before[512];
+	char spec[300];
+	struct bot_command write = {
+		.cdb = {0x2a, 0, 0, 0, 0, 1, 0, 0, 1},
+		.cdb_bytes = 10,
+		.length = 512,
+	};
+
+	(void)snprintf(spec, sizeof(spec), "%s,readonly", func_stick_spec(f, "super"));
+	func_device(f, spec, &device);
+	bot_init(&bot, &device);
+	assert_ok(bot_open(&bot));
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 512, 64);
+	write.iova = buf.iova;
+	assert_ok(bot_run(&bot, &write));
+	assert_int_equal(write.status, BOT_STATUS_FAILED);
+	assert_int_equal(bot_sense(&bot), 0x072700); /* DATA PROTECT, write protected */
+	image_read(f, 512, before, 512);
+	assert_int_equal(get_le32(before), 1);
+	assert_ok(bot_read(&bot, 1, 1, buf.iova, 0, 0));
+}
+
+/* The image gets shorter while it is used: an error in the data, not the end of us. */
+static void test_truncated_image(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	struct bot_command read = {
+		.cdb = {0x28, 0, 0, 0, 0x20, 0, 0, 0, 8},
+		.cdb_bytes = 10,
+		.in = true,
+		.length = 4096,
+	};
+
+	func_stick(f, "high", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 4096, 64);
+	assert_ok(truncate(f->image, 65536));
+	read.iova = buf.iova;
+	assert_ok(bot_run(&bot, &read));
+	if (read.status == BOT_STATUS_FAILED)
+		assert_in_range(bot_sense(&bot), 0x010000, 0x0fffff);
+	assert_ok(bot_read(&bot, 1, 1, buf.iova, 0, 0));
+	assert_int_equal(get_le32(buf.ptr), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FUNC_TEST(test_read_write_verify_full_speed),
+		FUNC_TEST(test_read_write_verify_high_speed),
+		FUNC_TEST(test_read_write_verify_super_speed),
+		FUNC_TEST(test_many_tds_in_flight),
+		FUNC_TEST(test_one_trb_of_64_kib),
+		FUNC_TEST(test_short_answer_and_residue),
+		FUNC_TEST(test_host_expects_less),
+		FUNC_TEST(test_failed_command_stalls_and_recovers),
+		FUNC_TEST(test_invalid_cbw_needs_reset_recovery),
+		FUNC_TEST(test_stall_holds_what_is_queued_behind),
+		FUNC_TEST(test_read_only_stick),
+		FUNC_TEST(test_truncated_image),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
