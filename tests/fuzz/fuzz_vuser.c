@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT
+ * fuzz_vuser.c - hostile clients of the vfio-user server
+ *
+ * The input is a program of small operations: connect, close, send bytes or
+ * well-framed messages with and without fds, take replies, raise interrupts,
+ * run the loop. Besides what sanitizers find it is checked that the device is
+ * never accessed outside its regions, that what comes back is a sequence of
+ * replies, and that at the end no memory range and no fd is left.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "mem/guest_mem.h"
+#include "util/fds.h"
+#include "util/log.h"
+#include "util/loop.h"
+#include "vuser/server.h"
+#include "vuser/wire.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define CLIENTS      3
+#define OPS_MAX      400
+#define FDS_MAX      32
+#define REPLY_BUFFER (1u << 16)
+
+#define CHECK(cond)                                                        \
+	do {                                                               \
+		if (!(cond)) {                                             \
+			fprintf(stderr, "line %d: %s\n", __LINE__, #cond); \
+			abort();                                           \
+		}                                                          \
+	} while (0)
+
+enum op {
+	OP_CONNECT,
+	OP_CLOSE,
+	OP_VERSION, /* as QEMU, Cloud Hypervisor, SPDK or nobody known */
+	OP_BYTES,
+	OP_MESSAGE,
+	OP_MESSAGE_FDS,
+	OP_TAKE, /* read replies */
+	OP_RAISE,
+	OP_RUN,
+	OP_COUNT,
+};
+
+/* What is left of the input. */
+struct input {
+	const uint8_t *at;
+	size_t left;
+};
+
+/**
+ * struct client - our end of a connection
+ * @fd:		-1 = none
+ * @reply_left:	bytes of a reply's payload still to come
+ */
+struct client {
+	int fd;
+	uint32_t reply_left;
+	uint8_t header[16];
+	size_t header_have;
+};
+
+static struct loop *loop;
+static struct guest_mem *mem;
+static struct client clients[CLIENTS];
+static int eventfd_fd, memory_fd, pipe_fds[2];
+static bool client_there;
+
+static const struct vuser_device device;
+
+static uint8_t take_u8(struct input *in)
+{
+	if (!in->left)
+		return 0;
+	in->left--;
+	return *in->at++;
+}
+
+static uint16_t take_u16(struct input *in)
+{
+	uint16_t low = take_u8(in);
+
+	return (uint16_t)(low | take_u8(in) << 8);
+}
+
+/* Up to @len bytes; returns how many there are. */
+static size_t take_bytes(struct input *in, size_t len, const uint8_t **ret_bytes)
+{
+	len = MIN_OF(len, in->left);
+	*ret_bytes = in->at;
+	in->at += len;
+	in->left -= len;
+	return len;
+}
+
+/* ---- the device ---- */
+
+static void on_read(void *ctx, unsigned region, uint64_t offset, void *buf, size_t count)
+{
+	(void)ctx;
+	CHECK(region < VUSER_REGIONS && count > 0 && device.regions[region].readable);
+	CHECK(offset < device.regions[region].size);
+	CHECK(count <= device.regions[region].size - offset);
+	memset(buf, 0x5a, count);
+}
+
+static void on_write(void *ctx, unsigned region, uint64_t offset, const void *buf,
+		     size_t count)
+{
+	static volatile uint8_t sum;
+
+	(void)ctx;
+	CHECK(region < VUSER_REGIONS && count > 0 && device.regions[region].writable);
+	CHECK(offset < device.regions[region].size);
+	CHECK(count <= device.regions[region].size - offset);
+	for (size_t i = 0; i < count; i++)
+		sum = (uint8_t)(sum + ((const uint8_t *)buf)[i]);
+}
+
+static void on_reset(void *ctx)
+{
+	(void)ctx;
+}
+
+static void on_dma(void *ctx)
+{
+	uint8_t bytes[8];
+
+	(void)ctx;
+	if (guest_mem_read(mem, 0, bytes, sizeof(bytes)) == 0)
+		(void)!guest_mem_write(mem, 0, bytes, sizeof(bytes));
+}
+
+static void on_irqs(void *ctx, unsigned index)
+{
+	(void)ctx;
+	CHECK(index < VUSER_IRQS);
+}
+
+static void on_client(void *ctx, bool connected)
+{
+	(void)ctx;
+	CHECK(connected != client_there);
+	CHECK(guest_mem_count(mem) == 0);
+	client_there = connected;
+}
+
+static const struct vuser_device device = {
+	.regions = {[0] = {65536, true, true},
+		    [2] = {4096, true, false},
+		    [7] = {4096, true, true}},
+	.irq_counts = {0, 8, 64, 0, 0},
+	.region_read = on_read,
+	.region_write = on_write,
+	.reset = on_reset,
+	.dma_changed = on_dma,
+	.irqs_changed = on_irqs,
+	.client = on_client,
+};
+
+/* ---- the clients ---- */
+
+static socklen_t make_address(struct sockaddr_un *addr)
+{
+	/* abstract: leaves nothing in the file system */
+	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+			   (size_t)snprintf(addr->sun_path + 1,
+					    sizeof(addr->sun_path) - 1, "fuzz-vuser-%d",
+					    (int)getpid()));
+}
+
+static struct vuser_server *start_server(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr;
+	socklen_t len = make_address(&addr);
+	struct vuser_server *server;
+
+	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&addr, len) == 0 &&
+	      listen(fd, 8) == 0);
+	server = vuser_server_create(loop, fd, &device, mem, NULL);
+	CHECK(server);
+	return server;
+}
+
+static void connect_client(struct client *client)
+{
+	struct sockaddr_un addr;
+	socklen_t len = make_address(&addr);
+
+	if (client->fd >= 0)
+		return;
+	*client = (struct client){
+		.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+	CHECK(client->fd >= 0);
+	if (connect(client->fd, (struct sockaddr *)&addr, len) < 0)
+		close_fd(&client->fd);
+}
+
+/* What does not fit into the socket is lost, as it would be for a confused client. */
+static void send_all(struct client *client, const uint8_t *head, size_t head_len,
+		     const uint8_t *bytes, size_t len, const int *fds, unsigned nfds)
+{
+	union {
+		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		struct cmsghdr align;
+	} control = {{0}};
+	struct iovec iov[2] = {{(void *)head, head_len}, {(void *)bytes, len}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+
+	if (client->fd < 0)
+		return;
+	if (nfds) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
+	}
+	(void)!sendmsg(client->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void send_message(struct client *client, struct input *in, unsigned nfds)
+{
+	struct vuser_header header = {.id = 7};
+	int fds[FDS_MAX];
+	const uint8_t *payload;
+	size_t len;
+
+	header.cmd = take_u8(in);
+	header.flags = take_u8(in);
+	len = take_bytes(in, take_u16(in), &payload);
+	header.size = (uint32_t)(sizeof(header) + len);
+	for (unsigned i = 0; i < nfds; i++) {
+		unsigned kind = take_u8(in);
+
+		fds[i] = kind == 1 ? memory_fd : kind == 2 ? pipe_fds[1] : eventfd_fd;
+	}
+	send_all(client, (const uint8_t *)&header, sizeof(header), payload, len, fds,
+		 nfds);
+}
+
+static void send_version(struct client *client, unsigned who)
+{
+	static const char *const json[] = {
+		"\0\0\0\0{\"capabilities\":{\"max_msg_fds\":8,\"max_data_xfer_size\":"
+		"1048576,"
+		"\"pgsizes\":4096,\"max_dma_maps\":65535,\"write_multiple\":true,"
+		"\"migration\""
+		":{\"pgsize\":4096,\"max_bitmap_size\":268435456}}}",
+		"\0\0\1\0{\"capabilities\":{\"max_msg_fds\":1,\"max_data_xfer_size\":"
+		"1048576,"
+		"\"migration\":{\"pgsize\":4096}}}",
+		"\0\0\1\0{}",
+	};
+	struct vuser_header header = {.id = 7, .cmd = VUSER_CMD_VERSION};
+	const char *text = json[who % ARRAY_SIZE(json)];
+	size_t len = 4 + strlen(text + 4) + 1;
+
+	if (who % 4 == 3)
+		len = 4;
+	header.size = (uint32_t)(sizeof(header) + len);
+	send_all(client, (const uint8_t *)&header, sizeof(header), (const uint8_t *)text,
+		 len, NULL, 0);
+}
+
+/* Follows the replies; each must begin where the one before ended. */
+static void take_replies(struct client *client)
+{
+	static uint8_t buffer[REPLY_BUFFER];
+	ssize_t n;
+
+	if (client->fd < 0)
+		return;
+	n = recv(client->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+	for (ssize_t at = 0; at < n;) {
+		struct vuser_header header;
+		size_t step;
+
+		if (client->reply_left) {
+			step = MIN_OF((size_t)(n - at), client->reply_left);
+			client->reply_left -= (uint32_t)step;
+			at += (ssize_t)step;
+			continue;
+		}
+		client->header[client->header_have++] = buffer[at++];
+		if (client->header_have < sizeof(header))
+			continue;
+		memcpy(&header, client->header, sizeof(header));
+		CHECK(header.size >= sizeof(header) && header.size <= VUSER_MSG_MAX);
+		CHECK((header.flags & ~VUSER_FLAG_ERROR) == VUSER_FLAG_TYPE_REPLY);
+		CHECK(!header.error == !(header.flags & VUSER_FLAG_ERROR));
+		client->header_have = 0;
+		client->reply_left = header.size - (uint32_t)sizeof(header);
+	}
+}
+
+/* ---- the program ---- */
+
+static void run(unsigned turns)
+{
+	for (unsigned i = 0; i < turns; i++)
+		CHECK(loop_turn(loop, false) == 0);
+}
+
+static void step(struct vuser_server *server, struct input *in)
+{
+	uint8_t code = take_u8(in);
+	struct client *client = &clients[(code >> 4) % CLIENTS];
+	const uint8_t *bytes;
+	size_t len;
+	unsigned index;
+
+	switch ((enum op)((code & 0xf) % OP_COUNT)) {
+	case OP_CONNECT:
+		connect_client(client);
+		break;
+	case OP_CLOSE:
+		close_fd(&client->fd);
+		break;
+	case OP_VERSION:
+		connect_client(client);
+		send_version(client, take_u8(in));
+		break;
+	case OP_BYTES:
+		len = take_bytes(in, take_u16(in), &bytes);
+		send_all(client, NULL, 0, bytes, len, NULL, 0);
+		break;
+	case OP_MESSAGE:
+		send_message(client, in, 0);
+		break;
+	case OP_MESSAGE_FDS:
+		send_message(client, in, take_u8(in) % (FDS_MAX + 1));
+		break;
+	case OP_TAKE:
+		take_replies(client);
+		break;
+	case OP_RAISE:
+		index = take_u8(in);
+		vuser_irq_raise(server, index, take_u8(in));
+		break;
+	case OP_RUN:
+	case OP_COUNT:
+		run(1);
+		break;
+	}
+}
+
+static void set_up_once(void)
+{
+	if (loop)
+		return;
+	log_init(LOG_LEVEL_ERROR, false);
+	loop = loop_create();
+	mem = guest_mem_create();
+	eventfd_fd = eventfd(0, EFD_CLOEXEC);
+	memory_fd = memfd_create("guest", MFD_CLOEXEC);
+	CHECK(loop && mem && eventfd_fd >= 0 && memory_fd >= 0);
+	CHECK(ftruncate(memory_fd, 16 * 4096) == 0 && pipe(pipe_fds) == 0);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		clients[i].fd = -1;
+}
+
+/* The number of the next fd: the same before and after, or one was leaked. */
+static int next_fd(void)
+{
+	int fd = dup(eventfd_fd);
+
+	CHECK(fd >= 0);
+	close(fd);
+	return fd;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {data, size};
+	struct vuser_server *server;
+	int fd_before;
+
+	set_up_once();
+	fd_before = next_fd();
+	client_there = false;
+	server = start_server();
+	for (unsigned i = 0; i < OPS_MAX && in.left; i++)
+		step(server, &in);
+	run(3);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		take_replies(&clients[i]);
+		close_fd(&clients[i].fd);
+	}
+	run(3);
+	vuser_server_destroy(server);
+	CHECK(guest_mem_count(mem) == 0);
+	CHECK(next_fd() == fd_before);
+	return 0;
+}
