@@ -25,8 +25,9 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-/* @armed_ns: the timerfd is not set, and holds no expiry either */
+/* @armed_ns: the timerfd is not set and holds no expiry; it holds an expiry */
 #define NOT_ARMED UINT64_MAX
+#define HAS_FIRED 0
 
 struct task_queue {
 	struct loop_task *first;
@@ -38,7 +39,6 @@ struct task_queue {
  * @timers:	armed timers, the earliest deadline first
  * @expired:	timers whose callbacks this turn still has to call
  * @armed_ns:	what @timer_fd is set to
- * @timer_fired: @timer_fd has expired and must be set or cleared
  * @tasks:	deferred, for the next round of tasks
  * @running:	the rest of this round
  * @dead:	watches and timers to free when the turn ends
@@ -51,7 +51,6 @@ struct loop {
 	struct list timers;
 	struct list expired;
 	uint64_t armed_ns;
-	bool timer_fired;
 	struct task_queue tasks;
 	struct task_queue running;
 	struct list dead;
@@ -60,10 +59,9 @@ struct loop {
 	bool stop;
 };
 
-/* How a watch or timer waits for its memory to go. */
+/* How a watch or timer waits for its memory to go; the first member of both. */
 struct grave {
 	struct list node;
-	void *memory;
 	struct event *event;
 };
 
@@ -95,8 +93,6 @@ uint64_t clock_now_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* ---- removal ---- */
-
 static void bury_all(struct loop *loop)
 {
 	struct list *node;
@@ -107,14 +103,12 @@ static void bury_all(struct loop *loop)
 		list_remove(node);
 		if (grave->event)
 			event_free(grave->event);
-		free(grave->memory);
+		free(grave);
 	}
 }
 
-static void bury(struct loop *loop, struct grave *grave, void *memory,
-		 struct event *event)
+static void bury(struct loop *loop, struct grave *grave, struct event *event)
 {
-	grave->memory = memory;
 	grave->event = event;
 	list_append(&loop->dead, &grave->node);
 	assert(loop->live > 0);
@@ -133,7 +127,7 @@ static int timers_arm(struct loop *loop)
 
 	if (first)
 		deadline_ns = LIST_ENTRY(first, struct loop_timer, node)->deadline_ns;
-	if (!loop->timer_fired && deadline_ns >= loop->armed_ns)
+	if (loop->armed_ns != HAS_FIRED && deadline_ns >= loop->armed_ns)
 		return 0;
 	if (first) {
 		spec.it_value.tv_sec = (time_t)(deadline_ns / NS_PER_S);
@@ -143,7 +137,6 @@ static int timers_arm(struct loop *loop)
 	if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
 		return -errno;
 	loop->armed_ns = deadline_ns;
-	loop->timer_fired = false;
 	return 0;
 }
 
@@ -155,7 +148,7 @@ static void on_timer_fd(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	loop->timer_fired = true;
+	loop->armed_ns = HAS_FIRED;
 	/* First collect: a callback that sets its timer to 0 must not keep us here. */
 	while ((node = list_first(&loop->timers)) != NULL) {
 		if (LIST_ENTRY(node, struct loop_timer, node)->deadline_ns > now_ns)
@@ -216,7 +209,7 @@ void loop_timer_destroy(struct loop_timer *timer)
 	if (!timer)
 		return;
 	list_remove(&timer->node);
-	bury(timer->loop, &timer->grave, timer, NULL);
+	bury(timer->loop, &timer->grave, NULL);
 }
 
 /* ---- fds and signals ---- */
@@ -335,7 +328,7 @@ void loop_unwatch(struct loop_watch *watch)
 	if (!watch)
 		return;
 	(void)event_del(watch->event);
-	bury(watch->loop, &watch->grave, watch, watch->event);
+	bury(watch->loop, &watch->grave, watch->event);
 }
 
 /* ---- deferred tasks ---- */

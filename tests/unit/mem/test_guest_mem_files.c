@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT
+ * test_guest_mem_files.c - guest memory in files, as a VMM hands it over
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "mem/guest_mem.h"
+
+#define RW (GUEST_MEM_READ | GUEST_MEM_WRITE)
+
+static struct guest_mem *mem;
+static uint8_t bytes[65536];
+
+static int begin(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7 + i / 256);
+	mem = guest_mem_create();
+	return mem ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	guest_mem_destroy(mem);
+	return 0;
+}
+
+/* A file of @size bytes with the content of @bytes. */
+static int file_of(size_t size)
+{
+	int fd = memfd_create("guest", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, size), size);
+	return fd;
+}
+
+static int read_at(uint64_t iova, size_t len)
+{
+	uint8_t buf[4096];
+
+	return guest_mem_read(mem, iova, buf, len);
+}
+
+/* Reads [@iova, +@len) and compares with @bytes from @at on. */
+static void expect_bytes(uint64_t iova, size_t at, size_t len)
+{
+	uint8_t buf[65536];
+
+	memset(buf, 0xee, sizeof(buf));
+	assert_int_equal(guest_mem_read(mem, iova, buf, len), 0);
+	assert_memory_equal(buf, bytes + at, len);
+	if (len < sizeof(buf))
+		assert_int_equal(buf[len], 0xee);
+}
+
+static void test_file(void **state)
+{
+	int fd = file_of(65536), copy = dup(fd);
+	uint8_t back[4] = {0};
+
+	(void)state;
+	assert_int_equal(guest_mem_map(mem, 0x100000, 8192, fd, 4096, RW), 0);
+	close(fd); /* borrowed for the call only */
+	expect_bytes(0x100000, 4096, 8192);
+	assert_int_equal(guest_mem_write(mem, 0x101ffe, "xy", 2), 0);
+	assert_int_equal(pread(copy, back, 2, 12286), 2);
+	assert_memory_equal(back, "xy", 2);
+	assert_int_equal(pwrite(copy, "zzzz", 4, 5000), 4);
+	assert_int_equal(guest_mem_read(mem, 0x100000 + 5000 - 4096, back, 4), 0);
+	assert_memory_equal(back, "zzzz", 4);
+	close(copy);
+}
+
+static void test_file_unaligned(void **state)
+{
+	static const struct {
+		uint64_t iova, size, offset;
+	} map[] = {{0x10001, 1, 1},         {0x20000, 3, 4095},  {0x30123, 5000, 123},
+		   {0x40000, 8191, 4097},   {0x50fff, 2, 8191},  {0x60000, 4096, 2048},
+		   {0x70000, 12288, 12288}, {0x80000, 65535, 0}, {0x90000, 1, 65535}};
+	int fd = file_of(65536);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
+		assert_int_equal(guest_mem_map(mem, map[i].iova, map[i].size, fd,
+					       map[i].offset, GUEST_MEM_READ),
+				 0);
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++) {
+		expect_bytes(map[i].iova, map[i].offset, map[i].size);
+		assert_int_equal(read_at(map[i].iova - 1, 1), -EFAULT);
+		if (map[i].iova != 0x80000)
+			assert_int_equal(read_at(map[i].iova + map[i].size, 1), -EFAULT);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
+		assert_int_equal(guest_mem_unmap(mem, map[i].iova, map[i].size), 0);
+	close(fd);
+}
+
+static void test_file_protections(void **state)
+{
+	int fd = file_of(4096), readonly;
+	char name[64];
+
+	(void)state;
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	readonly = open(name, O_RDONLY);
+	assert_true(readonly >= 0);
+	assert_int_equal(guest_mem_map(mem, 0x1000, 4096, readonly, 0, GUEST_MEM_READ),
+			 0);
+	expect_bytes(0x1000, 0, 4096);
+	assert_int_equal(guest_mem_write(mem, 0x1000, "a", 1), -EFAULT);
+	/* may be written, but the file says no: known and unreachable */
+	assert_int_equal(guest_mem_map(mem, 0x2000, 4096, readonly, 0, RW), -EACCES);
+	assert_int_equal(guest_mem_count(mem), 2);
+	assert_int_equal(read_at(0x2000, 1), -EFAULT);
+	assert_int_equal(guest_mem_map(mem, 0x2800, 16, fd, 0, RW), -EEXIST);
+	/* the same file, opened for writing: now it works */
+	assert_int_equal(guest_mem_map(mem, 0x2000, 4096, fd, 0, RW), 0);
+	assert_int_equal(guest_mem_count(mem), 2);
+	expect_bytes(0x2000, 0, 4096);
+	/* a range that is only written must be mapped readable as well */
+	assert_int_equal(guest_mem_map(mem, 0x3000, 4096, fd, 0, GUEST_MEM_WRITE), 0);
+	assert_int_equal(guest_mem_write(mem, 0x3000, "abc", 3), 0);
+	assert_int_equal(guest_mem_store_le32(mem, 0x3010, 1), 0);
+	close(readonly);
+	close(fd);
+}
+
+static void test_unreachable(void **state)
+{
+	uint32_t value;
+	struct iovec iov;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(guest_mem_map(mem, 0x1000, 0x1000, -1, 0, RW), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(guest_mem_map(mem, 0x2000, 0x1000, pair[0], 0, RW), -ENODEV);
+	close(pair[0]);
+	close(pair[1]);
+	assert_int_equal(guest_mem_map(mem, 0x3000, 0x1000, pair[0], 0, RW), -EBADF);
+	assert_int_equal(guest_mem_count(mem), 3);
+	for (uint64_t iova = 0x1000; iova < 0x4000; iova += 0x1000) {
+		assert_int_equal(read_at(iova, 1), -EFAULT);
+		assert_int_equal(guest_mem_write(mem, iova, "a", 1), -EFAULT);
+		assert_int_equal(guest_mem_load_le32(mem, iova, &value), -EFAULT);
+		assert_int_equal(guest_mem_store_le32(mem, iova, 0), -EFAULT);
+		assert_false(guest_mem_check(mem, iova, 1, 0));
+		assert_int_equal(guest_mem_iov(mem, iova, 1, 0, &iov, 1), -EFAULT);
+		assert_int_equal(guest_mem_unmap(mem, iova, 0x1000), 0);
+	}
+}
+
+/* Offsets that leave what a file can be. */
+static void test_file_offset_absurd(void **state)
+{
+	static const uint64_t offsets[] = {UINT64_MAX, UINT64_MAX - 4095, INT64_MAX,
+					   INT64_MAX - 4096, UINT64_C(1) << 63};
+	int fd = file_of(4096);
+
+	(void)state;
+	for (uint64_t i = 0; i < ARRAY_SIZE(offsets); i++) {
+		assert_int_equal(guest_mem_map(mem, i << 20, 8192, fd, offsets[i], RW),
+				 -EOVERFLOW);
+		assert_int_equal(read_at(i << 20, 1), -EFAULT);
+	}
+	/* more address space than there is: every range known, some unreachable */
+	for (uint64_t i = 16; i < 64; i++) {
+		int r = guest_mem_map(mem, i << 43, GUEST_MEM_SIZE_MAX, fd, 0, RW);
+
+		assert_true(r == 0 || r == -ENOMEM);
+	}
+	assert_int_equal(guest_mem_count(mem), ARRAY_SIZE(offsets) + 48);
+	assert_int_equal(read_at(16ull << 43, 1), 0);
+	close(fd);
+}
+
+/* A file of large pages, mapped at *@ret_map, or -1 where the host has none. */
+static int huge_file(uint8_t **ret_map, size_t size)
+{
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+
+	*ret_map = MAP_FAILED;
+	if (fd >= 0 && ftruncate(fd, (off_t)size) == 0)
+		*ret_map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (*ret_map != MAP_FAILED)
+		return fd;
+	print_message("# no large pages on this host, not tested\n");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* Large pages can be mapped from their own beginning only. */
+static void test_hugetlb(void **state)
+{
+	uint8_t *map;
+	int fd = huge_file(&map, 4 << 20);
+
+	(void)state;
+	if (fd < 0)
+		return;
+	map[0xc0000] = 0x5a;
+	assert_int_equal(guest_mem_map(mem, 0xc0000, 0x300000, fd, 0xc0000, RW), 0);
+	assert_int_equal(guest_mem_write(mem, 0xc0001, "b", 1), 0);
+	assert_int_equal(map[0xc0001], 'b');
+	munmap(map, 4 << 20);
+	assert_int_equal(guest_mem_unmap(mem, 0xc0000, 0x300000), 0);
+	close(fd);
+}
+
+static unsigned long lines_of_maps(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long lines = 0;
+	int c;
+
+	while ((c = fgetc(maps)) != EOF)
+		lines += c == '\n';
+	fclose(maps);
+	return lines;
+}
+
+/* Unmapped means unmapped, at once; a core dump holds no guest memory. */
+static void test_mappings_go(void **state)
+{
+	int fd = file_of(65536);
+	unsigned long before = lines_of_maps();
+
+	(void)state;
+	for (uint64_t i = 0; i < 100; i++)
+		assert_int_equal(guest_mem_map(mem, i << 20, 100, fd, 100, RW), 0);
+	assert_in_range(lines_of_maps(), before + 100, before + 110);
+	for (uint64_t i = 0; i < 50; i++)
+		assert_int_equal(guest_mem_unmap(mem, i << 20, 100), 0);
+	assert_in_range(lines_of_maps(), before + 50, before + 60);
+	guest_mem_unmap_all(mem);
+	assert_in_range(lines_of_maps(), before, before + 10);
+	close(fd);
+}
+
+#define MEM_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MEM_TEST(test_file),
+		MEM_TEST(test_file_unaligned),
+		MEM_TEST(test_file_protections),
+		MEM_TEST(test_unreachable),
+		MEM_TEST(test_file_offset_absurd),
+		MEM_TEST(test_hugetlb),
+		MEM_TEST(test_mappings_go),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
