@@ -154,7 +154,7 @@ void xhci_dma_fault(struct xhci *xhci, const char *what, uint64_t iova)
 
 	if (xhci->parked || (xhci->usbsts & XHCI_USBSTS_HSE))
 		return;
-	if (none || (unmap_ns != 0 && now_ns - unmap_ns < PARK_NS)) {
+	if (none || (unmap_ns != 0 && now_ns < unmap_ns + PARK_NS)) {
 		log_limited(LOG_LEVEL_DEBUG, "%s at 0x%llx: memory is away, waiting", what,
 			    (unsigned long long)iova);
 		xhci->parked = true;
