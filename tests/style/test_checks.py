@@ -1,0 +1,168 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The style checks reject what they are there for: each gets a small tree that is right, then one with one thing wrong."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[1]
+
+HEADER = """/* SPDX-License-Identifier: MIT
+ * ring.h - a header
+ */
+#ifndef XHCI_RING_H
+#define XHCI_RING_H
+
+#include <stdint.h>
+
+#include "usbdev/usbdev.h"
+
+uint32_t xhci_ring_size(void);
+
+#endif /* XHCI_RING_H */
+"""
+
+BOUNDARY = """/* SPDX-License-Identifier: MIT
+ * usbdev.h - a header
+ */
+#ifndef USBDEV_USBDEV_H
+#define USBDEV_USBDEV_H
+
+#endif /* USBDEV_USBDEV_H */
+"""
+
+SOURCE = """/* SPDX-License-Identifier: MIT
+ * ring.c - a source
+ */
+#include "xhci/ring.h"
+
+uint32_t xhci_ring_size(void)
+{
+	return 16;
+}
+"""
+
+TREE = {
+    "src/xhci/ring.h": HEADER,
+    "src/xhci/ring.c": SOURCE,
+    "src/usbdev/usbdev.h": BOUNDARY,
+    "tests/README.md": "Words.\n",
+}
+
+
+class Checks(unittest.TestCase):
+    def run_check(self, check, changed, *arguments):
+        """The exit status of the check in TREE with the CHANGED files, and what it says."""
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder) / "tree"
+            for name, text in {**TREE, **changed}.items():
+                path = root / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            for name in (".clang-format", ".clang-tidy"):
+                (root / name).write_bytes((PROJECT / name).read_bytes())
+            build = root / "build"
+            build.mkdir()
+            commands = [{"directory": str(build), "file": f"../{name}", "command": f"cc -I../src -c ../{name}"}
+                        for name in {**TREE, **changed} if name.endswith(".c")]
+            (build / "compile_commands.json").write_text(json.dumps(commands), encoding="utf-8")
+            result = subprocess.run([sys.executable, HERE / f"check_{check}.py", "--root", root, *arguments],
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if result.returncode == 77:
+            self.skipTest(result.stdout)
+        return result.returncode, result.stdout
+
+    def accepts(self, check, changed=None):
+        status, text = self.run_check(check, changed or {})
+        self.assertEqual(status, 0, text)
+        return text
+
+    def rejects(self, check, changed, words):
+        status, text = self.run_check(check, changed)
+        self.assertEqual(status, 1, text)
+        self.assertIn(words, text)
+
+    def include(self, name, header, words):
+        self.rejects("layers", {name: f"#include {header}\n"}, words)
+
+    def test_right_tree(self):
+        for check in ("layers", "headers", "format", "tidy", "text", "sizes"):
+            with self.subTest(check):
+                self.accepts(check)
+
+    def test_empty_tree_is_no_success(self):
+        status, text = self.run_check("layers", {}, "--root", "/nonexistent")
+        self.assertEqual(status, 1, text)
+
+    def test_layers(self):
+        self.include("src/xhci/port.c", '"vuser/server.h"', "xhci must not know vuser")
+        self.include("src/xhci/port.c", '"usbdev/emulated.h"', "xhci must not know usbdev")
+        self.include("src/usbdev/stick/stick.c", '"xhci/xhci.h"', "usbdev must not know xhci")
+        self.include("src/usbdev/stick/stick.c", '"mem/guest_mem.h"', "usbdev must not know mem")
+        self.include("src/usbdev/stick/stick.c", '"usbdev/keyboard/keyboard.h"', "must not know usbdev/keyboard")
+        self.include("src/usbdev/usbdev.c", '"usbdev/stick/stick.h"', "must not know usbdev/stick")
+        self.include("src/util/log.c", '"mem/guest_mem.h"', "util must not know mem")
+        self.include("src/vuser/dma.c", '"pci/function.h"', "vuser must not know pci")
+        self.include("src/daemon/vm.c", '"xhci/xhci_priv.h"', "private")
+        self.include("src/daemon/vm.c", '"server.h"', "layer/file.h")
+        self.include("src/daemon/vm.c", "<vuser/server.h>", "in quotes")
+        self.include("src/daemon/vm.c", '"tests/lib/vmm.h"', "tests is no layer")
+        self.include("src/daemon/vm.c", '"mem/../xhci/xhci.h"', "starts at src/")
+        self.include("src/extra/file.c", '"util/log.h"', "extra is no layer")
+
+    def test_only_one_file_joins_layers(self):
+        both = '#include "pci/function.h"\n#include "xhci/xhci.h"\n'
+        self.rejects("layers", {"src/daemon/main.c": both}, "knows pci and xhci")
+        self.accepts("layers", {"src/daemon/vm.c": both})
+
+    def test_layers_accept_what_is_allowed(self):
+        self.accepts("layers", {
+            "src/vuser/dma.c": '#include "mem/guest_mem.h"\n#include "util/log.h"\n',
+            "src/usbdev/stick/bot.c": '#include "usbdev/emulated.h"\n#include "usbdev/stick/stick_priv.h"\n',
+            "src/daemon/options.c": '#include "xhci/xhci.h"\n',
+            "tests/unit/xhci/test_port.c": '#include "xhci/xhci_priv.h"\n#include "vuser/server.h"\n',
+        })
+
+    def test_headers(self):
+        self.rejects("headers", {"src/xhci/ring.h": HEADER.replace("#include <stdint.h>\n", "")}, "does not compile")
+        self.rejects("headers", {"src/xhci/ring.h": HEADER.replace("XHCI_RING_H", "RING_H")}, "the guard is not XHCI")
+        self.rejects("headers", {"src/xhci/ring.h": HEADER.replace("uint32_t", "struct a { int b; };\nuint32_t")
+                                 .replace("#ifndef XHCI_RING_H\n#define XHCI_RING_H\n", "")
+                                 .replace("#endif /* XHCI_RING_H */\n", "")}, "does not compile")
+
+    def test_format(self):
+        self.rejects("format", {"src/xhci/ring.c": SOURCE.replace("\treturn", "    return")}, "not formatted")
+        self.rejects("format", {"tests/lib/a.c": "int  a;\n"}, "not formatted")
+
+    def test_tidy(self):
+        wrong = SOURCE.replace("return 16;", "uint32_t *p = 0;\n\n\treturn *p;")
+        self.rejects("tidy", {"src/xhci/ring.c": wrong}, "NullDereference")
+
+    def test_text(self):
+        for planted, words in (
+                ("/* TO" "DO: later */\n", "a mark for later"),
+                ("/* see /wo" "rk/notes.txt */\n", "a path of one machine"),
+                ("/* from deb" ".debian.org */\n", "package mirror"),
+                ("/* from apt.some" ".internal */\n", "package mirror"),
+                ("int a; \n", "white space"),
+                ("int a;", "no end"),
+        ):
+            with self.subTest(words):
+                self.rejects("text", {"src/xhci/ring.c": SOURCE + planted}, words)
+        self.rejects("text", {"src/xhci/ring.c": SOURCE.replace("MIT", "GPL")}, "the licence")
+        self.rejects("text", {"src/xhci/ring.c": SOURCE.replace("ring.c", "rings.c")}, "calls itself rings.c")
+        self.rejects("text", {"scripts/run": "#!/bin/sh\n"}, "has no line SPDX")
+
+    def test_sizes_only_tells(self):
+        text = self.accepts("sizes", {"src/xhci/ring.c": SOURCE.replace("\treturn", "\n" * 70 + "\treturn")})
+        self.assertIn("src/xhci/ring.c:6: xhci_ring_size() has 73 lines", text)
+        self.assertIn("600 lines", self.accepts("sizes", {"src/xhci/ring.c": "\n" * 600}))
+
+
+if __name__ == "__main__":
+    unittest.main()
