@@ -24,7 +24,7 @@
 
 struct guest_mem;
 
-#define GUEST_MEM_MAPS_MAX 8192u /* ranges at one time */
+#define GUEST_MEM_MAPS_MAX 8192u               /* ranges at one time */
 #define GUEST_MEM_SIZE_MAX (UINT64_C(8) << 40) /* bytes of one range */
 
 #define GUEST_MEM_READ  1u /* the device may read it */
@@ -67,12 +67,14 @@ uint64_t guest_mem_last_unmap_ns(const struct guest_mem *mem);
  * Return: 0 or -EFAULT (outside, unreachable, or the wrong direction); on a
  * fault in the middle the part before it may have been copied. */
 MUST_USE int guest_mem_read(struct guest_mem *mem, uint64_t iova, void *buf, size_t len);
-MUST_USE int guest_mem_write(struct guest_mem *mem, uint64_t iova, const void *buf, size_t len);
+MUST_USE int guest_mem_write(struct guest_mem *mem, uint64_t iova, const void *buf,
+			     size_t len);
 
 /* One aligned load, ordered before all later reads (acquire): what the guest
  * wrote before it wrote this word is visible afterwards. @iova multiple of 4.
  * Return: 0 or -EFAULT. */
-MUST_USE int guest_mem_load_le32(struct guest_mem *mem, uint64_t iova, uint32_t *ret_value);
+MUST_USE int guest_mem_load_le32(struct guest_mem *mem, uint64_t iova,
+				 uint32_t *ret_value);
 /* One aligned store, ordered after all earlier writes (release). */
 MUST_USE int guest_mem_store_le32(struct guest_mem *mem, uint64_t iova, uint32_t value);
 
@@ -86,7 +88,7 @@ bool guest_mem_check(struct guest_mem *mem, uint64_t iova, uint64_t len, unsigne
  * within this loop turn only. Return: number of entries of @iov used (may
  * cover less than @len when @iov_max is reached) or -EFAULT.
  */
-MUST_USE int guest_mem_iov(struct guest_mem *mem, uint64_t iova, uint64_t len, unsigned prot,
-			   struct iovec *iov, int iov_max);
+MUST_USE int guest_mem_iov(struct guest_mem *mem, uint64_t iova, uint64_t len,
+			   unsigned prot, struct iovec *iov, int iov_max);
 
 #endif /* MEM_GUEST_MEM_H */
