@@ -55,10 +55,10 @@ enum usbdev_type {
 };
 
 enum usbdev_status {
-	USBDEV_STATUS_OK,        /* done; actual may be less than length (short packet) */
-	USBDEV_STATUS_STALL,     /* the endpoint is halted, or a control request refused */
-	USBDEV_STATUS_ERROR,     /* CRC, timeout, no answer: USB Transaction Error */
-	USBDEV_STATUS_BABBLE,    /* the device sent more than asked for */
+	USBDEV_STATUS_OK,     /* done; actual may be less than length (short packet) */
+	USBDEV_STATUS_STALL,  /* the endpoint is halted, or a control request refused */
+	USBDEV_STATUS_ERROR,  /* CRC, timeout, no answer: USB Transaction Error */
+	USBDEV_STATUS_BABBLE, /* the device sent more than asked for */
 	USBDEV_STATUS_CANCELLED, /* by usbdev_cancel(); actual says how far it got */
 	USBDEV_STATUS_GONE,      /* the device is not there any more */
 	USBDEV_STATUS_MEMORY,    /* the data could not be reached in guest memory */
@@ -110,9 +110,9 @@ struct usbdev_transfer {
 
 static inline bool usbdev_transfer_is_in(const struct usbdev_transfer *transfer)
 {
-	return transfer->type == USBDEV_TYPE_CONTROL ?
-		(transfer->setup.request_type & USBDEV_DIR_IN) != 0 :
-		(transfer->ep_addr & USBDEV_DIR_IN) != 0;
+	return transfer->type == USBDEV_TYPE_CONTROL
+		       ? (transfer->setup.request_type & USBDEV_DIR_IN) != 0
+		       : (transfer->ep_addr & USBDEV_DIR_IN) != 0;
 }
 
 /**
@@ -186,8 +186,8 @@ struct usbdev {
 };
 
 /* For back ends: sets up the common part of a zeroed struct. Return: 0 or -errno. */
-MUST_USE int usbdev_init(struct usbdev *dev, const struct usbdev_ops *ops, struct loop *loop,
-			 enum usbdev_speed speed, const char *label);
+MUST_USE int usbdev_init(struct usbdev *dev, const struct usbdev_ops *ops,
+			 struct loop *loop, enum usbdev_speed speed, const char *label);
 /* For back ends, inside their destroy. in_flight must be 0. */
 void usbdev_finish(struct usbdev *dev);
 
