@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define MUST_USE             __attribute__((warn_unused_result))
-#define PRINTF_LIKE(f, a)    __attribute__((format(printf, f, a)))
-#define ARRAY_SIZE(a)        (sizeof(a) / sizeof((a)[0]))
-#define MIN_OF(a, b)         ((a) < (b) ? (a) : (b))
-#define MAX_OF(a, b)         ((a) > (b) ? (a) : (b))
+#define MUST_USE                      __attribute__((warn_unused_result))
+#define PRINTF_LIKE(f, a)             __attribute__((format(printf, f, a)))
+#define ARRAY_SIZE(a)                 (sizeof(a) / sizeof((a)[0]))
+#define MIN_OF(a, b)                  ((a) < (b) ? (a) : (b))
+#define MAX_OF(a, b)                  ((a) > (b) ? (a) : (b))
 #define CONTAINER_OF(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
 static inline void cleanup_free_p(void *p)
@@ -27,7 +27,7 @@ static inline void cleanup_close_p(const int *fd)
 }
 
 /* free() the pointer at the end of its scope */
-#define _cleanup_free_  __attribute__((cleanup(cleanup_free_p)))
+#define _cleanup_free_ __attribute__((cleanup(cleanup_free_p)))
 /* close() the fd at the end of its scope, if it is not -1 */
 #define _cleanup_close_ __attribute__((cleanup(cleanup_close_p)))
 

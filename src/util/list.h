@@ -52,8 +52,9 @@ static inline struct list *list_first(const struct list *head)
 #define LIST_ENTRY(node, type, member) CONTAINER_OF(node, type, member)
 
 /* @pos may be removed inside the loop; its successor may not. */
-#define LIST_FOREACH_SAFE(pos, tmp, head) \
-	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head); (pos) = (tmp), (tmp) = (pos)->next)
+#define LIST_FOREACH_SAFE(pos, tmp, head)                                \
+	for ((pos) = (head)->next, (tmp) = (pos)->next; (pos) != (head); \
+	     (pos) = (tmp), (tmp) = (pos)->next)
 
 #define LIST_FOREACH(pos, head) \
 	for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)

@@ -31,10 +31,10 @@ bool log_enabled(enum log_level level);
 PRINTF_LIKE(3, 4)
 void log_write(enum log_level level, struct limit *limit, const char *format, ...);
 
-#define log_at(level, ...)                                            \
-	do {                                                          \
-		if (log_enabled(level))                               \
-			log_write(level, NULL, __VA_ARGS__);          \
+#define log_at(level, ...)                                   \
+	do {                                                 \
+		if (log_enabled(level))                      \
+			log_write(level, NULL, __VA_ARGS__); \
 	} while (0)
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_at(LOG_LEVEL_WARN, __VA_ARGS__)
@@ -43,10 +43,10 @@ void log_write(enum log_level level, struct limit *limit, const char *format, ..
 #define log_trace(...) log_at(LOG_LEVEL_TRACE, __VA_ARGS__)
 
 /* For what others can cause: rate-limited per call site. */
-#define log_limited(level, ...)                                       \
-	do {                                                          \
-		static struct limit log_site_limit;                   \
-		if (log_enabled(level))                               \
+#define log_limited(level, ...)                                         \
+	do {                                                            \
+		static struct limit log_site_limit;                     \
+		if (log_enabled(level))                                 \
 			log_write(level, &log_site_limit, __VA_ARGS__); \
 	} while (0)
 

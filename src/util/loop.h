@@ -44,7 +44,8 @@ struct loop_watch *loop_watch_fd(struct loop *loop, int fd, unsigned events,
 /* Changes what is waited for (0 = nothing for now). Return: 0 or -errno. */
 MUST_USE int loop_watch_set(struct loop_watch *watch, unsigned events);
 /* @cb on @signal (SIGTERM...), in the loop. NULL without memory. */
-struct loop_watch *loop_watch_signal(struct loop *loop, int signal, loop_cb *cb, void *ctx);
+struct loop_watch *loop_watch_signal(struct loop *loop, int signal, loop_cb *cb,
+				     void *ctx);
 /* NULL is fine. */
 void loop_unwatch(struct loop_watch *watch);
 
