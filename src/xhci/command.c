@@ -21,7 +21,8 @@ void xhci_commands_reset(struct xhci *xhci)
 	xhci->commands = (struct xhci_commands){.ring = {0, false}};
 }
 
-static struct xhci_endpoint *command_endpoint(struct xhci *xhci, const struct xhci_trb *trb)
+static struct xhci_endpoint *command_endpoint(struct xhci *xhci,
+					      const struct xhci_trb *trb)
 {
 	unsigned slot_id = xhci_trb_slot_id(trb);
 	unsigned dci = xhci_trb_dci(trb);
@@ -83,8 +84,8 @@ static enum xhci_cc endpoint_command(struct xhci *xhci, struct xhci_slot *slot,
 	case XHCI_TRB_TYPE_RESET_ENDPOINT:
 		return xhci_endpoint_reset(ep, (trb->control & XHCI_TRB_TSP) != 0);
 	default: /* Set TR Dequeue Pointer; a Stream ID means nothing without streams */
-		return trb->status >> 16 ? XHCI_CC_TRB_ERROR :
-					   xhci_endpoint_set_dequeue(ep, trb->parameter);
+		return trb->status >> 16 ? XHCI_CC_TRB_ERROR
+					 : xhci_endpoint_set_dequeue(ep, trb->parameter);
 	}
 }
 
@@ -141,7 +142,8 @@ static enum xhci_cc execute(struct xhci *xhci, const struct xhci_trb *trb)
 	}
 }
 
-static int post_completion(struct xhci *xhci, uint64_t trb_iova, enum xhci_cc cc, unsigned slot)
+static int post_completion(struct xhci *xhci, uint64_t trb_iova, enum xhci_cc cc,
+			   unsigned slot)
 {
 	struct xhci_trb event = {
 		.parameter = trb_iova,
@@ -171,10 +173,12 @@ static bool finish_active(struct xhci *xhci)
 	}
 	if (commands->result == XHCI_CC_INVALID)
 		return false;
-	if (post_completion(xhci, commands->trb_iova, commands->result, commands->result_slot) < 0)
+	if (post_completion(xhci, commands->trb_iova, commands->result,
+			    commands->result_slot) < 0)
 		return false;
-	log_debug("command %d slot %u ep %u: completion code %d", xhci_trb_type(&commands->trb),
-		  commands->result_slot, xhci_trb_dci(&commands->trb), commands->result);
+	log_debug("command %d slot %u ep %u: completion code %d",
+		  xhci_trb_type(&commands->trb), commands->result_slot,
+		  xhci_trb_dci(&commands->trb), commands->result);
 	commands->active = false;
 	return true;
 }

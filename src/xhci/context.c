@@ -37,7 +37,8 @@ int xhci_context_read(struct guest_mem *mem, uint64_t iova, struct xhci_context 
 	return 0;
 }
 
-int xhci_context_write(struct guest_mem *mem, uint64_t iova, const struct xhci_context *ctx)
+int xhci_context_write(struct guest_mem *mem, uint64_t iova,
+		       const struct xhci_context *ctx)
 {
 	uint8_t raw[XHCI_CONTEXT_SIZE];
 

@@ -34,8 +34,10 @@ struct xhci_input {
 struct guest_mem;
 
 /* Return: 0 or -EFAULT. */
-MUST_USE int xhci_input_read(struct guest_mem *mem, uint64_t iova, struct xhci_input *input);
-MUST_USE int xhci_context_read(struct guest_mem *mem, uint64_t iova, struct xhci_context *ctx);
+MUST_USE int xhci_input_read(struct guest_mem *mem, uint64_t iova,
+			     struct xhci_input *input);
+MUST_USE int xhci_context_read(struct guest_mem *mem, uint64_t iova,
+			       struct xhci_context *ctx);
 MUST_USE int xhci_context_write(struct guest_mem *mem, uint64_t iova,
 				const struct xhci_context *ctx);
 
@@ -48,7 +50,8 @@ static inline unsigned xhci_slot_context_entries(const struct xhci_context *ctx)
 {
 	return ctx->dw[0] >> 27;
 }
-static inline void xhci_slot_context_set_entries(struct xhci_context *ctx, unsigned entries)
+static inline void xhci_slot_context_set_entries(struct xhci_context *ctx,
+						 unsigned entries)
 {
 	ctx->dw[0] = (ctx->dw[0] & ~(0x1fu << 27)) | (uint32_t)entries << 27;
 }
@@ -57,7 +60,8 @@ static inline unsigned xhci_slot_context_port(const struct xhci_context *ctx)
 	return (ctx->dw[1] >> 16) & 0xff;
 }
 static inline void xhci_slot_context_set_state(struct xhci_context *ctx,
-					       enum xhci_slot_state state, unsigned address)
+					       enum xhci_slot_state state,
+					       unsigned address)
 {
 	ctx->dw[3] = (uint32_t)state << 27 | (address & 0xff);
 }

@@ -64,11 +64,12 @@ static struct xhci_td *first_td(const struct xhci_endpoint *ep)
 	return node ? td_of(node) : NULL;
 }
 
-bool xhci_endpoint_context_ok(const struct xhci_context *ctx, unsigned dci, enum xhci_cc *ret_cc)
+bool xhci_endpoint_context_ok(const struct xhci_context *ctx, unsigned dci,
+			      enum xhci_cc *ret_cc)
 {
 	enum xhci_ep_type type = xhci_ep_context_type(ctx);
-	bool fits = dci == 1 ? type == XHCI_EP_TYPE_CONTROL :
-			       type != XHCI_EP_TYPE_CONTROL &&
+	bool fits = dci == 1 ? type == XHCI_EP_TYPE_CONTROL
+			     : type != XHCI_EP_TYPE_CONTROL &&
 				       type != XHCI_EP_TYPE_INVALID &&
 				       type_is_in(type) == ((dci & 1) != 0);
 
@@ -97,8 +98,8 @@ int xhci_endpoint_enable(struct xhci *xhci, struct xhci_slot *slot, unsigned dci
 	ep->xhci = xhci;
 	ep->slot = slot;
 	ep->dci = dci;
-	ep->ep_addr = dci == 1 ? 0 :
-				 (uint8_t)(dci >> 1 | ((dci & 1) ? USBDEV_DIR_IN : 0));
+	ep->ep_addr =
+		dci == 1 ? 0 : (uint8_t)(dci >> 1 | ((dci & 1) ? USBDEV_DIR_IN : 0));
 	ep->type = xhci_ep_context_type(ctx);
 	ep->state = XHCI_EP_STATE_RUNNING;
 	ep->info = ctx->dw[0] & ~7u;
@@ -182,7 +183,8 @@ static void td_submit(struct xhci_endpoint *ep, struct xhci_td *td)
 	transfer->status = USBDEV_STATUS_OK;
 	transfer->cancelled = false;
 	if (td->bad || !td->is_transfer || !dev) {
-		transfer->status = td->is_transfer ? USBDEV_STATUS_GONE : USBDEV_STATUS_OK;
+		transfer->status =
+			td->is_transfer ? USBDEV_STATUS_GONE : USBDEV_STATUS_OK;
 		td->state = XHCI_TD_STATE_DONE;
 		return;
 	}
@@ -239,8 +241,8 @@ static void rewind_to_first(struct xhci_endpoint *ep)
 		td->state = XHCI_TD_STATE_FETCHED;
 	}
 	ep->ring = td->end;
-	ep->resume = ep->type != XHCI_EP_TYPE_CONTROL && !td->bad && td->moved_bytes > 0 &&
-		     td->moved_bytes < td->length_bytes;
+	ep->resume = ep->type != XHCI_EP_TYPE_CONTROL && !td->bad &&
+		     td->moved_bytes > 0 && td->moved_bytes < td->length_bytes;
 	if (!ep->resume) {
 		ep->ring = td->start;
 		td_forget(ep, td);
@@ -354,7 +356,8 @@ enum xhci_progress xhci_endpoint_run(struct xhci_endpoint *ep)
 	enum xhci_progress progress;
 	bool started = true;
 
-	if (!guest_mem_check(ep->xhci->mem, ep->slot->context_iova + ep->dci * XHCI_CONTEXT_SIZE,
+	if (!guest_mem_check(ep->xhci->mem,
+			     ep->slot->context_iova + ep->dci * XHCI_CONTEXT_SIZE,
 			     XHCI_CONTEXT_SIZE, GUEST_MEM_READ | GUEST_MEM_WRITE)) {
 		xhci_dma_fault(ep->xhci, "endpoint context", ep->slot->context_iova);
 		return XHCI_PROGRESS_BLOCKED;
@@ -430,7 +433,8 @@ void xhci_doorbell(struct xhci *xhci, unsigned slot_id, uint32_t value)
 	if (slot_id > XHCI_SLOTS || dci == 0 || dci > XHCI_DCI_MAX)
 		return;
 	ep = xhci->slots[slot_id].endpoints[dci];
-	if (!ep || (ep->state != XHCI_EP_STATE_RUNNING && ep->state != XHCI_EP_STATE_STOPPED))
+	if (!ep ||
+	    (ep->state != XHCI_EP_STATE_RUNNING && ep->state != XHCI_EP_STATE_STOPPED))
 		return;
 	ep->rung = true;
 	xhci_endpoint_kick(ep);

@@ -57,7 +57,8 @@ struct xhci_endpoint {
 };
 
 /* True if an endpoint of this kind at @dci can be had. @ret_cc: why not. */
-bool xhci_endpoint_context_ok(const struct xhci_context *ctx, unsigned dci, enum xhci_cc *ret_cc);
+bool xhci_endpoint_context_ok(const struct xhci_context *ctx, unsigned dci,
+			      enum xhci_cc *ret_cc);
 
 /* Makes slot->endpoints[@dci] from its context, Running; one that is there is
  * dropped first. Return: 0 or -ENOMEM. */

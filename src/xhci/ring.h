@@ -43,7 +43,7 @@ void xhci_ring_init(struct xhci_ring *ring, uint64_t pointer, bool cycle);
  * Callers count Link TRBs in a row against XHCI_RING_LINKS_MAX.
  * Return: 1 with a TRB, 0 if the guest has queued none, -EFAULT outside memory.
  */
-MUST_USE int xhci_ring_next(struct xhci_ring *ring, struct guest_mem *mem, struct xhci_trb *trb,
-			    uint64_t *trb_iova);
+MUST_USE int xhci_ring_next(struct xhci_ring *ring, struct guest_mem *mem,
+			    struct xhci_trb *trb, uint64_t *trb_iova);
 
 #endif /* XHCI_RING_H */

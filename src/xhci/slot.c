@@ -79,7 +79,8 @@ static void read_context(struct xhci *xhci, struct xhci_slot *slot, unsigned dci
 }
 
 /* Sets the state, here and in the output slot context. */
-static void set_state(struct xhci *xhci, struct xhci_slot *slot, enum xhci_slot_state state)
+static void set_state(struct xhci *xhci, struct xhci_slot *slot,
+		      enum xhci_slot_state state)
 {
 	struct xhci_context ctx;
 
@@ -151,9 +152,11 @@ static enum xhci_cc check_address(struct xhci *xhci, const struct xhci_slot *slo
 	if (slot->state != XHCI_SLOT_STATE_DISABLED &&
 	    (block || slot->state != XHCI_SLOT_STATE_DEFAULT))
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	if ((input->add & (ADD_SLOT | ADD_EP0)) != (ADD_SLOT | ADD_EP0) || input->drop != 0)
+	if ((input->add & (ADD_SLOT | ADD_EP0)) != (ADD_SLOT | ADD_EP0) ||
+	    input->drop != 0)
 		return XHCI_CC_PARAMETER_ERROR;
-	if (!xhci_port(xhci, xhci_slot_context_port(ctx)) || xhci_slot_context_entries(ctx) < 1)
+	if (!xhci_port(xhci, xhci_slot_context_port(ctx)) ||
+	    xhci_slot_context_entries(ctx) < 1)
 		return XHCI_CC_PARAMETER_ERROR;
 	if (!xhci_endpoint_context_ok(&input->contexts[1], 1, &cc))
 		return cc;
@@ -163,12 +166,12 @@ static enum xhci_cc check_address(struct xhci *xhci, const struct xhci_slot *slo
 }
 
 /* 4.6.5 */
-enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot, uint64_t input_iova,
-			       bool block_set_address)
+enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,
+			       uint64_t input_iova, bool block_set_address)
 {
 	uint64_t entry_iova = xhci->dcbaap + UINT64_C(8) * slot->id;
-	enum xhci_slot_state state = block_set_address ? XHCI_SLOT_STATE_DEFAULT :
-							 XHCI_SLOT_STATE_ADDRESSED;
+	enum xhci_slot_state state =
+		block_set_address ? XHCI_SLOT_STATE_DEFAULT : XHCI_SLOT_STATE_ADDRESSED;
 	struct xhci_input input;
 	uint8_t raw[8];
 	enum xhci_cc cc;
@@ -199,7 +202,8 @@ enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot, uint64
 }
 
 /* All endpoints but the default one go (4.6.6 with DC, 4.6.11). */
-static void deconfigure(struct xhci *xhci, struct xhci_slot *slot, enum xhci_slot_state state)
+static void deconfigure(struct xhci *xhci, struct xhci_slot *slot,
+			enum xhci_slot_state state)
 {
 	struct xhci_context ctx;
 
@@ -270,7 +274,8 @@ enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
 		if ((input.drop | input.add) & BIT(dci))
 			drop_endpoint(xhci, slot, dci);
 		if (input.add & BIT(dci)) {
-			if (xhci_endpoint_enable(xhci, slot, dci, &input.contexts[dci]) < 0)
+			if (xhci_endpoint_enable(xhci, slot, dci, &input.contexts[dci]) <
+			    0)
 				return XHCI_CC_RESOURCE_ERROR;
 			write_context(xhci, slot, dci, &input.contexts[dci]);
 			xhci_endpoint_write_context(slot->endpoints[dci]);
@@ -278,12 +283,14 @@ enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
 		any = any || slot->endpoints[dci];
 	}
 	update_slot_context(xhci, slot, &input.contexts[0]);
-	set_state(xhci, slot, any ? XHCI_SLOT_STATE_CONFIGURED : XHCI_SLOT_STATE_ADDRESSED);
+	set_state(xhci, slot,
+		  any ? XHCI_SLOT_STATE_CONFIGURED : XHCI_SLOT_STATE_ADDRESSED);
 	return XHCI_CC_SUCCESS;
 }
 
 /* 4.6.7: exit latency and interrupter of the slot, packet size of endpoint 0 */
-enum xhci_cc xhci_slot_evaluate(struct xhci *xhci, struct xhci_slot *slot, uint64_t input_iova)
+enum xhci_cc xhci_slot_evaluate(struct xhci *xhci, struct xhci_slot *slot,
+				uint64_t input_iova)
 {
 	struct xhci_input input;
 	struct xhci_context ctx;
@@ -298,13 +305,16 @@ enum xhci_cc xhci_slot_evaluate(struct xhci *xhci, struct xhci_slot *slot, uint6
 		return XHCI_CC_PARAMETER_ERROR;
 	if (input.add & ADD_SLOT) {
 		read_context(xhci, slot, 0, &ctx);
-		ctx.dw[1] = (ctx.dw[1] & 0xffff0000u) | (input.contexts[0].dw[1] & 0xffffu);
-		ctx.dw[2] = (ctx.dw[2] & 0x003fffffu) | (input.contexts[0].dw[2] & 0xffc00000u);
+		ctx.dw[1] =
+			(ctx.dw[1] & 0xffff0000u) | (input.contexts[0].dw[1] & 0xffffu);
+		ctx.dw[2] = (ctx.dw[2] & 0x003fffffu) |
+			    (input.contexts[0].dw[2] & 0xffc00000u);
 		write_context(xhci, slot, 0, &ctx);
 	}
 	if (input.add & ADD_EP0) {
 		read_context(xhci, slot, 1, &ctx);
-		ctx.dw[1] = (ctx.dw[1] & 0xffffu) | (input.contexts[1].dw[1] & 0xffff0000u);
+		ctx.dw[1] =
+			(ctx.dw[1] & 0xffffu) | (input.contexts[1].dw[1] & 0xffff0000u);
 		write_context(xhci, slot, 1, &ctx);
 		slot->endpoints[1]->max_packet_bytes = xhci_ep_context_max_packet(&ctx);
 	}

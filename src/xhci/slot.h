@@ -24,11 +24,12 @@ void xhci_slots_device_gone(struct xhci *xhci, struct usbdev *dev);
 
 enum xhci_cc xhci_slot_enable(struct xhci *xhci, unsigned *ret_slot_id);
 enum xhci_cc xhci_slot_disable(struct xhci *xhci, struct xhci_slot *slot);
-enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot, uint64_t input_iova,
-			       bool block_set_address);
+enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,
+			       uint64_t input_iova, bool block_set_address);
 enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
 				 uint64_t input_iova, bool deconfigure);
-enum xhci_cc xhci_slot_evaluate(struct xhci *xhci, struct xhci_slot *slot, uint64_t input_iova);
+enum xhci_cc xhci_slot_evaluate(struct xhci *xhci, struct xhci_slot *slot,
+				uint64_t input_iova);
 enum xhci_cc xhci_slot_reset_device(struct xhci *xhci, struct xhci_slot *slot);
 
 #endif /* XHCI_SLOT_H */

@@ -34,19 +34,19 @@
 #define XHCI_HCC1_AC64      BIT(0)
 
 /* 5.4 operational registers */
-#define XHCI_OP_USBCMD     0x00u
-#define XHCI_OP_USBSTS     0x04u
-#define XHCI_OP_PAGESIZE   0x08u
-#define XHCI_OP_DNCTRL     0x14u
-#define XHCI_OP_CRCR_LO    0x18u
-#define XHCI_OP_CRCR_HI    0x1cu
-#define XHCI_OP_DCBAAP_LO  0x30u
-#define XHCI_OP_DCBAAP_HI  0x34u
-#define XHCI_OP_CONFIG     0x38u
-#define XHCI_PORT_STRIDE   0x10u
-#define XHCI_PORT_PORTSC   0x0u
-#define XHCI_PORT_PORTPMSC 0x4u
-#define XHCI_PORT_PORTLI   0x8u
+#define XHCI_OP_USBCMD      0x00u
+#define XHCI_OP_USBSTS      0x04u
+#define XHCI_OP_PAGESIZE    0x08u
+#define XHCI_OP_DNCTRL      0x14u
+#define XHCI_OP_CRCR_LO     0x18u
+#define XHCI_OP_CRCR_HI     0x1cu
+#define XHCI_OP_DCBAAP_LO   0x30u
+#define XHCI_OP_DCBAAP_HI   0x34u
+#define XHCI_OP_CONFIG      0x38u
+#define XHCI_PORT_STRIDE    0x10u
+#define XHCI_PORT_PORTSC    0x0u
+#define XHCI_PORT_PORTPMSC  0x4u
+#define XHCI_PORT_PORTLI    0x8u
 #define XHCI_PORT_PORTHLPMC 0xcu
 
 #define XHCI_USBCMD_RS    BIT(0)
@@ -207,8 +207,8 @@ enum xhci_cc {
 };
 
 /* 6.2 contexts, 32 bytes each (CSZ = 0) */
-#define XHCI_CONTEXT_SIZE  32u
-#define XHCI_DCI_MAX       31u
+#define XHCI_CONTEXT_SIZE        32u
+#define XHCI_DCI_MAX             31u
 #define XHCI_DEVICE_CONTEXT_SIZE (32u * XHCI_CONTEXT_SIZE)
 #define XHCI_INPUT_CONTEXT_SIZE  (33u * XHCI_CONTEXT_SIZE)
 

@@ -18,9 +18,9 @@
 #include "xhci/endpoint.h"
 #include "xhci/xhci_priv.h"
 
-#define IDT_BYTES_MAX   8u
-#define SETUP_BYTES     8u
-#define TD_BYTES_MAX    0x7fffffffu
+#define IDT_BYTES_MAX 8u
+#define SETUP_BYTES   8u
+#define TD_BYTES_MAX  0x7fffffffu
 
 /* What a control TD expects next. */
 enum control_stage {
@@ -44,7 +44,8 @@ static int td_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t le
 		  struct iovec *iov, int iov_max)
 {
 	struct xhci_td *td = transfer->owner;
-	unsigned prot = usbdev_transfer_is_in(transfer) ? GUEST_MEM_WRITE : GUEST_MEM_READ;
+	unsigned prot =
+		usbdev_transfer_is_in(transfer) ? GUEST_MEM_WRITE : GUEST_MEM_READ;
 	int used = 0;
 
 	if (!td->ep)
@@ -71,8 +72,8 @@ static int td_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t le
 			iov[used].iov_base = (uint8_t *)&trb->parameter + skip;
 			iov[used].iov_len = piece;
 		} else {
-			r = guest_mem_iov(td->xhci->mem, trb->parameter + skip, piece, prot,
-					  iov + used, iov_max - used);
+			r = guest_mem_iov(td->xhci->mem, trb->parameter + skip, piece,
+					  prot, iov + used, iov_max - used);
 			if (r < 0)
 				return r;
 			piece = 0;
@@ -121,7 +122,8 @@ void xhci_td_free(struct xhci_td *td)
 }
 
 /* Return: 0, -EAGAIN over the totals, -E2BIG over the bound of one TD. */
-static int td_append(struct xhci_td *td, const struct xhci_trb *trb, uint64_t iova, bool always)
+static int td_append(struct xhci_td *td, const struct xhci_trb *trb, uint64_t iova,
+		     bool always)
 {
 	if (td->trb_count == td->trb_capacity) {
 		unsigned capacity = td->trb_capacity * 4;
@@ -245,8 +247,8 @@ static void td_restart(struct xhci_td *td)
 }
 
 /* Adds one TRB. Return: 1 the TD is complete, 0 it goes on, -errno as td_append(). */
-static int td_add(struct xhci_td *td, const struct xhci_trb *trb, uint64_t iova, bool control,
-		  bool in, bool always, enum control_stage *stage)
+static int td_add(struct xhci_td *td, const struct xhci_trb *trb, uint64_t iova,
+		  bool control, bool in, bool always, enum control_stage *stage)
 {
 	bool last = !(trb->control & XHCI_TRB_CH);
 	int r = td_append(td, trb, iova, always);
@@ -271,8 +273,8 @@ static int td_add(struct xhci_td *td, const struct xhci_trb *trb, uint64_t iova,
 	return last;
 }
 
-int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, bool control, bool in, bool always,
-		  struct xhci_td **ret_td)
+int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, bool control, bool in,
+		  bool always, struct xhci_td **ret_td)
 {
 	struct xhci_ring next = *ring;
 	enum control_stage stage = CONTROL_STAGE_SETUP;

@@ -92,8 +92,8 @@ struct xhci_td {
  * -EFAULT outside memory; -ELOOP endless Link TRBs; -EAGAIN over a total or no memory:
  * try again when another TD has been freed.
  */
-MUST_USE int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, bool control, bool in,
-			   bool always, struct xhci_td **ret_td);
+MUST_USE int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, bool control,
+			   bool in, bool always, struct xhci_td **ret_td);
 /* Off its list, freed. NULL is fine. Not while submitted. */
 void xhci_td_free(struct xhci_td *td);
 

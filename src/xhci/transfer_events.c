@@ -73,7 +73,8 @@ static bool is_last_stage(const struct xhci_td *td, unsigned index)
 }
 
 /* A Normal or Data TRB. Return: 0 go on, 1 the TD ends here with the error @cc, or -errno. */
-static int post_data_trb(struct xhci_td *td, const struct xhci_td_trb *at, enum xhci_cc cc)
+static int post_data_trb(struct xhci_td *td, const struct xhci_td_trb *at,
+			 enum xhci_cc cc)
 {
 	uint32_t len = xhci_trb_length(&at->trb);
 	uint32_t chunk = MIN_OF(len, td->event_left);
@@ -129,8 +130,8 @@ static int post_trb(struct xhci_td *td, const struct xhci_td_trb *at, enum xhci_
 
 int xhci_td_post_events(struct xhci_td *td, bool *ret_failed)
 {
-	enum xhci_cc cc = td->is_transfer ? cc_of_status(td->transfer.status) :
-					    XHCI_CC_SUCCESS;
+	enum xhci_cc cc =
+		td->is_transfer ? cc_of_status(td->transfer.status) : XHCI_CC_SUCCESS;
 	int r;
 
 	*ret_failed = false;
@@ -163,7 +164,8 @@ int xhci_td_post_partial(struct xhci_td *td)
 		if (xhci_trb_type(&at->trb) == XHCI_TRB_TYPE_SETUP ||
 		    xhci_trb_type(&at->trb) == XHCI_TRB_TYPE_STATUS)
 			break;
-		if (xhci_trb_has_data(&at->trb) && td->event_left < xhci_trb_length(&at->trb))
+		if (xhci_trb_has_data(&at->trb) &&
+		    td->event_left < xhci_trb_length(&at->trb))
 			break;
 		/* a zero-length TRB has not been executed */
 		if (xhci_trb_has_data(&at->trb) && xhci_trb_length(&at->trb) == 0)
@@ -182,8 +184,7 @@ int xhci_td_post_stopped(struct xhci_td *td)
 	struct xhci_td_trb at;
 
 	/* a control transfer waits in its data stage, or else in its status stage */
-	while (index + 1 < td->trb_count &&
-	       !xhci_trb_has_data(&td->trbs[index].trb) &&
+	while (index + 1 < td->trb_count && !xhci_trb_has_data(&td->trbs[index].trb) &&
 	       xhci_trb_type(&td->trbs[index].trb) != XHCI_TRB_TYPE_STATUS)
 		index++;
 	at = td->trbs[index];

@@ -18,10 +18,11 @@
 /* Endpoints served in one run. */
 #define ENDPOINTS_PER_RUN 64u
 
-#define UFRAME_NS        125000u
+#define UFRAME_NS         125000u
 #define MFINDEX_PERIOD_NS (UINT64_C(16384) * UFRAME_NS)
 
-struct xhci *xhci_create(const struct xhci_env *env, struct guest_mem *mem, unsigned ports)
+struct xhci *xhci_create(const struct xhci_env *env, struct guest_mem *mem,
+			 unsigned ports)
 {
 	struct xhci *xhci = calloc(1, sizeof(*xhci));
 
@@ -66,7 +67,8 @@ bool xhci_can_work(const struct xhci *xhci)
 static void for_each_endpoint(struct xhci *xhci, void (*fn)(struct xhci_endpoint *ep))
 {
 	for (unsigned id = 1; id <= XHCI_SLOTS; id++)
-		for (unsigned dci = 1; dci <= XHCI_DCI_MAX && xhci->slots[id].enabled; dci++)
+		for (unsigned dci = 1; dci <= XHCI_DCI_MAX && xhci->slots[id].enabled;
+		     dci++)
 			if (xhci->slots[id].endpoints[dci])
 				fn(xhci->slots[id].endpoints[dci]);
 }
@@ -83,7 +85,8 @@ static void begin_halt(struct xhci *xhci)
 static bool all_quiet(const struct xhci *xhci)
 {
 	for (unsigned id = 1; id <= XHCI_SLOTS; id++)
-		for (unsigned dci = 1; dci <= XHCI_DCI_MAX && xhci->slots[id].enabled; dci++)
+		for (unsigned dci = 1; dci <= XHCI_DCI_MAX && xhci->slots[id].enabled;
+		     dci++)
 			if (xhci->slots[id].endpoints[dci] &&
 			    !xhci_endpoint_is_quiet(xhci->slots[id].endpoints[dci]))
 				return false;
@@ -94,7 +97,8 @@ void xhci_set_running(struct xhci *xhci, bool run)
 {
 	bool running = (xhci->usbcmd & XHCI_USBCMD_RS) != 0;
 
-	if (run == running || (run && (xhci->usbsts & (XHCI_USBSTS_HSE | XHCI_USBSTS_HCE))))
+	if (run == running ||
+	    (run && (xhci->usbsts & (XHCI_USBSTS_HSE | XHCI_USBSTS_HCE))))
 		return;
 	log_debug("controller %s", run ? "runs" : "halts");
 	if (!run) {
@@ -155,8 +159,8 @@ void xhci_dma_fault(struct xhci *xhci, const char *what, uint64_t iova)
 	if (xhci->parked || (xhci->usbsts & XHCI_USBSTS_HSE))
 		return;
 	if (none || (unmap_ns != 0 && now_ns < unmap_ns + PARK_NS)) {
-		log_limited(LOG_LEVEL_DEBUG, "%s at 0x%llx: memory is away, waiting", what,
-			    (unsigned long long)iova);
+		log_limited(LOG_LEVEL_DEBUG, "%s at 0x%llx: memory is away, waiting",
+			    what, (unsigned long long)iova);
 		xhci->parked = true;
 		xhci->parked_until_ns = none ? 0 : unmap_ns + PARK_NS;
 		xhci->parked_generation = guest_mem_generation(xhci->mem);
@@ -173,7 +177,8 @@ void xhci_dma_fault(struct xhci *xhci, const char *what, uint64_t iova)
 void xhci_controller_error(struct xhci *xhci, const char *why)
 {
 	log_limited(LOG_LEVEL_WARN,
-		    "%s: Host Controller Error, the guest must reset the controller", why);
+		    "%s: Host Controller Error, the guest must reset the controller",
+		    why);
 	xhci->usbsts |= XHCI_USBSTS_HCE;
 	begin_halt(xhci);
 }
@@ -267,8 +272,10 @@ static void run_releases(struct xhci *xhci)
 	struct list *node;
 	struct list *tmp;
 
-	LIST_FOREACH_SAFE(node, tmp, &xhci->releases) {
-		struct xhci_release *release = LIST_ENTRY(node, struct xhci_release, node);
+	LIST_FOREACH_SAFE(node, tmp, &xhci->releases)
+	{
+		struct xhci_release *release =
+			LIST_ENTRY(node, struct xhci_release, node);
 
 		if (release->dev->in_flight > 0 || release->resetting)
 			continue;

@@ -20,12 +20,12 @@ struct guest_mem;
 struct usbdev;
 struct xhci;
 
-#define XHCI_BAR_SIZE_BYTES    0x10000u
-#define XHCI_BAR_MSIX_TABLE    0x8000u /* pages the PCI side may use in the BAR */
-#define XHCI_BAR_MSIX_PBA      0x9000u
-#define XHCI_INTERRUPTERS      8u
-#define XHCI_PORTS_DEFAULT     8u /* of each kind: USB 2 and USB 3 */
-#define XHCI_PORTS_MAX         15u
+#define XHCI_BAR_SIZE_BYTES 0x10000u
+#define XHCI_BAR_MSIX_TABLE 0x8000u /* pages the PCI side may use in the BAR */
+#define XHCI_BAR_MSIX_PBA   0x9000u
+#define XHCI_INTERRUPTERS   8u
+#define XHCI_PORTS_DEFAULT  8u /* of each kind: USB 2 and USB 3 */
+#define XHCI_PORTS_MAX      15u
 
 /**
  * struct xhci_env - what the controller asks of its surroundings
@@ -46,7 +46,8 @@ struct xhci_env {
 
 /* @ports: of each kind, 1..XHCI_PORTS_MAX. @env is copied, @mem borrowed.
  * Returns owned, or NULL without memory. */
-struct xhci *xhci_create(const struct xhci_env *env, struct guest_mem *mem, unsigned ports);
+struct xhci *xhci_create(const struct xhci_env *env, struct guest_mem *mem,
+			 unsigned ports);
 /* Cancels nothing and waits for nothing: all devices must have been detached
  * and xhci_idle() be true. NULL is fine. */
 void xhci_destroy(struct xhci *xhci);
@@ -79,7 +80,8 @@ void xhci_replay_interrupts(struct xhci *xhci);
  * Return: the port's number (1-based), or -ENOSPC no free port, -EBUSY port
  * taken, -EINVAL port of the other kind, speed unknown, -ENOMEM.
  */
-MUST_USE int xhci_attach(struct xhci *xhci, struct usbdev *dev, unsigned port, struct err *err);
+MUST_USE int xhci_attach(struct xhci *xhci, struct usbdev *dev, unsigned port,
+			 struct err *err);
 
 /**
  * xhci_detach() - pull the device out of @port

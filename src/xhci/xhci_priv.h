@@ -32,7 +32,6 @@
 
 struct xhci_endpoint;
 
-
 /**
  * struct xhci_interrupter - registers of one interrupter and its event ring
  * @imod:	IMODI in the low half (250 ns units); IMODC is derived from @fire_at_ns
@@ -149,8 +148,9 @@ struct xhci {
 	uint64_t parked_generation;
 
 	uint32_t usbcmd;
-	uint32_t usbsts; /* the bits that stick: HSE EINT PCD SRE HCE; HCH follows `halted` */
-	bool halted;     /* HCH */
+	uint32_t
+		usbsts; /* the bits that stick: HSE EINT PCD SRE HCE; HCH follows `halted` */
+	bool halted;    /* HCH */
 	uint32_t dnctrl;
 	uint64_t dcbaap;
 	uint32_t config;
@@ -203,7 +203,8 @@ void xhci_doorbell(struct xhci *xhci, unsigned slot_id, uint32_t value);
 /* Power-on and HCRST state. */
 void xhci_interrupter_reset(struct xhci *xhci, unsigned number);
 uint32_t xhci_interrupter_read(struct xhci *xhci, unsigned number, uint32_t reg);
-void xhci_interrupter_write(struct xhci *xhci, unsigned number, uint32_t reg, uint32_t value);
+void xhci_interrupter_write(struct xhci *xhci, unsigned number, uint32_t reg,
+			    uint32_t value);
 /**
  * xhci_event_post() - put @event into the event ring of interrupter @number
  * @event:	without cycle bit
@@ -213,8 +214,8 @@ void xhci_interrupter_write(struct xhci *xhci, unsigned number, uint32_t reg, ui
  * Return: 0; -ENOSPC no room now: keep your state, a later run will come;
  * -EFAULT memory: xhci_dma_fault() was called, keep your state.
  */
-MUST_USE int xhci_event_post(struct xhci *xhci, unsigned number, const struct xhci_trb *event,
-			     bool block);
+MUST_USE int xhci_event_post(struct xhci *xhci, unsigned number,
+			     const struct xhci_trb *event, bool block);
 /* Raises the interrupts that are due, at the end of a run. */
 void xhci_interrupters_update(struct xhci *xhci);
 /* When the next moderated interrupt is due, 0 = none waits. */
