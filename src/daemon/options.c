@@ -72,7 +72,7 @@ void options_print_help(FILE *file)
 		XHCI_PORTS_MAX, XHCI_PORTS_DEFAULT);
 }
 
-/* A decimal number within [@min, @max]. */
+/* A decimal number within [@min, @max]; @max INT_MAX is as good as none. */
 static int parse_number(const char *option, const char *text, long min, long max,
 			long *ret_number, struct err *err)
 {
@@ -81,16 +81,17 @@ static int parse_number(const char *option, const char *text, long min, long max
 
 	errno = 0;
 	number = strtol(text, &end, 10);
-	if (errno || end == text || *end != '\0' || number < min || number > max) {
-		if (max == INT_MAX)
-			return err_set(err, EINVAL,
-				       "%s %s: a number of at least %ld is needed",
-				       option, text, min);
-		return err_set(err, EINVAL, "%s %s: a number from %ld to %ld is needed",
-			       option, text, min, max);
+	if (!errno && end != text && *end == '\0' && number >= min && number <= max) {
+		*ret_number = number;
+		return 0;
 	}
-	*ret_number = number;
-	return 0;
+	if (max == INT_MAX)
+		(void)err_set(err, EINVAL, "%s %s: a number of at least %ld is needed",
+			      option, text, min);
+	else
+		(void)err_set(err, EINVAL, "%s %s: a number from %ld to %ld is needed",
+			      option, text, min, max);
+	return -EINVAL;
 }
 
 static int take_device(struct options *options, const char *spec, struct err *err)
