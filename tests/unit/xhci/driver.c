@@ -16,15 +16,15 @@ static uint8_t ep_addr_of(unsigned dci)
 
 static void context_put(struct driver *d, unsigned dci, unsigned dword, uint32_t value)
 {
-	put_le32((uint8_t *)guest(d->f, DRIVER_INPUT_IOVA) + (1 + dci) * XHCI_CONTEXT_SIZE +
-			 4 * dword,
+	put_le32((uint8_t *)guest(d->f, DRIVER_INPUT_IOVA) +
+			 (1 + dci) * XHCI_CONTEXT_SIZE + 4 * dword,
 		 value);
 }
 
 uint32_t driver_context(struct driver *d, unsigned dci, unsigned dword)
 {
-	return get_le32((uint8_t *)guest(d->f, DRIVER_OUTPUT_IOVA) + dci * XHCI_CONTEXT_SIZE +
-			4 * dword);
+	return get_le32((uint8_t *)guest(d->f, DRIVER_OUTPUT_IOVA) +
+			dci * XHCI_CONTEXT_SIZE + 4 * dword);
 }
 
 enum xhci_ep_state driver_ep_state(struct driver *d, unsigned dci)
@@ -57,7 +57,8 @@ void driver_input_endpoint(struct driver *d, unsigned dci, enum xhci_ep_type typ
 	ring->index = 0;
 	ring->cycle = true;
 	memset(guest(d->f, ring->iova), 0, 0x1000);
-	context_put(d, dci, 1, (uint32_t)max_packet << 16 | (uint32_t)type << 3 | 3u << 1);
+	context_put(d, dci, 1,
+		    (uint32_t)max_packet << 16 | (uint32_t)type << 3 | 3u << 1);
 	context_put(d, dci, 2, (uint32_t)ring->iova | 1);
 	context_put(d, dci, 3, (uint32_t)(ring->iova >> 32));
 }
@@ -80,7 +81,8 @@ struct driver_result driver_command(struct driver *d, enum xhci_trb_type type,
 	uint64_t iova = driver_command_put(d, parameter, 0,
 					   xhci_trb_type_bits(type) | flags |
 						   d->slot_id << XHCI_TRB_SLOT_SHIFT);
-	struct xhci_trb event = expect_event(d->f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
+	struct xhci_trb event =
+		expect_event(d->f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
 
 	assert_int_equal(event.parameter, iova);
 	return (struct driver_result){
@@ -91,7 +93,8 @@ struct driver_result driver_command(struct driver *d, enum xhci_trb_type type,
 
 enum xhci_cc driver_stop(struct driver *d, unsigned dci)
 {
-	return driver_command(d, XHCI_TRB_TYPE_STOP_ENDPOINT, 0, dci << XHCI_TRB_EP_SHIFT).cc;
+	return driver_command(d, XHCI_TRB_TYPE_STOP_ENDPOINT, 0, dci << XHCI_TRB_EP_SHIFT)
+		.cc;
 }
 
 enum xhci_cc driver_reset_endpoint(struct driver *d, unsigned dci, bool preserve)
@@ -148,7 +151,8 @@ void driver_configure(struct driver *d, struct fixture *f, enum usbdev_speed spe
 	driver_input_endpoint(d, DRIVER_BULK_IN_DCI, XHCI_EP_TYPE_BULK_IN, 1024);
 	driver_input_endpoint(d, DRIVER_INTR_IN_DCI, XHCI_EP_TYPE_INTERRUPT_IN, 8);
 	assert_int_equal(
-		driver_command(d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, DRIVER_INPUT_IOVA, 0).cc,
+		driver_command(d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, DRIVER_INPUT_IOVA, 0)
+			.cc,
 		XHCI_CC_SUCCESS);
 }
 
@@ -163,7 +167,8 @@ uint64_t driver_put(struct driver *d, unsigned dci, uint64_t parameter, uint32_t
 {
 	struct driver_ring *ring = &d->rings[dci];
 	uint64_t iova = ring->iova + ring->index++ * XHCI_TRB_SIZE;
-	struct xhci_trb trb = {parameter, status, control | (ring->cycle ? XHCI_TRB_C : 0)};
+	struct xhci_trb trb = {parameter, status,
+			       control | (ring->cycle ? XHCI_TRB_C : 0)};
 
 	guest_put_trb(d->f, iova, &trb);
 	return iova;
@@ -180,7 +185,8 @@ void driver_control_in(struct driver *d, uint16_t len, uint32_t data_flags)
 {
 	uint64_t setup = UINT64_C(0x0000000001000680) | (uint64_t)len << 48;
 
-	driver_put(d, 1, setup, 8, xhci_trb_type_bits(XHCI_TRB_TYPE_SETUP) | XHCI_TRB_IDT);
+	driver_put(d, 1, setup, 8,
+		   xhci_trb_type_bits(XHCI_TRB_TYPE_SETUP) | XHCI_TRB_IDT);
 	if (len > 0)
 		driver_put(d, 1, DRIVER_DATA_IOVA, len,
 			   xhci_trb_type_bits(XHCI_TRB_TYPE_DATA) | XHCI_TRB_DIR_IN |

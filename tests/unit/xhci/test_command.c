@@ -26,8 +26,8 @@ static void several_commands_on_one_doorbell(void **state)
 
 	driver_start(&d, *state, USBDEV_SPEED_HIGH);
 	for (int i = 0; i < 4; i++)
-		iova[i] = driver_command_put(&d, 0, 0,
-					     xhci_trb_type_bits(XHCI_TRB_TYPE_NOOP_COMMAND));
+		iova[i] = driver_command_put(
+			&d, 0, 0, xhci_trb_type_bits(XHCI_TRB_TYPE_NOOP_COMMAND));
 	for (int i = 0; i < 4; i++) {
 		struct xhci_trb event =
 			expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
@@ -69,7 +69,8 @@ static void abort_ends_a_waiting_command(void **state)
 	driver_ring(&d, OUT);
 	stop = driver_command_put(&d, 0, 0,
 				  xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-					  OUT << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+					  OUT << XHCI_TRB_EP_SHIFT |
+					  1u << XHCI_TRB_SLOT_SHIFT);
 	expect_no_event(d.f);
 	write64(d.f, OPER(CRCR_LO), XHCI_CRCR_CA);
 	event = expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
@@ -93,15 +94,17 @@ static void link_toggles_the_cycle(void **state)
 	guest_put_trb(d.f, FIXTURE_COMMAND_IOVA + 16, &link);
 	guest_put_trb(d.f, FIXTURE_COMMAND_IOVA, &noop); /* cycle 0: the second round */
 	write32(d.f, DOORBELL(0), 0);
-	assert_int_equal(expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT).parameter,
-			 FIXTURE_COMMAND_IOVA);
+	assert_int_equal(
+		expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT).parameter,
+		FIXTURE_COMMAND_IOVA);
 	expect_no_event(d.f);
 	driver_end(&d);
 }
 
 static void every_other_type_is_answered(void **state)
 {
-	static const unsigned types[] = {0, 1, 6 + 0, 18, 19, 20, 22, 24, 31, 32, 47, 48, 63};
+	static const unsigned types[] = {0,  1,  6 + 0, 18, 19, 20, 22,
+					 24, 31, 32,    47, 48, 63};
 	struct driver d;
 
 	driver_start(&d, *state, USBDEV_SPEED_HIGH);
@@ -120,7 +123,8 @@ static void port_bandwidth(void **state)
 	uint8_t *raw = guest(*state, DRIVER_INPUT_IOVA);
 
 	driver_start(&d, *state, USBDEV_SPEED_HIGH);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_GET_PORT_BANDWIDTH, 0), XHCI_CC_SUCCESS);
+	assert_int_equal(simple(&d, XHCI_TRB_TYPE_GET_PORT_BANDWIDTH, 0),
+			 XHCI_CC_SUCCESS);
 	assert_int_equal(raw[0], 0);
 	for (unsigned i = 1; i <= 2 * FIXTURE_PORTS; i++)
 		assert_int_equal(raw[i], 80);
@@ -135,8 +139,10 @@ static void slots_run_out_and_come_back(void **state)
 	driver_start(&d, *state, USBDEV_SPEED_HIGH);
 	write32(d.f, OPER(CONFIG), 3);
 	for (unsigned i = 1; i <= 3; i++)
-		assert_int_equal(driver_command(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0, 0).slot_id, i);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0), XHCI_CC_NO_SLOTS_AVAILABLE);
+		assert_int_equal(
+			driver_command(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0, 0).slot_id, i);
+	assert_int_equal(simple(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0),
+			 XHCI_CC_NO_SLOTS_AVAILABLE);
 	assert_int_equal(simple(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 2), XHCI_CC_SUCCESS);
 	assert_int_equal(driver_command(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0, 0).slot_id, 2);
 	driver_end(&d);
@@ -145,10 +151,10 @@ static void slots_run_out_and_come_back(void **state)
 static void slot_numbers_are_checked(void **state)
 {
 	static const enum xhci_trb_type types[] = {
-		XHCI_TRB_TYPE_DISABLE_SLOT,	  XHCI_TRB_TYPE_ADDRESS_DEVICE,
+		XHCI_TRB_TYPE_DISABLE_SLOT,       XHCI_TRB_TYPE_ADDRESS_DEVICE,
 		XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, XHCI_TRB_TYPE_EVALUATE_CONTEXT,
-		XHCI_TRB_TYPE_RESET_ENDPOINT,	  XHCI_TRB_TYPE_STOP_ENDPOINT,
-		XHCI_TRB_TYPE_SET_TR_DEQUEUE,	  XHCI_TRB_TYPE_RESET_DEVICE,
+		XHCI_TRB_TYPE_RESET_ENDPOINT,     XHCI_TRB_TYPE_STOP_ENDPOINT,
+		XHCI_TRB_TYPE_SET_TR_DEQUEUE,     XHCI_TRB_TYPE_RESET_DEVICE,
 	};
 	struct driver d;
 
@@ -170,8 +176,8 @@ static void address_device_states(void **state)
 	d.slot_id = driver_command(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0, 0).slot_id;
 	driver_input(&d, 0, 3);
 	driver_input_endpoint(&d, 1, XHCI_EP_TYPE_CONTROL, 64);
-	assert_int_equal(driver_command(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, DRIVER_INPUT_IOVA,
-					XHCI_TRB_BSR)
+	assert_int_equal(driver_command(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE,
+					DRIVER_INPUT_IOVA, XHCI_TRB_BSR)
 				 .cc,
 			 XHCI_CC_SUCCESS);
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_DEFAULT);
@@ -182,8 +188,8 @@ static void address_device_states(void **state)
 	driver_ring(&d, 1);
 	driver_complete(&d, 1, USBDEV_STATUS_OK, 8);
 	expect_event(d.f, XHCI_TRB_TYPE_TRANSFER_EVENT);
-	assert_int_equal(driver_command(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, DRIVER_INPUT_IOVA,
-					XHCI_TRB_BSR)
+	assert_int_equal(driver_command(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE,
+					DRIVER_INPUT_IOVA, XHCI_TRB_BSR)
 				 .cc,
 			 XHCI_CC_CONTEXT_STATE_ERROR);
 	assert_int_equal(simple(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 1),
@@ -203,12 +209,12 @@ static void address_device_checks_its_input(void **state)
 
 	driver_start(&d, *state, USBDEV_SPEED_HIGH);
 	d.slot_id = driver_command(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0, 0).slot_id;
-#define REFUSED(expected, ...)                                                            \
-	do {                                                                              \
-		driver_input(&d, 0, 3);                                                   \
-		driver_input_endpoint(&d, 1, XHCI_EP_TYPE_CONTROL, 64);                   \
-		__VA_ARGS__;                                                              \
-		assert_int_equal(simple(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1), expected);  \
+#define REFUSED(expected, ...)                                                           \
+	do {                                                                             \
+		driver_input(&d, 0, 3);                                                  \
+		driver_input_endpoint(&d, 1, XHCI_EP_TYPE_CONTROL, 64);                  \
+		__VA_ARGS__;                                                             \
+		assert_int_equal(simple(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1), expected); \
 	} while (0)
 	REFUSED(XHCI_CC_PARAMETER_ERROR, put_le32(input + 4, 1));
 	REFUSED(XHCI_CC_PARAMETER_ERROR, put_le32(input + 4, 2));
@@ -236,12 +242,13 @@ static void configure_checks_its_input(void **state)
 	driver_start(&d, *state, USBDEV_SPEED_SUPER);
 	driver_address(&d);
 #undef REFUSED
-#define REFUSED(expected, add, ...)                                                          \
-	do {                                                                                 \
-		driver_input(&d, 0, add);                                                    \
-		driver_input_endpoint(&d, OUT, XHCI_EP_TYPE_BULK_OUT, 1024);                 \
-		__VA_ARGS__;                                                                 \
-		assert_int_equal(simple(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 1), expected); \
+#define REFUSED(expected, add, ...)                                               \
+	do {                                                                      \
+		driver_input(&d, 0, add);                                         \
+		driver_input_endpoint(&d, OUT, XHCI_EP_TYPE_BULK_OUT, 1024);      \
+		__VA_ARGS__;                                                      \
+		assert_int_equal(simple(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 1), \
+				 expected);                                       \
 	} while (0)
 	REFUSED(XHCI_CC_PARAMETER_ERROR, BIT(OUT), (void)0);
 	REFUSED(XHCI_CC_PARAMETER_ERROR, 1 | 2 | BIT(OUT), (void)0);
@@ -262,7 +269,8 @@ static void configure_checks_its_input(void **state)
 	/* drop and add at once, as Linux does */
 	REFUSED(XHCI_CC_SUCCESS, 1 | BIT(OUT), put_le32(input, BIT(OUT)));
 	driver_input(&d, BIT(OUT), 1);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(simple(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 1),
+			 XHCI_CC_SUCCESS);
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_ADDRESSED);
 	assert_int_equal(driver_ep_state(&d, OUT), XHCI_EP_STATE_DISABLED);
 	driver_end(&d);
@@ -275,8 +283,9 @@ static void deconfigure_drops_all(void **state)
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
 	driver_normal(&d, OUT, DRIVER_DATA_IOVA, 8, XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
-	assert_int_equal(driver_command(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 0, XHCI_TRB_DC).cc,
-			 XHCI_CC_SUCCESS);
+	assert_int_equal(
+		driver_command(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 0, XHCI_TRB_DC).cc,
+		XHCI_CC_SUCCESS);
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_ADDRESSED);
 	assert_int_equal(driver_ep_state(&d, OUT), XHCI_EP_STATE_DISABLED);
 	assert_int_equal(driver_stop(&d, OUT), XHCI_CC_CONTEXT_STATE_ERROR);
@@ -313,7 +322,8 @@ static void disable_slot_tells_the_context(void **state)
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_DISABLED);
 	write32(d.f, DOORBELL(1), OUT); /* nobody is there: nothing happens */
 	expect_no_event(d.f);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 1), XHCI_CC_SLOT_NOT_ENABLED);
+	assert_int_equal(simple(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 1),
+			 XHCI_CC_SLOT_NOT_ENABLED);
 	driver_end(&d);
 }
 

@@ -7,10 +7,10 @@
 #include "util/bytes.h"
 #include "xhci/endpoint.h"
 
-#define IN   DRIVER_BULK_IN_DCI
-#define OUT  DRIVER_BULK_OUT_DCI
+#define IN     DRIVER_BULK_IN_DCI
+#define OUT    DRIVER_BULK_OUT_DCI
 #define INT_IN DRIVER_INTR_IN_DCI
-#define DATA DRIVER_DATA_IOVA
+#define DATA   DRIVER_DATA_IOVA
 
 static uint64_t context_dequeue(struct driver *d, unsigned dci)
 {
@@ -69,7 +69,8 @@ static void stop_reports_the_td_and_restarts_it(void **state)
 	driver_ring(&d, INT_IN);
 	driver_command_put(&d, 0, 0,
 			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   INT_IN << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+				   INT_IN << XHCI_TRB_EP_SHIFT |
+				   1u << XHCI_TRB_SLOT_SHIFT);
 	driver_expect(&d, INT_IN, trb, XHCI_CC_STOPPED, 8);
 	expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
 	assert_int_equal(driver_ep_state(&d, INT_IN), XHCI_EP_STATE_STOPPED);
@@ -230,7 +231,8 @@ static void halt_takes_later_tds_along(void **state)
 	assert_int_equal(driver_set_dequeue(&d, IN, 0), XHCI_CC_CONTEXT_STATE_ERROR);
 	assert_int_equal(driver_reset_endpoint(&d, IN, false), XHCI_CC_SUCCESS);
 	assert_int_equal(d.fake.last_endpoint_reset, 0x81);
-	assert_int_equal(driver_reset_endpoint(&d, IN, false), XHCI_CC_CONTEXT_STATE_ERROR);
+	assert_int_equal(driver_reset_endpoint(&d, IN, false),
+			 XHCI_CC_CONTEXT_STATE_ERROR);
 	driver_end(&d);
 }
 
@@ -289,7 +291,8 @@ static void hcrst_with_transfers_pending(void **state)
 	assert_int_equal(read32(d.f, OPER(USBCMD)), 0);
 	assert_int_equal(read32(d.f, OPER(USBSTS)) & XHCI_USBSTS_HCH, XHCI_USBSTS_HCH);
 	assert_false(xhci_idle(d.f->xhci));
-	fake_dev_complete(&d.fake, fake_dev_first(&d.fake, 0x82), USBDEV_STATUS_CANCELLED, 0);
+	fake_dev_complete(&d.fake, fake_dev_first(&d.fake, 0x82), USBDEV_STATUS_CANCELLED,
+			  0);
 	run_until_idle(d.f);
 	assert_true(xhci_idle(d.f->xhci));
 	driver_end(&d);

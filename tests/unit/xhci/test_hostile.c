@@ -59,7 +59,8 @@ static void transfer_ring_outside_memory(void **state)
 
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
 	assert_int_equal(driver_stop(&d, OUT), XHCI_CC_SUCCESS);
-	assert_int_equal(driver_set_dequeue(&d, OUT, FIXTURE_NO_IOVA | 1), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_set_dequeue(&d, OUT, FIXTURE_NO_IOVA | 1),
+			 XHCI_CC_SUCCESS);
 	driver_ring(&d, OUT);
 	expect_hse(&d);
 }
@@ -96,7 +97,8 @@ static void memory_that_comes_back_in_time(void **state)
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
 	trb = driver_normal(&d, OUT, DATA, 8, XHCI_TRB_IOC);
 	d.f->now_ns = clock_now_ns();
-	assert_int_equal(guest_mem_unmap(d.f->mem, FIXTURE_LOW_IOVA, FIXTURE_MEM_BYTES), 0);
+	assert_int_equal(guest_mem_unmap(d.f->mem, FIXTURE_LOW_IOVA, FIXTURE_MEM_BYTES),
+			 0);
 	driver_ring(&d, OUT);
 	assert_int_equal(d.fake.submits, 0);
 	assert_int_equal(read32(d.f, OPER(USBSTS)) & XHCI_USBSTS_HSE, 0);
@@ -118,7 +120,8 @@ static void memory_that_stays_away(void **state)
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
 	driver_normal(&d, OUT, DATA, 8, XHCI_TRB_IOC);
 	d.f->now_ns = clock_now_ns();
-	assert_int_equal(guest_mem_unmap(d.f->mem, FIXTURE_LOW_IOVA, FIXTURE_MEM_BYTES), 0);
+	assert_int_equal(guest_mem_unmap(d.f->mem, FIXTURE_LOW_IOVA, FIXTURE_MEM_BYTES),
+			 0);
 	driver_ring(&d, OUT);
 	assert_int_equal(read32(d.f, OPER(USBSTS)) & XHCI_USBSTS_HSE, 0);
 	advance_ns(d.f, 1000000000);
@@ -158,7 +161,8 @@ static void command_links_without_end(void **state)
 	struct driver d;
 
 	driver_start(&d, *state, USBDEV_SPEED_HIGH);
-	driver_command_put(&d, FIXTURE_COMMAND_IOVA, 0, xhci_trb_type_bits(XHCI_TRB_TYPE_LINK));
+	driver_command_put(&d, FIXTURE_COMMAND_IOVA, 0,
+			   xhci_trb_type_bits(XHCI_TRB_TYPE_LINK));
 	run_until_idle(d.f);
 	assert_true(read32(d.f, OPER(USBSTS)) & XHCI_USBSTS_HCE);
 	assert_true(read32(d.f, OPER(USBSTS)) & XHCI_USBSTS_HCH);
@@ -179,7 +183,8 @@ static void td_without_end(void **state)
 	ring = d.rings[OUT].iova;
 	for (int i = 0; i < 255; i++)
 		driver_normal(&d, OUT, DATA, 1, XHCI_TRB_CH);
-	driver_put(&d, OUT, ring, 0, xhci_trb_type_bits(XHCI_TRB_TYPE_LINK) | XHCI_TRB_CH);
+	driver_put(&d, OUT, ring, 0,
+		   xhci_trb_type_bits(XHCI_TRB_TYPE_LINK) | XHCI_TRB_CH);
 	driver_ring(&d, OUT);
 	event = expect_event(d.f, XHCI_TRB_TYPE_TRANSFER_EVENT);
 	assert_int_equal(event.status >> 24, XHCI_CC_TRB_ERROR);
@@ -211,7 +216,8 @@ static void ring_without_end(void **state)
 		struct xhci_trb event;
 
 		assert_true(event_next(d.f, &d.f->events, &event));
-		assert_int_equal(xhci_trb_type(&event), XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
+		assert_int_equal(xhci_trb_type(&event),
+				 XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
 	}
 	write32(d.f, OPER(USBCMD), XHCI_USBCMD_HCRST);
 	driver_end(&d);
@@ -226,7 +232,8 @@ static void data_outside_memory(void **state)
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
 	trb = driver_normal(&d, OUT, FIXTURE_NO_IOVA, 16, XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
-	assert_int_equal(usbdev_transfer_read(driver_held(&d, OUT), 0, &byte, 1), -EFAULT);
+	assert_int_equal(usbdev_transfer_read(driver_held(&d, OUT), 0, &byte, 1),
+			 -EFAULT);
 	driver_complete(&d, OUT, USBDEV_STATUS_MEMORY, 0);
 	driver_expect(&d, OUT, trb, XHCI_CC_DATA_BUFFER_ERROR, 16);
 	assert_int_equal(driver_ep_state(&d, OUT), XHCI_EP_STATE_HALTED);

@@ -65,7 +65,8 @@ static void data_of_a_chained_td_comes_in_order(void **state)
 	driver_normal(&d, OUT, DATA + 0x100, 3, XHCI_TRB_CH);
 	driver_normal(&d, OUT, DATA + 0x900, 3, XHCI_TRB_CH);
 	driver_put(&d, OUT, UINT64_C(0x696867), 3, /* "ghi" */
-		   xhci_trb_type_bits(XHCI_TRB_TYPE_NORMAL) | XHCI_TRB_IDT | XHCI_TRB_IOC);
+		   xhci_trb_type_bits(XHCI_TRB_TYPE_NORMAL) | XHCI_TRB_IDT |
+			   XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
 	assert_int_equal(usbdev_transfer_read(driver_held(&d, OUT), 0, got, 9), 0);
 	assert_memory_equal(got, "abcdefghi", 9);
@@ -170,7 +171,8 @@ static void noop_td_waits_its_turn(void **state)
 
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
 	first = driver_normal(&d, OUT, DATA, 10, XHCI_TRB_IOC);
-	noop = driver_put(&d, OUT, 0, 0, xhci_trb_type_bits(XHCI_TRB_TYPE_NOOP) | XHCI_TRB_IOC);
+	noop = driver_put(&d, OUT, 0, 0,
+			  xhci_trb_type_bits(XHCI_TRB_TYPE_NOOP) | XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
 	expect_no_event(d.f);
 	driver_complete(&d, OUT, USBDEV_STATUS_OK, 10);
@@ -215,8 +217,8 @@ static void interrupter_target_is_honoured(void **state)
 	struct xhci_trb event;
 
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
-	reader = event_ring_setup(d.f, 3, FIXTURE_FREE_IOVA + 0x8000, FIXTURE_FREE_IOVA + 0x9000,
-				  64);
+	reader = event_ring_setup(d.f, 3, FIXTURE_FREE_IOVA + 0x8000,
+				  FIXTURE_FREE_IOVA + 0x9000, 64);
 	driver_put(&d, OUT, DATA, 1 | 3u << 22,
 		   xhci_trb_type_bits(XHCI_TRB_TYPE_NORMAL) | XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
@@ -278,13 +280,17 @@ static void control_data_of_several_trbs(void **state)
 	uint64_t setup = UINT64_C(0x0000000001000680) | (uint64_t)300 << 48;
 
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
-	driver_put(&d, 1, setup, 8, xhci_trb_type_bits(XHCI_TRB_TYPE_SETUP) | XHCI_TRB_IDT);
+	driver_put(&d, 1, setup, 8,
+		   xhci_trb_type_bits(XHCI_TRB_TYPE_SETUP) | XHCI_TRB_IDT);
 	driver_put(&d, 1, DATA, 100,
-		   xhci_trb_type_bits(XHCI_TRB_TYPE_DATA) | XHCI_TRB_DIR_IN | XHCI_TRB_CH);
+		   xhci_trb_type_bits(XHCI_TRB_TYPE_DATA) | XHCI_TRB_DIR_IN |
+			   XHCI_TRB_CH);
 	driver_normal(&d, 1, DATA + 100, 200, XHCI_TRB_CH);
-	driver_put(&d, 1, 0xed, 0, xhci_trb_type_bits(XHCI_TRB_TYPE_EVENT_DATA) | XHCI_TRB_IOC);
+	driver_put(&d, 1, 0xed, 0,
+		   xhci_trb_type_bits(XHCI_TRB_TYPE_EVENT_DATA) | XHCI_TRB_IOC);
 	driver_put(&d, 1, 0, 0, xhci_trb_type_bits(XHCI_TRB_TYPE_STATUS) | XHCI_TRB_CH);
-	driver_put(&d, 1, 0xee, 0, xhci_trb_type_bits(XHCI_TRB_TYPE_EVENT_DATA) | XHCI_TRB_IOC);
+	driver_put(&d, 1, 0xee, 0,
+		   xhci_trb_type_bits(XHCI_TRB_TYPE_EVENT_DATA) | XHCI_TRB_IOC);
 	driver_ring(&d, 1);
 	assert_int_equal(driver_held(&d, 1)->length_bytes, 300);
 	driver_complete(&d, 1, USBDEV_STATUS_OK, 150);
@@ -299,7 +305,8 @@ static void new_setup_abandons_the_old(void **state)
 	uint64_t setup = UINT64_C(0x0000000001000680);
 
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
-	driver_put(&d, 1, setup, 8, xhci_trb_type_bits(XHCI_TRB_TYPE_SETUP) | XHCI_TRB_IDT);
+	driver_put(&d, 1, setup, 8,
+		   xhci_trb_type_bits(XHCI_TRB_TYPE_SETUP) | XHCI_TRB_IDT);
 	driver_control_in(&d, 8, 0);
 	driver_ring(&d, 1);
 	assert_int_equal(d.fake.submits, 1);
@@ -351,7 +358,8 @@ static void statuses_become_completion_codes(void **state)
 		driver_expect(&d, IN, trb, map[i].cc, 1024);
 		assert_int_equal(driver_ep_state(&d, IN), XHCI_EP_STATE_HALTED);
 		assert_int_equal(driver_reset_endpoint(&d, IN, false), XHCI_CC_SUCCESS);
-		assert_int_equal(driver_set_dequeue(&d, IN, trb + 16 + 1), XHCI_CC_SUCCESS);
+		assert_int_equal(driver_set_dequeue(&d, IN, trb + 16 + 1),
+				 XHCI_CC_SUCCESS);
 	}
 	assert_int_equal(d.fake.endpoint_resets, ARRAY_SIZE(map));
 	driver_end(&d);
@@ -365,8 +373,8 @@ static void full_event_ring_loses_nothing(void **state)
 	unsigned full = 0;
 
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
-	reader = event_ring_setup(d.f, 1, FIXTURE_FREE_IOVA + 0x8000, FIXTURE_FREE_IOVA + 0x9000,
-				  16);
+	reader = event_ring_setup(d.f, 1, FIXTURE_FREE_IOVA + 0x8000,
+				  FIXTURE_FREE_IOVA + 0x9000, 16);
 	for (unsigned i = 0; i < 60; i++)
 		driver_put(&d, OUT, DATA, 1 | 1u << 22,
 			   xhci_trb_type_bits(XHCI_TRB_TYPE_NORMAL) | XHCI_TRB_IOC |
@@ -378,7 +386,8 @@ static void full_event_ring_loses_nothing(void **state)
 		struct xhci_trb event;
 
 		while (event_next(d.f, &reader, &event)) {
-			if (xhci_trb_type(&event) == XHCI_TRB_TYPE_HOST_CONTROLLER_EVENT) {
+			if (xhci_trb_type(&event) ==
+			    XHCI_TRB_TYPE_HOST_CONTROLLER_EVENT) {
 				full++;
 				continue;
 			}
