@@ -163,7 +163,7 @@ static bool has_events(const struct xhci_interrupter *intr)
 /* An interrupt is wanted as soon as moderation allows. */
 static bool wants_interrupt(const struct xhci_interrupter *intr)
 {
-	return intr->pending && !intr->ehb && has_events(intr);
+	return intr->pending && !intr->ehb;
 }
 
 static void raise_interrupt(struct xhci *xhci, struct xhci_interrupter *intr)

@@ -411,8 +411,6 @@ int xhci_attach(struct xhci *xhci, struct usbdev *dev, unsigned port_wanted,
 	list_init(&release->node);
 	port->release = release;
 	port->dev = dev;
-	port->resetting = false;
-	port->suspended = false;
 	usbdev_set_events(dev, &port_events, port);
 	/* a disabled USB 3 port sees nothing until the guest lets it look */
 	if (pls_get(port) != XHCI_PLS_DISABLED)

@@ -191,9 +191,14 @@ static void test_full(void **state)
 	assert_int_equal(guest_get_trb(f, SEG_A + 15 * 16).control, 0);
 	assert_event(f, SEG_A, 0, true);
 
+	/* ERDP written, but not moved: the last TRB still stays free */
+	set_erdp(f, SEG_A);
+	assert_int_equal(post(f, 1, 14), -ENOSPC);
+	assert_int_equal(guest_get_trb(f, SEG_A + 15 * 16).control, 0);
+
 	/* all read: goes on behind the error */
 	run_until_idle(f);
-	set_erdp(f, SEG_A + 15 * 16);
+	write32(f, INTR(1, ERDP_LO), (uint32_t)SEG_A + 15 * 16);
 	assert_true(f->kicked);
 	assert_int_equal(post(f, 1, 14), 0);
 	assert_event(f, SEG_A + 15 * 16, 14, true);

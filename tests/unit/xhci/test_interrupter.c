@@ -344,6 +344,9 @@ static void test_bus_master(void **state)
 	xhci_set_bus_master(f->xhci, true);
 	run_until_idle(f);
 	assert_int_equal(f->interrupts[0], 1);
+	xhci_set_bus_master(f->xhci, false);
+	xhci_replay_interrupts(f->xhci);
+	assert_int_equal(f->interrupts[0], 1);
 }
 
 static void test_hcrst(void **state)

@@ -266,6 +266,45 @@ static void test_reset_usb3(void **state)
 	fake_dev_unplug(&fake, f, port);
 }
 
+/* A warm reset may come on top of a hot one, not the other way round; all else that
+ * is written while a reset goes on is ignored. */
+static void test_reset_upon_reset(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_dev fake;
+	unsigned port;
+
+	fixture_start(f);
+	port = plug_enabled(&fake, f, USBDEV_SPEED_SUPER);
+	write_portsc(f, port, XHCI_PORTSC_PR);
+	write_portsc(f, port, XHCI_PORTSC_WPR);
+	write_portsc(f, port, XHCI_PORTSC_PR);
+	write_portsc(f, port, XHCI_PORTSC_PED);
+	write_pls(f, port, XHCI_PLS_DISABLED);
+	assert_int_equal(portsc(f, port), want(XHCI_PORTSC_CCS | XHCI_PORTSC_PR,
+					       XHCI_PLS_HOT_RESET, USBDEV_SPEED_SUPER));
+	assert_int_equal(fake.resets_pending, 1);
+	fake_dev_reset_done(&fake, 0);
+	assert_int_equal(portsc(f, port), want(XHCI_PORTSC_CCS | XHCI_PORTSC_PED |
+						       XHCI_PORTSC_PRC | XHCI_PORTSC_WRC,
+					       XHCI_PLS_U0, USBDEV_SPEED_SUPER));
+	fake_dev_unplug(&fake, f, port);
+}
+
+static void test_disable_empty(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_start(f);
+	write_portsc(f, USB3_PORT, XHCI_PORTSC_PED);
+	assert_int_equal(portsc(f, USB3_PORT),
+			 want(0, XHCI_PLS_DISABLED, USBDEV_SPEED_UNKNOWN));
+	write_pls(f, USB3_PORT, XHCI_PLS_RX_DETECT);
+	assert_int_equal(portsc(f, USB3_PORT),
+			 want(0, XHCI_PLS_RX_DETECT, USBDEV_SPEED_UNKNOWN));
+	expect_no_event(f);
+}
+
 static void test_reset_failed(void **state)
 {
 	struct fixture *f = *state;
@@ -454,6 +493,7 @@ static void test_suspend_usb3(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(ignored); i++) {
 		write_pls(f, port, ignored[i]);
 		assert_int_equal(pls(f, port), XHCI_PLS_U0);
+		expect_no_event(f);
 	}
 	write_pls(f, port, XHCI_PLS_U3);
 	write_pls(f, port, XHCI_PLS_RESUME);
@@ -670,6 +710,10 @@ static void test_power_registers(void **state)
 	assert_int_equal(read32(f, PORT(USB3_PORT, PORTHLPMC)), 0);
 	write32(f, PORT(USB3_PORT, PORTLI), UINT32_MAX);
 	assert_int_equal(read32(f, PORT(USB3_PORT, PORTLI)), 0);
+	write_portsc(f, USB2_PORT, XHCI_PORTSC_WAKES);
+	assert_int_equal(portsc(f, USB2_PORT) & XHCI_PORTSC_WAKES, XHCI_PORTSC_WAKES);
+	write_portsc(f, USB2_PORT, BIT(25));
+	assert_int_equal(portsc(f, USB2_PORT) & XHCI_PORTSC_WAKES, BIT(25));
 	/* PPC 0: power cannot be switched off */
 	write32(f, PORT(USB2_PORT, PORTSC), 0);
 	assert_true(portsc(f, USB2_PORT) & XHCI_PORTSC_PP);
@@ -722,6 +766,8 @@ int main(void)
 		T(test_no_event_for_cleared),
 		T(test_reset_usb2),
 		T(test_reset_usb3),
+		T(test_reset_upon_reset),
+		T(test_disable_empty),
 		T(test_reset_failed),
 		T(test_reset_speed),
 		T(test_reset_empty),
