@@ -30,10 +30,10 @@ wait_for() {
 	done
 }
 
-# wait_disk NAME...: until the disks are there and can be read. The device node comes before the disk's size is known.
+# wait_disk NAME...: until the disks can be read. Node and size come before that.
 wait_disk() {
 	for disk in "$@"; do
-		wait_for "[ \"\$(cat /sys/block/$disk/size 2>/dev/null || echo 0)\" != 0 ] && [ -b /dev/$disk ]"
+		wait_for "[ -b /dev/$disk ] && dd if=/dev/$disk of=/dev/null bs=512 count=1 2>/dev/null"
 	done
 }
 
