@@ -294,7 +294,9 @@ static void schedule_wake(struct xhci *xhci)
 	if (xhci->parked && xhci->parked_until_ns != 0 &&
 	    (at_ns == 0 || xhci->parked_until_ns < at_ns))
 		at_ns = xhci->parked_until_ns;
-	if (xhci->mfindex_wrap_ns != 0 && (at_ns == 0 || xhci->mfindex_wrap_ns < at_ns))
+	/* a wrap that could not be told yet waits for the guest, not for time */
+	if (xhci_can_work(xhci) && xhci->mfindex_wrap_ns > xhci->env.now_ns(xhci->env.ctx) &&
+	    (at_ns == 0 || xhci->mfindex_wrap_ns < at_ns))
 		at_ns = xhci->mfindex_wrap_ns;
 	if (at_ns != xhci->wake_ns)
 		xhci->env.wake_at(xhci->env.ctx, at_ns);
