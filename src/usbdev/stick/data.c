@@ -230,11 +230,13 @@ static enum stick_step move_direct(struct stick *stick, struct usbdev_transfer *
 	return STICK_STEP_MORE;
 }
 
+/* What may be moved in one step. Not cut down to stick->turn_left, which would
+ * leave crumbs: the turn ends after the step that exceeds it. */
 static uint32_t room_in(const struct stick *stick, const struct usbdev_transfer *transfer)
 {
 	uint32_t room = transfer->length_bytes - transfer->actual_bytes;
 
-	return MIN_OF(MIN_OF(room, stick->left_bytes), stick->turn_left);
+	return MIN_OF(MIN_OF(room, stick->left_bytes), STICK_TURN_BYTES);
 }
 
 enum stick_step stick_read_step(struct stick *stick, struct usbdev_transfer *transfer)

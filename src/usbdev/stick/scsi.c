@@ -195,7 +195,7 @@ bool scsi_unmap_range(const struct scsi_disk *disk, unsigned index, uint64_t *re
 		      uint64_t *ret_len)
 {
 	const uint8_t *range =
-		disk->data + UNMAP_HEADER_BYTES + index * UNMAP_RANGE_BYTES;
+		disk->data + UNMAP_HEADER_BYTES + (size_t)index * UNMAP_RANGE_BYTES;
 
 	if (index >= unmap_ranges(disk))
 		return false;
@@ -215,7 +215,7 @@ static bool unmap_params(struct scsi_disk *disk, uint32_t len,
 		return scsi_fail(disk, SCSI_SENSE_LIST_FIELD);
 	for (unsigned i = 0; i < ranges; i++) {
 		const uint8_t *range =
-			disk->data + UNMAP_HEADER_BYTES + i * UNMAP_RANGE_BYTES;
+			disk->data + UNMAP_HEADER_BYTES + (size_t)i * UNMAP_RANGE_BYTES;
 
 		if (!set_range(disk, get_be64(range), get_be32(range + 8), &unused,
 			       &unused))

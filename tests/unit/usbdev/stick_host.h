@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ * stick_host.h - a host for tests of the stick: an image, commands, a worker
+ * that can be held and an image that fails (see the --wrap options in
+ * meson.build)
+ */
+#ifndef TESTS_UNIT_USBDEV_STICK_HOST_H
+#define TESTS_UNIT_USBDEV_STICK_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host.h"
+#include "usbdev/stick/stick_priv.h"
+
+#define STICK_HOST_BLOCKS 8192u /* 4 MiB */
+
+/* The stick under test, its image, and what is in it. */
+struct stick_host {
+	struct host host;
+	struct stick *stick;
+	char path[64];
+	uint8_t *content;
+};
+
+/* What a test makes the image do to the worker. */
+struct stick_faults {
+	int read_error; /* -errno instead */
+	int write_error;
+	int sync_error;
+	uint64_t error_from; /* offsets below still work */
+	unsigned reads;      /* calls by the worker */
+	unsigned writes;
+	unsigned syncs;
+	unsigned writes_at_sync;
+};
+
+extern struct stick_faults stick_faults;
+
+/* An image with numbers in it, configured. @direct: how the page cache is used. */
+void stick_host_init(struct stick_host *sh, enum usbdev_speed speed, bool readonly,
+		     enum image_direct direct);
+void stick_host_finish(struct stick_host *sh);
+
+/* The @nth image call of the worker from now on (1: the next) stops at its
+ * beginning. Only while the worker has nothing to do. */
+void stick_host_hold(unsigned nth);
+/* Waits until it has got there. */
+void stick_host_held(void);
+void stick_host_release(void);
+
+/* The image's bytes now. */
+void stick_host_pread(struct stick_host *sh, void *buf, uint32_t len, uint64_t offset);
+
+/* A CBW: @host_bytes and direction as the host says. */
+void stick_cbw(uint8_t cbw[31], uint32_t tag, uint32_t host_bytes, bool in,
+	       const uint8_t *cdb, unsigned cdb_len);
+void stick_send_cbw(struct stick_host *sh, uint32_t host_bytes, bool in,
+		    const uint8_t *cdb, unsigned cdb_len);
+/* Takes the CSW. Returns bCSWStatus. */
+uint8_t stick_get_csw(struct stick_host *sh, uint32_t *ret_residue);
+/* As a careful driver does it: a stalled data or status phase is cleared. */
+uint8_t stick_command(struct stick_host *sh, const uint8_t *cdb, unsigned cdb_len,
+		      bool in, void *data, uint32_t len, uint32_t *ret_residue);
+/* Key, code and qualifier from REQUEST SENSE. */
+uint32_t stick_sense(struct stick_host *sh);
+void stick_clear_halt(struct stick_host *sh, uint8_t ep_addr);
+bool stick_halted(struct stick_host *sh, uint8_t ep_addr);
+/* Bulk-Only Mass Storage Reset, both halts cleared (BOT 5.3.4). */
+void stick_recover(struct stick_host *sh);
+/* A READ or WRITE (10) CDB. */
+void stick_cdb10(uint8_t cdb[10], uint8_t opcode, uint32_t lba, uint16_t blocks);
+/* A TEST UNIT READY passes. */
+void stick_assert_ready(struct stick_host *sh);
+
+#endif /* TESTS_UNIT_USBDEV_STICK_HOST_H */

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT
+ * test_data.c - the stick's data path: page cache or worker, cancel and reset
+ * in every phase, errors, order
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "stick_host.h"
+#include "util/bytes.h"
+
+#define MIB (1024u * 1024u)
+
+static struct stick_host sh;
+
+static int setup_never(void **state)
+{
+	(void)state;
+	stick_host_init(&sh, USBDEV_SPEED_SUPER, false, IMAGE_DIRECT_NEVER);
+	return 0;
+}
+
+static int setup_plain(void **state)
+{
+	(void)state;
+	stick_host_init(&sh, USBDEV_SPEED_SUPER, false, IMAGE_DIRECT_PLAIN);
+	return 0;
+}
+
+static int setup_nowait(void **state)
+{
+	(void)state;
+	stick_host_init(&sh, USBDEV_SPEED_SUPER, false, IMAGE_DIRECT_NOWAIT);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	stick_host_finish(&sh);
+	return 0;
+}
+
+static void send_rw(uint8_t opcode, uint32_t lba, uint32_t bytes)
+{
+	uint8_t cdb[10];
+
+	stick_cdb10(cdb, opcode, lba, (uint16_t)(bytes / 512));
+	stick_send_cbw(&sh, bytes, opcode == SCSI_READ_10, cdb, 10);
+}
+
+/* READ of @bytes from @lba in transfers of @piece; compared with @expected. */
+static void check_read(uint32_t lba, uint32_t bytes, uint32_t piece,
+		       const uint8_t *expected)
+{
+	uint8_t *got = malloc(bytes);
+	uint32_t at = 0;
+	uint32_t residue;
+
+	send_rw(SCSI_READ_10, lba, bytes);
+	while (at < bytes) {
+		uint32_t n = MIN_OF(piece, bytes - at);
+
+		assert_int_equal(host_in(&sh.host, STICK_EP_IN, got + at, n, NULL), n);
+		at += n;
+	}
+	assert_int_equal(stick_get_csw(&sh, &residue), 0);
+	assert_int_equal(residue, 0);
+	assert_memory_equal(got, expected, bytes);
+	free(got);
+}
+
+static void check_write(uint32_t lba, uint32_t bytes, uint32_t piece, const uint8_t *data)
+{
+	uint8_t *there = malloc(bytes);
+	uint32_t at = 0;
+	uint32_t residue;
+
+	send_rw(SCSI_WRITE_10, lba, bytes);
+	while (at < bytes) {
+		uint32_t n = MIN_OF(piece, bytes - at);
+
+		assert_int_equal(host_out(&sh.host, STICK_EP_OUT, data + at, n, NULL), n);
+		at += n;
+	}
+	assert_int_equal(stick_get_csw(&sh, &residue), 0);
+	assert_int_equal(residue, 0);
+	stick_host_pread(&sh, there, bytes, (uint64_t)lba * 512);
+	assert_memory_equal(there, data, bytes);
+	free(there);
+}
+
+static void test_sizes(void **state)
+{
+	static const uint32_t sizes[] = {512, 4096, 65536, 262144, 262656, MIB, 3 * MIB};
+	static const uint32_t pieces[] = {4 * MIB, MIB, 65536, 4095};
+
+	(void)state;
+	for (unsigned s = 0; s < ARRAY_SIZE(sizes); s++) {
+		for (unsigned p = 0; p < ARRAY_SIZE(pieces); p++) {
+			uint32_t lba = 7 + s * 13 + p;
+
+			check_read(lba, sizes[s], pieces[p], sh.content + lba * 512);
+		}
+	}
+	for (unsigned s = 0; s < ARRAY_SIZE(sizes); s++) {
+		for (unsigned p = 0; p < ARRAY_SIZE(pieces); p++)
+			check_write(3 + s, sizes[s], pieces[p],
+				    sh.content + 1000 * (s + p));
+	}
+}
+
+/* Only what the path says, and it is the path. */
+static void test_plain_needs_no_worker(void **state)
+{
+	(void)state;
+	check_read(0, MIB, MIB, sh.content);
+	check_write(0, MIB, MIB, sh.content + 512);
+	assert_int_equal(stick_faults.reads + stick_faults.writes, 0);
+}
+
+static void test_never_needs_the_worker(void **state)
+{
+	(void)state;
+	check_read(0, MIB, MIB, sh.content);
+	assert_int_equal(stick_faults.reads, MIB / STICK_PIECE_BYTES);
+	check_write(0, MIB, MIB, sh.content + 512);
+	assert_int_equal(stick_faults.writes, MIB / STICK_PIECE_BYTES);
+}
+
+/* One turn of the loop moves a bounded amount. */
+static void test_turns_are_bounded(void **state)
+{
+	struct urb urb;
+	unsigned turns = 0;
+
+	(void)state;
+	send_rw(SCSI_READ_10, 0, 3 * MIB);
+	urb_init(&urb, &sh.host, STICK_EP_IN, 3 * MIB);
+	urb_submit(&urb);
+	for (; !urb.order; turns++) {
+		uint32_t before = urb.transfer.actual_bytes;
+
+		assert_int_equal(loop_turn(sh.host.loop, true), 0);
+		assert_true(urb.transfer.actual_bytes - before <= 2 * STICK_TURN_BYTES);
+	}
+	assert_true(turns >= 2);
+	urb_finish(&urb);
+	assert_int_equal(stick_get_csw(&sh, NULL), 0);
+}
+
+/* A READ is cancelled while the worker reads for it; the data goes to the next
+ * transfer, as it would on a wire. */
+static void test_cancel_read(void **state)
+{
+	struct urb urbs[2];
+
+	(void)state;
+	stick_host_hold(1);
+	send_rw(SCSI_READ_10, 0, 4096);
+	for (unsigned i = 0; i < 2; i++) {
+		urb_init(&urbs[i], &sh.host, STICK_EP_IN, 4096);
+		urb_submit(&urbs[i]);
+	}
+	stick_host_held();
+	urb_cancel(&urbs[0]);
+	urb_wait(&urbs[0]); /* without the worker */
+	assert_int_equal(urbs[0].transfer.status, USBDEV_STATUS_CANCELLED);
+	assert_int_equal(urbs[0].transfer.actual_bytes, 0);
+	urb_finish(&urbs[0]);
+	stick_host_release();
+	urb_wait(&urbs[1]);
+	assert_memory_equal(urbs[1].data, sh.content, 4096);
+	urb_finish(&urbs[1]);
+	assert_int_equal(stick_get_csw(&sh, NULL), 0);
+}
+
+/* Cancelled in its middle: says how far it got. */
+static void test_cancel_read_midway(void **state)
+{
+	struct urb urb;
+
+	(void)state;
+	stick_host_hold(3);
+	send_rw(SCSI_READ_10, 0, STICK_PIECE_BYTES * 4);
+	urb_init(&urb, &sh.host, STICK_EP_IN, STICK_PIECE_BYTES * 4);
+	urb_submit(&urb);
+	while (urb.transfer.actual_bytes < STICK_PIECE_BYTES * 2)
+		assert_int_equal(loop_turn(sh.host.loop, true), 0);
+	stick_host_held();
+	urb_cancel(&urb);
+	urb_wait(&urb);
+	assert_int_equal(urb.transfer.status, USBDEV_STATUS_CANCELLED);
+	assert_int_equal(urb.transfer.actual_bytes, STICK_PIECE_BYTES * 2);
+	assert_memory_equal(urb.data, sh.content, urb.transfer.actual_bytes);
+	urb_finish(&urb);
+	/* the driver gives up; the worker still has the old command */
+	stick_recover(&sh);
+	urb_init(&urb, &sh.host, STICK_EP_OUT, 31);
+	stick_cbw(urb.data, 5, 0, false, (const uint8_t[6]){0}, 6);
+	urb_submit(&urb);
+	host_settle(&sh.host);
+	assert_int_equal(urb.order, 0);
+	stick_host_release();
+	urb_wait(&urb);
+	urb_finish(&urb);
+	uint8_t csw[13];
+
+	assert_int_equal(host_in(&sh.host, STICK_EP_IN, csw, 13, NULL), 13);
+	assert_int_equal(csw[4], 5);
+}
+
+static void cancel_waiting(uint8_t ep_addr, uint32_t len)
+{
+	struct urb urb;
+
+	urb_init(&urb, &sh.host, ep_addr, len);
+	urb_submit(&urb);
+	host_settle(&sh.host);
+	assert_int_equal(urb.order, 0);
+	urb_cancel(&urb);
+	urb_wait(&urb);
+	assert_int_equal(urb.transfer.status, USBDEV_STATUS_CANCELLED);
+	assert_int_equal(urb.transfer.actual_bytes, 0);
+	urb_finish(&urb);
+}
+
+/* Transfers that come before their time and go again leave no trace. */
+static void test_cancel_while_waiting(void **state)
+{
+	(void)state;
+	cancel_waiting(STICK_EP_IN, 13);
+	send_rw(SCSI_WRITE_10, 2, 512);
+	cancel_waiting(STICK_EP_IN, 13);
+	host_out(&sh.host, STICK_EP_OUT, sh.content, 512, NULL);
+	cancel_waiting(STICK_EP_OUT, 31);
+	assert_int_equal(stick_get_csw(&sh, NULL), 0);
+	stick_assert_ready(&sh);
+}
+
+/* While the worker writes, USB reset; then a read that must see the write. */
+static void test_reset_while_writing(void **state)
+{
+	uint8_t *data = malloc(MIB);
+	uint8_t *got = malloc(MIB);
+	struct urb out;
+	struct urb in;
+	uint8_t cdb[10];
+
+	(void)state;
+	memset(data, 0x77, MIB);
+	stick_host_hold(1);
+	send_rw(SCSI_WRITE_10, 0, MIB);
+	urb_init_data(&out, &sh.host, STICK_EP_OUT, data, MIB);
+	urb_submit(&out);
+	stick_host_held();
+	host_settle(&sh.host);
+	assert_int_equal(out.order, 0); /* only two pieces fit */
+	assert_int_equal(out.transfer.actual_bytes, STICK_PIECES * STICK_PIECE_BYTES);
+	host_reset(&sh.host);
+	assert_int_equal(out.transfer.status, USBDEV_STATUS_CANCELLED);
+	urb_finish(&out);
+	host_configure(&sh.host);
+	/* the next command is there, but it waits */
+	urb_init(&out, &sh.host, STICK_EP_OUT, 31);
+	stick_cdb10(cdb, SCSI_READ_10, 0, STICK_PIECE_BYTES / 512);
+	stick_cbw(out.data, 77, STICK_PIECE_BYTES, true, cdb, 10);
+	urb_init(&in, &sh.host, STICK_EP_IN, STICK_PIECE_BYTES);
+	urb_submit(&out);
+	urb_submit(&in);
+	host_settle(&sh.host);
+	assert_int_equal(in.order, 0);
+	stick_host_release();
+	urb_wait(&in);
+	assert_memory_equal(in.data, data, STICK_PIECE_BYTES);
+	urb_finish(&out);
+	urb_finish(&in);
+	assert_int_equal(host_in(&sh.host, STICK_EP_IN, got, 13, NULL), 13);
+	/* the piece that had not begun was taken back */
+	assert_int_equal(stick_faults.writes, 1);
+	free(data);
+	free(got);
+}
+
+static void test_reset_in_each_phase(void **state)
+{
+	static const uint8_t sync[10] = {0x35};
+	struct urb urb;
+
+	(void)state;
+	for (unsigned phase = 0; phase < 4; phase++) {
+		urb_init(&urb, &sh.host, STICK_EP_IN, MIB);
+		if (phase == 0) { /* nothing */
+		} else if (phase == 1) {
+			send_rw(SCSI_READ_10, 0, 4096);
+			host_in(&sh.host, STICK_EP_IN, urb.data, 512, NULL);
+		} else if (phase == 2) {
+			stick_host_hold(1);
+			stick_send_cbw(&sh, 0, false, sync, 10);
+			stick_host_held();
+		} else {
+			stick_send_cbw(&sh, 0, false, (const uint8_t[6]){0}, 6);
+			host_settle(&sh.host); /* a CSW waits */
+		}
+		if (phase == 0 || phase == 2)
+			urb_submit(&urb);
+		host_reset(&sh.host);
+		if (phase == 0 || phase == 2) {
+			assert_int_equal(urb.transfer.status, USBDEV_STATUS_CANCELLED);
+			assert_int_equal(urb.transfer.actual_bytes, 0);
+		}
+		urb_finish(&urb);
+		host_configure(&sh.host);
+		if (phase == 2)
+			stick_host_release();
+		stick_assert_ready(&sh);
+		check_read(9, 8192, 8192, sh.content + 9 * 512);
+	}
+}
+
+/* SYNCHRONIZE CACHE and the CSW come after all writes. */
+static void test_csw_after_the_write(void **state)
+{
+	static const uint8_t write_fua[10] = {0x2a, 0x08, 0, 0, 0, 0, 0, 2, 0};
+	struct urb out;
+	struct urb csw;
+
+	(void)state;
+	stick_send_cbw(&sh, 262144, false, write_fua, 10);
+	stick_host_hold(1);
+	urb_init_data(&out, &sh.host, STICK_EP_OUT, sh.content + 512, 262144);
+	urb_init(&csw, &sh.host, STICK_EP_IN, 13);
+	urb_submit(&out);
+	urb_submit(&csw);
+	stick_host_held();
+	urb_wait(&out);
+	host_settle(&sh.host);
+	assert_int_equal(csw.order, 0);
+	assert_int_equal(stick_faults.syncs, 0);
+	stick_host_release();
+	urb_wait(&csw);
+	assert_int_equal(csw.data[12], 0);
+	assert_int_equal(stick_faults.syncs, 1);
+	assert_int_equal(stick_faults.writes_at_sync, 1);
+	urb_finish(&out);
+	urb_finish(&csw);
+}
+
+static void test_read_error(void **state)
+{
+	uint8_t *buf = malloc(MIB);
+	enum usbdev_status status;
+	uint32_t residue;
+
+	(void)state;
+	stick_faults.read_error = -EIO;
+	stick_faults.error_from = STICK_PIECE_BYTES;
+	send_rw(SCSI_READ_10, 0, MIB);
+	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, MIB, &status),
+			 STICK_PIECE_BYTES);
+	assert_int_equal(status, USBDEV_STATUS_STALL);
+	assert_memory_equal(buf, sh.content, STICK_PIECE_BYTES);
+	stick_clear_halt(&sh, STICK_EP_IN);
+	assert_int_equal(stick_get_csw(&sh, &residue), 1);
+	assert_int_equal(residue, MIB - STICK_PIECE_BYTES);
+	assert_int_equal(stick_sense(&sh), SCSI_SENSE_READ_ERROR);
+	/* a small one is filled up */
+	stick_faults.error_from = 0;
+	send_rw(SCSI_READ_10, 0, 4096);
+	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, 4096, NULL), 4096);
+	assert_int_equal(stick_get_csw(&sh, &residue), 1);
+	assert_int_equal(residue, 4096);
+	free(buf);
+}
+
+static void check_write_error(int error, uint32_t sense)
+{
+	enum usbdev_status status;
+	uint32_t residue;
+
+	stick_faults.write_error = error;
+	stick_faults.error_from = STICK_PIECE_BYTES;
+	send_rw(SCSI_WRITE_10, 0, 3 * MIB);
+	host_out(&sh.host, STICK_EP_OUT, sh.content, 3 * MIB, &status);
+	assert_int_equal(status, USBDEV_STATUS_STALL);
+	stick_clear_halt(&sh, STICK_EP_OUT);
+	assert_int_equal(stick_get_csw(&sh, &residue), 1);
+	assert_int_equal(residue, 3 * MIB - STICK_PIECE_BYTES);
+	assert_int_equal(stick_sense(&sh), sense);
+	/* at the very end, when all has been taken */
+	send_rw(SCSI_WRITE_10, STICK_PIECE_BYTES / 512, 512);
+	assert_int_equal(host_out(&sh.host, STICK_EP_OUT, sh.content, 512, NULL), 512);
+	assert_int_equal(stick_get_csw(&sh, &residue), 1);
+	assert_int_equal(residue, 512);
+	assert_int_equal(stick_sense(&sh), sense);
+	stick_assert_ready(&sh);
+}
+
+static void test_write_error(void **state)
+{
+	(void)state;
+	check_write_error(-EIO, SCSI_SENSE_WRITE_ERROR);
+	check_write_error(-ENOSPC, SCSI_SENSE_NO_SPACE);
+}
+
+static void test_image_cut_short(void **state)
+{
+	uint8_t buf[4096];
+	uint32_t residue;
+
+	(void)state;
+	assert_int_equal(truncate(sh.path, 4096 + 1024), 0);
+	send_rw(SCSI_READ_10, 8, 4096);
+	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, 4096, NULL), 4096);
+	assert_int_equal(stick_get_csw(&sh, &residue), 1);
+	assert_in_range(residue, 4096 - 1024, 4096);
+	assert_int_equal(stick_sense(&sh), SCSI_SENSE_READ_ERROR);
+}
+
+/* NOWAIT: the page cache where it can, and nothing else than that is seen. */
+static void test_cold_file(void **state)
+{
+	(void)state;
+	assert_int_equal(fdatasync(sh.stick->image.fd), 0);
+	assert_int_equal(posix_fadvise(sh.stick->image.fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	check_read(0, 3 * MIB, MIB, sh.content);
+	check_read(0, 3 * MIB, MIB, sh.content);
+}
+
+static void test_unreachable_memory(void **state)
+{
+	static const uint8_t opcodes[] = {SCSI_READ_10, SCSI_WRITE_10};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct urb urb;
+
+		send_rw(opcodes[i], 0, 4096);
+		urb_init(&urb, &sh.host, i == 0 ? STICK_EP_IN : STICK_EP_OUT, 4096);
+		urb.fault = true;
+		urb_submit(&urb);
+		urb_wait(&urb);
+		assert_int_equal(urb.transfer.status, USBDEV_STATUS_MEMORY);
+		urb_finish(&urb);
+		stick_recover(&sh);
+		stick_assert_ready(&sh);
+	}
+	check_read(0, 4096, 4096, sh.content);
+}
+
+/* Destroying while the worker is at it. */
+static void test_destroy_while_busy(void **state)
+{
+	struct urb urb;
+
+	(void)state;
+	send_rw(SCSI_READ_10, 0, MIB);
+	urb_init(&urb, &sh.host, STICK_EP_IN, MIB);
+	urb_submit(&urb);
+	urb_cancel(&urb);
+	urb_wait(&urb);
+	urb_finish(&urb);
+}
+
+int main(void)
+{
+#define NEVER(test)  cmocka_unit_test_setup_teardown(test, setup_never, teardown)
+#define PLAIN(test)  cmocka_unit_test_setup_teardown(test, setup_plain, teardown)
+#define NOWAIT(test) cmocka_unit_test_setup_teardown(test, setup_nowait, teardown)
+	const struct CMUnitTest tests[] = {
+		NEVER(test_sizes),
+		PLAIN(test_sizes),
+		NOWAIT(test_sizes),
+		PLAIN(test_plain_needs_no_worker),
+		NEVER(test_never_needs_the_worker),
+		PLAIN(test_turns_are_bounded),
+		NEVER(test_cancel_read),
+		NEVER(test_cancel_read_midway),
+		PLAIN(test_cancel_while_waiting),
+		NEVER(test_reset_while_writing),
+		PLAIN(test_reset_in_each_phase),
+		NEVER(test_csw_after_the_write),
+		NEVER(test_read_error),
+		NEVER(test_write_error),
+		NEVER(test_image_cut_short),
+		PLAIN(test_image_cut_short),
+		NOWAIT(test_image_cut_short),
+		NOWAIT(test_cold_file),
+		NEVER(test_unreachable_memory),
+		PLAIN(test_unreachable_memory),
+		NEVER(test_destroy_while_busy),
+	};
+
+	return cmocka_run_group_tests_name("data", tests, NULL, NULL);
+}
