@@ -38,8 +38,6 @@ int vuser_handle_dma_map(struct vuser_conn *conn, struct vuser_msg *msg, uint8_t
 	if (map.argsz < sizeof(map) || msg->nfds > 1 ||
 	    (map.flags & ~(VUSER_DMA_FLAG_READ | VUSER_DMA_FLAG_WRITE)))
 		return -EINVAL;
-	if (map.size > GUEST_MEM_SIZE_MAX)
-		return -ENOSPC;
 
 	log_debug("vfio-user: DMA_MAP 0x%" PRIx64 " + 0x%" PRIx64 " flags %u%s", map.iova,
 		  map.size, map.flags, msg->nfds ? "" : ", no fd");

@@ -41,7 +41,7 @@ static void drop_conn(struct vuser_conn *conn)
 	if (was_client) {
 		server->client = NULL;
 		guest_mem_unmap_all(server->mem);
-		log_info("vfio-user: client disconnected");
+		log_limited(LOG_LEVEL_INFO, "vfio-user: client disconnected");
 	}
 	/* with a connected socket this is also the end of the server's use */
 	if (was_client || server->listen_fd < 0)
@@ -114,9 +114,9 @@ void vuser_server_announce(struct vuser_server *server)
 
 	if (getsockopt(server->client->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		cred = (struct ucred){0};
-	log_info("vfio-user: client connected: %s, pid %d, uid %u",
-		 vuser_client_name(server->client->kind), (int)cred.pid,
-		 (unsigned)cred.uid);
+	log_limited(LOG_LEVEL_INFO, "vfio-user: client connected: %s, pid %d, uid %u",
+		    vuser_client_name(server->client->kind), (int)cred.pid,
+		    (unsigned)cred.uid);
 	server->device->client(server->device->ctx, true);
 }
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -109,6 +110,7 @@ static struct served *served_new(void)
 		.regions = {[REGION_BAR0] = {SERVED_BAR0_BYTES, true, true},
 			    [REGION_READ_ONLY] = {8192, true, false},
 			    [REGION_WRITE_ONLY] = {4096, false, true},
+			    [REGION_LARGE] = {SERVED_LARGE_BYTES, true, true},
 			    [REGION_CONFIG] = {SERVED_CONFIG_BYTES, true, true}},
 		.irq_counts = {[IRQ_MSI] = SERVED_MSI, [IRQ_MSIX] = SERVED_MSIX},
 		.ctx = s,
@@ -411,4 +413,66 @@ size_t make_region_write(uint8_t *payload, unsigned region, uint64_t offset,
 	memcpy(payload, &access, sizeof(access));
 	memcpy(payload + sizeof(access), data, count);
 	return sizeof(access) + count;
+}
+
+size_t put_msg(uint8_t *at, unsigned cmd, uint32_t flags, const void *payload, size_t len)
+{
+	struct vuser_header header = {
+		.id = 0x4711,
+		.cmd = (uint16_t)cmd,
+		.size = (uint32_t)(sizeof(header) + len),
+		.flags = flags,
+	};
+
+	memcpy(at, &header, sizeof(header));
+	if (len)
+		memcpy(at + sizeof(header), payload, len);
+	return header.size;
+}
+
+size_t put_info(uint8_t *at)
+{
+	struct vuser_device_info info = {.argsz = sizeof(info)};
+
+	return put_msg(at, VUSER_CMD_DEVICE_GET_INFO, 0, &info, sizeof(info));
+}
+
+size_t put_posted_write(uint8_t *at, uint32_t value)
+{
+	uint8_t payload[32];
+	size_t len = make_region_write(payload, REGION_BAR0, 0, &value, sizeof(value));
+
+	return put_msg(at, VUSER_CMD_REGION_WRITE, VUSER_FLAG_NO_REPLY, payload, len);
+}
+
+int make_memory_page(const char *text)
+{
+	int fd = memfd_create("guest", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, SERVED_PAGE), 0);
+	assert_int_equal(pwrite(fd, text, 4, 0), 4);
+	return fd;
+}
+
+size_t put_map(uint8_t *at, uint64_t iova)
+{
+	struct vuser_dma_map map = {
+		.argsz = 32, .flags = 3, .iova = iova, .size = SERVED_PAGE};
+
+	return put_msg(at, VUSER_CMD_DMA_MAP, 0, &map, sizeof(map));
+}
+
+void send_long(struct served *s, const uint8_t *bytes, size_t len)
+{
+	while (len) {
+		ssize_t n = send(s->client, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0) {
+			bytes += n;
+			len -= (size_t)n;
+		}
+		assert_true(n > 0 || errno == EAGAIN);
+		served_run(s);
+	}
 }

@@ -23,11 +23,19 @@
 
 #define SERVED_BAR0_BYTES   65536u
 #define SERVED_CONFIG_BYTES 4096u
+#define SERVED_LARGE_BYTES  (UINT64_C(1) << 40)
+#define SERVED_PAGE         4096u
 #define SERVED_MSI          8u
 #define SERVED_MSIX         16u
 #define SERVED_WRITES_MAX   4096u
 
-enum { REGION_BAR0 = 0, REGION_READ_ONLY = 2, REGION_WRITE_ONLY = 3, REGION_CONFIG = 7 };
+enum {
+	REGION_BAR0 = 0,
+	REGION_READ_ONLY = 2,
+	REGION_WRITE_ONLY = 3,
+	REGION_LARGE = 4,
+	REGION_CONFIG = 7
+};
 enum { IRQ_INTX, IRQ_MSI, IRQ_MSIX, IRQ_ERR, IRQ_REQ };
 
 /* Who a test client pretends to be. */
@@ -120,5 +128,18 @@ void ask_error(struct served *s, unsigned cmd, const void *payload, size_t len,
 /* Posted or answered register access. */
 size_t make_region_write(uint8_t *payload, unsigned region, uint64_t offset,
 			 const void *data, uint32_t count);
+
+/* Sends all of it, letting the server take what the socket cannot hold. */
+void send_long(struct served *s, const uint8_t *bytes, size_t len);
+
+/* Messages put at @at, to be sent by send_bytes(). Return: their size. */
+size_t put_msg(uint8_t *at, unsigned cmd, uint32_t flags, const void *payload,
+	       size_t len);
+size_t put_info(uint8_t *at);
+size_t put_posted_write(uint8_t *at, uint32_t value);
+size_t put_map(uint8_t *at, uint64_t iova); /* one page */
+
+/* A file of one page that begins with the 4 bytes of @text. Returned owned. */
+int make_memory_page(const char *text);
 
 #endif /* SERVED_H */

@@ -13,59 +13,10 @@
 
 #include "vuser/conn.h"
 
-#define PAGE 4096u
+#define PAGE SERVED_PAGE
 
 static struct reply reply;
 static uint8_t big[2 * VUSER_MSG_MAX];
-
-/* Puts a message at @at, returns its size. */
-static size_t put_msg(uint8_t *at, unsigned cmd, uint32_t flags, const void *payload,
-		      size_t len)
-{
-	struct vuser_header header = {
-		.id = 0x4711,
-		.cmd = (uint16_t)cmd,
-		.size = (uint32_t)(sizeof(header) + len),
-		.flags = flags,
-	};
-
-	memcpy(at, &header, sizeof(header));
-	if (len)
-		memcpy(at + sizeof(header), payload, len);
-	return header.size;
-}
-
-static size_t put_info(uint8_t *at)
-{
-	struct vuser_device_info info = {.argsz = sizeof(info)};
-
-	return put_msg(at, VUSER_CMD_DEVICE_GET_INFO, 0, &info, sizeof(info));
-}
-
-static size_t put_posted_write(uint8_t *at, uint32_t value)
-{
-	uint8_t payload[32];
-	size_t len = make_region_write(payload, REGION_BAR0, 0, &value, sizeof(value));
-
-	return put_msg(at, VUSER_CMD_REGION_WRITE, VUSER_FLAG_NO_REPLY, payload, len);
-}
-
-static int make_memory(const char *text)
-{
-	int fd = memfd_create("guest", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, PAGE), 0);
-	assert_int_equal(pwrite(fd, text, 4, 0), 4);
-	return fd;
-}
-
-static size_t put_map(uint8_t *at, uint64_t iova)
-{
-	struct vuser_dma_map map = {.argsz = 32, .flags = 3, .iova = iova, .size = PAGE};
-
-	return put_msg(at, VUSER_CMD_DMA_MAP, 0, &map, sizeof(map));
-}
 
 static void expect_bytes_at(struct served *s, uint64_t iova, const char *text)
 {
@@ -77,21 +28,6 @@ static void expect_bytes_at(struct served *s, uint64_t iova, const char *text)
 	}
 	assert_int_equal(guest_mem_read(s->mem, iova, found, 4), 0);
 	assert_memory_equal(found, text, 4);
-}
-
-/* Sends all of it, letting the server take what the socket cannot hold. */
-static void send_long(struct served *s, const uint8_t *bytes, size_t len)
-{
-	while (len) {
-		ssize_t n = send(s->client, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n > 0) {
-			bytes += n;
-			len -= (size_t)n;
-		}
-		assert_true(n > 0 || errno == EAGAIN);
-		served_run(s);
-	}
 }
 
 static void byte_by_byte(void **state)
@@ -156,7 +92,8 @@ static void cut_anywhere(void **state)
 static void fds_find_their_message(void **state)
 {
 	struct served *s = *state;
-	int a = make_memory("aaaa"), b = make_memory("bbbb"), c = make_memory("cccc");
+	int a = make_memory_page("aaaa"), b = make_memory_page("bbbb"),
+	    c = make_memory_page("cccc");
 	size_t len;
 
 	len = put_posted_write(big, 1);
@@ -190,7 +127,8 @@ static void fds_find_their_message(void **state)
 static void fds_of_a_split_message(void **state)
 {
 	struct served *s = *state;
-	int a = make_memory("aaaa"), b = make_memory("bbbb"), c = make_memory("cccc");
+	int a = make_memory_page("aaaa"), b = make_memory_page("bbbb"),
+	    c = make_memory_page("cccc");
 	size_t len = put_map(big, 0);
 
 	send_bytes(s->client, big, 16, &a, 1);
@@ -212,6 +150,19 @@ static void fds_of_a_split_message(void **state)
 	expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
 	expect_bytes_at(s, PAGE, "bbbb");
 	expect_bytes_at(s, 2 * PAGE, "cccc");
+
+	/* half a header with fds, then the rest and the next message at once */
+	put_map(big, 3 * PAGE);
+	send_bytes(s->client, big, 7, &a, 1);
+	served_run(s);
+	send_bytes(s->client, big + 7, len - 7, NULL, 0);
+	put_map(big, 4 * PAGE);
+	send_bytes(s->client, big, len, &b, 1);
+	served_run(s);
+	expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
+	expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
+	expect_bytes_at(s, 3 * PAGE, "aaaa");
+	expect_bytes_at(s, 4 * PAGE, "bbbb");
 	close(a);
 	close(b);
 	close(c);
@@ -221,7 +172,7 @@ static void fds_of_a_split_message(void **state)
 static void fds_after_a_full_batch(void **state)
 {
 	struct served *s = *state;
-	int a = make_memory("aaaa");
+	int a = make_memory_page("aaaa");
 	size_t len = 0;
 	unsigned writes = 0;
 
@@ -397,7 +348,7 @@ static void fds_without_end(void **state)
 static void no_fd_left_for_ours(void **state)
 {
 	struct served *s = *state;
-	int a = make_memory("aaaa");
+	int a = make_memory_page("aaaa");
 	struct rlimit limit, low;
 
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -427,121 +378,6 @@ static void half_message_at_the_end(void **state)
 	assert_int_equal(s->nclient_down, 1);
 }
 
-/* The client asks and asks and does not take the answers: what we hold stays
- * bounded, nothing is lost, the order is kept. */
-static void client_does_not_read(void **state)
-{
-	struct served *s = *state;
-	struct vuser_region_access access = {0, REGION_BAR0, SERVED_BAR0_BYTES};
-	unsigned sent = 0;
-
-	for (;;) {
-		size_t len =
-			put_msg(big, VUSER_CMD_REGION_READ, 0, &access, sizeof(access));
-
-		if (send(s->client, big, len, MSG_DONTWAIT | MSG_NOSIGNAL) !=
-		    (ssize_t)len)
-			break;
-		sent++;
-		if (sent % 8 == 0)
-			served_run(s);
-	}
-	served_run(s);
-	/* it stopped long before it had answered all */
-	assert_in_range(s->nreads, 1, sent / 2);
-	assert_int_equal(s->nclient_down, 0);
-	for (unsigned i = 0; i < sent; i++) {
-		size_t got = 0;
-
-		/* a reply is larger than what the socket holds: take it in parts */
-		while (got < 32 + SERVED_BAR0_BYTES) {
-			ssize_t n = recv(s->client, big + got,
-					 32 + SERVED_BAR0_BYTES - got, MSG_DONTWAIT);
-
-			if (n > 0)
-				got += (size_t)n;
-			assert_true(n > 0 || errno == EAGAIN);
-			served_run(s);
-		}
-		memcpy(&reply.header, big, sizeof(reply.header));
-		assert_int_equal(reply.header.size, 32 + SERVED_BAR0_BYTES);
-		assert_int_equal(reply.header.flags, VUSER_FLAG_TYPE_REPLY);
-	}
-	assert_int_equal(s->nreads, sent);
-	expect_alive(s, s->client);
-}
-
-/* ... and then goes away. */
-static void client_goes_without_reading(void **state)
-{
-	struct served *s = *state;
-	struct vuser_region_access access = {0, REGION_BAR0, SERVED_BAR0_BYTES};
-
-	for (unsigned i = 0; i < 50; i++)
-		send_msg(s->client, VUSER_CMD_REGION_READ, 0, &access, sizeof(access));
-	served_run(s);
-	assert_in_range(s->nreads, 1, 49);
-	served_hang_up(s);
-	assert_int_equal(s->nclient_down, 1);
-}
-
-struct seen {
-	struct served *s;
-	unsigned writes_at_first_task;
-};
-
-static void on_deferred(void *ctx)
-{
-	struct seen *seen = ctx;
-
-	if (!seen->writes_at_first_task)
-		seen->writes_at_first_task = seen->s->nwrites;
-}
-
-/* All that can be read is handled before the work that it causes begins. */
-static void work_comes_after_messages(void **state)
-{
-	struct served *s = *state;
-	struct seen seen = {.s = s};
-	struct loop_task task = {.cb = on_deferred, .ctx = &seen};
-	int a = make_memory("aaaa");
-	size_t len;
-
-	s->defer_on_write = &task;
-	for (uint64_t i = 0; i < 20; i++) {
-		len = put_posted_write(big, 1);
-		send_bytes(s->client, big, len, NULL, 0);
-		len = put_map(big, i * PAGE);
-		send_bytes(s->client, big, len, &a, 1);
-	}
-	send_bytes(s->client, big, put_posted_write(big, 1), NULL, 0);
-	assert_int_equal(loop_turn(s->loop, false), 0);
-	assert_int_equal(seen.writes_at_first_task, 21);
-	for (unsigned i = 0; i < 20; i++)
-		expect_reply(s->client, VUSER_CMD_DMA_MAP, 0, NULL);
-	close(a);
-}
-
-/* ... but a client that never stops cannot keep that work off. */
-static void messages_have_their_turn(void **state)
-{
-	struct served *s = *state;
-	struct seen seen = {.s = s};
-	struct loop_task task = {.cb = on_deferred, .ctx = &seen};
-	size_t len = put_posted_write(big, 1);
-	unsigned most = VUSER_RUN_MESSAGES + VUSER_BATCH_BYTES / (unsigned)len + 1;
-	unsigned sent = 0;
-
-	s->defer_on_write = &task;
-	for (; sent < 3 * most; sent++)
-		memcpy(big + sent * len, big, len);
-	send_bytes(s->client, big, sent * len, NULL, 0);
-	assert_int_equal(loop_turn(s->loop, false), 0);
-	assert_in_range(seen.writes_at_first_task, VUSER_RUN_MESSAGES, most);
-	served_run(s);
-	assert_int_equal(s->nwrites, sent);
-}
-
 /* A socket handed over may have been told to send credentials along. */
 static void with_credentials(void **state)
 {
@@ -562,7 +398,7 @@ static void with_credentials(void **state)
 	send_version(s->client, WHO_QEMU);
 	served_run(s);
 	take_reply(s->client, &reply);
-	a = make_memory("aaaa");
+	a = make_memory_page("aaaa");
 	send_bytes(s->client, big, put_posted_write(big, 1), NULL, 0);
 	send_bytes(s->client, big, put_map(big, 0), &a, 1);
 	served_run(s);
@@ -597,10 +433,6 @@ int main(void)
 		TEST(fds_without_end),
 		TEST(no_fd_left_for_ours),
 		TEST(half_message_at_the_end),
-		TEST(client_does_not_read),
-		TEST(client_goes_without_reading),
-		TEST(work_comes_after_messages),
-		TEST(messages_have_their_turn),
 		cmocka_unit_test(with_credentials),
 	};
 

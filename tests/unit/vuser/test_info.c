@@ -4,6 +4,8 @@
 #include "served.h"
 
 #include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static struct reply reply;
 
@@ -23,6 +25,28 @@ static void device_info(void **state)
 {
 	device_info_with(*state, 16);
 	device_info_with(*state, 32); /* Cloud Hypervisor's */
+}
+
+/* ERR or REQ are told only if there is something to them. */
+static void more_irqs(void **state)
+{
+	struct served *s = *state;
+	struct vuser_device_info info = {.argsz = 16};
+	int pair[2];
+
+	vuser_server_destroy(s->server);
+	close(s->client);
+	s->device.irq_counts[IRQ_REQ] = 1;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	s->client = pair[0];
+	s->server = vuser_server_create(s->loop, pair[1], &s->device, s->mem, NULL);
+	assert_non_null(s->server);
+	send_version(s->client, WHO_QEMU);
+	served_run(s);
+	take_reply(s->client, &reply);
+	ask(s, VUSER_CMD_DEVICE_GET_INFO, &info, sizeof(info), 16, &reply);
+	memcpy(&info, reply.payload, sizeof(info));
+	assert_int_equal(info.num_irqs, 5);
 }
 
 static void device_info_errors(void **state)
@@ -113,7 +137,7 @@ static void io_fds_errors(void **state)
 		{.argsz = 16, .count = 1},
 		{.argsz = 15},
 		{.argsz = (1 << 20) + 1},
-		{.argsz = 16, .index = 4},
+		{.argsz = 16, .index = 5},
 		{.argsz = 16, .index = 512},
 	};
 
@@ -196,6 +220,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(device_info),
+		TEST(more_irqs),
 		TEST(device_info_errors),
 		TEST(region_info),
 		TEST(region_info_errors),

@@ -212,6 +212,8 @@ static void raise_out_of_range_is_nothing(void **state)
 	vuser_irq_raise(s->server, IRQ_MSIX, SERVED_MSIX);
 	vuser_irq_raise(s->server, IRQ_INTX, 0);
 	vuser_irq_raise(s->server, 77, 0);
+	vuser_irq_raise(s->server, IRQ_MSIX, 64);
+	vuser_irq_raise(s->server, IRQ_MSIX, UINT32_MAX);
 	served_hang_up(s);
 	vuser_irq_raise(s->server, IRQ_MSIX, 0);
 }

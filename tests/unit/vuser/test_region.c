@@ -4,6 +4,7 @@
 #include "served.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 static struct reply reply;
 static uint8_t big[VUSER_MSG_MAX];
@@ -120,10 +121,51 @@ static void outside(void **state)
 	assert_int_equal(s->nreads + s->nwrites, 0);
 }
 
+/* Takes what has come, letting the server send the rest. */
+static void receive_long(struct served *s, uint8_t *at, size_t len)
+{
+	while (len) {
+		ssize_t n = recv(s->client, at, len, MSG_DONTWAIT);
+
+		assert_true(n > 0 || (n < 0 && errno == EAGAIN));
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+		}
+		served_run(s);
+	}
+	expect_silence(s->client);
+}
+
+/* As much as one message may carry, both ways. */
+static void largest(void **state)
+{
+	struct served *s = *state;
+	struct vuser_region_access access = {SERVED_LARGE_BYTES - VUSER_DATA_MAX,
+					     REGION_LARGE, VUSER_DATA_MAX};
+	size_t len = 32 + VUSER_DATA_MAX;
+	uint32_t size;
+
+	send_msg(s->client, VUSER_CMD_REGION_READ, 0, &access, sizeof(access));
+	receive_long(s, big, len);
+	memcpy(&size, big + 4, sizeof(size));
+	assert_int_equal(size, len);
+	assert_int_equal(big[32], 0xa5);
+	assert_int_equal(big[len - 1], 0xa5);
+	/* what came back, as a write */
+	put_msg(big, VUSER_CMD_REGION_WRITE, 0, NULL, 0);
+	size = (uint32_t)len;
+	memcpy(big + 4, &size, sizeof(size));
+	send_long(s, big, len);
+	expect_reply(s->client, VUSER_CMD_REGION_WRITE, 16, NULL);
+	assert_int_equal(s->nwrites, 1);
+	assert_int_equal(s->writes[0].count, VUSER_DATA_MAX);
+}
+
 static void malformed(void **state)
 {
 	struct served *s = *state;
-	struct vuser_region_access access = {0, REGION_BAR0, (1 << 20) + 1};
+	struct vuser_region_access access = {0, REGION_LARGE, (1 << 20) + 1};
 
 	ask_error(s, VUSER_CMD_REGION_READ, &access, sizeof(access), EINVAL);
 	access.count = UINT32_MAX;
@@ -209,10 +251,13 @@ static void ch_padded_errors(void **state)
 	assert_int_equal(reply.len, 16);
 
 	access.count = UINT32_MAX;
-	send_msg(s->client, VUSER_CMD_REGION_READ, 0, &access, sizeof(access));
-	served_run(s);
-	take_reply(s->client, &reply);
-	assert_int_equal(reply.len, 16);
+	for (access.region = 0; access.region < 100; access.region += 99) {
+		send_msg(s->client, VUSER_CMD_REGION_READ, 0, &access, sizeof(access));
+		served_run(s);
+		take_reply(s->client, &reply);
+		assert_int_equal(reply.header.error, EINVAL);
+		assert_int_equal(reply.len, 16);
+	}
 	expect_alive(s, s->client);
 }
 
@@ -292,6 +337,7 @@ static void multi_malformed(void **state)
 	struct vuser_write_multi_entry entries[2] = {{.count = 4}, {.count = 9}};
 	struct vuser_write_multi multi = {UINT64_MAX};
 	size_t len = make_multi(entries, 2);
+	static const uint8_t zeros[16384];
 
 	/* nothing of a message that is wrong anywhere is done */
 	ask_error(s, VUSER_CMD_REGION_WRITE_MULTI, big, len, EINVAL);
@@ -300,7 +346,9 @@ static void multi_malformed(void **state)
 	ask_error(s, VUSER_CMD_REGION_WRITE_MULTI, big, len - 1, EINVAL);
 	ask_error(s, VUSER_CMD_REGION_WRITE_MULTI, big, len + 1, EINVAL);
 	ask_error(s, VUSER_CMD_REGION_WRITE_MULTI, big, 7, EINVAL);
-	/* 2^64 / 24 entries: the product wraps around to the payload's size */
+	/* entries whose total size wraps around to the payload's; what is read beyond
+	 * it would be zeros, which are good entries */
+	ask_error(s, 99, zeros, sizeof(zeros), EINVAL);
 	ask_error(s, VUSER_CMD_REGION_WRITE_MULTI, &multi, 8, EINVAL);
 	multi.count = UINT64_C(1) << 61;
 	ask_error(s, VUSER_CMD_REGION_WRITE_MULTI, &multi, 8, EINVAL);
@@ -328,6 +376,7 @@ int main(void)
 		TEST(writes),
 		TEST(nothing_is_fine),
 		TEST(outside),
+		TEST(largest),
 		TEST(malformed),
 		TEST(posted),
 		CH_TEST(ch_outside),

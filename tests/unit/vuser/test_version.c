@@ -200,7 +200,7 @@ static void json_too_deep(void **state)
 	char json[2 * 1000 + 32];
 	size_t at = 0;
 
-	at += (size_t)sprintf(json, "{\"capabilities\":");
+	at += (size_t)sprintf(json, "{\"other\":");
 	memset(json + at, '[', 1000);
 	memset(json + at + 1000, ']', 1000);
 	strcpy(json + at + 2000, "}");
