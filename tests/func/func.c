@@ -53,8 +53,9 @@ static int check_end(struct func *f)
 		_cleanup_free_ char *text = daemon_stderr(&f->daemon);
 		size_t len = text ? strlen(text) : 0;
 
-		print_error("its last words:\n%s\n",
-			    !text ? "" : len > 8000 ? text + len - 8000 : text);
+		print_error("its last words:\n%s\n", !text        ? ""
+						     : len > 8000 ? text + len - 8000
+								  : text);
 	}
 	return bad ? -1 : 0;
 }
@@ -87,8 +88,9 @@ const char *func_stick_spec(struct func *f, const char *speed)
 	assert_true(fd >= 0);
 	for (uint32_t i = 0; i < 4096; i++) {
 		put_le32(sector, i);
-		assert_int_equal(pwrite(fd, sector, sizeof(sector), (off_t)i * BOT_SECTOR),
-				 BOT_SECTOR);
+		assert_int_equal(
+			pwrite(fd, sector, sizeof(sector), (off_t)i * BOT_SECTOR),
+			BOT_SECTOR);
 	}
 	(void)close(fd);
 	(void)snprintf(spec, sizeof(f->specs[0]), "stick:file=%s,speed=%s", f->image,

@@ -69,11 +69,16 @@ static void test_out_of_range_accesses_have_full_replies(void **state)
 		uint32_t region;
 		uint32_t count;
 	} cases[] = {
-		{0x10000, VFU_REGION_BAR0, 4},  {0xfffe, VFU_REGION_BAR0, 4},
-		{0x20000, VFU_REGION_BAR0, 8},  {UINT64_MAX, VFU_REGION_BAR0, 8},
-		{4096, VFU_REGION_CONFIG, 4},   {0xfffff000, VFU_REGION_CONFIG, 4},
-		{0, 1, 4},                      {0, 8, 1},
-		{0, 6, 4},                      {0, 200, 4},
+		{0x10000, VFU_REGION_BAR0, 4},
+		{0xfffe, VFU_REGION_BAR0, 4},
+		{0x20000, VFU_REGION_BAR0, 8},
+		{UINT64_MAX, VFU_REGION_BAR0, 8},
+		{4096, VFU_REGION_CONFIG, 4},
+		{0xfffff000, VFU_REGION_CONFIG, 4},
+		{0, 1, 4},
+		{0, 8, 1},
+		{0, 6, 4},
+		{0, 200, 4},
 	};
 	struct func *f = *state;
 
@@ -150,8 +155,8 @@ static void test_reboot(void **state)
 		func_find(f, 3, &device);
 		assert_ok(hid_init(&hid, &device));
 		hid_queue(&hid, 3);
-		assert_ok(vfu_set_irqs(&f->vmm.client, 0x21, VFU_IRQ_MSIX, 0, 0, NULL,
-				       0));
+		assert_ok(
+			vfu_set_irqs(&f->vmm.client, 0x21, VFU_IRQ_MSIX, 0, 0, NULL, 0));
 		func_disconnect(f);
 		guest_ram_finish(&f->ram);
 		assert_ok(guest_ram_init(&f->ram, FUNC_ZONE_BYTES));

@@ -29,7 +29,7 @@ static void test_identity(void **state)
 	assert_int_equal(config(f, 0, 4), 0x000d1b36);
 	assert_int_equal(config(f, 8, 4) >> 8, 0x0c0330);
 	assert_int_equal(config(f, 0x0e, 1), 0);
-	assert_int_equal(config(f, 0x3d, 1), 0); /* no INTx */
+	assert_int_equal(config(f, 0x3d, 1), 0);    /* no INTx */
 	assert_int_equal(config(f, 0x60, 1), 0x30); /* SBRN */
 	assert_int_equal(config(f, 0x61, 1), 0x20); /* FLADJ */
 	assert_true(config(f, 6, 2) & 0x10);
@@ -90,8 +90,8 @@ static void test_read_only_bytes_stay(void **state)
 		/* the registers that are there to be written: tested elsewhere */
 		if (at < 0x28 && at >= 0x10)
 			continue;
-		assert_ok(vfu_region_write(&f->vmm.client, VFU_REGION_CONFIG, at, ones,
-					   8));
+		assert_ok(
+			vfu_region_write(&f->vmm.client, VFU_REGION_CONFIG, at, ones, 8));
 	}
 	assert_ok(vfu_region_read(&f->vmm.client, VFU_REGION_CONFIG, 0, after, 256));
 	assert_memory_equal(before, after, 4);

@@ -166,8 +166,8 @@ static void test_reply_from_client_is_survived(void **state)
 
 	func_start(f, NULL, NULL);
 	func_connect(f, VFU_DIALECT_QEMU);
-	assert_ok(vfu_send(&f->vmm.client, VFU_DMA_READ, VFU_FLAG_REPLY, NULL, 0, NULL,
-			   0));
+	assert_ok(
+		vfu_send(&f->vmm.client, VFU_DMA_READ, VFU_FLAG_REPLY, NULL, 0, NULL, 0));
 	next_client_is_served(f);
 }
 
@@ -208,9 +208,9 @@ static void test_largest_access(void **state)
 	func_connect(f, VFU_DIALECT_QEMU);
 	assert_non_null(data);
 	/* larger than the region: refused, in step */
-	assert_int_equal(vfu_region_write(&f->vmm.client, VFU_REGION_BAR0, 0, data,
-					  VFU_DATA_MAX),
-			 -EINVAL);
+	assert_int_equal(
+		vfu_region_write(&f->vmm.client, VFU_REGION_BAR0, 0, data, VFU_DATA_MAX),
+		-EINVAL);
 	assert_alive(f);
 	put_le64(data, 0);
 	put_le32(data + 8, VFU_REGION_BAR0);

@@ -114,9 +114,9 @@ static void test_short_messages(void **state)
 	put_le32(request, 3);
 	put_le32(request + 4, TRIGGER | NONE);
 	put_le32(request + 8, VFU_IRQ_MSIX);
-	assert_int_equal(vfu_call(&f->vmm.client, VFU_DEVICE_SET_IRQS, request, 20, NULL,
-				  0, NULL),
-			 -EINVAL);
+	assert_int_equal(
+		vfu_call(&f->vmm.client, VFU_DEVICE_SET_IRQS, request, 20, NULL, 0, NULL),
+		-EINVAL);
 }
 
 /* Client-made interrupts show which eventfd is where. */
@@ -197,8 +197,8 @@ static void test_mask_holds_back_unmask_delivers(void **state)
 	func_boot(f, VFU_DIALECT_QEMU);
 	func_drive(f, NULL);
 	assert_ok(set(f, MASK | NONE, VFU_IRQ_MSIX, 0, 1, NULL, 0, 0));
-	(void)drv_command_push(
-		&f->drv, (struct drv_trb){.control = XTRB_TYPE(XTRB_NOOP_COMMAND)});
+	(void)drv_command_push(&f->drv,
+			       (struct drv_trb){.control = XTRB_TYPE(XTRB_NOOP_COMMAND)});
 	drv_doorbell(&f->drv, 0, 0, 0);
 	assert_int_equal(drv_wait(&f->drv, NULL, NULL, &event, DRV_QUIET_MS), -ETIMEDOUT);
 	assert_ok(set(f, UNMASK | NONE, VFU_IRQ_MSIX, 0, 1, NULL, 0, 0));

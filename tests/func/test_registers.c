@@ -239,8 +239,8 @@ static void test_status_bits(void **state)
 	drv_setup(d);
 	assert_ok(drv_run(d));
 	assert_int_equal(drv_op_read(d, XOP_USBSTS) & (XSTS_EINT | XSTS_HCH), 0);
-	(void)drv_command_push(
-		d, (struct drv_trb){.control = XTRB_TYPE(XTRB_NOOP_COMMAND)});
+	(void)drv_command_push(d,
+			       (struct drv_trb){.control = XTRB_TYPE(XTRB_NOOP_COMMAND)});
 	drv_doorbell(d, 0, 0, 0);
 	assert_ok(drv_wait_register(d, d->op + XOP_USBSTS, XSTS_EINT, XSTS_EINT));
 	drv_op_write(d, XOP_USBSTS, XSTS_HSE | XSTS_PCD);

@@ -2,6 +2,7 @@
  * test_storage.c - the stick: data right, residues, short packets, stalls, recovery
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/func/func.h"
@@ -72,8 +73,8 @@ static void test_many_tds_in_flight(void **state)
 			uint32_t seed = i * 100 + depth;
 
 			fill_pattern(buf.ptr + 3, 1 << 20, seed);
-			assert_ok(bot_write(&bot, 64, 2048, buf.iova + 3, sizes[i],
-					    depth));
+			assert_ok(
+				bot_write(&bot, 64, 2048, buf.iova + 3, sizes[i], depth));
 			memset(back.ptr, 0, (1 << 20) + 64);
 			assert_ok(bot_read(&bot, 64, 2048, back.iova + 13, sizes[i],
 					   depth));
@@ -104,14 +105,36 @@ static void test_one_trb_of_64_kib(void **state)
 	assert_int_equal(get_le32(buf.ptr + 127 * BOT_SECTOR), 137);
 }
 
-/* Device has less than asked for: short packet, residue in the CSW (BOT 6.7.2, Hi > Di). */
-static void test_short_answer_and_residue(void **state)
+/* Device has less than asked for (BOT 6.7.2, Hi > Di): it may fill, send short or stall;
+ * the residue tells the truth in any case. */
+static void expect_less(struct bot *bot, struct guest_buf buf, uint32_t host,
+			uint32_t sectors)
+{
+	struct bot_command command = {
+		.cdb = {0x28, 0, 0, 0, 0, 5, 0, 0, (uint8_t)sectors},
+		.cdb_bytes = 10,
+		.in = true,
+		.length = host,
+		.iova = buf.iova,
+	};
+
+	memset(buf.ptr, 0xee, buf.size_bytes);
+	assert_ok(bot_run(bot, &command));
+	assert_int_equal(command.status, BOT_STATUS_PASSED);
+	assert_int_equal(command.residue, host - sectors * BOT_SECTOR);
+	assert_in_range(command.actual, sectors * BOT_SECTOR, host);
+	assert_int_equal(get_le32(buf.ptr), 5);
+	for (size_t i = host; i < buf.size_bytes; i++)
+		assert_int_equal(buf.ptr[i], 0xee);
+}
+
+static void test_device_has_less(void **state)
 {
 	struct func *f = *state;
 	struct drv_device device;
 	struct bot bot;
 	struct guest_buf buf;
-	struct bot_command command = {
+	struct bot_command inquiry = {
 		.cdb = {SCSI_INQUIRY, 0, 0, 0, 36},
 		.cdb_bytes = 6,
 		.in = true,
@@ -119,27 +142,50 @@ static void test_short_answer_and_residue(void **state)
 	};
 
 	func_stick(f, "high", &device, &bot);
-	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 65536, 64);
-	memset(buf.ptr, 0xee, 65536);
-	command.iova = buf.iova;
-	assert_ok(bot_run(&bot, &command));
-	assert_int_equal(command.status, BOT_STATUS_PASSED);
-	assert_int_equal(command.actual, 36);
-	assert_int_equal(command.residue, 255 - 36);
-	assert_int_equal(buf.ptr[36], 0xee);
-	/* a whole number of packets, and less: the endpoint may stall or send short */
-	command = (struct bot_command){
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 1 << 18, 64);
+	inquiry.iova = buf.iova;
+	assert_ok(bot_run(&bot, &inquiry));
+	assert_int_equal(inquiry.status, BOT_STATUS_PASSED);
+	assert_int_equal(inquiry.residue, 255 - 36);
+	expect_less(&bot, buf, 4096, 2);
+	expect_less(&bot, buf, 65536, 1);
+	expect_less(&bot, buf, 200000, 3); /* too much to be filled: a stall */
+	assert_ok(bot_read(&bot, 1, 1, buf.iova, 0, 0));
+	assert_int_equal(get_le32(buf.ptr), 1);
+}
+
+/* A TD longer than the data: Short Packet, and the residue counts. */
+static void test_short_packet(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	struct bot_command read = {
 		.cdb = {0x28, 0, 0, 0, 0, 5, 0, 0, 2},
 		.cdb_bytes = 10,
 		.in = true,
-		.length = 4096,
-		.iova = buf.iova,
+		.length = 1024,
 	};
-	assert_ok(bot_run(&bot, &command));
-	assert_int_equal(command.actual, 1024);
-	assert_int_equal(command.residue, 4096 - 1024);
-	assert_int_equal(get_le32(buf.ptr), 5);
-	assert_ok(bot_read(&bot, 1, 1, buf.iova, 0, 0));
+	uint8_t cbw[BOT_CBW_BYTES];
+	uint8_t csw[BOT_CSW_BYTES];
+	uint32_t actual = 0;
+
+	func_stick(f, "high", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 65536, 64);
+	memset(buf.ptr, 0xee, 65536);
+	bot_make_cbw(&read, 55, cbw);
+	assert_code(bot_send_cbw(&bot, cbw, sizeof(cbw)), XCC_SUCCESS);
+	assert_code(drv_transfer(device.slot, device.bulk_in, buf.iova, 4000, &actual),
+		    XCC_SHORT_PACKET);
+	assert_int_equal(actual, 1024);
+	assert_int_equal(get_le32(buf.ptr + 512), 6);
+	for (unsigned i = 1024; i < 65536; i++)
+		assert_int_equal(buf.ptr[i], 0xee);
+	assert_code(bot_receive_csw(&bot, csw, &actual), XCC_SUCCESS);
+	assert_int_equal(get_le32(csw + 4), 55);
+	assert_int_equal(get_le32(csw + 8), 0);
+	assert_no_transfer_event(f);
 }
 
 /* Host expects less than the command moves: a phase error or a cut, never an overrun. */
@@ -241,10 +287,10 @@ static void test_stall_holds_what_is_queued_behind(void **state)
 	struct bot bot;
 	struct guest_buf buf;
 	struct bot_command beyond = {
-		.cdb = {0x28, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 1},
+		.cdb = {0x28, 0, 0x7f, 0xff, 0xff, 0xff, 0, 4, 0},
 		.cdb_bytes = 10,
 		.in = true,
-		.length = 512,
+		.length = 1024 * 512, /* more than the stick would fill with zeros */
 	};
 	uint8_t cbw[BOT_CBW_BYTES];
 	struct drv_event event;
@@ -257,9 +303,9 @@ static void test_stall_holds_what_is_queued_behind(void **state)
 	(void)drv_push_td(device.slot, device.bulk_in, buf.iova + 1024, 13, NULL);
 	drv_endpoint_doorbell(device.slot, device.bulk_in);
 	assert_code(bot_send_cbw(&bot, cbw, sizeof(cbw)), XCC_SUCCESS);
-	assert_code(drv_wait_transfer(&f->drv, device.slot->id, device.bulk_in, 0,
-				      &event),
-		    XCC_STALL);
+	assert_code(
+		drv_wait_transfer(&f->drv, device.slot->id, device.bulk_in, 0, &event),
+		XCC_STALL);
 	assert_true(event.trb.parameter == first);
 	assert_int_equal(drv_event_length(&event), 512);
 	assert_int_equal(drv_endpoint_state(device.slot, device.bulk_in),
@@ -332,7 +378,8 @@ int main(void)
 		FUNC_TEST(test_read_write_verify_super_speed),
 		FUNC_TEST(test_many_tds_in_flight),
 		FUNC_TEST(test_one_trb_of_64_kib),
-		FUNC_TEST(test_short_answer_and_residue),
+		FUNC_TEST(test_device_has_less),
+		FUNC_TEST(test_short_packet),
 		FUNC_TEST(test_host_expects_less),
 		FUNC_TEST(test_failed_command_stalls_and_recovers),
 		FUNC_TEST(test_invalid_cbw_needs_reset_recovery),

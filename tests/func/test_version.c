@@ -2,6 +2,7 @@
  * test_version.c - the handshake that begins each connection
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/func/func.h"
@@ -38,10 +39,12 @@ static void accepts(struct func *f, uint16_t minor, const char *json, size_t jso
 	struct vfu_device_info info;
 
 	assert_ok(propose(f, 0, minor, json, json_bytes, &reply));
-	assert_in_range(reply.payload_bytes, 5, VFU_DATA_MAX);
+	/* QEMU has room for as many bytes as it sent; more needs no room of its own */
+	assert_in_range(reply.payload_bytes, 4, VFU_DATA_MAX);
 	assert_int_equal(get_le16(reply.payload), 0);
 	assert_in_range(get_le16(reply.payload + 2), 0, minor);
-	assert_int_equal(reply.payload[reply.payload_bytes - 1], 0);
+	if (reply.payload_bytes > 4)
+		assert_int_equal(reply.payload[reply.payload_bytes - 1], 0);
 	vfu_reply_finish(&reply);
 	assert_ok(vfu_device_info(&f->vmm.client, &info));
 	func_disconnect(f);
@@ -74,12 +77,13 @@ static void test_both_clients_agree(void **state)
 static void test_reply_is_within_the_limits_of_qemu(void **state)
 {
 	struct func *f = *state;
-	static const char json[] =
-		"{\"capabilities\":{\"max_msg_fds\":8,\"write_multiple\":true}}";
+	char json[194]; /* QEMU's message of 214 bytes */
 	struct vfu_reply reply;
 	const char *text;
 	const char *at;
 
+	(void)snprintf(json, sizeof(json), "%-192s}",
+		       "{\"capabilities\":{\"max_msg_fds\":8,\"write_multiple\":true}");
 	func_start(f, NULL, NULL);
 	assert_ok(propose(f, 0, 0, json, sizeof(json), &reply));
 	text = (const char *)reply.payload + 4;
@@ -165,9 +169,9 @@ static void test_version_with_fds_is_refused(void **state)
 	func_start(f, NULL, NULL);
 	open_connection(f);
 	fd = f->ram.fd;
-	assert_int_equal(vfu_call(&f->vmm.client, VFU_VERSION, "\0\0\0\0{}", 7, &fd, 1,
-				  NULL),
-			 -EINVAL);
+	assert_int_equal(
+		vfu_call(&f->vmm.client, VFU_VERSION, "\0\0\0\0{}", 7, &fd, 1, NULL),
+		-EINVAL);
 	assert_ok(vfu_wait_closed(&f->vmm.client));
 }
 
