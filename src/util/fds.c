@@ -26,16 +26,16 @@
 /**
  * struct listener - what listen_unix() made
  * @fd:		the socket (the caller's), 0 = unused entry
+ * @lock_fd:	the lock file, open and locked
  * @fd_inode:	tells that @fd still is that socket
  * @dev, @inode: the socket file
- * @lock_fd:	the lock file, open and locked
  */
 struct listener {
 	int fd;
+	int lock_fd;
 	ino_t fd_inode;
 	dev_t dev;
 	ino_t inode;
-	int lock_fd;
 };
 
 static struct listener listeners[LISTENERS_MAX];

@@ -83,7 +83,9 @@ static size_t utf8_printable(const unsigned char *s)
  * need be, and moves *@text past it. Return: bytes written. */
 static size_t escape_one(const unsigned char **text, char *out)
 {
+	static const char controls[] = "\n\r\t", letters[] = "nrt";
 	const unsigned char *s = *text;
+	const char *short_form;
 	size_t len = 1;
 
 	if (s[0] >= 0x80)
@@ -97,15 +99,10 @@ static size_t escape_one(const unsigned char **text, char *out)
 	}
 
 	*text += 1;
-	switch (s[0]) {
-	case '\n':
-		memcpy(out, "\\n", 2);
-		return 2;
-	case '\r':
-		memcpy(out, "\\r", 2);
-		return 2;
-	case '\t':
-		memcpy(out, "\\t", 2);
+	short_form = strchr(controls, s[0]);
+	if (short_form) {
+		out[0] = '\\';
+		out[1] = letters[short_form - controls];
 		return 2;
 	}
 	(void)snprintf(out, 5, "\\x%02x", s[0]);

@@ -95,16 +95,16 @@ uint64_t clock_now_ns(void)
 
 static void bury_all(struct loop *loop)
 {
-	struct list *node;
+	struct list *node, *tmp;
 
-	while ((node = list_first(&loop->dead)) != NULL) {
+	LIST_FOREACH_SAFE(node, tmp, &loop->dead) {
 		struct grave *grave = LIST_ENTRY(node, struct grave, node);
 
-		list_remove(node);
 		if (grave->event)
 			event_free(grave->event);
 		free(grave);
 	}
+	list_init(&loop->dead);
 }
 
 static void bury(struct loop *loop, struct grave *grave, struct event *event)
