@@ -4,6 +4,7 @@
 #include "daemon/devices.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/spec.h"
@@ -56,12 +57,14 @@ static int take_speed(const struct spec *spec, const enum usbdev_speed *possible
 	if (r < 0 || !name)
 		return r;
 	for (unsigned i = 0; i < count; i++) {
+		size_t used = strlen(names);
+
 		if (strcmp(name, device_speed_name(possible[i])) == 0) {
 			*ret_speed = possible[i];
 			return 0;
 		}
-		strcat(names, " ");
-		strcat(names, device_speed_name(possible[i]));
+		(void)snprintf(names + used, sizeof(names) - used, " %s",
+			       device_speed_name(possible[i]));
 	}
 	return err_set(err, EINVAL, "%s: speed=%s: possible are%s", spec->name, name,
 		       names);

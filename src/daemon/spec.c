@@ -52,14 +52,15 @@ static int add_pair(struct spec *spec, const char *key, const char *value,
 
 int spec_parse(struct spec *spec, const char *text, struct err *err)
 {
-	char *at;
+	size_t len = strlen(text);
+	char *at = spec->text;
 	char stop;
 
 	spec->pair_count = 0;
-	if (strlen(text) >= sizeof(spec->text))
+	if (len >= sizeof(spec->text))
 		return err_set(err, E2BIG, "device description of more than %zu bytes",
 			       sizeof(spec->text) - 1);
-	at = strcpy(spec->text, text);
+	memcpy(at, text, len + 1);
 	spec->name = at;
 	stop = cut(at, ":", &at);
 	if (spec->name[0] == '\0')

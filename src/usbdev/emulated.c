@@ -175,8 +175,7 @@ static void on_cancel(void *ctx)
 	struct list *tmp;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(dev->eps); i++) {
-		LIST_FOREACH_SAFE(pos, tmp, &dev->eps[i].queue)
-		{
+		LIST_FOREACH_SAFE(pos, tmp, &dev->eps[i].queue) {
 			struct usbdev_transfer *transfer =
 				LIST_ENTRY(pos, struct usbdev_transfer, node);
 

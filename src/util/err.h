@@ -17,9 +17,9 @@ struct err {
 	char text[256];
 };
 
-/* Fills @err (may be NULL) and returns -@code. */
+/* What err_set() does, apart from its result. */
 PRINTF_LIKE(3, 4)
-static inline int err_set(struct err *err, int code, const char *format, ...)
+static inline void err_fill(struct err *err, int code, const char *format, ...)
 {
 	va_list ap;
 
@@ -29,7 +29,15 @@ static inline int err_set(struct err *err, int code, const char *format, ...)
 		(void)vsnprintf(err->text, sizeof(err->text), format, ap);
 		va_end(ap);
 	}
-	return -code;
 }
+
+/* Fills @err (may be NULL) and returns -@code. A macro because compilers do not look
+ * into functions with "...", and must see that this is not 0. */
+#define err_set(err, code, ...)                        \
+	({                                             \
+		int err_code_ = (code);                \
+		err_fill(err, err_code_, __VA_ARGS__); \
+		-err_code_;                            \
+	})
 
 #endif /* UTIL_ERR_H */

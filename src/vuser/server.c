@@ -125,8 +125,7 @@ static void evict_candidate(struct vuser_server *server)
 {
 	struct list *pos;
 
-	LIST_FOREACH(pos, &server->conns)
-	{
+	LIST_FOREACH(pos, &server->conns) {
 		struct vuser_conn *conn = LIST_ENTRY(pos, struct vuser_conn, link);
 
 		if (conn != server->client) {
@@ -247,7 +246,7 @@ void vuser_server_destroy(struct vuser_server *server)
 	if (!server)
 		return;
 	LIST_FOREACH_SAFE(pos, next, &server->conns)
-	vuser_conn_destroy(LIST_ENTRY(pos, struct vuser_conn, link));
+		vuser_conn_destroy(LIST_ENTRY(pos, struct vuser_conn, link));
 	if (server->client)
 		guest_mem_unmap_all(server->mem);
 	loop_unwatch(server->listen_watch);

@@ -8,7 +8,7 @@
 
 static void unpack(struct xhci_context *ctx, const uint8_t raw[XHCI_CONTEXT_SIZE])
 {
-	for (unsigned i = 0; i < XHCI_CONTEXT_DWORDS; i++)
+	for (size_t i = 0; i < XHCI_CONTEXT_DWORDS; i++)
 		ctx->dw[i] = get_le32(raw + 4 * i);
 }
 
@@ -42,7 +42,7 @@ int xhci_context_write(struct guest_mem *mem, uint64_t iova,
 {
 	uint8_t raw[XHCI_CONTEXT_SIZE];
 
-	for (unsigned i = 0; i < XHCI_CONTEXT_DWORDS; i++)
+	for (size_t i = 0; i < XHCI_CONTEXT_DWORDS; i++)
 		put_le32(raw + 4 * i, ctx->dw[i]);
 	return guest_mem_write(mem, iova, raw, sizeof(raw));
 }

@@ -207,7 +207,7 @@ enum xhci_cc {
 };
 
 /* 6.2 contexts, 32 bytes each (CSZ = 0) */
-#define XHCI_CONTEXT_SIZE        32u
+#define XHCI_CONTEXT_SIZE        UINT64_C(32) /* wide: it multiplies to guest addresses */
 #define XHCI_DCI_MAX             31u
 #define XHCI_DEVICE_CONTEXT_SIZE (32u * XHCI_CONTEXT_SIZE)
 #define XHCI_INPUT_CONTEXT_SIZE  (33u * XHCI_CONTEXT_SIZE)

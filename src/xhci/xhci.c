@@ -272,8 +272,7 @@ static void run_releases(struct xhci *xhci)
 	struct list *node;
 	struct list *tmp;
 
-	LIST_FOREACH_SAFE(node, tmp, &xhci->releases)
-	{
+	LIST_FOREACH_SAFE(node, tmp, &xhci->releases) {
 		struct xhci_release *release =
 			LIST_ENTRY(node, struct xhci_release, node);
 
@@ -295,7 +294,8 @@ static void schedule_wake(struct xhci *xhci)
 	    (at_ns == 0 || xhci->parked_until_ns < at_ns))
 		at_ns = xhci->parked_until_ns;
 	/* a wrap that could not be told yet waits for the guest, not for time */
-	if (xhci_can_work(xhci) && xhci->mfindex_wrap_ns > xhci->env.now_ns(xhci->env.ctx) &&
+	if (xhci_can_work(xhci) &&
+	    xhci->mfindex_wrap_ns > xhci->env.now_ns(xhci->env.ctx) &&
 	    (at_ns == 0 || xhci->mfindex_wrap_ns < at_ns))
 		at_ns = xhci->mfindex_wrap_ns;
 	if (at_ns != xhci->wake_ns)

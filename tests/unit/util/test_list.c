@@ -22,7 +22,7 @@ static long digits(const struct list *head)
 	struct list *pos;
 
 	LIST_FOREACH(pos, head)
-	forward = forward * 10 + LIST_ENTRY(pos, struct item, node)->number;
+		forward = forward * 10 + LIST_ENTRY(pos, struct item, node)->number;
 	for (pos = head->prev; pos != head; pos = pos->prev) {
 		backward += place * LIST_ENTRY(pos, struct item, node)->number;
 		place *= 10;
@@ -85,14 +85,13 @@ static void test_remove_while_walking(void **state)
 
 	(void)state;
 	fill(&head, items, 5);
-	LIST_FOREACH_SAFE(pos, tmp, &head)
-	{
+	LIST_FOREACH_SAFE(pos, tmp, &head) {
 		if (LIST_ENTRY(pos, struct item, node)->number % 2)
 			list_remove(pos);
 	}
 	assert_int_equal(digits(&head), 24);
 	LIST_FOREACH_SAFE(pos, tmp, &head)
-	list_remove(pos);
+		list_remove(pos);
 	assert_true(list_empty(&head));
 }
 

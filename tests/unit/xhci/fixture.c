@@ -311,8 +311,7 @@ struct usbdev_transfer *fake_dev_first(struct fake_dev *fake, uint8_t ep_addr)
 {
 	struct list *node;
 
-	LIST_FOREACH(node, &fake->submitted)
-	{
+	LIST_FOREACH(node, &fake->submitted) {
 		struct usbdev_transfer *transfer =
 			LIST_ENTRY(node, struct usbdev_transfer, node);
 
@@ -328,8 +327,8 @@ unsigned fake_dev_count(struct fake_dev *fake, uint8_t ep_addr)
 	unsigned count = 0;
 
 	LIST_FOREACH(node, &fake->submitted)
-	if (LIST_ENTRY(node, struct usbdev_transfer, node)->ep_addr == ep_addr)
-		count++;
+		if (LIST_ENTRY(node, struct usbdev_transfer, node)->ep_addr == ep_addr)
+			count++;
 	return count;
 }
 
