@@ -1,10 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""clang-tidy has nothing to say about src/. Which checks are on, and why others are not: .clang-tidy."""
+"""clang-tidy has nothing to say about src/. Which checks are on, and why others are not: .clang-tidy.
+
+A file that was found good is not looked at again while its text after the preprocessor, the settings and clang-tidy stay the
+same; the build folder keeps note of it.
+"""
 
 import concurrent.futures
+import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,19 +18,47 @@ from pathlib import Path
 import tree
 
 
+NOTES = "clang-tidy-passed.json"
+
+
 def compiled_files(build, source):
-    """The files of src/ that the build compiles, the largest first: they take longest."""
+    """{file of src/: its entry}, the largest first: they take longest."""
     with open(build / "compile_commands.json", encoding="utf-8") as file:
-        paths = {(Path(entry["directory"]) / entry["file"]).resolve() for entry in json.load(file)}
-    return sorted((path for path in paths if source in path.parents), key=lambda path: -path.stat().st_size)
+        entries = {(Path(entry["directory"]) / entry["file"]).resolve(): entry for entry in json.load(file)}
+    paths = sorted((path for path in entries if source in path.parents), key=lambda path: -path.stat().st_size)
+    return {path: entries[path] for path in paths}
 
 
-def tidy(tool, build, path):
+def preprocessed(entry):
+    """The text that the compiler sees, with comments, as clang-tidy has orders in them. b"" if that fails."""
+    words, command = iter(shlex.split(entry["command"])), []
+    for word in words:
+        if word in ("-o", "-MF", "-MQ"):
+            next(words)
+        elif word not in ("-c", "-MD"):
+            command.append(word)
+    return subprocess.run([*command, "-E", "-C"], cwd=entry["directory"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, check=False).stdout
+
+
+def tidy(tool, build, path, entry, settings, passed):
+    """(what it says about the file, the note to keep if that is nothing)"""
+    text = preprocessed(entry)
+    note = hashlib.sha256(settings + text).hexdigest()
+    if text and note in passed:
+        return [], note
     result = subprocess.run([tool, "-p", str(build), "--quiet", "--extra-arg=-Wno-unknown-warning-option", str(path)],
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if result.returncode == 0 and "warning:" not in result.stdout:
-        return []
-    return [f"{path}:\n{result.stdout or result.stderr}"]
+        return [], note
+    return [f"{path}:\n{result.stdout or result.stderr}"], None
+
+
+def read_notes(path):
+    try:
+        return set(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return set()
 
 
 def main():
@@ -34,9 +68,15 @@ def main():
     if not (build / "compile_commands.json").exists():
         sys.exit(f"{build} has no compile_commands.json: run meson setup {build}")
     checked = compiled_files(build, (options.root / "src").resolve())
+    version = subprocess.run([tool, "--version"], stdout=subprocess.PIPE, check=True).stdout
+    settings = version + (options.root / ".clang-tidy").read_bytes()
+    passed = read_notes(build / NOTES)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(lambda path: tidy(tool, build, path), checked)
-    tree.finish_llvm("clang-tidy", decides, [finding for findings in results for finding in findings], checked)
+        results = list(pool.map(lambda item: tidy(tool, build, *item, settings, passed), checked.items()))
+    notes = sorted(note for _, note in results if note)
+    print(f"{len(passed.intersection(notes))} files are as they were when last found good")
+    (build / NOTES).write_text(json.dumps(notes), encoding="utf-8")
+    tree.finish_llvm("clang-tidy", decides, [finding for findings, _ in results for finding in findings], checked)
 
 
 if __name__ == "__main__":

@@ -56,26 +56,34 @@ TREE = {
 
 
 class Checks(unittest.TestCase):
-    def run_check(self, check, changed, *arguments):
-        """The exit status of the check in TREE with the CHANGED files, and what it says."""
-        with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder) / "tree"
-            for name, text in {**TREE, **changed}.items():
-                path = root / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
-            for name in (".clang-format", ".clang-tidy"):
-                (root / name).write_bytes((PROJECT / name).read_bytes())
-            build = root / "build"
-            build.mkdir()
-            commands = [{"directory": str(build), "file": f"../{name}", "command": f"cc -I../src -c ../{name}"}
-                        for name in {**TREE, **changed} if name.endswith(".c")]
-            (build / "compile_commands.json").write_text(json.dumps(commands), encoding="utf-8")
-            result = subprocess.run([sys.executable, HERE / f"check_{check}.py", "--root", root, *arguments],
-                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    @staticmethod
+    def make_tree(root, files):
+        for name, text in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        for name in (".clang-format", ".clang-tidy"):
+            (root / name).write_bytes((PROJECT / name).read_bytes())
+        build = root / "build"
+        build.mkdir()
+        commands = [{"directory": str(build), "file": f"../{name}",
+                     "command": f"cc -I../src -MD -MQ a.o -MF a.d -o a.o -c ../{name}"}
+                    for name in files if name.endswith(".c")]
+        (build / "compile_commands.json").write_text(json.dumps(commands), encoding="utf-8")
+
+    def run_in(self, root, check, *arguments):
+        """The exit status of the check, and what it says."""
+        result = subprocess.run([sys.executable, HERE / f"check_{check}.py", "--root", root, *arguments],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if result.returncode == 77:
             self.skipTest(result.stdout)
         return result.returncode, result.stdout
+
+    def run_check(self, check, changed, *arguments):
+        """The same in TREE with the CHANGED files."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.make_tree(Path(folder), {**TREE, **changed})
+            return self.run_in(Path(folder), check, *arguments)
 
     def accepts(self, check, changed=None):
         status, text = self.run_check(check, changed or {})
@@ -142,6 +150,23 @@ class Checks(unittest.TestCase):
     def test_tidy(self):
         wrong = SOURCE.replace("return 16;", "uint32_t *p = 0;\n\n\treturn *p;")
         self.rejects("tidy", {"src/xhci/ring.c": wrong}, "NullDereference")
+
+    def test_tidy_remembers_only_what_was_good(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            self.make_tree(root, TREE)
+            source = root / "src/xhci/ring.c"
+            for text, status, words in (
+                    (SOURCE, 0, "0 files are as they were"),
+                    (SOURCE, 0, "1 files are as they were"),
+                    (SOURCE.replace("return 16;", "uint32_t *p = 0;\n\n\treturn *p;"), 1, "NullDereference"),
+                    (SOURCE.replace("return 16;", "uint32_t *p = 0;\n\n\treturn *p;"), 1, "NullDereference"),
+                    (SOURCE, 0, "0 files are as they were"),
+            ):
+                source.write_text(text, encoding="utf-8")
+                got, said = self.run_in(root, "tidy")
+                self.assertEqual(got, status, said)
+                self.assertIn(words, said)
 
     def test_text(self):
         for planted, words in (
