@@ -36,11 +36,11 @@
 #define STICK_EP_OUT 0x02u
 
 /* Bytes a bounce buffer has, and how many there are. */
-#define STICK_PIECE_BYTES (256u * 1024u)
+#define STICK_PIECE_BYTES 0x40000u
 #define STICK_PIECES      2u
 /* After so many bytes in one turn of the loop others get their turn; also the
  * most that one step moves. */
-#define STICK_TURN_BYTES (1024u * 1024u)
+#define STICK_TURN_BYTES 0x100000u
 /* What is left of a data phase is filled up to this length, else stalled. */
 #define STICK_PAD_MAX 4096u
 
