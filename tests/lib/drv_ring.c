@@ -80,6 +80,11 @@ static uint64_t put_link(struct drv_ring *ring, uint32_t flags)
 
 uint64_t drv_ring_link(struct drv_ring *ring, uint32_t flags)
 {
+	/* What is skipped must look old next time round: as if written in this one. */
+	for (unsigned i = ring->index + 1; i < ring->trbs; i++)
+		*trb_at(&ring->memory[ring->segment], i) = (struct drv_trb){
+			.control = ring->cycle ? XTRB_C : 0,
+		};
 	return put_link(ring, flags);
 }
 

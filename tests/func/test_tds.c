@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: MIT
+ * test_tds.c - transfer descriptors of every shape
+ *
+ * The stick's bulk endpoints serve: a CBW is 31 bytes that may come in any TRBs
+ * but must be one transfer, and a READ gives known bytes in any amount.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tests/func/func.h"
+#include "util/bytes.h"
+
+#define LBA 40u
+
+struct setting {
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	struct guest_buf cbw;
+	unsigned slot, in, out;
+	struct drv_ring *in_ring, *out_ring;
+};
+
+static void begin(struct func *f, struct setting *s)
+{
+	func_stick(f, "high", &s->device, &s->bot);
+	s->buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_HIGH, 1 << 18, 65536);
+	s->cbw = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 64, 64);
+	s->slot = s->device.slot->id;
+	s->in = s->device.bulk_in;
+	s->out = s->device.bulk_out;
+	s->in_ring = &s->device.slot->endpoints[s->in].ring;
+	s->out_ring = &s->device.slot->endpoints[s->out].ring;
+}
+
+/* A CBW to read @sectors from LBA into s->cbw. */
+static void make_read(struct setting *s, unsigned sectors)
+{
+	struct bot_command read = {
+		.cdb = {0x28, 0, 0, 0, 0, LBA, 0, (uint8_t)(sectors >> 8),
+			(uint8_t)sectors},
+		.cdb_bytes = 10,
+		.in = true,
+		.length = sectors * BOT_SECTOR,
+	};
+
+	bot_make_cbw(&read, ++s->bot.tag, s->cbw.ptr);
+}
+
+static void send_read(struct func *f, struct setting *s, unsigned sectors)
+{
+	(void)f;
+	make_read(s, sectors);
+	assert_code(
+		drv_transfer(s->device.slot, s->out, s->cbw.iova, BOT_CBW_BYTES, NULL),
+		XCC_SUCCESS);
+}
+
+static void take_csw(struct setting *s)
+{
+	uint8_t csw[BOT_CSW_BYTES];
+	uint32_t actual = 0;
+
+	assert_code(bot_receive_csw(&s->bot, csw, &actual), XCC_SUCCESS);
+	assert_int_equal(actual, BOT_CSW_BYTES);
+	assert_int_equal(get_le32(csw + 4), s->bot.tag);
+	assert_int_equal(csw[12], 0);
+}
+
+/* The next event of the endpoint is this one. */
+static void expect(struct func *f, struct setting *s, unsigned dci, uint64_t trb,
+		   int code, uint32_t length)
+{
+	struct drv_event event;
+
+	assert_code(drv_wait_transfer(&f->drv, s->slot, dci, 0, &event), code);
+	assert_true(event.trb.parameter == trb);
+	assert_int_equal(drv_event_length(&event), length);
+	assert_false(drv_event_is_data(&event));
+}
+
+static void expect_data(struct func *f, struct setting *s, unsigned dci, uint64_t value,
+			int code, uint32_t length)
+{
+	struct drv_event event;
+
+	assert_code(drv_wait_transfer(&f->drv, s->slot, dci, 0, &event), code);
+	assert_true(drv_event_is_data(&event));
+	assert_true(event.trb.parameter == value);
+	assert_int_equal(drv_event_length(&event), length);
+}
+
+static void check_sectors(struct setting *s, unsigned sectors)
+{
+	for (uint32_t i = 0; i < sectors; i++)
+		assert_int_equal(get_le32(s->buf.ptr + (size_t)i * BOT_SECTOR), LBA + i);
+}
+
+/* One OUT transfer from 31 TRBs of a byte (the original: a transfer per TRB, which
+ * the stick takes for 31 broken CBWs). */
+static void test_out_td_of_single_bytes(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+	uint64_t last = 0;
+
+	begin(f, &s);
+	make_read(&s, 1);
+	drv_ring_begin(s.out_ring);
+	for (unsigned i = 0; i < BOT_CBW_BYTES; i++)
+		last = drv_push_normal(s.device.slot, s.out, s.cbw.iova + i, 1,
+				       i + 1 < BOT_CBW_BYTES ? XTRB_CH : XTRB_IOC);
+	drv_ring_end(s.out_ring);
+	drv_endpoint_doorbell(s.device.slot, s.out);
+	expect(f, &s, s.out, last, XCC_SUCCESS, 0);
+	assert_code(drv_transfer(s.device.slot, s.in, s.buf.iova, BOT_SECTOR, NULL),
+		    XCC_SUCCESS);
+	check_sectors(&s, 1);
+	take_csw(&s);
+	assert_no_transfer_event(f);
+}
+
+/* One IN transfer into scattered pieces whose sizes are no multiple of a packet. */
+static void test_in_td_scattered(void **state)
+{
+	static const uint32_t pieces[] = {1, 511, 3, 1021, 512, 64, 960};
+	struct func *f = *state;
+	struct setting s;
+	uint8_t joined[3072];
+	uint32_t at = 0;
+	uint64_t last = 0;
+
+	begin(f, &s);
+	send_read(f, &s, 6);
+	drv_ring_begin(s.in_ring);
+	for (unsigned i = 0; i < ARRAY_SIZE(pieces); i++)
+		last = drv_push_normal(
+			s.device.slot, s.in, s.buf.iova + i * 8192 + i, pieces[i],
+			(i + 1 < ARRAY_SIZE(pieces) ? XTRB_CH : XTRB_IOC) | XTRB_ISP);
+	drv_ring_end(s.in_ring);
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	expect(f, &s, s.in, last, XCC_SUCCESS, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(pieces); i++) {
+		memcpy(joined + at, s.buf.ptr + i * 8192 + i, pieces[i]);
+		at += pieces[i];
+	}
+	for (uint32_t i = 0; i < 6; i++)
+		assert_int_equal(get_le32(joined + i * BOT_SECTOR), LBA + i);
+	take_csw(&s);
+}
+
+/* IOC on every TRB of a TD: an event each, in order. */
+static void test_ioc_inside_a_td(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+	uint64_t at[4];
+
+	begin(f, &s);
+	send_read(f, &s, 4);
+	drv_ring_begin(s.in_ring);
+	for (unsigned i = 0; i < 4; i++)
+		at[i] = drv_push_normal(s.device.slot, s.in, s.buf.iova + i * BOT_SECTOR,
+					BOT_SECTOR, XTRB_IOC | (i < 3 ? XTRB_CH : 0));
+	drv_ring_end(s.in_ring);
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	for (unsigned i = 0; i < 4; i++)
+		expect(f, &s, s.in, at[i], XCC_SUCCESS, 0);
+	check_sectors(&s, 4);
+	take_csw(&s);
+}
+
+/* Short in the second of four TRBs: one Short Packet there, then the IOC of the last
+ * reports (4.10.1.1.2); Success there would be "not part of TD" for Linux. */
+static void test_short_packet_inside_a_td(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+	uint64_t at[4];
+	struct drv_event event;
+
+	begin(f, &s);
+	send_read(f, &s, 3);
+	drv_ring_begin(s.in_ring);
+	for (unsigned i = 0; i < 4; i++)
+		at[i] = drv_push_normal(s.device.slot, s.in, s.buf.iova + i * 1024, 1024,
+					XTRB_ISP | (i < 3 ? XTRB_CH : XTRB_IOC));
+	drv_ring_end(s.in_ring);
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	expect(f, &s, s.in, at[1], XCC_SHORT_PACKET, 512);
+	assert_code(drv_wait_transfer(&f->drv, s.slot, s.in, 0, &event),
+		    XCC_SHORT_PACKET);
+	assert_true(event.trb.parameter == at[3]);
+	check_sectors(&s, 3);
+	take_csw(&s);
+	assert_no_transfer_event(f);
+}
+
+/* Without ISP only the IOC of the last TRB reports. */
+static void test_short_packet_without_isp(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+	uint64_t last;
+	struct drv_event event;
+
+	begin(f, &s);
+	send_read(f, &s, 1);
+	drv_ring_begin(s.in_ring);
+	(void)drv_push_normal(s.device.slot, s.in, s.buf.iova, 1024, XTRB_CH);
+	last = drv_push_normal(s.device.slot, s.in, s.buf.iova + 1024, 1024, XTRB_IOC);
+	drv_ring_end(s.in_ring);
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	assert_code(drv_wait_transfer(&f->drv, s.slot, s.in, 0, &event),
+		    XCC_SHORT_PACKET);
+	assert_true(event.trb.parameter == last);
+	take_csw(&s);
+	assert_no_transfer_event(f);
+}
+
+/* Link TRBs in the middle of a TD, one after another, with and without chain bit. */
+static void test_links_inside_a_td(void **state)
+{
+	struct func *f = *state;
+	struct drv_options options = {.transfer_segments = 6, .transfer_trbs = 16};
+	struct setting s;
+	uint64_t last = 0;
+	int port;
+
+	func_start(f, func_stick_spec(f, "high"), NULL);
+	func_boot(f, VFU_DIALECT_QEMU);
+	func_drive(f, &options);
+	port = drv_port_connected(&f->drv, 1);
+	assert_ok(drv_enumerate(&f->drv, (unsigned)port, &s.device));
+	bot_init(&s.bot, &s.device);
+	assert_ok(bot_open(&s.bot));
+	s.buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_HIGH, 1 << 18, 65536);
+	s.cbw = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 64, 64);
+	s.slot = s.device.slot->id;
+	s.in = s.device.bulk_in;
+	s.out = s.device.bulk_out;
+	s.in_ring = &s.device.slot->endpoints[s.in].ring;
+	for (unsigned round = 0; round < 20; round++) {
+		memset(s.buf.ptr, 0, 8192);
+		send_read(f, &s, 8);
+		drv_ring_begin(s.in_ring);
+		for (unsigned i = 0; i < 8; i++) {
+			last = drv_push_normal(s.device.slot, s.in,
+					       s.buf.iova + i * BOT_SECTOR, BOT_SECTOR,
+					       i < 7 ? XTRB_CH : XTRB_IOC);
+			if (i < 7 && (i + round) % 3 == 0)
+				(void)drv_ring_link(s.in_ring, 0);
+		}
+		drv_ring_end(s.in_ring);
+		drv_endpoint_doorbell(s.device.slot, s.in);
+		expect(f, &s, s.in, last, XCC_SUCCESS, 0);
+		check_sectors(&s, 8);
+		take_csw(&s);
+	}
+}
+
+/* A Link TRB with IOC posts an event of its own when it is passed (6.4.4.1). */
+static void test_link_with_ioc(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+	struct drv_event event;
+	uint64_t link;
+
+	begin(f, &s);
+	link = drv_ring_link(s.in_ring, XTRB_IOC);
+	send_read(f, &s, 1);
+	(void)drv_push_normal(s.device.slot, s.in, s.buf.iova, BOT_SECTOR, XTRB_IOC);
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	assert_code(drv_wait_transfer(&f->drv, s.slot, s.in, link, &event), XCC_SUCCESS);
+	assert_code(drv_wait_transfer(&f->drv, s.slot, s.in, 0, &event), XCC_SUCCESS);
+	check_sectors(&s, 1);
+	take_csw(&s);
+}
+
+/* Event Data, as Windows asks for all of its transfers (original: panic or error). */
+static void test_event_data(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+	const uint64_t cookie = UINT64_C(0xfeedfacecafe0000);
+
+	begin(f, &s);
+	send_read(f, &s, 4);
+	drv_ring_begin(s.in_ring);
+	(void)drv_push_normal(s.device.slot, s.in, s.buf.iova, 1024, XTRB_CH);
+	(void)drv_push_normal(s.device.slot, s.in, s.buf.iova + 1024, 1024, XTRB_CH);
+	(void)drv_ring_push(s.in_ring,
+			    (struct drv_trb){
+				    .parameter = cookie,
+				    .control = XTRB_TYPE(XTRB_EVENT_DATA) | XTRB_IOC,
+			    });
+	drv_ring_end(s.in_ring);
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	/* the length is what was moved (EDTLA), not the rest */
+	expect_data(f, &s, s.in, cookie, XCC_SUCCESS, 2048);
+	check_sectors(&s, 4);
+	take_csw(&s);
+	assert_no_transfer_event(f);
+}
+
+static void test_event_data_twice_in_a_td(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+
+	begin(f, &s);
+	send_read(f, &s, 3);
+	drv_ring_begin(s.in_ring);
+	(void)drv_push_normal(s.device.slot, s.in, s.buf.iova, 512, XTRB_CH);
+	(void)drv_ring_push(s.in_ring, (struct drv_trb){
+					       .parameter = 0x1111,
+					       .control = XTRB_TYPE(XTRB_EVENT_DATA) |
+							  XTRB_IOC | XTRB_CH,
+				       });
+	(void)drv_push_normal(s.device.slot, s.in, s.buf.iova + 512, 1024, XTRB_CH);
+	(void)drv_ring_push(s.in_ring,
+			    (struct drv_trb){
+				    .parameter = 0x2222,
+				    .control = XTRB_TYPE(XTRB_EVENT_DATA) | XTRB_IOC,
+			    });
+	drv_ring_end(s.in_ring);
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	/* each counts from the one before (4.11.5.2) */
+	expect_data(f, &s, s.in, 0x1111, XCC_SUCCESS, 512);
+	expect_data(f, &s, s.in, 0x2222, XCC_SUCCESS, 1024);
+	take_csw(&s);
+}
+
+static void test_event_data_after_a_short_packet(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+
+	begin(f, &s);
+	send_read(f, &s, 1);
+	drv_ring_begin(s.in_ring);
+	(void)drv_push_normal(s.device.slot, s.in, s.buf.iova, 1024, XTRB_CH);
+	(void)drv_push_normal(s.device.slot, s.in, s.buf.iova + 1024, 1024, XTRB_CH);
+	(void)drv_ring_push(s.in_ring,
+			    (struct drv_trb){
+				    .parameter = 0x3333,
+				    .control = XTRB_TYPE(XTRB_EVENT_DATA) | XTRB_IOC,
+			    });
+	drv_ring_end(s.in_ring);
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	expect_data(f, &s, s.in, 0x3333, XCC_SHORT_PACKET, 512);
+	take_csw(&s);
+	assert_no_transfer_event(f);
+}
+
+static void test_event_data_on_out(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+
+	begin(f, &s);
+	make_read(&s, 1);
+	drv_ring_begin(s.out_ring);
+	(void)drv_push_normal(s.device.slot, s.out, s.cbw.iova, BOT_CBW_BYTES, XTRB_CH);
+	(void)drv_ring_push(s.out_ring,
+			    (struct drv_trb){
+				    .parameter = 0x4444,
+				    .control = XTRB_TYPE(XTRB_EVENT_DATA) | XTRB_IOC,
+			    });
+	drv_ring_end(s.out_ring);
+	drv_endpoint_doorbell(s.device.slot, s.out);
+	expect_data(f, &s, s.out, 0x4444, XCC_SUCCESS, BOT_CBW_BYTES);
+	assert_code(drv_transfer(s.device.slot, s.in, s.buf.iova, BOT_SECTOR, NULL),
+		    XCC_SUCCESS);
+	take_csw(&s);
+}
+
+/* Control TD the Windows way: Data stage of several TRBs, Event Data behind Data and
+ * behind Status (usbvfiod-original.md 7.2). */
+static void test_control_with_event_data(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+	struct drv_ring *ring;
+
+	begin(f, &s);
+	ring = &s.device.slot->endpoints[1].ring;
+	drv_ring_begin(ring);
+	(void)drv_ring_push(
+		ring, (struct drv_trb){
+			      .parameter = UINT64_C(0x0012000001000680),
+			      .status = 8,
+			      .control = XTRB_TYPE(XTRB_SETUP) | XTRB_IDT | XTRB_TRT_IN,
+		      });
+	(void)drv_ring_push(
+		ring, (struct drv_trb){
+			      .parameter = s.buf.iova,
+			      .status = 8,
+			      .control = XTRB_TYPE(XTRB_DATA) | XTRB_CH | XTRB_DIR_IN,
+		      });
+	(void)drv_ring_push(ring, (struct drv_trb){
+					  .parameter = s.buf.iova + 100,
+					  .status = 10,
+					  .control = XTRB_TYPE(XTRB_NORMAL) | XTRB_CH,
+				  });
+	(void)drv_ring_push(ring,
+			    (struct drv_trb){
+				    .parameter = 0x5555,
+				    .control = XTRB_TYPE(XTRB_EVENT_DATA) | XTRB_IOC,
+			    });
+	(void)drv_ring_push(ring, (struct drv_trb){
+					  .control = XTRB_TYPE(XTRB_STATUS) | XTRB_CH,
+				  });
+	(void)drv_ring_push(ring,
+			    (struct drv_trb){
+				    .parameter = 0x6666,
+				    .control = XTRB_TYPE(XTRB_EVENT_DATA) | XTRB_IOC,
+			    });
+	drv_ring_end(ring);
+	drv_endpoint_doorbell(s.device.slot, 1);
+	expect_data(f, &s, 1, 0x5555, XCC_SUCCESS, 18);
+	expect_data(f, &s, 1, 0x6666, XCC_SUCCESS, 0);
+	assert_memory_equal(s.buf.ptr, s.device.descriptor, 8);
+	assert_memory_equal(s.buf.ptr + 100, s.device.descriptor + 8, 10);
+}
+
+static void test_noop_trbs(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+
+	begin(f, &s);
+	for (unsigned i = 0; i < 300; i++) {
+		uint64_t at = drv_ring_push(
+			s.in_ring,
+			(struct drv_trb){.control = XTRB_TYPE(XTRB_NOOP) | XTRB_IOC});
+
+		drv_endpoint_doorbell(s.device.slot, s.in);
+		expect(f, &s, s.in, at, XCC_SUCCESS, 0);
+	}
+	/* without IOC: nothing; and the endpoint goes on */
+	(void)drv_ring_push(s.in_ring, (struct drv_trb){.control = XTRB_TYPE(XTRB_NOOP)});
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	assert_no_transfer_event(f);
+	assert_ok(bot_read(&s.bot, 3, 1, s.buf.iova, 0, 0));
+}
+
+static void test_zero_length_trbs_and_tds(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+	uint64_t last;
+
+	begin(f, &s);
+	make_read(&s, 1);
+	drv_ring_begin(s.out_ring);
+	(void)drv_push_normal(s.device.slot, s.out, 0, 0, XTRB_CH);
+	(void)drv_push_normal(s.device.slot, s.out, s.cbw.iova, 20, XTRB_CH);
+	(void)drv_push_normal(s.device.slot, s.out, UINT64_MAX & ~0xfull, 0, XTRB_CH);
+	(void)drv_push_normal(s.device.slot, s.out, s.cbw.iova + 20, 11, XTRB_CH);
+	last = drv_push_normal(s.device.slot, s.out, 0, 0, XTRB_IOC);
+	drv_ring_end(s.out_ring);
+	drv_endpoint_doorbell(s.device.slot, s.out);
+	expect(f, &s, s.out, last, XCC_SUCCESS, 0);
+	/* a TD of nothing between two of something */
+	last = drv_push_td(s.device.slot, s.in, s.buf.iova, 0, NULL);
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	expect(f, &s, s.in, last, XCC_SUCCESS, 0);
+	assert_code(drv_transfer(s.device.slot, s.in, s.buf.iova, BOT_SECTOR, NULL),
+		    XCC_SUCCESS);
+	check_sectors(&s, 1);
+	take_csw(&s);
+}
+
+/* A TD whose end is not yet there must not begin to move data (cycle bits). */
+static void test_td_handed_over_in_parts(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+	uint64_t last;
+
+	begin(f, &s);
+	send_read(f, &s, 2);
+	(void)drv_push_normal(s.device.slot, s.in, s.buf.iova, 512, XTRB_CH);
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	assert_no_transfer_event(f);
+	last = drv_push_normal(s.device.slot, s.in, s.buf.iova + 512, 512, XTRB_IOC);
+	drv_endpoint_doorbell(s.device.slot, s.in);
+	expect(f, &s, s.in, last, XCC_SUCCESS, 0);
+	check_sectors(&s, 2);
+	take_csw(&s);
+}
+
+/* TRB types that do not belong on the ring: a TRB Error, and a way out of it. */
+static void test_wrong_trb_types(void **state)
+{
+	static const unsigned types[] = {
+		0,  XTRB_SETUP, XTRB_STATUS, XTRB_ISOCH, 10, XTRB_ENABLE_SLOT,
+		33, 47,         48,          63};
+	struct func *f = *state;
+	struct setting s;
+	struct drv_event event;
+
+	begin(f, &s);
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		int r;
+
+		(void)drv_ring_push(s.in_ring,
+				    (struct drv_trb){
+					    .parameter = s.buf.iova,
+					    .status = 8,
+					    .control = XTRB_TYPE(types[i]) | XTRB_IOC,
+				    });
+		drv_endpoint_doorbell(s.device.slot, s.in);
+		r = drv_wait_transfer(&f->drv, s.slot, s.in, 0, &event);
+		if (r != XCC_TRB)
+			fail_msg("type %u: %d", types[i], r);
+		assert_true(drv_endpoint_state(s.device.slot, s.in) == XEP_STATE_ERROR ||
+			    drv_endpoint_state(s.device.slot, s.in) == XEP_STATE_HALTED);
+		if (drv_endpoint_state(s.device.slot, s.in) == XEP_STATE_HALTED)
+			assert_code(drv_reset_endpoint(s.device.slot, s.in, false),
+				    XCC_SUCCESS);
+		assert_code(drv_set_dequeue(s.device.slot, s.in, 0), XCC_SUCCESS);
+		drv_endpoint_doorbell(s.device.slot, s.in);
+	}
+	assert_ok(bot_read(&s.bot, 3, 1, s.buf.iova, 0, 0));
+	assert_running(f);
+}
+
+/* A new Setup TRB aborts the control TD in progress (7.2); no Setup at all: TRB Error. */
+static void test_control_stages_out_of_order(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+	struct drv_ring *ring;
+	struct drv_event event;
+	uint32_t actual = 0;
+
+	begin(f, &s);
+	ring = &s.device.slot->endpoints[1].ring;
+	for (unsigned round = 0; round < 3; round++) {
+		int r;
+
+		if (round == 1)
+			(void)drv_ring_push(ring,
+					    (struct drv_trb){
+						    .parameter = s.buf.iova,
+						    .status = 8,
+						    .control = XTRB_TYPE(XTRB_DATA) |
+							       XTRB_IOC | XTRB_DIR_IN,
+					    });
+		else if (round == 2)
+			(void)drv_ring_push(
+				ring,
+				(struct drv_trb){
+					.control = XTRB_TYPE(XTRB_STATUS) | XTRB_IOC,
+				});
+		else
+			(void)drv_push_normal(s.device.slot, 1, s.buf.iova, 8, XTRB_IOC);
+		drv_endpoint_doorbell(s.device.slot, 1);
+		r = drv_wait_transfer(&f->drv, s.slot, 1, 0, &event);
+		assert_code(r, XCC_TRB);
+		if (drv_endpoint_state(s.device.slot, 1) == XEP_STATE_HALTED)
+			assert_code(drv_reset_endpoint(s.device.slot, 1, false),
+				    XCC_SUCCESS);
+		assert_code(drv_set_dequeue(s.device.slot, 1, 0), XCC_SUCCESS);
+	}
+	assert_code(drv_get_descriptor(s.device.slot, USB_DESC_DEVICE, 0, s.buf.iova, 18,
+				       &actual),
+		    XCC_SUCCESS);
+	assert_int_equal(actual, 18);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FUNC_TEST(test_out_td_of_single_bytes),
+		FUNC_TEST(test_in_td_scattered),
+		FUNC_TEST(test_ioc_inside_a_td),
+		FUNC_TEST(test_short_packet_inside_a_td),
+		FUNC_TEST(test_short_packet_without_isp),
+		FUNC_TEST(test_links_inside_a_td),
+		FUNC_TEST(test_link_with_ioc),
+		FUNC_TEST(test_event_data),
+		FUNC_TEST(test_event_data_twice_in_a_td),
+		FUNC_TEST(test_event_data_after_a_short_packet),
+		FUNC_TEST(test_event_data_on_out),
+		FUNC_TEST(test_control_with_event_data),
+		FUNC_TEST(test_noop_trbs),
+		FUNC_TEST(test_zero_length_trbs_and_tds),
+		FUNC_TEST(test_td_handed_over_in_parts),
+		FUNC_TEST(test_wrong_trb_types),
+		FUNC_TEST(test_control_stages_out_of_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
