@@ -130,19 +130,20 @@ void drv_event_ring_init(struct drv_event_ring *ring, struct guest_ram *ram,
 {
 	*ring = (struct drv_event_ring){.segments = segments, .trbs = trbs};
 	ring->table = guest_alloc(ram, zone, (size_t)segments * 16, 64);
-	for (unsigned i = 0; i < segments; i++) {
-		ring->memory[i] = guest_alloc(ram, zone, trbs * XTRB_BYTES,
-					      trbs * XTRB_BYTES > 4096 ? 65536 : 4096);
-		put_le64(ring->table.ptr + (size_t)i * 16, ring->memory[i].iova);
-		put_le32(ring->table.ptr + (size_t)i * 16 + 8, trbs);
-	}
+	for (unsigned i = 0; i < segments; i++)
+		ring->memory[i] =
+			guest_alloc(ram, zone, trbs * XTRB_BYTES,
+				    trbs * XTRB_BYTES > 4096 ? 65536 : 4096);
 	drv_event_ring_clear(ring);
 }
 
 void drv_event_ring_clear(struct drv_event_ring *ring)
 {
-	for (unsigned i = 0; i < ring->segments; i++)
+	for (unsigned i = 0; i < ring->segments; i++) {
 		memset(ring->memory[i].ptr, 0, ring->memory[i].size_bytes);
+		put_le64(ring->table.ptr + (size_t)i * 16, ring->memory[i].iova);
+		put_le64(ring->table.ptr + (size_t)i * 16 + 8, ring->trbs);
+	}
 	ring->segment = 0;
 	ring->index = 0;
 	ring->cycle = true;
