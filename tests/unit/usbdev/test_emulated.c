@@ -292,6 +292,11 @@ static void test_features_super(void **state)
 	assert_true(emulated_may_wake(device));
 	assert_int_equal(set(1, 3, 0, 0x0000), 0);
 	assert_false(emulated_may_wake(device));
+	/* forgotten with a reset */
+	assert_int_equal(set(1, 3, 0, 0x0300), 0);
+	host_reset(&host);
+	set(0, 9, 3, 0);
+	assert_int_equal(status_of(1, 0), 0x01);
 	assert_int_equal(set(1, 3, 0, 0x0303), HOST_STALL);
 	assert_int_equal(status_of(1, 5), HOST_STALL);
 	assert_int_equal(status_of(3, 0), HOST_STALL);

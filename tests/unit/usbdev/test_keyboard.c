@@ -262,6 +262,42 @@ static void test_remote_wakeup(void **state)
 	host_finish(&host);
 }
 
+static void on_timer(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+/* Text that cannot be typed yet wakes nobody up: of the FIFO and a timer it is
+ * the timer that ends the turn. */
+static void assert_idle(void)
+{
+	bool fired = false;
+	struct loop_timer *timer = loop_timer_create(host.loop, on_timer, &fired);
+
+	loop_timer_set(timer, 1000000);
+	assert_int_equal(loop_turn(host.loop, true), 0);
+	assert_true(fired);
+	loop_timer_destroy(timer);
+}
+
+static void test_waiting_text_costs_nothing(void **state)
+{
+	char text[KEYBOARD_REPORTS_MAX];
+	int fd;
+
+	(void)state;
+	start(USBDEV_SPEED_FULL, fifo);
+	memset(text, 'a', sizeof(text));
+	fd = open(fifo, O_WRONLY | O_NONBLOCK);
+	assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
+	assert_idle();
+	host_configure(&host);
+	host_settle(&host); /* half of it is now reports */
+	assert_idle();
+	close(fd);
+	host_finish(&host);
+}
+
 /* The characters that a guest with a US layout gets, from reports. */
 static char typed(const uint8_t *report)
 {
@@ -377,6 +413,7 @@ int main(void)
 		cmocka_unit_test(test_class_requests),
 		cmocka_unit_test(test_remote_wakeup),
 		cmocka_unit_test(test_typing),
+		cmocka_unit_test(test_waiting_text_costs_nothing),
 		cmocka_unit_test(test_fifo_of_others_stays),
 		cmocka_unit_test(test_all_ascii),
 	};
