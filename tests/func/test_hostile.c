@@ -277,6 +277,34 @@ static void test_remapping_under_load(void **state)
 	assert_running(f);
 }
 
+/* The same, with an event of the device in between: a key typed while there is no
+ * memory waits for it. */
+static void test_key_while_memory_is_away(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct hid hid;
+	uint8_t report[HID_REPORT_BYTES];
+
+	func_keyboard(f, &device, &hid);
+	hid_queue(&hid, 4);
+	assert_commands_work(f);
+	for (unsigned round = 0; round < 3; round++) {
+		assert_ok(guest_ram_unmap(&f->ram, &f->vmm.client));
+		func_type(f, "a");
+		/* answered: the daemon has been through its loop, keys included */
+		for (unsigned i = 0; i < 10; i++)
+			(void)drv_op_read(&f->drv, XOP_USBSTS);
+		assert_ok(guest_ram_map(&f->ram, &f->vmm.client));
+		do {
+			assert_code(hid_wait(&hid, report, DRV_TIMEOUT_MS), XCC_SUCCESS);
+			hid_queue(&hid, 1);
+		} while (report[2] == 0);
+		assert_int_equal(report[2], 4);
+	}
+	assert_running(f);
+}
+
 /* RAM goes under running transfers and stays away. */
 static void test_unmapping_under_load(void **state)
 {
@@ -483,6 +511,7 @@ int main(void)
 		FUNC_TEST(test_transfer_rings_outside_memory),
 		FUNC_TEST(test_data_outside_memory),
 		FUNC_TEST(test_remapping_under_load),
+		FUNC_TEST(test_key_while_memory_is_away),
 		FUNC_TEST(test_unmapping_under_load),
 		FUNC_TEST(test_truncated_guest_memory),
 		FUNC_TEST(test_read_only_memory_is_not_written),
