@@ -131,9 +131,8 @@ void drv_event_ring_init(struct drv_event_ring *ring, struct guest_ram *ram,
 	*ring = (struct drv_event_ring){.segments = segments, .trbs = trbs};
 	ring->table = guest_alloc(ram, zone, (size_t)segments * 16, 64);
 	for (unsigned i = 0; i < segments; i++)
-		ring->memory[i] =
-			guest_alloc(ram, zone, trbs * XTRB_BYTES,
-				    trbs * XTRB_BYTES > 4096 ? 65536 : 4096);
+		ring->memory[i] = guest_alloc(ram, zone, trbs * XTRB_BYTES,
+					      trbs * XTRB_BYTES > 4096 ? 65536 : 4096);
 	drv_event_ring_clear(ring);
 }
 
