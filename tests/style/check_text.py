@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """What is in the files as text: licence lines, no marks for later, nothing of the machine they were written on, clean lines,
-and no known misspelling (if codespell is installed).
+samples that are true, and no known misspelling (if codespell is installed).
 """
 
 import re
@@ -68,6 +68,16 @@ def check_file(name, data):
     return findings
 
 
+def check_samples(root):
+    """What CONTRIBUTING.md shows as a sample is in the sources as it is shown."""
+    path = root / "CONTRIBUTING.md"
+    if not path.exists():
+        return []
+    sources = "".join(source.read_text(encoding="utf-8") for source in tree.c_files(root, "src"))
+    samples = re.findall(r"^```c\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [f"CONTRIBUTING.md: the sources have this otherwise:\n{sample}" for sample in samples if sample not in sources]
+
+
 def check_spelling(root, names):
     if not shutil.which("codespell"):
         print("codespell is not installed: spelling was not looked at")
@@ -85,6 +95,7 @@ def main():
     findings = []
     for name in names:
         findings += check_file(name, (options.root / name).read_bytes())
+    findings += check_samples(options.root)
     findings += check_spelling(options.root, names)
     tree.finish(findings, names)
 

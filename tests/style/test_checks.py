@@ -182,6 +182,8 @@ class Checks(unittest.TestCase):
         self.rejects("text", {"src/xhci/ring.c": SOURCE.replace("MIT", "GPL")}, "the licence")
         self.rejects("text", {"src/xhci/ring.c": SOURCE.replace("ring.c", "rings.c")}, "calls itself rings.c")
         self.rejects("text", {"scripts/run": "#!/bin/sh\n"}, "has no line SPDX")
+        self.accepts("text", {"CONTRIBUTING.md": "```c\n\treturn 16;\n```\n"})
+        self.rejects("text", {"CONTRIBUTING.md": "```c\n\treturn 17;\n```\n"}, "the sources have this otherwise")
 
     def test_sizes_only_tells(self):
         text = self.accepts("sizes", {"src/xhci/ring.c": SOURCE.replace("\treturn", "\n" * 70 + "\treturn")})
