@@ -263,8 +263,11 @@ static bool work(struct xhci *xhci)
 
 	/* what finds no room is still due in a later run */
 	(void)(xhci_ports_run(xhci) == 0 && run_mfindex(xhci) == 0);
-	more = xhci_commands_run(xhci) == XHCI_PROGRESS_MORE;
-	return run_endpoints(xhci) || more;
+	/* endpoints first: a doorbell counts before a Stop Endpoint written after it */
+	more = run_endpoints(xhci);
+	if (!xhci_can_work(xhci))
+		return false;
+	return xhci_commands_run(xhci) == XHCI_PROGRESS_MORE || more;
 }
 
 static void run_releases(struct xhci *xhci)

@@ -3,7 +3,7 @@
  *
  * How it works. Guest registers are recorded by regs.c, port.c, interrupter.c
  * and the doorbells; all work happens in xhci_run() (xhci.c), in this order:
- * port events, commands, endpoints, interrupts. Each part does a bounded
+ * port events, endpoints, commands, interrupts. Each part does a bounded
  * amount and asks for another run (xhci_kick) if more is left.
  *
  * Nothing reports into the guest without room in the event ring: whoever has

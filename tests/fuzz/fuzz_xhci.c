@@ -288,7 +288,8 @@ static void operate(struct fuzz *f)
 		break;
 	case 5:
 	case 6:
-		xhci_mmio_write(f->xhci, XHCI_OFF_DOORBELLS + 4 * (take(f, 1) % 3),
+		xhci_mmio_write(f->xhci,
+				XHCI_OFF_DOORBELLS + 4 * (uint32_t)(take(f, 1) % 3),
 				take(f, 1) % 8, 4);
 		break;
 	case 7:

@@ -83,6 +83,25 @@ static void stop_reports_the_td_and_restarts_it(void **state)
 	driver_end(&d);
 }
 
+static void doorbell_counts_before_a_later_stop(void **state)
+{
+	struct driver d;
+	uint64_t trb;
+
+	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
+	assert_int_equal(driver_stop(&d, OUT), XHCI_CC_SUCCESS);
+	trb = driver_normal(&d, OUT, DATA, 8, XHCI_TRB_IOC);
+	write32(d.f, DOORBELL(d.slot_id), OUT);
+	driver_command_put(&d, 0, 0,
+			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
+				   OUT << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+	driver_expect(&d, OUT, trb, XHCI_CC_STOPPED, 8);
+	assert_int_equal(
+		expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT).status >> 24,
+		XHCI_CC_SUCCESS);
+	driver_end(&d);
+}
+
 static void stop_waits_for_the_device(void **state)
 {
 	struct driver d;
@@ -366,6 +385,7 @@ int main(void)
 		T(td_is_taken_only_when_complete),
 		T(stop_idle_then_again),
 		T(stop_reports_the_td_and_restarts_it),
+		T(doorbell_counts_before_a_later_stop),
 		T(stop_waits_for_the_device),
 		T(stopped_td_goes_on_where_it_was),
 		T(cancelled_when_all_had_moved_is_complete),
