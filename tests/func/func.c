@@ -303,3 +303,24 @@ void assert_no_transfer_event(struct func *f)
 	assert_commands_work(f);
 	assert_int_equal(drv_pending(&f->drv, XTRB_TRANSFER_EVENT), 0);
 }
+
+void assert_mended(struct func *f)
+{
+	f->drv.timeout_ms = DRV_TIMEOUT_MS;
+	assert_alive(f);
+	assert_ok(drv_reset(&f->drv));
+	assert_int_equal(drv_op_read(&f->drv, XOP_USBSTS) & (XSTS_HSE | XSTS_HCE), 0);
+	drv_setup(&f->drv);
+	assert_ok(drv_run(&f->drv));
+	assert_commands_work(f);
+	assert_log_bounded(f);
+}
+
+void expect_status(struct func *f, uint32_t bits)
+{
+	for (unsigned i = 0; i < 200000; i++)
+		if (drv_op_read(&f->drv, XOP_USBSTS) & bits)
+			return;
+	fail_msg("USBSTS 0x%x, expected one of 0x%x", drv_op_read(&f->drv, XOP_USBSTS),
+		 bits);
+}

@@ -102,6 +102,10 @@ void image_write(struct func *f, uint64_t offset, const void *buf, size_t len);
 
 /* A No Op command goes through: the command ring works. */
 void assert_commands_work(struct func *f);
+/* HCRST mends whatever state the controller is in; the log stays readable. */
+void assert_mended(struct func *f);
+/* Waits until the controller shows one of these USBSTS bits. */
+void expect_status(struct func *f, uint32_t bits);
 /* Nothing but what has been waited for has come. */
 void assert_no_transfer_event(struct func *f);
 
