@@ -266,6 +266,26 @@ static void test_input_context_outside_memory(void **state)
 	assert_commands_work(f);
 }
 
+/* Pointers whose low bits should be 0: taken as if they were, or refused. */
+static void test_misaligned_pointers(void **state)
+{
+	struct func *f = *state;
+	unsigned port = connected(f, func_stick_spec(f, "high"));
+	struct drv_slot *slot;
+
+	assert_code(drv_slot_enable(&f->drv, port, &slot), XCC_SUCCESS);
+	put_le64(f->drv.dcbaa.ptr + 8 * (size_t)slot->id, slot->output.iova + 4);
+	for (unsigned low = 1; low < 16; low++) {
+		valid_input(slot);
+		assert_true(drv_command_slot(&f->drv, XTRB_ADDRESS_DEVICE, slot->id,
+					     slot->input.iova + low, 0) > 0);
+	}
+	for (unsigned shift = 4; shift < 64; shift *= 2)
+		assert_true(drv_command_slot(&f->drv, XTRB_EVALUATE_CONTEXT, slot->id,
+					     slot->input.iova + shift, 0) > 0);
+	assert_running(f);
+}
+
 /* DCBAA entry outside memory: no output context can be written. */
 static void test_device_context_outside_memory(void **state)
 {
@@ -382,6 +402,7 @@ int main(void)
 		FUNC_TEST(test_evaluate_context_takes_effect),
 		FUNC_TEST(test_address_device_with_lies),
 		FUNC_TEST(test_input_context_outside_memory),
+		FUNC_TEST(test_misaligned_pointers),
 		FUNC_TEST(test_device_context_outside_memory),
 		FUNC_TEST(test_configure_endpoint_with_lies),
 		FUNC_TEST(test_endpoints_the_device_does_not_have),

@@ -182,6 +182,37 @@ static void test_control_requests_behind_a_stall(void **state)
 	assert_memory_equal(buf.ptr, device.descriptor, 18);
 }
 
+/* Every type and recipient, the reserved ones too, which the original panicked on: an
+ * answer, or a stall that can be recovered from. */
+static void test_requests_of_every_type(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct guest_buf buf;
+	uint32_t actual = 0;
+
+	func_device(f, func_stick_spec(f, "high"), &device);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 256, 64);
+	for (unsigned type = 0; type < 256; type++) {
+		struct drv_setup setup = {
+			.request_type = (uint8_t)type,
+			.request = (uint8_t)(200 + type % 50),
+			.value = 0x1234,
+			.index = 0x5678,
+			.length = (uint16_t)(type % 64),
+		};
+		int r = drv_control(device.slot, &setup, buf.iova, NULL);
+
+		assert_true(r == XCC_STALL || r == XCC_SUCCESS);
+		if (r == XCC_STALL)
+			assert_code(drv_recover(device.slot, 1), XCC_SUCCESS);
+	}
+	assert_code(drv_get_descriptor(device.slot, USB_DESC_DEVICE, 0, buf.iova, 18,
+				       &actual),
+		    XCC_SUCCESS);
+	assert_int_equal(actual, 18);
+}
+
 /* Ever more than fits one port kind: the original had 4 of each. */
 static void test_many_devices(void **state)
 {
@@ -269,6 +300,7 @@ int main(void)
 		FUNC_TEST(test_strings),
 		FUNC_TEST(test_stalled_request_and_recovery),
 		FUNC_TEST(test_control_requests_behind_a_stall),
+		FUNC_TEST(test_requests_of_every_type),
 		FUNC_TEST(test_many_devices),
 		FUNC_TEST(test_address_is_unique_and_written),
 		FUNC_TEST(test_polled_with_tiny_rings),

@@ -103,6 +103,24 @@ static bool is_port_event(const struct drv_event *event, const void *ctx)
 	return drv_trb_type(&event->trb) == XTRB_PORT_STATUS_CHANGE;
 }
 
+/* Devices are there before the guest's driver: their events wait until the controller
+ * runs (the original dropped what came before ERSTBA was set). */
+static void test_connect_event_waits_for_the_driver(void **state)
+{
+	struct func *f = *state;
+	struct drv_event event;
+	unsigned port;
+
+	func_start(f, func_stick_spec(f, "high"), NULL);
+	func_boot(f, VFU_DIALECT_QEMU);
+	func_drive(f, NULL);
+	assert_ok(drv_wait(&f->drv, is_port_event, NULL, &event, DRV_TIMEOUT_MS));
+	port = (event.trb.parameter >> 24) & 0xff;
+	assert_in_range(port, 1, f->drv.max_ports);
+	assert_true(portsc(f, port) & XPORT_CCS);
+	assert_true(portsc(f, port) & XPORT_CSC);
+}
+
 /* The event names the port; a further change while bits are set brings none (4.19.2). */
 static void test_port_status_change_event(void **state)
 {
@@ -318,6 +336,7 @@ int main(void)
 		FUNC_TEST(test_usb3_port_comes_up_by_itself),
 		FUNC_TEST(test_change_bits_one_by_one),
 		FUNC_TEST(test_warm_reset),
+		FUNC_TEST(test_connect_event_waits_for_the_driver),
 		FUNC_TEST(test_port_status_change_event),
 		FUNC_TEST(test_empty_ports_ignore_resets),
 		FUNC_TEST(test_disable_port),

@@ -317,6 +317,59 @@ static void test_stall_holds_what_is_queued_behind(void **state)
 	assert_code(bot_clear_halt(&bot, device.bulk_in), XCC_SUCCESS);
 }
 
+/* An OUT transfer that stalls says how far it came (original: always 0 left). */
+static void test_stalled_out_reports_the_rest(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	struct bot_command beyond = {
+		.cdb = {0x2a, 0, 0x7f, 0xff, 0xff, 0xff, 0, 4, 0},
+		.cdb_bytes = 10,
+		.length = 1024 * 512, /* more than the stick would swallow */
+	};
+
+	func_stick(f, "super", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, beyond.length, 65536);
+	beyond.iova = buf.iova;
+	assert_ok(bot_run(&bot, &beyond));
+	assert_int_equal(beyond.code, XCC_STALL);
+	assert_in_range(beyond.actual, 0, 16384);
+	assert_int_equal(beyond.status, BOT_STATUS_FAILED);
+	assert_int_equal(beyond.residue, beyond.length);
+	assert_int_equal(bot_sense(&bot), 0x052100);
+	assert_ok(bot_write(&bot, 1, 1, buf.iova, 0, 0));
+}
+
+/* More data than room: Babble Detected, the endpoint halts, memory behind the buffer is
+ * as it was (the original dropped the rest and called it success). */
+static void test_babble(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	struct bot_command ready = {.cdb = {0}, .cdb_bytes = 6};
+	uint8_t cbw[BOT_CBW_BYTES];
+	uint8_t csw[BOT_CSW_BYTES];
+
+	func_stick(f, "high", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 64, 64);
+	memset(buf.ptr, 0xee, 64);
+	bot_make_cbw(&ready, 77, cbw);
+	assert_code(bot_send_cbw(&bot, cbw, sizeof(cbw)), XCC_SUCCESS);
+	assert_code(drv_transfer(device.slot, device.bulk_in, buf.iova, 5, NULL),
+		    XCC_BABBLE);
+	assert_int_equal(drv_endpoint_state(device.slot, device.bulk_in),
+			 XEP_STATE_HALTED);
+	for (unsigned i = 5; i < 64; i++)
+		assert_int_equal(buf.ptr[i], 0xee);
+	assert_code(drv_recover(device.slot, device.bulk_in), XCC_SUCCESS);
+	assert_code(bot_receive_csw(&bot, csw, NULL), XCC_SUCCESS);
+	assert_int_equal(get_le32(csw + 4), 77);
+}
+
 static void test_read_only_stick(void **state)
 {
 	struct func *f = *state;
@@ -384,6 +437,8 @@ int main(void)
 		FUNC_TEST(test_failed_command_stalls_and_recovers),
 		FUNC_TEST(test_invalid_cbw_needs_reset_recovery),
 		FUNC_TEST(test_stall_holds_what_is_queued_behind),
+		FUNC_TEST(test_stalled_out_reports_the_rest),
+		FUNC_TEST(test_babble),
 		FUNC_TEST(test_read_only_stick),
 		FUNC_TEST(test_truncated_image),
 	};

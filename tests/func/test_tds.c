@@ -240,6 +240,29 @@ static void test_zero_length_trbs_and_tds(void **state)
 	take_csw(&s);
 }
 
+/* Immediate data is at most 8 bytes, and only goes out (6.4.1.1). */
+static void test_immediate_data_that_cannot_be(void **state)
+{
+	struct func *f = *state;
+	struct setting s;
+	struct drv_event event;
+
+	begin(f, &s);
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned dci = i ? s.in : s.out;
+
+		(void)drv_push_normal(s.device.slot, dci, 0x1122334455667788, i ? 8 : 9,
+				      XTRB_IDT | XTRB_IOC);
+		drv_endpoint_doorbell(s.device.slot, dci);
+		assert_code(drv_wait_transfer(&f->drv, s.slot, dci, 0, &event), XCC_TRB);
+		if (drv_endpoint_state(s.device.slot, dci) == XEP_STATE_HALTED)
+			assert_code(drv_reset_endpoint(s.device.slot, dci, false),
+				    XCC_SUCCESS);
+		assert_code(drv_set_dequeue(s.device.slot, dci, 0), XCC_SUCCESS);
+	}
+	assert_ok(bot_read(&s.bot, 3, 1, s.buf.iova, 0, 0));
+}
+
 /* A TD whose end is not yet there must not begin to move data (cycle bits). */
 static void test_td_handed_over_in_parts(void **state)
 {
@@ -351,6 +374,7 @@ int main(void)
 		FUNC_TEST(test_link_with_ioc),
 		FUNC_TEST(test_noop_trbs),
 		FUNC_TEST(test_zero_length_trbs_and_tds),
+		FUNC_TEST(test_immediate_data_that_cannot_be),
 		FUNC_TEST(test_td_handed_over_in_parts),
 		FUNC_TEST(test_wrong_trb_types),
 		FUNC_TEST(test_control_stages_out_of_order),
