@@ -120,7 +120,7 @@ static bool verify(struct scsi_disk *disk, struct scsi_command *command)
 {
 	uint64_t lba;
 	uint32_t blocks;
-	uint64_t len;
+	uint64_t len = 0; /* gcc does not see that set_range() sets it */
 
 	if (disk->cdb[1] & FLAG_PROTECT)
 		return scsi_fail(disk, SCSI_SENSE_FIELD);
