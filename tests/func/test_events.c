@@ -216,6 +216,27 @@ static void test_event_handler_busy(void **state)
 	assert_false(drv_read64(d, drv_ir(d, 0, XIR_ERDP)) & XERDP_EHB);
 }
 
+/* RW1C bits change only if their own byte is written: a driver that writes the upper
+ * bytes of ERDP one by one must not end the busy state. */
+static void test_partial_write_keeps_the_busy_bit(void **state)
+{
+	struct func *f = *state;
+	struct drv *d = &f->drv;
+	uint64_t at;
+	uint8_t bytes[8];
+
+	run(f, NULL);
+	issue_noops(f, 1, &at);
+	assert_in_range(vmm_wait_irq(&f->vmm, 0, DRV_TIMEOUT_MS), 1, INT32_MAX);
+	put_le64(bytes, drv_read64(d, drv_ir(d, 0, XIR_ERDP)));
+	assert_true(bytes[0] & XERDP_EHB);
+	for (unsigned i = 1; i < 8; i++)
+		assert_ok(drv_write(d, drv_ir(d, 0, XIR_ERDP) + i, bytes + i, 1));
+	assert_true(drv_read64(d, drv_ir(d, 0, XIR_ERDP)) & XERDP_EHB);
+	assert_ok(drv_write(d, drv_ir(d, 0, XIR_ERDP), bytes, 1));
+	assert_false(drv_read64(d, drv_ir(d, 0, XIR_ERDP)) & XERDP_EHB);
+}
+
 /* With MSI-X, IP clears by itself when the message goes out (4.17.5). */
 static void test_pending_clears_by_itself(void **state)
 {
@@ -412,6 +433,7 @@ int main(void)
 		FUNC_TEST(test_interrupt_enable),
 		FUNC_TEST(test_controller_interrupt_enable),
 		FUNC_TEST(test_event_handler_busy),
+		FUNC_TEST(test_partial_write_keeps_the_busy_bit),
 		FUNC_TEST(test_pending_clears_by_itself),
 		FUNC_TEST(test_moderation),
 		FUNC_TEST(test_batch_is_one_interrupt),
