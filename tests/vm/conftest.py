@@ -23,7 +23,6 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "sanitized: also run with a daemon built with sanitizers")
     config.addinivalue_line("markers", "usbvfiod_only: not for QEMU's own controller")
 
 

@@ -22,7 +22,6 @@ say SUM $(sha256 /dev/sda)
 """
 
 
-@pytest.mark.sanitized
 def test_driver_is_reloaded_while_a_keyboard_waits(controller, boot, tmp_path):
     image = images.filled(tmp_path / "stick.img", 8)
     guest = boot(controller(Stick(image), Keyboard()), RELOAD_DRIVER).finish()
@@ -73,7 +72,6 @@ dd if=/dev/sda bs=1M count=16 2>/dev/null | dd of=/dev/sda bs=1M seek=16 conv=fs
 
 
 @pytest.mark.usbvfiod_only
-@pytest.mark.sanitized
 def test_next_vm_uses_what_a_killed_one_left(controller, boot, tmp_path):
     image = images.filled(tmp_path / "stick.img", 32)
     first_half = images.sha256(image, mib=16)

@@ -25,7 +25,6 @@ umount /mnt || die second umount
 """
 
 
-@pytest.mark.sanitized
 def test_file_survives_in_a_new_file_system(controller, boot, tmp_path):
     image = images.empty(tmp_path / "stick.img", 96)
     guest = boot(controller(Stick(image)), MAKE_FILE_SYSTEM).finish()

@@ -46,6 +46,7 @@ class Usbvfiod:
     name = "usbvfiod"
 
     def __init__(self, binary, devices, options=(), log=None, qemu_properties=None):
+        self.binary = binary
         self.qemu_properties = qemu_properties or {}
         # The name of a Unix socket must be short, so it is not among pytest's folders.
         self.folder = Path(tempfile.mkdtemp(prefix="usbvfiod-"))
