@@ -61,7 +61,9 @@ enum usbdev_status {
 	USBDEV_STATUS_BABBLE, /* the device sent more than asked for */
 	USBDEV_STATUS_CANCELLED, /* by usbdev_cancel(); actual says how far it got */
 	USBDEV_STATUS_GONE,      /* the device is not there any more */
-	USBDEV_STATUS_MEMORY,    /* the data could not be reached in guest memory */
+	USBDEV_STATUS_MEMORY, /* the data could not be reached in guest memory; what lies
+				  * beyond actual_bytes has neither been taken nor lost: the
+				  * rest may be submitted again */
 };
 
 /* The eight bytes of a SETUP packet (USB 2.0 9.3), parsed. */

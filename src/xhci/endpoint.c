@@ -192,6 +192,7 @@ static void td_submit(struct xhci_endpoint *ep, struct xhci_td *td)
 	transfer->type = usbdev_type_of(ep->type);
 	transfer->done = td_done;
 	td->dev = dev;
+	td->memory_generation = guest_mem_generation(ep->xhci->mem);
 	td->state = XHCI_TD_STATE_SUBMITTED;
 	ep->in_flight++;
 	usbdev_submit(dev, transfer);
@@ -271,6 +272,13 @@ enum xhci_progress xhci_endpoint_report(struct xhci_endpoint *ep)
 		if (ep->quiescing && td->transfer.status == USBDEV_STATUS_CANCELLED &&
 		    td->is_transfer && !td->bad)
 			break;
+		if (td->is_transfer && td->transfer.status == USBDEV_STATUS_MEMORY &&
+		    xhci_memory_unsettled(ep->xhci, td->memory_generation)) {
+			/* nothing was lost: the device still has what did not move */
+			rewind_to_first(ep);
+			return ep->xhci->parked ? XHCI_PROGRESS_BLOCKED
+						: XHCI_PROGRESS_DONE;
+		}
 		if (xhci_td_post_events(td, &failed) < 0)
 			return XHCI_PROGRESS_BLOCKED;
 		if (failed) {

@@ -46,6 +46,7 @@ enum xhci_td_state {
  * @node:	in the endpoint's list, or among the controller's orphans
  * @ep:		NULL: orphan; its result is dropped and guest memory is closed to it
  * @dev:	the device it was submitted to
+ * @memory_generation: of guest memory, at that time
  * @start:	ring cursor at its first TRB
  * @end:	ring cursor behind its last TRB
  * @is_transfer: moves data or a control request (else only No-Op, Event Data)
@@ -60,6 +61,7 @@ struct xhci_td {
 	struct xhci *xhci;
 	struct xhci_endpoint *ep;
 	struct usbdev *dev;
+	uint64_t memory_generation;
 	struct usbdev_transfer transfer;
 	enum xhci_td_state state;
 	bool is_transfer;

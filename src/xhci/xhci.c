@@ -150,20 +150,33 @@ void xhci_memory_changed(struct xhci *xhci)
 		xhci_kick(xhci);
 }
 
-void xhci_dma_fault(struct xhci *xhci, const char *what, uint64_t iova)
+/* Guest memory is away for the moment: the controller waits for it. */
+static bool park_if_away(struct xhci *xhci)
 {
 	uint64_t now_ns = xhci->env.now_ns(xhci->env.ctx);
 	uint64_t unmap_ns = guest_mem_last_unmap_ns(xhci->mem);
 	bool none = guest_mem_count(xhci->mem) == 0;
 
+	if (!none && (unmap_ns == 0 || now_ns >= unmap_ns + PARK_NS))
+		return false;
+	xhci->parked = true;
+	xhci->parked_until_ns = none ? 0 : unmap_ns + PARK_NS;
+	xhci->parked_generation = guest_mem_generation(xhci->mem);
+	return true;
+}
+
+bool xhci_memory_unsettled(struct xhci *xhci, uint64_t since_generation)
+{
+	return guest_mem_generation(xhci->mem) != since_generation || park_if_away(xhci);
+}
+
+void xhci_dma_fault(struct xhci *xhci, const char *what, uint64_t iova)
+{
 	if (xhci->parked || (xhci->usbsts & XHCI_USBSTS_HSE))
 		return;
-	if (none || (unmap_ns != 0 && now_ns < unmap_ns + PARK_NS)) {
+	if (park_if_away(xhci)) {
 		log_limited(LOG_LEVEL_DEBUG, "%s at 0x%llx: memory is away, waiting",
 			    what, (unsigned long long)iova);
-		xhci->parked = true;
-		xhci->parked_until_ns = none ? 0 : unmap_ns + PARK_NS;
-		xhci->parked_generation = guest_mem_generation(xhci->mem);
 		return;
 	}
 	log_limited(LOG_LEVEL_WARN,

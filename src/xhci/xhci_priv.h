@@ -190,6 +190,10 @@ bool xhci_can_work(const struct xhci *xhci);
  * @what: for the log
  */
 void xhci_dma_fault(struct xhci *xhci, const char *what, uint64_t iova);
+/* The data of a transfer that was submitted at @since_generation of guest memory
+ * could not be reached: true if that is no fault of the guest, as memory has
+ * changed since, or is away for the moment (then the controller is parked). */
+bool xhci_memory_unsettled(struct xhci *xhci, uint64_t since_generation);
 /* Host Controller Error: the guest broke a rule that leaves no other answer. */
 void xhci_controller_error(struct xhci *xhci, const char *why);
 /* RS, HCRST, CSS, CRS as written to USBCMD. */

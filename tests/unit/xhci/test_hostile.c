@@ -113,6 +113,36 @@ static void memory_that_comes_back_in_time(void **state)
 	driver_end(&d);
 }
 
+/* The data of a transfer is away when the device wants it: tried again, from
+ * where it was, when memory is back; those behind it do not overtake. */
+static void data_that_comes_back(void **state)
+{
+	struct driver d;
+	uint64_t first, second;
+
+	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
+	first = driver_normal(&d, OUT, DATA, 1000, XHCI_TRB_IOC);
+	second = driver_normal(&d, OUT, DATA, 500, XHCI_TRB_IOC);
+	driver_ring(&d, OUT);
+	d.f->now_ns = clock_now_ns();
+	guest_mem_unmap_all(d.f->mem);
+	driver_complete(&d, OUT, USBDEV_STATUS_MEMORY, 300);
+	driver_complete(&d, OUT, USBDEV_STATUS_MEMORY, 0);
+	assert_null(fake_dev_first(&d.fake, 1));
+	assert_int_equal(guest_mem_map_bytes(d.f->mem, FIXTURE_LOW_IOVA, d.f->low,
+					     FIXTURE_MEM_BYTES,
+					     GUEST_MEM_READ | GUEST_MEM_WRITE),
+			 0);
+	xhci_memory_changed(d.f->xhci);
+	run_until_idle(d.f);
+	assert_int_equal(driver_held(&d, OUT)->length_bytes, 700);
+	driver_complete(&d, OUT, USBDEV_STATUS_OK, 700);
+	driver_expect(&d, OUT, first, XHCI_CC_SUCCESS, 0);
+	driver_complete(&d, OUT, USBDEV_STATUS_OK, 500);
+	driver_expect(&d, OUT, second, XHCI_CC_SUCCESS, 0);
+	driver_end(&d);
+}
+
 static void memory_that_stays_away(void **state)
 {
 	struct driver d;
@@ -286,6 +316,7 @@ int main(void)
 		T(dcbaa_outside_memory),
 		T(event_ring_outside_memory),
 		T(memory_that_comes_back_in_time),
+		T(data_that_comes_back),
 		T(memory_that_stays_away),
 		T(no_memory_at_all),
 		T(links_without_end),
