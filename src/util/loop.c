@@ -16,12 +16,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <sched.h>
 #include <sys/timerfd.h>
 #include <time.h>
 
 #include "util/fds.h"
 #include "util/list.h"
 #include "util/log.h"
+#include "util/spin.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -41,6 +43,7 @@ struct task_queue {
  * @armed_ns:	what @timer_fd is set to
  * @tasks:	deferred, for the next round of tasks
  * @running:	the rest of this round
+ * @spin, @happened_ns: when the first callback of this turn was called, 0 = none yet
  * @dead:	watches and timers to free when the turn ends
  * @live:	watches and timers that their owners have not removed
  */
@@ -53,6 +56,8 @@ struct loop {
 	uint64_t armed_ns;
 	struct task_queue tasks;
 	struct task_queue running;
+	struct spin spin;
+	uint64_t happened_ns;
 	struct list dead;
 	unsigned live;
 	bool in_turn;
@@ -148,6 +153,7 @@ static void on_timer_fd(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	loop->happened_ns = now_ns;
 	loop->armed_ns = HAS_FIRED;
 	/* First collect: a callback that sets its timer to 0 must not keep us here. */
 	while ((node = list_first(&loop->timers)) != NULL) {
@@ -219,6 +225,8 @@ static void on_fd(evutil_socket_t fd, short what, void *ctx)
 	struct loop_watch *watch = ctx;
 	unsigned events = 0;
 
+	if (watch->loop->happened_ns == 0)
+		watch->loop->happened_ns = clock_now_ns();
 	if (what & EV_READ)
 		events |= LOOP_READ;
 	if (what & EV_WRITE)
@@ -232,6 +240,7 @@ static void on_signal(evutil_socket_t signal, short what, void *ctx)
 
 	(void)signal;
 	(void)what;
+	watch->loop->happened_ns = clock_now_ns();
 	watch->signal_cb(watch->ctx);
 }
 
@@ -403,21 +412,51 @@ static void run_tasks(struct loop *loop)
 
 /* ---- the loop ---- */
 
+/* One look at the fds, with the callbacks of those that are ready. */
+static int look(struct loop *loop, int flags)
+{
+	errno = 0;
+	if (event_base_loop(loop->base, EVLOOP_ONCE | flags) < 0)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+/* Waits for something to happen: polls at first if that has paid lately. */
+static int wait_for_events(struct loop *loop)
+{
+	uint64_t begun_ns = clock_now_ns();
+	int r = 0;
+
+	loop->happened_ns = 0;
+	if (spin_is_worth(&loop->spin)) {
+		do {
+			r = look(loop, EVLOOP_NONBLOCK);
+			/* whoever else wants this CPU may be the one we wait for */
+			if (loop->happened_ns == 0)
+				(void)sched_yield();
+		} while (r == 0 && loop->happened_ns == 0 &&
+			 clock_now_ns() - begun_ns < SPIN_MAX_NS);
+	}
+	if (r == 0 && loop->happened_ns == 0)
+		r = look(loop, 0);
+	if (loop->happened_ns != 0)
+		spin_learn(&loop->spin, loop->happened_ns - begun_ns);
+	return r;
+}
+
 int loop_turn(struct loop *loop, bool wait)
 {
-	int flags = EVLOOP_ONCE;
 	int r;
 
 	assert(!loop->in_turn);
 	r = timers_arm(loop);
 	if (r < 0)
 		return r;
-	if (!wait || loop->tasks.first)
-		flags |= EVLOOP_NONBLOCK;
-
 	loop->in_turn = true;
-	errno = 0;
-	r = event_base_loop(loop->base, flags) < 0 ? (errno ? -errno : -EIO) : 0;
+	if (!wait || loop->tasks.first)
+		r = look(loop, EVLOOP_NONBLOCK);
+	else
+		r = wait_for_events(loop);
 	run_tasks(loop);
 	loop->in_turn = false;
 	bury_all(loop);

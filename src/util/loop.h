@@ -4,7 +4,8 @@
  * A thin layer over libevent_core. One turn of the loop: wait for events, run
  * their callbacks, then run the tasks deferred meanwhile (a task deferred by a
  * task runs in the next turn, after fds have been looked at again, so no task
- * can starve the sockets). All calls: loop thread only, unless said.
+ * can starve the sockets). Before it sleeps the loop may poll for a moment, if that
+ * has paid lately (util/spin.h). All calls: loop thread only, unless said.
  * Watches, timers and tasks may be removed inside any callback, their own too;
  * their memory goes at the end of the turn.
  */
