@@ -120,9 +120,8 @@ int vfu_version(struct vfu_client *client)
 		memcpy(payload + 4, ch_json, sizeof(ch_json));
 	}
 	r = vfu_call(client, VFU_VERSION, payload, bytes, NULL, 0, &reply);
-	if (r < 0)
-		return r;
-	r = check_version(&reply, qemu ? bytes : VFU_DATA_MAX);
+	if (r == 0)
+		r = check_version(&reply, qemu ? bytes : VFU_DATA_MAX);
 	vfu_reply_finish(&reply);
 	return r;
 }

@@ -254,6 +254,8 @@ int vfu_call(struct vfu_client *client, uint16_t command, const void *payload,
 	struct vfu_reply reply;
 	int r;
 
+	if (ret_reply)
+		*ret_reply = (struct vfu_reply){.payload = NULL};
 	r = vfu_send(client, command, 0, payload, payload_bytes, fds, fd_count);
 	if (r < 0)
 		return r;
