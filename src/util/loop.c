@@ -1,74 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * loop.c - the event loop: fds, one-shot timers, signals, deferred tasks
  *
- * libevent waits on fds and signals. Timers stand on one timerfd of ours: it
- * is set at most once per turn, just before waiting, and only when the
- * earliest deadline has moved forward or the last one has fired. (libevent's
- * own precise timers set theirs in every turn, which is one more system call
- * for every message.) A stopped or postponed timer leaves the timerfd alone:
- * it fires once for nothing and is then set to the deadline that holds.
+ * libevent waits on fds and signals; timers stand on one timerfd (loop_timer.c).
  *
  * One turn is: arm, wait, fd and signal and timer callbacks, deferred tasks,
  * free what was removed.
  */
-#include "util/loop.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <sched.h>
-#include <sys/timerfd.h>
-#include <time.h>
 
 #include "util/fds.h"
-#include "util/list.h"
 #include "util/log.h"
-#include "util/spin.h"
-
-#define NS_PER_S UINT64_C(1000000000)
-
-/* @armed_ns: the timerfd is not set and holds no expiry; it holds an expiry */
-#define NOT_ARMED UINT64_MAX
-#define HAS_FIRED 0
-
-struct task_queue {
-	struct loop_task *first;
-	struct loop_task **end;
-};
-
-/**
- * struct loop
- * @timers:	armed timers, the earliest deadline first
- * @expired:	timers whose callbacks this turn still has to call
- * @armed_ns:	what @timer_fd is set to
- * @tasks:	deferred, for the next round of tasks
- * @running:	the rest of this round
- * @spin, @happened_ns: when the first callback of this turn was called, 0 = none yet
- * @dead:	watches and timers to free when the turn ends
- * @live:	watches and timers that their owners have not removed
- */
-struct loop {
-	struct event_base *base;
-	int timer_fd;
-	struct event *timer_event;
-	struct list timers;
-	struct list expired;
-	uint64_t armed_ns;
-	struct task_queue tasks;
-	struct task_queue running;
-	struct spin spin;
-	uint64_t happened_ns;
-	struct list dead;
-	unsigned live;
-	bool in_turn;
-	bool stop;
-};
-
-/* How a watch or timer waits for its memory to go; the first member of both. */
-struct grave {
-	struct list node;
-	struct event *event;
-};
+#include "util/loop_priv.h"
 
 struct loop_watch {
 	struct grave grave;
@@ -80,23 +25,6 @@ struct loop_watch {
 	loop_cb *signal_cb;
 	void *ctx;
 };
-
-struct loop_timer {
-	struct grave grave;
-	struct loop *loop;
-	struct list node;
-	uint64_t deadline_ns;
-	loop_cb *cb;
-	void *ctx;
-};
-
-uint64_t clock_now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 static void bury_all(struct loop *loop)
 {
@@ -112,7 +40,7 @@ static void bury_all(struct loop *loop)
 	list_init(&loop->dead);
 }
 
-static void bury(struct loop *loop, struct grave *grave, struct event *event)
+void loop_bury(struct loop *loop, struct grave *grave, struct event *event)
 {
 	grave->event = event;
 	list_append(&loop->dead, &grave->node);
@@ -120,102 +48,6 @@ static void bury(struct loop *loop, struct grave *grave, struct event *event)
 	loop->live--;
 	if (!loop->in_turn)
 		bury_all(loop);
-}
-
-/* ---- timers ---- */
-
-static int timers_arm(struct loop *loop)
-{
-	struct itimerspec spec = {0};
-	struct list *first = list_first(&loop->timers);
-	uint64_t deadline_ns = NOT_ARMED;
-
-	if (first)
-		deadline_ns = LIST_ENTRY(first, struct loop_timer, node)->deadline_ns;
-	if (loop->armed_ns != HAS_FIRED && deadline_ns >= loop->armed_ns)
-		return 0;
-	if (first) {
-		spec.it_value.tv_sec = (time_t)(deadline_ns / NS_PER_S);
-		spec.it_value.tv_nsec = (long)(deadline_ns % NS_PER_S);
-	}
-	/* Setting it also takes away an expiry that nobody has read. */
-	if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
-		return -errno;
-	loop->armed_ns = deadline_ns;
-	return 0;
-}
-
-static void on_timer_fd(evutil_socket_t fd, short what, void *ctx)
-{
-	struct loop *loop = ctx;
-	uint64_t now_ns = clock_now_ns();
-	struct list *node;
-
-	(void)fd;
-	(void)what;
-	loop->happened_ns = now_ns;
-	loop->armed_ns = HAS_FIRED;
-	/* First collect: a callback that sets its timer to 0 must not keep us here. */
-	while ((node = list_first(&loop->timers)) != NULL) {
-		if (LIST_ENTRY(node, struct loop_timer, node)->deadline_ns > now_ns)
-			break;
-		list_remove(node);
-		list_append(&loop->expired, node);
-	}
-	while ((node = list_first(&loop->expired)) != NULL) {
-		struct loop_timer *timer = LIST_ENTRY(node, struct loop_timer, node);
-
-		list_remove(node);
-		timer->cb(timer->ctx);
-	}
-}
-
-struct loop_timer *loop_timer_create(struct loop *loop, loop_cb *cb, void *ctx)
-{
-	struct loop_timer *timer = calloc(1, sizeof(*timer));
-
-	if (!timer)
-		return NULL;
-	timer->loop = loop;
-	timer->cb = cb;
-	timer->ctx = ctx;
-	list_init(&timer->node);
-	loop->live++;
-	return timer;
-}
-
-void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
-{
-	struct list *timers = &timer->loop->timers;
-	uint64_t now_ns = clock_now_ns();
-	struct list *before;
-
-	list_remove(&timer->node);
-	/* INT64_MAX ns: three hundred years, and still a valid time_t */
-	timer->deadline_ns = INT64_MAX;
-	if (delay_ns < INT64_MAX - now_ns)
-		timer->deadline_ns = now_ns + delay_ns;
-
-	/* Most deadlines are later than all others: look from the end. */
-	before = timers->prev;
-	while (before != timers &&
-	       LIST_ENTRY(before, struct loop_timer, node)->deadline_ns >
-		       timer->deadline_ns)
-		before = before->prev;
-	list_append(before->next, &timer->node);
-}
-
-void loop_timer_stop(struct loop_timer *timer)
-{
-	list_remove(&timer->node);
-}
-
-void loop_timer_destroy(struct loop_timer *timer)
-{
-	if (!timer)
-		return;
-	list_remove(&timer->node);
-	bury(timer->loop, &timer->grave, NULL);
 }
 
 /* ---- fds and signals ---- */
@@ -232,6 +64,16 @@ static void on_fd(evutil_socket_t fd, short what, void *ctx)
 	if (what & EV_WRITE)
 		events |= LOOP_WRITE;
 	watch->fd_cb(watch->ctx, (int)fd, events);
+}
+
+static void on_timer_fd(evutil_socket_t fd, short what, void *ctx)
+{
+	struct loop *loop = ctx;
+
+	(void)fd;
+	(void)what;
+	loop->happened_ns = clock_now_ns();
+	loop_timers_expire(loop);
 }
 
 static void on_signal(evutil_socket_t signal, short what, void *ctx)
@@ -337,7 +179,7 @@ void loop_unwatch(struct loop_watch *watch)
 	if (!watch)
 		return;
 	(void)event_del(watch->event);
-	bury(watch->loop, &watch->grave, watch->event);
+	loop_bury(watch->loop, &watch->grave, watch->event);
 }
 
 /* ---- deferred tasks ---- */
@@ -449,7 +291,7 @@ int loop_turn(struct loop *loop, bool wait)
 	int r;
 
 	assert(!loop->in_turn);
-	r = timers_arm(loop);
+	r = loop_timers_arm(loop);
 	if (r < 0)
 		return r;
 	loop->in_turn = true;
@@ -505,14 +347,10 @@ struct loop *loop_create(void)
 	if (!loop)
 		return NULL;
 	event_set_log_callback(on_libevent_log);
-	list_init(&loop->timers);
-	list_init(&loop->expired);
 	list_init(&loop->dead);
 	queue_init(&loop->tasks);
 	queue_init(&loop->running);
-	loop->armed_ns = NOT_ARMED;
-	loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (loop->timer_fd < 0 || create_base(loop) < 0)
+	if (loop_timers_init(loop) < 0 || create_base(loop) < 0)
 		goto fail;
 	loop->timer_event = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST,
 				      on_timer_fd, loop);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * loop_priv.h - what loop.c and loop_timer.c share
+ */
+#ifndef UTIL_LOOP_PRIV_H
+#define UTIL_LOOP_PRIV_H
+
+#include "util/list.h"
+#include "util/loop.h"
+#include "util/spin.h"
+
+struct event;
+struct event_base;
+
+struct task_queue {
+	struct loop_task *first;
+	struct loop_task **end;
+};
+
+/**
+ * struct loop
+ * @timers:	armed timers, the earliest deadline first
+ * @expired:	timers whose callbacks this turn still has to call
+ * @armed_ns:	what @timer_fd is set to
+ * @tasks:	deferred, for the next round of tasks
+ * @running:	the rest of this round
+ * @spin:	whether polling pays
+ * @happened_ns: when the first callback of this turn was called, 0 = none yet
+ * @dead:	watches and timers to free when the turn ends
+ * @live:	watches and timers that their owners have not removed
+ */
+struct loop {
+	struct event_base *base;
+	int timer_fd;
+	struct event *timer_event;
+	struct list timers;
+	struct list expired;
+	uint64_t armed_ns;
+	struct task_queue tasks;
+	struct task_queue running;
+	struct spin spin;
+	uint64_t happened_ns;
+	struct list dead;
+	unsigned live;
+	bool in_turn;
+	bool stop;
+};
+
+/* How a watch or timer waits for its memory to go; the first member of both. */
+struct grave {
+	struct list node;
+	struct event *event;
+};
+
+/* loop.c: the memory of @grave, and @event (may be NULL), go when the turn ends. */
+void loop_bury(struct loop *loop, struct grave *grave, struct event *event);
+
+/* loop_timer.c */
+
+/* Makes the timerfd. Return: 0 or -errno. */
+MUST_USE int loop_timers_init(struct loop *loop);
+/* Sets the timerfd to the earliest deadline, if need be. Return: 0 or -errno. */
+MUST_USE int loop_timers_arm(struct loop *loop);
+/* The timerfd is readable: calls the timers that are due. */
+void loop_timers_expire(struct loop *loop);
+
+#endif /* UTIL_LOOP_PRIV_H */
