@@ -84,7 +84,7 @@ def measure(daemon, rounds):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         sticks = [Stick(images.filled(folder / f"{name}.img", SIZE_MIB)) for name in SLOTS]
-        usbvfiod = Usbvfiod(daemon, [sticks[0]])
+        usbvfiod = Usbvfiod(daemon, [sticks[0]], folder / "usbvfiod.log")
         try:
             machine = Machine(rig, folder / "vm", Both(usbvfiod, QemuXhci(None, [sticks[1]])), job(rounds))
             try:

@@ -68,7 +68,7 @@ def controller(request, tmp_path):
     def start(*devices, options=(), **properties):
         log = tmp_path / f"usbvfiod-{len(started)}.log"
         request.node.logs.append(log)
-        started.append(kind(request.config.getoption("--daemon"), devices, options, log, **properties))
+        started.append(kind(request.config.getoption("--daemon"), devices, log, options, **properties))
         return started[-1]
 
     yield start

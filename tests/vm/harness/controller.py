@@ -45,13 +45,13 @@ class Usbvfiod:
 
     name = "usbvfiod"
 
-    def __init__(self, binary, devices, options=(), log=None, qemu_properties=None):
+    def __init__(self, binary, devices, log, options=(), qemu_properties=None):
         self.binary = binary
         self.qemu_properties = qemu_properties or {}
         # The name of a Unix socket must be short, so it is not among pytest's folders.
         self.folder = Path(tempfile.mkdtemp(prefix="usbvfiod-"))
         self.socket = self.folder / "usb.sock"
-        self.log = Path(log) if log else self.folder / "daemon.log"
+        self.log = Path(log)
         command = [binary, "--socket-path", self.socket, *options]
         for device in devices:
             command += ["--device", self._spec(device)]
@@ -72,6 +72,7 @@ class Usbvfiod:
         os.close(end)
         if ready not in sources or ready.recv(4096) != b"READY=1":
             self.process.kill()
+            shutil.rmtree(self.folder)
             raise AssertionError(f"usbvfiod is not ready, status {self.process.wait()}:\n{self.log_text()}")
 
     @staticmethod
@@ -114,8 +115,7 @@ class Usbvfiod:
         finally:
             self.process.kill()
             self.process.wait()
-            if self.log.parent != self.folder:
-                shutil.rmtree(self.folder)
+            shutil.rmtree(self.folder)
 
 
 class QemuXhci:
@@ -124,7 +124,7 @@ class QemuXhci:
     name = "qemu-xhci"
     socket = None
 
-    def __init__(self, _binary, devices, options=(), log=None, **_for_vfio_user):
+    def __init__(self, _binary, devices, log=None, options=(), **_for_vfio_user):
         self.devices = devices
         self.options = options
         self.log = log
