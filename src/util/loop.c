@@ -220,19 +220,40 @@ static bool queue_remove(struct task_queue *queue, struct loop_task *task)
 	return true;
 }
 
-void loop_defer(struct loop *loop, struct loop_task *task)
+static void queue_append(struct task_queue *queue, struct loop_task *task)
 {
 	if (task->queued)
 		return;
 	task->queued = true;
 	task->next = NULL;
-	*loop->tasks.end = task;
-	loop->tasks.end = &task->next;
+	*queue->end = task;
+	queue->end = &task->next;
+}
+
+/* All of @from, to the end of @to. */
+static void queue_move(struct task_queue *to, struct task_queue *from)
+{
+	if (!from->first)
+		return;
+	*to->end = from->first;
+	to->end = from->end;
+	queue_init(from);
+}
+
+void loop_defer(struct loop *loop, struct loop_task *task)
+{
+	queue_append(&loop->tasks, task);
+}
+
+void loop_defer_next_turn(struct loop *loop, struct loop_task *task)
+{
+	queue_append(&loop->later, task);
 }
 
 void loop_undefer(struct loop *loop, struct loop_task *task)
 {
-	if (task->queued && !queue_remove(&loop->tasks, task)) {
+	if (task->queued && !queue_remove(&loop->tasks, task) &&
+	    !queue_remove(&loop->later, task)) {
 		bool found = queue_remove(&loop->running, task);
 
 		assert(found); /* else it waits in another loop */
@@ -243,13 +264,11 @@ static void run_tasks(struct loop *loop)
 {
 	struct loop_task *task;
 
-	if (!loop->tasks.first)
-		return;
-	loop->running.first = loop->tasks.first;
-	loop->running.end = loop->tasks.end;
-	queue_init(&loop->tasks);
-	while ((task = queue_take(&loop->running)) != NULL)
-		task->cb(task->ctx);
+	for (unsigned round = 0; round < LOOP_TASK_ROUNDS && loop->tasks.first; round++) {
+		queue_move(&loop->running, &loop->tasks);
+		while ((task = queue_take(&loop->running)) != NULL)
+			task->cb(task->ctx);
+	}
 }
 
 /* ---- the loop ---- */
@@ -295,6 +314,7 @@ int loop_turn(struct loop *loop, bool wait)
 	if (r < 0)
 		return r;
 	loop->in_turn = true;
+	queue_move(&loop->tasks, &loop->later);
 	if (!wait || loop->tasks.first)
 		r = look(loop, EVLOOP_NONBLOCK);
 	else
@@ -350,6 +370,7 @@ struct loop *loop_create(void)
 	list_init(&loop->dead);
 	queue_init(&loop->tasks);
 	queue_init(&loop->running);
+	queue_init(&loop->later);
 	if (loop_timers_init(loop) < 0 || create_base(loop) < 0)
 		goto fail;
 	loop->timer_event = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST,

@@ -2,9 +2,9 @@
  * loop.h - the event loop: fds, one-shot timers, signals, deferred tasks
  *
  * A thin layer over libevent_core. One turn of the loop: wait for events, run
- * their callbacks, then run the tasks deferred meanwhile (a task deferred by a
- * task runs in the next turn, after fds have been looked at again, so no task
- * can starve the sockets). Before it sleeps the loop may poll for a moment, if that
+ * their callbacks, then run the tasks deferred meanwhile. Tasks deferred by tasks
+ * run in a next round, and after LOOP_TASK_ROUNDS in the next turn, when fds have
+ * been looked at again: so no task can starve the sockets. Before it sleeps the loop may poll for a moment, if that
  * has paid lately (util/spin.h). All calls: loop thread only, unless said.
  * Watches, timers and tasks may be removed inside any callback, their own too;
  * their memory goes at the end of the turn.
@@ -20,6 +20,9 @@
 struct loop;
 struct loop_watch;
 struct loop_timer;
+
+/* Enough for a transfer: submit, complete, post its events. */
+#define LOOP_TASK_ROUNDS 4u
 
 /* Returns owned, or NULL without memory. */
 struct loop *loop_create(void);
@@ -72,6 +75,9 @@ struct loop_task {
 };
 
 void loop_defer(struct loop *loop, struct loop_task *task);
+/* Not in this turn: for who has had a turn's share of work, and must let the
+ * sockets be looked at before it goes on. */
+void loop_defer_next_turn(struct loop *loop, struct loop_task *task);
 /* Takes @task off; needed before its owner dies. */
 void loop_undefer(struct loop *loop, struct loop_task *task);
 

@@ -23,6 +23,7 @@ struct task_queue {
  * @armed_ns:	what @timer_fd is set to
  * @tasks:	deferred, for the next round of tasks
  * @running:	the rest of this round
+ * @later:	deferred, for the next turn
  * @spin:	whether polling pays
  * @happened_ns: when the first callback of this turn was called, 0 = none yet
  * @dead:	watches and timers to free when the turn ends
@@ -37,6 +38,7 @@ struct loop {
 	uint64_t armed_ns;
 	struct task_queue tasks;
 	struct task_queue running;
+	struct task_queue later;
 	struct spin spin;
 	uint64_t happened_ns;
 	struct list dead;

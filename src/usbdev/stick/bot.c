@@ -344,7 +344,7 @@ void stick_pump(struct stick *stick)
 {
 	while (!stick->stale) {
 		if (stick->turn_left < STEP_COST) {
-			loop_defer(stick->emu.usbdev.loop, &stick->pump_task);
+			loop_defer_next_turn(stick->emu.usbdev.loop, &stick->pump_task);
 			return;
 		}
 		if (step(stick) == STICK_STEP_WAIT)

@@ -278,13 +278,13 @@ static void test_defer_in_task(void **state)
 	loop_defer(loop, &step[1].task);
 	for (unsigned i = 1; i <= 10; i++) {
 		turn(true);
-		assert_int_equal(step[0].calls, i);
+		assert_int_equal(step[0].calls, i * LOOP_TASK_ROUNDS);
 		assert_int_equal(seen.calls, i);
 	}
 	assert_int_equal(step[1].calls, 1);
 	loop_undefer(loop, &step[0].task);
 	turn(false);
-	assert_int_equal(step[0].calls, 10);
+	assert_int_equal(step[0].calls, 10 * LOOP_TASK_ROUNDS);
 	loop_unwatch(seen.watch);
 }
 
@@ -327,10 +327,38 @@ static void test_undefer_last_then_defer(void **state)
 	loop_defer(loop, &step[0].task);
 	loop_defer(loop, &step[1].task);
 	turn(true);
-	assert_int_equal(steps, 1);
-	turn(true);
+	assert_int_equal(steps, 2);
 	assert_int_equal(step[1].calls, 0);
 	assert_int_equal(step[2].calls, 1);
+}
+
+static void on_defer_next_turn(void *ctx)
+{
+	struct step *step = ctx;
+
+	loop_defer_next_turn(loop, &step->task);
+	loop_defer(loop, &step->task); /* no: it is deferred already */
+}
+
+static void test_defer_next_turn(void **state)
+{
+	struct step step;
+	struct loop_task asks = {.cb = on_defer_next_turn, .ctx = &step};
+
+	(void)state;
+	steps_init(&step, 1);
+	loop_defer(loop, &asks);
+	turn(true);
+	assert_int_equal(step.calls, 0);
+	turn(true); /* does not wait: there is something to do */
+	assert_int_equal(step.calls, 1);
+	loop_defer_next_turn(loop, &step.task);
+	turn(true);
+	assert_int_equal(step.calls, 2);
+	loop_defer_next_turn(loop, &step.task);
+	loop_undefer(loop, &step.task);
+	turn(false);
+	assert_int_equal(step.calls, 2);
 }
 
 /* Deferred in an fd callback, it runs in the same turn. */
@@ -402,6 +430,7 @@ int main(void)
 		LOOP_TEST(test_defer_in_task),
 		LOOP_TEST(test_undefer),
 		LOOP_TEST(test_undefer_last_then_defer),
+		LOOP_TEST(test_defer_next_turn),
 		LOOP_TEST(test_defer_in_callback),
 		LOOP_TEST(test_no_fd_leak),
 	};
