@@ -110,7 +110,7 @@ static void restore(struct func *f)
 	assert_ok(vmm_enable_msix(&f->vmm, f->drv.options.interrupters));
 }
 
-/* The device keeps its state: the transfers that waited go on (vfio-user.md 8, 9). */
+/* The device keeps its state: the transfers that waited go on. */
 static void test_restored_guest_goes_on(void **state)
 {
 	struct func *f = *state;

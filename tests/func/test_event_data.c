@@ -102,7 +102,7 @@ static void test_event_data_on_out(void **state)
 }
 
 /* Control TD the Windows way: Data stage of several TRBs, Event Data behind Data and
- * behind Status (usbvfiod-original.md 7.2). */
+ * behind Status. */
 static void test_control_with_event_data(void **state)
 {
 	struct func *f = *state;

@@ -206,7 +206,7 @@ static void test_mask_holds_back_unmask_delivers(void **state)
 }
 
 /* QEMU with KVM: masked by taking the eventfd away, unmasked by giving another. An
- * interrupt in between must not be lost (usbvfiod-original.md 7.4). */
+ * interrupt in between must not be lost. */
 static void test_interrupt_without_eventfd_waits_for_the_next(void **state)
 {
 	struct func *f = *state;

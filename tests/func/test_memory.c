@@ -54,7 +54,7 @@ static void test_data_outside_memory(void **state)
 }
 
 /* RAM goes while transfers run, and comes back: as firmware re-maps it. Nothing may be
- * lost that was not touched in between (vfio-user.md 8, item 6). */
+ * lost that was not touched in between. */
 static void test_remapping_under_load(void **state)
 {
 	struct func *f = *state;

@@ -3,7 +3,7 @@
  *
  * A keyboard always has a transfer waiting: so every firmware hand-over, kexec or
  * driver reload resets the controller with transfers pending. The original's reset
- * never ended then (usbvfiod-original.md 5.2 a).
+ * never ended then in the predecessor.
  */
 #include <errno.h>
 #include <string.h>
@@ -77,7 +77,7 @@ static void test_hcrst_twice(void **state)
 	keyboard_works(f);
 }
 
-/* After HCRST nothing is written to memory that was the old driver's (field-survey 4). */
+/* After HCRST nothing is written to memory that was the old driver's. */
 static void test_hcrst_leaves_memory_alone(void **state)
 {
 	struct func *f = *state;

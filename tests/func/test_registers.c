@@ -34,7 +34,7 @@ static void test_capability_registers(void **state)
 	assert_int_equal(d->context_bytes, 32);
 	assert_int_equal(d->scratchpads, 0);
 	assert_int_equal(drv_op_read(d, XOP_PAGESIZE), 1);
-	/* doorbells and runtime registers as design.md 5 has them */
+	/* doorbells and runtime registers on pages of their own */
 	assert_int_equal(d->rt + XRT_IR(0), 0x3000);
 	assert_int_equal(d->db & 0xfff, 0);
 	for (unsigned p = 1; p <= d->max_ports; p++) {
