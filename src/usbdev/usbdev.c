@@ -44,11 +44,11 @@ int usbdev_transfer_iov(struct usbdev_transfer *transfer, uint32_t offset, uint3
 	return transfer->iov(transfer, offset, len, iov, iov_max);
 }
 
-int usbdev_transfer_read(struct usbdev_transfer *transfer, uint32_t offset, void *buf,
-			 uint32_t len)
+/* @to_guest: from @buf into the data of the transfer, else the other way. */
+static int copy(struct usbdev_transfer *transfer, uint32_t offset, uint8_t *buf,
+		uint32_t len, bool to_guest)
 {
 	struct iovec iov[COPY_IOV_MAX];
-	uint8_t *to = buf;
 
 	while (len > 0) {
 		int n = next_pieces(transfer, offset, len, iov, COPY_IOV_MAX);
@@ -59,8 +59,9 @@ int usbdev_transfer_read(struct usbdev_transfer *transfer, uint32_t offset, void
 			uint32_t piece = (uint32_t)iov[i].iov_len;
 
 			assert(iov[i].iov_len <= len);
-			memcpy(to, iov[i].iov_base, piece);
-			to += piece;
+			memcpy(to_guest ? iov[i].iov_base : buf,
+			       to_guest ? buf : iov[i].iov_base, piece);
+			buf += piece;
 			offset += piece;
 			len -= piece;
 		}
@@ -68,28 +69,16 @@ int usbdev_transfer_read(struct usbdev_transfer *transfer, uint32_t offset, void
 	return 0;
 }
 
+int usbdev_transfer_read(struct usbdev_transfer *transfer, uint32_t offset, void *buf,
+			 uint32_t len)
+{
+	return copy(transfer, offset, buf, len, false);
+}
+
 int usbdev_transfer_write(struct usbdev_transfer *transfer, uint32_t offset,
 			  const void *buf, uint32_t len)
 {
-	struct iovec iov[COPY_IOV_MAX];
-	const uint8_t *from = buf;
-
-	while (len > 0) {
-		int n = next_pieces(transfer, offset, len, iov, COPY_IOV_MAX);
-
-		if (n < 0)
-			return n;
-		for (int i = 0; i < n; i++) {
-			uint32_t piece = (uint32_t)iov[i].iov_len;
-
-			assert(iov[i].iov_len <= len);
-			memcpy(iov[i].iov_base, from, piece);
-			from += piece;
-			offset += piece;
-			len -= piece;
-		}
-	}
-	return 0;
+	return copy(transfer, offset, (uint8_t *)buf, len, true); /* not written to */
 }
 
 /* The transfer goes back to its owner. @dev may be destroyed by it if this was

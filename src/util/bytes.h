@@ -35,4 +35,15 @@ DEFINE_BYTES(be, 64)
 
 #undef DEFINE_BYTES
 
+/* @value with one of its halves replaced, as 64-bit registers are written by halves. */
+static inline uint64_t with_low32(uint64_t value, uint32_t half)
+{
+	return (value & ~UINT64_C(0xffffffff)) | half;
+}
+
+static inline uint64_t with_high32(uint64_t value, uint32_t half)
+{
+	return (value & 0xffffffff) | (uint64_t)half << 32;
+}
+
 #endif /* UTIL_BYTES_H */

@@ -73,11 +73,8 @@ static enum xhci_cc endpoint_command(struct xhci *xhci, struct xhci_slot *slot,
 		return XHCI_CC_TRB_ERROR;
 	if (slot->state < XHCI_SLOT_STATE_DEFAULT || !ep)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	if (!guest_mem_check(xhci->mem, slot->context_iova, XHCI_DEVICE_CONTEXT_SIZE,
-			     GUEST_MEM_READ | GUEST_MEM_WRITE)) {
-		xhci_dma_fault(xhci, "device context", slot->context_iova);
+	if (!xhci_slot_output_ok(xhci, slot->context_iova))
 		return XHCI_CC_INVALID;
-	}
 	switch ((int)xhci_trb_type(trb)) {
 	case XHCI_TRB_TYPE_STOP_ENDPOINT:
 		return xhci_endpoint_stop(ep);

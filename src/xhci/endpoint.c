@@ -303,13 +303,8 @@ void xhci_endpoint_settle(struct xhci_endpoint *ep)
 /* The ring cannot be read on: TRB Error where it stands, state Error. */
 static enum xhci_progress fail_ring(struct xhci_endpoint *ep)
 {
-	struct xhci_trb event = {
-		.parameter = ep->ring.dequeue_iova,
-		.status = (uint32_t)XHCI_CC_TRB_ERROR << 24,
-		.control = xhci_trb_type_bits(XHCI_TRB_TYPE_TRANSFER_EVENT) |
-			   (uint32_t)ep->dci << XHCI_TRB_EP_SHIFT |
-			   (uint32_t)ep->slot->id << XHCI_TRB_SLOT_SHIFT,
-	};
+	struct xhci_trb event =
+		xhci_transfer_event(ep, ep->ring.dequeue_iova, XHCI_CC_TRB_ERROR, 0);
 
 	if (ep->td_count > 0) /* those before it first */
 		return XHCI_PROGRESS_DONE;
@@ -395,19 +390,20 @@ enum xhci_progress xhci_endpoint_run(struct xhci_endpoint *ep)
 	return XHCI_PROGRESS_DONE;
 }
 
-void xhci_endpoint_quiesce(struct xhci_endpoint *ep)
+/* Last one first, so that none overtakes those before it. */
+static void cancel_submitted(struct xhci_endpoint *ep)
 {
 	struct list *node;
-	struct list *tmp;
 
+	for (node = ep->tds.prev; node != &ep->tds; node = node->prev)
+		if (td_of(node)->state == XHCI_TD_STATE_SUBMITTED)
+			usbdev_cancel(td_of(node)->dev, &td_of(node)->transfer);
+}
+
+void xhci_endpoint_quiesce(struct xhci_endpoint *ep)
+{
 	ep->quiescing = true;
-	for (node = ep->tds.prev; node != &ep->tds; node = tmp) {
-		struct xhci_td *td = td_of(node);
-
-		tmp = node->prev;
-		if (td->state == XHCI_TD_STATE_SUBMITTED)
-			usbdev_cancel(td->dev, &td->transfer);
-	}
+	cancel_submitted(ep);
 	xhci_endpoint_kick(ep);
 }
 
@@ -418,11 +414,7 @@ bool xhci_endpoint_is_quiet(const struct xhci_endpoint *ep)
 
 void xhci_endpoint_device_gone(struct xhci_endpoint *ep)
 {
-	struct list *node;
-
-	for (node = ep->tds.prev; node != &ep->tds; node = node->prev)
-		if (td_of(node)->state == XHCI_TD_STATE_SUBMITTED)
-			usbdev_cancel(td_of(node)->dev, &td_of(node)->transfer);
+	cancel_submitted(ep);
 }
 
 void xhci_doorbell(struct xhci *xhci, unsigned slot_id, uint32_t value)

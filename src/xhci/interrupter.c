@@ -24,16 +24,6 @@ static uint64_t now_ns(const struct xhci *xhci)
 	return xhci->env.now_ns(xhci->env.ctx);
 }
 
-static uint64_t with_low(uint64_t old, uint32_t value)
-{
-	return (old & ~UINT64_C(0xffffffff)) | value;
-}
-
-static uint64_t with_high(uint64_t old, uint32_t value)
-{
-	return (old & 0xffffffff) | (uint64_t)value << 32;
-}
-
 void xhci_interrupter_reset(struct xhci *xhci, unsigned number)
 {
 	xhci->interrupters[number] = (struct xhci_interrupter){
@@ -108,7 +98,7 @@ static void erstsz_write(struct xhci_interrupter *intr, uint32_t value)
 
 static void erdp_lo_write(struct xhci_interrupter *intr, uint32_t value)
 {
-	intr->erdp = with_low(intr->erdp, value & ~ERDP_LO_FLAGS);
+	intr->erdp = with_low32(intr->erdp, value & ~ERDP_LO_FLAGS);
 	intr->desi = value & ERDP_DESI;
 	if (value & XHCI_ERDP_EHB)
 		intr->ehb = false;
@@ -133,18 +123,18 @@ void xhci_interrupter_write(struct xhci *xhci, unsigned number, uint32_t reg,
 		erstsz_write(intr, value);
 		break;
 	case XHCI_INTR_ERSTBA_LO:
-		intr->erstba = with_low(intr->erstba, value & ~ERSTBA_LO_RESERVED);
+		intr->erstba = with_low32(intr->erstba, value & ~ERSTBA_LO_RESERVED);
 		erst_change(intr);
 		break;
 	case XHCI_INTR_ERSTBA_HI:
-		intr->erstba = with_high(intr->erstba, value);
+		intr->erstba = with_high32(intr->erstba, value);
 		erst_change(intr);
 		break;
 	case XHCI_INTR_ERDP_LO:
 		erdp_lo_write(intr, value);
 		break;
 	case XHCI_INTR_ERDP_HI:
-		intr->erdp = with_high(intr->erdp, value);
+		intr->erdp = with_high32(intr->erdp, value);
 		intr->full = false;
 		break;
 	default:

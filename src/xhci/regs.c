@@ -24,8 +24,7 @@
 #define USBCMD_RW   (XHCI_USBCMD_INTE | XHCI_USBCMD_HSEE | XHCI_USBCMD_EWE)
 #define USBSTS_RW1C \
 	(XHCI_USBSTS_HSE | XHCI_USBSTS_EINT | XHCI_USBSTS_PCD | XHCI_USBSTS_SRE)
-#define MFINDEX_MASK  0x3fffu
-#define MICROFRAME_NS 125000u
+#define MFINDEX_MASK (XHCI_MFINDEX_UFRAMES - 1u)
 #define PORTSC_ACTING                                                               \
 	(XHCI_PORTSC_PED | XHCI_PORTSC_PR | XHCI_PORTSC_LWS | XHCI_PORTSC_CHANGES | \
 	 XHCI_PORTSC_WPR)
@@ -113,16 +112,6 @@ static uint32_t high(uint64_t value)
 	return (uint32_t)(value >> 32);
 }
 
-static void set_low(uint64_t *value, uint32_t half)
-{
-	*value = (*value & ~UINT64_C(0xffffffff)) | half;
-}
-
-static void set_high(uint64_t *value, uint32_t half)
-{
-	*value = (*value & 0xffffffff) | (uint64_t)half << 32;
-}
-
 static uint32_t capability_read(const struct xhci *xhci, uint32_t reg)
 {
 	switch (reg) {
@@ -173,7 +162,7 @@ static uint32_t mfindex_read(const struct xhci *xhci)
 	if (xhci->halted)
 		return 0;
 	elapsed_ns = xhci->env.now_ns(xhci->env.ctx) - xhci->mfindex_zero_ns;
-	return (uint32_t)(elapsed_ns / MICROFRAME_NS) & MFINDEX_MASK;
+	return (uint32_t)(elapsed_ns / XHCI_UFRAME_NS) & MFINDEX_MASK;
 }
 
 static uint32_t operational_read(const struct xhci *xhci, uint32_t reg)
@@ -224,7 +213,8 @@ static void crcr_lo_write(struct xhci *xhci, uint32_t value)
 	struct xhci_commands *commands = &xhci->commands;
 
 	if (!commands->running) {
-		set_low(&commands->ring.dequeue_iova, value & POINTER_LO);
+		commands->ring.dequeue_iova =
+			with_low32(commands->ring.dequeue_iova, value & POINTER_LO);
 		commands->ring.cycle = (value & XHCI_CRCR_RCS) != 0;
 		return;
 	}
@@ -254,13 +244,14 @@ static void operational_write(struct xhci *xhci, uint32_t reg, uint32_t value)
 		break;
 	case XHCI_OP_CRCR_HI:
 		if (!xhci->commands.running)
-			set_high(&xhci->commands.ring.dequeue_iova, value);
+			xhci->commands.ring.dequeue_iova =
+				with_high32(xhci->commands.ring.dequeue_iova, value);
 		break;
 	case XHCI_OP_DCBAAP_LO:
-		set_low(&xhci->dcbaap, value & POINTER_LO);
+		xhci->dcbaap = with_low32(xhci->dcbaap, value & POINTER_LO);
 		break;
 	case XHCI_OP_DCBAAP_HI:
-		set_high(&xhci->dcbaap, value);
+		xhci->dcbaap = with_high32(xhci->dcbaap, value);
 		break;
 	case XHCI_OP_CONFIG:
 		xhci->config = value & CONFIG_RW;

@@ -40,8 +40,7 @@ void xhci_slots_device_gone(struct xhci *xhci, struct usbdev *dev)
 	}
 }
 
-/* Output context in reach? Else parks or fails the controller. */
-static bool output_ok(struct xhci *xhci, uint64_t iova)
+bool xhci_slot_output_ok(struct xhci *xhci, uint64_t iova)
 {
 	if (guest_mem_check(xhci->mem, iova, XHCI_DEVICE_CONTEXT_SIZE,
 			    GUEST_MEM_READ | GUEST_MEM_WRITE))
@@ -123,7 +122,7 @@ enum xhci_cc xhci_slot_enable(struct xhci *xhci, unsigned *ret_slot_id)
 enum xhci_cc xhci_slot_disable(struct xhci *xhci, struct xhci_slot *slot)
 {
 	if (slot->context_iova != 0) {
-		if (!output_ok(xhci, slot->context_iova))
+		if (!xhci_slot_output_ok(xhci, slot->context_iova))
 			return XHCI_CC_INVALID;
 		set_state(xhci, slot, XHCI_SLOT_STATE_DISABLED);
 	}
@@ -187,7 +186,7 @@ enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,
 		return cc;
 	if ((get_le64(raw) & CONTEXT_ALIGN_MASK) == 0)
 		return XHCI_CC_PARAMETER_ERROR;
-	if (!output_ok(xhci, get_le64(raw) & CONTEXT_ALIGN_MASK))
+	if (!xhci_slot_output_ok(xhci, get_le64(raw) & CONTEXT_ALIGN_MASK))
 		return XHCI_CC_INVALID;
 	if (xhci_endpoint_enable(xhci, slot, 1, &input.contexts[1]) < 0)
 		return XHCI_CC_RESOURCE_ERROR;
@@ -259,7 +258,7 @@ enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
 
 	if (slot->state < XHCI_SLOT_STATE_ADDRESSED)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	if (!output_ok(xhci, slot->context_iova))
+	if (!xhci_slot_output_ok(xhci, slot->context_iova))
 		return XHCI_CC_INVALID;
 	if (with_dc) {
 		deconfigure(xhci, slot, XHCI_SLOT_STATE_ADDRESSED);
@@ -297,7 +296,8 @@ enum xhci_cc xhci_slot_evaluate(struct xhci *xhci, struct xhci_slot *slot,
 
 	if (slot->state < XHCI_SLOT_STATE_DEFAULT)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	if (!output_ok(xhci, slot->context_iova) || !input_ok(xhci, input_iova, &input))
+	if (!xhci_slot_output_ok(xhci, slot->context_iova) ||
+	    !input_ok(xhci, input_iova, &input))
 		return XHCI_CC_INVALID;
 	if (input.drop != 0 || (input.add & (ADD_SLOT | ADD_EP0)) == 0)
 		return XHCI_CC_PARAMETER_ERROR;
@@ -326,7 +326,7 @@ enum xhci_cc xhci_slot_reset_device(struct xhci *xhci, struct xhci_slot *slot)
 {
 	if (slot->state < XHCI_SLOT_STATE_ADDRESSED)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	if (!output_ok(xhci, slot->context_iova))
+	if (!xhci_slot_output_ok(xhci, slot->context_iova))
 		return XHCI_CC_INVALID;
 	xhci_endpoint_forget_tds(slot->endpoints[1]);
 	deconfigure(xhci, slot, XHCI_SLOT_STATE_DEFAULT);

@@ -22,6 +22,9 @@ void xhci_slots_reset(struct xhci *xhci);
 /* @dev is being pulled: no slot refers to it any more, what is in flight is cancelled. */
 void xhci_slots_device_gone(struct xhci *xhci, struct usbdev *dev);
 
+/* Output device context at @iova in reach? Else parks or fails the controller. */
+bool xhci_slot_output_ok(struct xhci *xhci, uint64_t iova);
+
 enum xhci_cc xhci_slot_enable(struct xhci *xhci, unsigned *ret_slot_id);
 enum xhci_cc xhci_slot_disable(struct xhci *xhci, struct xhci_slot *slot);
 enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,

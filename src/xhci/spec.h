@@ -125,6 +125,10 @@ enum xhci_pls {
 #define XHCI_IMOD_DEFAULT   4000u /* IMODI, 250 ns units */
 #define XHCI_ERDP_EHB       BIT(3)
 
+/* 5.5.1 MFINDEX */
+#define XHCI_UFRAME_NS       125000u
+#define XHCI_MFINDEX_UFRAMES 16384u /* then it wraps */
+
 /* 6.4 TRBs */
 #define XHCI_TRB_SIZE 16u
 

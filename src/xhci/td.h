@@ -102,6 +102,9 @@ void xhci_td_free(struct xhci_td *td);
 /* True for TRBs whose length counts as data of the TD. */
 bool xhci_trb_has_data(const struct xhci_trb *trb);
 
+/* A Transfer Event of @ep (6.4.2.1), without ED and cycle bit. */
+struct xhci_trb xhci_transfer_event(const struct xhci_endpoint *ep, uint64_t parameter,
+				    enum xhci_cc cc, uint32_t length_bytes);
 /**
  * xhci_td_post_events() - post the Transfer Events of a TD that is done
  * @ret_failed:	set if the TD ended with an error

@@ -37,17 +37,23 @@ static enum xhci_cc cc_of_status(enum usbdev_status status)
 	return XHCI_CC_USB_TRANSACTION_ERROR;
 }
 
+struct xhci_trb xhci_transfer_event(const struct xhci_endpoint *ep, uint64_t parameter,
+				    enum xhci_cc cc, uint32_t length_bytes)
+{
+	return (struct xhci_trb){
+		.parameter = parameter,
+		.status = (uint32_t)cc << 24 | (length_bytes & EDTLA_MASK),
+		.control = xhci_trb_type_bits(XHCI_TRB_TYPE_TRANSFER_EVENT) |
+			   (uint32_t)ep->dci << XHCI_TRB_EP_SHIFT |
+			   (uint32_t)ep->slot->id << XHCI_TRB_SLOT_SHIFT,
+	};
+}
+
 /* @residue: bytes of @at not moved. */
 static int post(struct xhci_td *td, const struct xhci_td_trb *at, enum xhci_cc cc,
 		uint32_t residue)
 {
-	struct xhci_trb event = {
-		.parameter = at->iova,
-		.status = (uint32_t)cc << 24 | (residue & EDTLA_MASK),
-		.control = xhci_trb_type_bits(XHCI_TRB_TYPE_TRANSFER_EVENT) |
-			   (uint32_t)td->ep->dci << XHCI_TRB_EP_SHIFT |
-			   (uint32_t)td->ep->slot->id << XHCI_TRB_SLOT_SHIFT,
-	};
+	struct xhci_trb event = xhci_transfer_event(td->ep, at->iova, cc, residue);
 	bool block = (at->trb.control & XHCI_TRB_BEI) != 0;
 
 	if (xhci_trb_type(&at->trb) == XHCI_TRB_TYPE_EVENT_DATA) {

@@ -18,8 +18,7 @@
 /* Endpoints served in one run. */
 #define ENDPOINTS_PER_RUN 64u
 
-#define UFRAME_NS         125000u
-#define MFINDEX_PERIOD_NS (UINT64_C(16384) * UFRAME_NS)
+#define MFINDEX_PERIOD_NS ((uint64_t)XHCI_MFINDEX_UFRAMES * XHCI_UFRAME_NS)
 
 struct xhci *xhci_create(const struct xhci_env *env, struct guest_mem *mem,
 			 unsigned ports)
