@@ -40,6 +40,8 @@ const char *device_speed_name(unsigned speed)
 		return "super";
 	case USBDEV_SPEED_SUPER_PLUS:
 		return "super-plus";
+	case USBDEV_SPEED_SUPER_PLUS_X2:
+		return "super-plus-x2";
 	default:
 		return "unknown";
 	}

@@ -289,7 +289,7 @@ static void on_released(void *ctx, struct usbdev *dev)
 	struct vm *vm = ctx;
 
 	log_info("%s: unplugged", dev->label);
-	usbdev_destroy(dev);
+	usbdev_destroy(dev, NULL, NULL);
 	vm->device_count--;
 	if (vm->emptying && vm_is_empty(vm))
 		loop_defer(vm->loop, &vm->tell);
@@ -313,7 +313,7 @@ int vm_plug(struct vm *vm, struct usbdev *dev, struct err *err)
 	int port = xhci_attach(vm->xhci, dev, 0, err);
 
 	if (port < 0)
-		usbdev_destroy(dev);
+		usbdev_destroy(dev, NULL, NULL);
 	else
 		vm->device_count++;
 	return port;

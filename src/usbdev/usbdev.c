@@ -86,6 +86,8 @@ int usbdev_transfer_write(struct usbdev_transfer *transfer, uint32_t offset,
 static void hand_back(struct usbdev *dev, struct usbdev_transfer *transfer)
 {
 	assert(dev->in_flight > 0);
+	if (dev->tap)
+		dev->tap->completed(dev->tap, dev, transfer);
 	dev->in_flight--;
 	transfer->phase = PHASE_IDLE;
 	transfer->done(transfer);
@@ -134,7 +136,11 @@ int usbdev_init(struct usbdev *dev, const struct usbdev_ops *ops, struct loop *l
 	dev->loop = loop;
 	dev->events = NULL;
 	dev->events_ctx = NULL;
+	dev->address = 0;
 	dev->in_flight = 0;
+	dev->tap = NULL;
+	dev->destroyed = NULL;
+	dev->destroyed_ctx = NULL;
 	(void)snprintf(dev->label, sizeof(dev->label), "%s", label);
 	list_init(&dev->soon);
 	dev->soon_task = (struct loop_task){.cb = on_soon, .ctx = dev};
@@ -145,6 +151,8 @@ void usbdev_finish(struct usbdev *dev)
 {
 	assert(dev->in_flight == 0);
 	loop_undefer(dev->loop, &dev->soon_task);
+	if (dev->destroyed)
+		dev->destroyed(dev->destroyed_ctx);
 }
 
 void usbdev_complete(struct usbdev *dev, struct usbdev_transfer *transfer,
@@ -202,6 +210,8 @@ void usbdev_submit(struct usbdev *dev, struct usbdev_transfer *transfer)
 	transfer->cancelled = false;
 	transfer->phase = PHASE_SUBMITTED;
 	dev->in_flight++;
+	if (dev->tap)
+		dev->tap->submitted(dev->tap, dev, transfer);
 	dev->ops->submit(dev, transfer);
 }
 
@@ -233,10 +243,37 @@ void usbdev_suspend(struct usbdev *dev, bool suspended)
 		dev->ops->suspend(dev, suspended);
 }
 
-void usbdev_destroy(struct usbdev *dev)
+void usbdev_streams(struct usbdev *dev, struct usbdev_streams *request)
+{
+	assert(dev->ops->streams && request->done);
+	assert(request->ep_count <= USBDEV_STREAM_EPS_MAX);
+
+	list_init(&request->node);
+	dev->ops->streams(dev, request);
+}
+
+void usbdev_streams_done(struct usbdev_streams *request, int result)
+{
+	list_remove(&request->node);
+	request->done(request, result);
+}
+
+bool usbdev_has_streams(const struct usbdev *dev)
+{
+	return dev->ops->streams != NULL;
+}
+
+void usbdev_set_tap(struct usbdev *dev, struct usbdev_tap *tap)
+{
+	dev->tap = tap;
+}
+
+void usbdev_destroy(struct usbdev *dev, void (*destroyed)(void *ctx), void *ctx)
 {
 	if (!dev)
 		return;
 	assert(dev->in_flight == 0);
+	dev->destroyed = destroyed;
+	dev->destroyed_ctx = ctx;
 	dev->ops->destroy(dev);
 }

@@ -38,7 +38,8 @@ enum usbdev_speed {
 	USBDEV_SPEED_LOW = 2,
 	USBDEV_SPEED_HIGH = 3,
 	USBDEV_SPEED_SUPER = 4,
-	USBDEV_SPEED_SUPER_PLUS = 5,
+	USBDEV_SPEED_SUPER_PLUS = 5,    /* 10 Gbit/s */
+	USBDEV_SPEED_SUPER_PLUS_X2 = 7, /* 20 Gbit/s */
 };
 
 static inline bool usbdev_speed_is_usb3(enum usbdev_speed speed)
@@ -61,6 +62,7 @@ enum usbdev_status {
 	USBDEV_STATUS_BABBLE, /* the device sent more than asked for */
 	USBDEV_STATUS_CANCELLED, /* by usbdev_cancel(); actual says how far it got */
 	USBDEV_STATUS_GONE,      /* the device is not there any more */
+	USBDEV_STATUS_MISSED,    /* isochronous only: its interval went by unserved */
 	USBDEV_STATUS_MEMORY, /* the data could not be reached in guest memory; what lies
 				  * beyond actual_bytes has neither been taken nor lost: the
 				  * rest may be submitted again */
@@ -80,8 +82,11 @@ struct usbdev_setup {
 /**
  * struct usbdev_transfer - one USB transfer: a whole TD, never a part of it
  * @ep_addr:	bEndpointAddress; 0 for control
- * @type:	transfer type
- * @stream_id:	0 = no streams
+ * @type:	transfer type. An isochronous one is the payload of one service interval;
+ *		those of an endpoint follow each other interval by interval, in the
+ *		order submitted, as long as the next is submitted in time. None halts
+ *		the endpoint, however it ends
+ * @stream_id:	1..n on an endpoint with streams, 0 = no streams
  * @setup:	control only. The data stage has the direction of request_type
  * @length_bytes: bytes to move (for control: of the data stage; may differ
  *		from setup.length, devices answer at most the smaller)
@@ -135,6 +140,26 @@ MUST_USE int usbdev_transfer_write(struct usbdev_transfer *transfer, uint32_t of
 				   const void *buf, uint32_t len);
 
 /**
+ * struct usbdev_streams - a request to change the streams of bulk endpoints
+ * @ep_addrs, @ep_count: the endpoints
+ * @stream_count: stream IDs 1..@stream_count are wanted; 0 = none any more
+ * @done:	called exactly once, in the loop, never inside an op. @result: 0 or
+ *		-errno; then all is as before
+ * @node:	the back end's
+ *
+ * The caller's until usbdev_streams(), and again from done() on.
+ */
+#define USBDEV_STREAM_EPS_MAX 30u
+struct usbdev_streams {
+	uint8_t ep_addrs[USBDEV_STREAM_EPS_MAX];
+	unsigned ep_count;
+	unsigned stream_count;
+	void *owner;
+	void (*done)(struct usbdev_streams *request, int result);
+	struct list node;
+};
+
+/**
  * struct usbdev_ops - a back end
  *
  * @submit:	takes the transfer until it completes. Refusals too are completions
@@ -145,7 +170,9 @@ MUST_USE int usbdev_transfer_write(struct usbdev_transfer *transfer, uint32_t of
  * @reset:	USB reset of the port: the device goes to its default state, all its
  *		transfers are cancelled. Calls usbdev_reset_done() later, exactly once
  * @suspend:	the port goes to U3 (true) or back to U0. May be NULL
- * @destroy:	frees the back end. All transfers have completed before
+ * @streams:	see struct usbdev_streams. NULL: the device has none (-EOPNOTSUPP)
+ * @destroy:	frees the back end, all transfers having completed before; at once or
+ *		later, but without blocking. Ends in usbdev_finish()
  */
 struct usbdev_ops {
 	const char *name;
@@ -154,6 +181,7 @@ struct usbdev_ops {
 	void (*endpoint_reset)(struct usbdev *dev, uint8_t ep_addr);
 	void (*reset)(struct usbdev *dev);
 	void (*suspend)(struct usbdev *dev, bool suspended);
+	void (*streams)(struct usbdev *dev, struct usbdev_streams *request);
 	void (*destroy)(struct usbdev *dev);
 };
 
@@ -171,9 +199,25 @@ struct usbdev_events {
 #define USBDEV_NAME_BYTES 64u
 
 /**
+ * struct usbdev_tap - listens to the transfers of devices (a capture)
+ * @submitted:	before the back end gets it; data of an OUT transfer can be read
+ * @completed:	before its owner gets it back; status and actual_bytes are set, and data
+ *		of an IN transfer can be read by usbdev_transfer_read()
+ */
+struct usbdev_tap {
+	void (*submitted)(struct usbdev_tap *tap, struct usbdev *dev,
+			  struct usbdev_transfer *transfer);
+	void (*completed)(struct usbdev_tap *tap, struct usbdev *dev,
+			  struct usbdev_transfer *transfer);
+};
+
+/**
  * struct usbdev - embedded in each back end's own struct as first member
+ * @address:	what the guest calls it: its slot's ID, 0 before it has one. For captures
  * @in_flight:	transfers submitted and not completed, counted by usbdev.c
  * @label:	for log lines and lists, e.g. "stick:disk.img"
+ * @tap:	NULL = nobody listens
+ * @destroyed:	whom usbdev_finish() tells
  */
 struct usbdev {
 	const struct usbdev_ops *ops;
@@ -181,8 +225,12 @@ struct usbdev {
 	struct loop *loop;
 	const struct usbdev_events *events; /* NULL while not plugged in */
 	void *events_ctx;
+	uint8_t address;
 	unsigned in_flight;
 	char label[USBDEV_NAME_BYTES];
+	struct usbdev_tap *tap;
+	void (*destroyed)(void *ctx);
+	void *destroyed_ctx;
 	struct list soon; /* completed, done() not yet called */
 	struct loop_task soon_task;
 };
@@ -190,7 +238,8 @@ struct usbdev {
 /* For back ends: sets up the common part of a zeroed struct. Return: 0 or -errno. */
 MUST_USE int usbdev_init(struct usbdev *dev, const struct usbdev_ops *ops,
 			 struct loop *loop, enum usbdev_speed speed, const char *label);
-/* For back ends, inside their destroy. in_flight must be 0. */
+/* For back ends, the end of their destroy: @dev is dead, only its memory is left to be
+ * freed. Tells who waits for it. in_flight must be 0. */
 void usbdev_finish(struct usbdev *dev);
 
 /* For back ends. Completes with transfer->status and ->actual_bytes set, from
@@ -213,7 +262,15 @@ void usbdev_cancel(struct usbdev *dev, struct usbdev_transfer *transfer);
 void usbdev_endpoint_reset(struct usbdev *dev, uint8_t ep_addr);
 void usbdev_reset(struct usbdev *dev);
 void usbdev_suspend(struct usbdev *dev, bool suspended);
-/* in_flight must be 0. NULL is fine. */
-void usbdev_destroy(struct usbdev *dev);
+/* Ends a change of streams: @request->done(). For back ends, from a loop callback that is no op. */
+void usbdev_streams_done(struct usbdev_streams *request, int result);
+void usbdev_streams(struct usbdev *dev, struct usbdev_streams *request);
+/* True if usbdev_streams() can work at all. */
+bool usbdev_has_streams(const struct usbdev *dev);
+/* @tap (borrowed) hears of every transfer submitted from now on; NULL = nobody. */
+void usbdev_set_tap(struct usbdev *dev, struct usbdev_tap *tap);
+/* in_flight must be 0. NULL is fine. @destroyed (may be NULL) is called when all that @dev
+ * had is given back: inside this call or later. */
+void usbdev_destroy(struct usbdev *dev, void (*destroyed)(void *ctx), void *ctx);
 
 #endif /* USBDEV_USBDEV_H */

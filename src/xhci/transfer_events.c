@@ -29,6 +29,8 @@ static enum xhci_cc cc_of_status(enum usbdev_status status)
 		return XHCI_CC_BABBLE_DETECTED;
 	case USBDEV_STATUS_MEMORY:
 		return XHCI_CC_DATA_BUFFER_ERROR;
+	case USBDEV_STATUS_MISSED:
+		return XHCI_CC_MISSED_SERVICE_ERROR;
 	case USBDEV_STATUS_ERROR:
 	case USBDEV_STATUS_CANCELLED: /* by a port reset under the endpoint */
 	case USBDEV_STATUS_GONE:

@@ -338,7 +338,7 @@ static void end(struct fuzz *f)
 	assert(xhci_idle(f->xhci));
 	xhci_destroy(f->xhci);
 	guest_mem_destroy(f->mem);
-	usbdev_destroy(&f->dev);
+	usbdev_destroy(&f->dev, NULL, NULL);
 	loop_destroy(f->loop);
 	free(f);
 }

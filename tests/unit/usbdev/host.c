@@ -46,7 +46,7 @@ void host_init(struct host *host, struct loop *loop, struct usbdev *dev)
 void host_finish(struct host *host)
 {
 	assert_int_equal(host->dev->in_flight, 0);
-	usbdev_destroy(host->dev);
+	usbdev_destroy(host->dev, NULL, NULL);
 	loop_destroy(host->loop);
 }
 

@@ -181,7 +181,7 @@ static void test_stick_options(void **state)
 	assert_string_equal(dev->label, "stick:disk.img");
 	assert_null(stick_create(loop, &options, &err));
 	assert_int_equal(err.code, EBUSY);
-	usbdev_destroy(dev);
+	usbdev_destroy(dev, NULL, NULL);
 	loop_destroy(loop);
 }
 

@@ -180,7 +180,7 @@ static void test_events_need_a_listener(void **state)
 	assert_int_equal(host.wakes, 1);
 	usbdev_suspend(&fake.usbdev, true);
 	usbdev_endpoint_reset(&fake.usbdev, 0x81);
-	usbdev_destroy(NULL);
+	usbdev_destroy(NULL, NULL, NULL);
 }
 
 int main(void)

@@ -367,7 +367,7 @@ void fake_dev_unplug(struct fake_dev *fake, struct fixture *f, unsigned port)
 				USBDEV_STATUS_GONE, 0);
 	run_until_idle(f);
 	assert_true(fake->released);
-	usbdev_destroy(&fake->dev);
+	usbdev_destroy(&fake->dev, NULL, NULL);
 }
 
 void fake_dev_released(void *ctx, struct usbdev *dev)

@@ -173,7 +173,7 @@ static void test_attach_refused(void **state)
 	fake_dev_unplug(&fakes[1], f, 1);
 	fake_dev_unplug(&fakes[2], f, 2);
 	fake_dev_unplug(&fakes[3], f, 4);
-	usbdev_destroy(&fakes[4].dev);
+	usbdev_destroy(&fakes[4].dev, NULL, NULL);
 }
 
 /* A device plugged in before the guest's driver runs is reported when it does. */
@@ -644,7 +644,7 @@ static void test_detach_while_resetting(void **state)
 	assert_int_equal(portsc(f, port), want(XHCI_PORTSC_CSC | XHCI_PORTSC_PRC,
 					       XHCI_PLS_RX_DETECT, USBDEV_SPEED_UNKNOWN));
 	assert_null(fake.dev.events);
-	usbdev_destroy(&fake.dev);
+	usbdev_destroy(&fake.dev, NULL, NULL);
 }
 
 /* The port is free at once, for another device or the same one later. */
