@@ -6,22 +6,18 @@
  */
 #include "xhci/endpoint.h"
 #include "xhci/slot.h"
-#include "xhci/td.h"
 #include "xhci/xhci_priv.h"
 
 /* 4.6.9. Waits until nothing is with the device and all events are posted. */
 enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 {
-	struct list *first;
-
 	if (!ep->stopping) {
 		if (ep->state != XHCI_EP_STATE_RUNNING)
 			return XHCI_CC_CONTEXT_STATE_ERROR;
 		ep->stopping = true;
-		ep->stopped_posted = false;
 		xhci_endpoint_quiesce(ep);
 	}
-	if (xhci_endpoint_report(ep) != XHCI_PROGRESS_DONE)
+	if (xhci_transfer_ring_report(&ep->ring) != XHCI_PROGRESS_DONE)
 		return XHCI_CC_INVALID;
 	if (ep->state != XHCI_EP_STATE_RUNNING) { /* halted on the way */
 		ep->stopping = false;
@@ -30,14 +26,8 @@ enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 	}
 	if (!xhci_endpoint_is_quiet(ep))
 		return XHCI_CC_INVALID;
-	first = list_first(&ep->tds);
-	if (first && !ep->stopped_posted) {
-		struct xhci_td *td = LIST_ENTRY(first, struct xhci_td, node);
-
-		if (xhci_td_post_partial(td) < 0 || xhci_td_post_stopped(td) < 0)
-			return XHCI_CC_INVALID;
-		ep->stopped_posted = true;
-	}
+	if (xhci_transfer_ring_post_stopped(&ep->ring) < 0)
+		return XHCI_CC_INVALID;
 	xhci_endpoint_settle(ep);
 	ep->stopping = false;
 	ep->rung = false;
@@ -64,8 +54,7 @@ enum xhci_cc xhci_endpoint_set_dequeue(struct xhci_endpoint *ep, uint64_t pointe
 {
 	if (ep->state != XHCI_EP_STATE_STOPPED && ep->state != XHCI_EP_STATE_ERROR)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	xhci_endpoint_forget_tds(ep);
-	xhci_ring_init(&ep->ring, pointer, (pointer & 1) != 0);
+	xhci_transfer_ring_set_dequeue(&ep->ring, pointer);
 	ep->state = XHCI_EP_STATE_STOPPED;
 	xhci_endpoint_write_context(ep);
 	return XHCI_CC_SUCCESS;

@@ -328,7 +328,7 @@ enum xhci_cc xhci_slot_reset_device(struct xhci *xhci, struct xhci_slot *slot)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	if (!xhci_slot_output_ok(xhci, slot->context_iova))
 		return XHCI_CC_INVALID;
-	xhci_endpoint_forget_tds(slot->endpoints[1]);
+	xhci_transfer_ring_forget_tds(&slot->endpoints[1]->ring);
 	deconfigure(xhci, slot, XHCI_SLOT_STATE_DEFAULT);
 	return XHCI_CC_SUCCESS;
 }

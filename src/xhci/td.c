@@ -48,7 +48,7 @@ static int td_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t le
 		usbdev_transfer_is_in(transfer) ? GUEST_MEM_WRITE : GUEST_MEM_READ;
 	int used = 0;
 
-	if (!td->ep)
+	if (!td->ring)
 		return -EFAULT;
 	offset += td->moved_bytes;
 	if (offset < td->iov_offset) {

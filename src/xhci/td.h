@@ -20,6 +20,7 @@
 
 struct xhci;
 struct xhci_endpoint;
+struct xhci_transfer_ring;
 
 /* Bounds. A TD beyond XHCI_TD_TRBS_MAX is refused with TRB Error: with 4 KiB
  * pages that is 128 MiB. Beyond the totals an endpoint waits until others'
@@ -43,8 +44,8 @@ enum xhci_td_state {
 
 /**
  * struct xhci_td - one TD
- * @node:	in the endpoint's list, or among the controller's orphans
- * @ep:		NULL: orphan; its result is dropped and guest memory is closed to it
+ * @node:	in the transfer ring's list, or among the controller's orphans
+ * @ring:	NULL: orphan; its result is dropped and guest memory is closed to it
  * @dev:	the device it was submitted to
  * @memory_generation: of guest memory, at that time
  * @start:	ring cursor at its first TRB
@@ -59,7 +60,7 @@ enum xhci_td_state {
 struct xhci_td {
 	struct list node;
 	struct xhci *xhci;
-	struct xhci_endpoint *ep;
+	struct xhci_transfer_ring *ring;
 	struct usbdev *dev;
 	uint64_t memory_generation;
 	struct usbdev_transfer transfer;

@@ -55,7 +55,7 @@ struct xhci_trb xhci_transfer_event(const struct xhci_endpoint *ep, uint64_t par
 static int post(struct xhci_td *td, const struct xhci_td_trb *at, enum xhci_cc cc,
 		uint32_t residue)
 {
-	struct xhci_trb event = xhci_transfer_event(td->ep, at->iova, cc, residue);
+	struct xhci_trb event = xhci_transfer_event(td->ring->ep, at->iova, cc, residue);
 	bool block = (at->trb.control & XHCI_TRB_BEI) != 0;
 
 	if (xhci_trb_type(&at->trb) == XHCI_TRB_TYPE_EVENT_DATA) {

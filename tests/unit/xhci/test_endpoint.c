@@ -25,7 +25,7 @@ static void many_tds_are_in_flight(void **state)
 	for (int i = 0; i < 100; i++)
 		driver_normal(&d, OUT, DATA, 10, XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
-	assert_int_equal(fake_dev_count(&d.fake, OUT >> 1), XHCI_TDS_PER_ENDPOINT);
+	assert_int_equal(fake_dev_count(&d.fake, OUT >> 1), XHCI_TDS_PER_RING);
 	for (int i = 0; i < 100; i++) {
 		driver_complete(&d, OUT, USBDEV_STATUS_OK, 10);
 		driver_expect(&d, OUT, d.rings[OUT].iova + 16u * i, XHCI_CC_SUCCESS, 0);

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT
+ * transfer_ring.c - the way of the TDs of one transfer ring
+ *
+ * TDs are fetched ahead: several are with the device at once, in ring order,
+ * and their events are posted in that order when they complete. The dequeue
+ * position that the guest sees is that of the first TD not reported.
+ *
+ *   ring --fetch--> tds --submit--> device --done--> tds --events--> freed
+ *
+ * Taking back (Stop Endpoint, RS = 0): all that is with the device is
+ * cancelled, last one first so that none overtakes; what completed meanwhile
+ * is reported as usual; the first one cancelled is where the ring stands. If
+ * it had moved bytes it is kept and resumed from there, everything behind it
+ * is dropped and fetched again later, as the guest may have rewritten it.
+ *
+ * A TD that fails halts the endpoint (4.8.3): those behind it become orphans.
+ * Dropping an endpoint makes orphans too. An orphan is cancelled, its result
+ * is ignored and guest memory is closed to it, so nobody needs to wait.
+ */
+#include "xhci/transfer_ring.h"
+
+#include <errno.h>
+
+#include "xhci/endpoint.h"
+#include "xhci/slot.h"
+#include "xhci/td.h"
+#include "xhci/xhci_priv.h"
+
+static struct xhci_td *td_of(struct list *node)
+{
+	return LIST_ENTRY(node, struct xhci_td, node);
+}
+
+static struct xhci_td *first_td(const struct xhci_transfer_ring *ring)
+{
+	struct list *node = list_first(&ring->tds);
+
+	return node ? td_of(node) : NULL;
+}
+
+void xhci_transfer_ring_init(struct xhci_transfer_ring *ring, struct xhci_endpoint *ep,
+			     uint64_t pointer)
+{
+	*ring = (struct xhci_transfer_ring){.ep = ep};
+	xhci_ring_init(&ring->cursor, pointer, (pointer & 1) != 0);
+	list_init(&ring->tds);
+}
+
+struct xhci_ring xhci_transfer_ring_dequeue(const struct xhci_transfer_ring *ring)
+{
+	const struct xhci_td *td = first_td(ring);
+
+	return td ? td->start : ring->cursor;
+}
+
+/* The device is done with it. Called in the loop, never inside submit or cancel. */
+static void td_done(struct usbdev_transfer *transfer)
+{
+	struct xhci_td *td = transfer->owner;
+	struct xhci *xhci = td->xhci;
+	uint32_t submitted = transfer->length_bytes;
+
+	td->state = XHCI_TD_STATE_DONE;
+	if (transfer->actual_bytes > submitted)
+		transfer->actual_bytes = submitted;
+	/* cancelled when all had moved: it is complete, and must not move again */
+	if (transfer->status == USBDEV_STATUS_CANCELLED && submitted > 0 &&
+	    transfer->actual_bytes == submitted && transfer->type != USBDEV_TYPE_CONTROL)
+		transfer->status = USBDEV_STATUS_OK;
+	if (!td->ring) {
+		xhci_td_free(td);
+		xhci_kick(xhci);
+		return;
+	}
+	td->ring->ep->in_flight--;
+	td->event_left += transfer->actual_bytes;
+	xhci_endpoint_kick(td->ring->ep);
+}
+
+static void td_submit(struct xhci_endpoint *ep, struct xhci_td *td)
+{
+	struct usbdev_transfer *transfer = &td->transfer;
+	struct usbdev *dev = ep->slot->dev;
+
+	transfer->length_bytes = td->length_bytes - td->moved_bytes;
+	transfer->actual_bytes = 0;
+	transfer->status = USBDEV_STATUS_OK;
+	transfer->cancelled = false;
+	if (td->bad || !td->is_transfer || !dev) {
+		transfer->status =
+			td->is_transfer ? USBDEV_STATUS_GONE : USBDEV_STATUS_OK;
+		td->state = XHCI_TD_STATE_DONE;
+		return;
+	}
+	transfer->ep_addr = ep->ep_addr;
+	transfer->type = xhci_ep_type_usbdev(ep->type);
+	transfer->done = td_done;
+	td->dev = dev;
+	td->memory_generation = guest_mem_generation(ep->xhci->mem);
+	td->state = XHCI_TD_STATE_SUBMITTED;
+	ep->in_flight++;
+	usbdev_submit(dev, transfer);
+}
+
+static void td_forget(struct xhci_transfer_ring *ring, struct xhci_td *td)
+{
+	struct xhci_endpoint *ep = ring->ep;
+
+	list_remove(&td->node);
+	ring->td_count--;
+	if (td->state != XHCI_TD_STATE_SUBMITTED) {
+		xhci_td_free(td);
+		return;
+	}
+	ep->in_flight--;
+	td->ring = NULL;
+	list_append(&ep->xhci->orphans, &td->node);
+	usbdev_cancel(td->dev, &td->transfer);
+}
+
+/* Forgets the TDs behind @keep (all for NULL), last one first. */
+static void forget_behind(struct xhci_transfer_ring *ring, struct xhci_td *keep)
+{
+	struct list *stop = keep ? &keep->node : &ring->tds;
+
+	while (ring->tds.prev != stop)
+		td_forget(ring, td_of(ring->tds.prev));
+}
+
+void xhci_transfer_ring_forget_tds(struct xhci_transfer_ring *ring)
+{
+	forget_behind(ring, NULL);
+	ring->resume = false;
+}
+
+void xhci_transfer_ring_set_dequeue(struct xhci_transfer_ring *ring, uint64_t pointer)
+{
+	xhci_transfer_ring_forget_tds(ring);
+	xhci_ring_init(&ring->cursor, pointer, (pointer & 1) != 0);
+}
+
+/* The first TD ends here unfinished: the ring stands at it. It is kept if it
+ * has moved bytes that must not move again. */
+static void rewind_to_first(struct xhci_transfer_ring *ring)
+{
+	struct xhci_td *td = first_td(ring);
+
+	forget_behind(ring, td);
+	ring->resume = false;
+	if (!td)
+		return;
+	if (td->state == XHCI_TD_STATE_DONE) {
+		td->moved_bytes += td->transfer.actual_bytes;
+		td->state = XHCI_TD_STATE_FETCHED;
+	}
+	ring->cursor = td->end;
+	ring->resume = ring->ep->type != XHCI_EP_TYPE_CONTROL && !td->bad &&
+		       td->moved_bytes > 0 && td->moved_bytes < td->length_bytes;
+	if (!ring->resume) {
+		ring->cursor = td->start;
+		td_forget(ring, td);
+	}
+}
+
+static void td_failed(struct xhci_transfer_ring *ring, struct xhci_td *td)
+{
+	struct xhci_endpoint *ep = ring->ep;
+	bool bad = td->bad;
+
+	log_debug("slot %u ep 0x%02x: TD at 0x%llx failed, status %d, %u of %u bytes",
+		  ep->slot->id, ep->ep_addr, (unsigned long long)td->start.dequeue_iova,
+		  td->transfer.status, td->event_left, td->length_bytes);
+	rewind_to_first(ring);
+	xhci_endpoint_halt(ep, bad ? XHCI_EP_STATE_ERROR : XHCI_EP_STATE_HALTED);
+}
+
+enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring)
+{
+	struct xhci_endpoint *ep = ring->ep;
+	struct xhci_td *td;
+
+	while ((td = first_td(ring)) && td->state == XHCI_TD_STATE_DONE) {
+		bool failed;
+
+		if (ep->quiescing && td->transfer.status == USBDEV_STATUS_CANCELLED &&
+		    td->is_transfer && !td->bad)
+			break;
+		if (td->is_transfer && td->transfer.status == USBDEV_STATUS_MEMORY &&
+		    xhci_memory_unsettled(ep->xhci, td->memory_generation)) {
+			/* nothing was lost: the device still has what did not move */
+			rewind_to_first(ring);
+			return ep->xhci->parked ? XHCI_PROGRESS_BLOCKED
+						: XHCI_PROGRESS_DONE;
+		}
+		if (xhci_td_post_events(td, &failed) < 0)
+			return XHCI_PROGRESS_BLOCKED;
+		if (failed) {
+			td_failed(ring, td);
+			break;
+		}
+		log_trace("slot %u ep 0x%02x: TD at 0x%llx done, %u bytes", ep->slot->id,
+			  ep->ep_addr, (unsigned long long)td->start.dequeue_iova,
+			  td->moved_bytes + td->transfer.actual_bytes);
+		ring->td_count--;
+		xhci_td_free(td);
+	}
+	return XHCI_PROGRESS_DONE;
+}
+
+void xhci_transfer_ring_settle(struct xhci_transfer_ring *ring)
+{
+	rewind_to_first(ring);
+	ring->stopped_posted = false;
+}
+
+int xhci_transfer_ring_post_stopped(struct xhci_transfer_ring *ring)
+{
+	struct xhci_td *td = first_td(ring);
+	int r;
+
+	if (!td || ring->stopped_posted)
+		return 0;
+	r = xhci_td_post_partial(td);
+	if (r == 0)
+		r = xhci_td_post_stopped(td);
+	ring->stopped_posted = r == 0;
+	return r;
+}
+
+/* The ring cannot be read on: TRB Error where it stands, state Error. */
+static enum xhci_progress fail_ring(struct xhci_transfer_ring *ring)
+{
+	struct xhci_endpoint *ep = ring->ep;
+	struct xhci_trb event =
+		xhci_transfer_event(ep, ring->cursor.dequeue_iova, XHCI_CC_TRB_ERROR, 0);
+
+	if (ring->td_count > 0) /* those before it first */
+		return XHCI_PROGRESS_DONE;
+	if (xhci_event_post(ep->xhci, 0, &event, false) < 0)
+		return XHCI_PROGRESS_BLOCKED;
+	log_limited(LOG_LEVEL_WARN, "slot %u ep 0x%02x: endless Link TRBs at 0x%llx",
+		    ep->slot->id, ep->ep_addr,
+		    (unsigned long long)ring->cursor.dequeue_iova);
+	xhci_endpoint_halt(ep, XHCI_EP_STATE_ERROR);
+	return XHCI_PROGRESS_DONE;
+}
+
+/* Fetches one TD and hands it down. @ret_started false: none was there. */
+static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_started)
+{
+	struct xhci_endpoint *ep = ring->ep;
+	struct xhci_td *td;
+	int r;
+
+	*ret_started = false;
+	if (ring->resume) {
+		ring->resume = false;
+		*ret_started = true;
+		td_submit(ep, first_td(ring));
+		return XHCI_PROGRESS_DONE;
+	}
+	if (ring->td_count >= XHCI_TDS_PER_RING ||
+	    (ring->td_count > 0 && td_of(ring->tds.prev)->bad))
+		return XHCI_PROGRESS_DONE; /* a completion will kick */
+	r = xhci_td_fetch(ep->xhci, &ring->cursor, ep->type == XHCI_EP_TYPE_CONTROL,
+			  xhci_ep_type_is_in(ep->type), ring->td_count == 0, &td);
+	if (r == -EFAULT) {
+		if (ring->td_count == 0)
+			xhci_dma_fault(ep->xhci, "transfer ring",
+				       ring->cursor.dequeue_iova);
+		return XHCI_PROGRESS_BLOCKED;
+	}
+	if (r == -ELOOP)
+		return fail_ring(ring);
+	if (r < 0)
+		return XHCI_PROGRESS_BLOCKED;
+	if (r == 0)
+		return XHCI_PROGRESS_DONE;
+	td->ring = ring;
+	list_append(&ring->tds, &td->node);
+	ring->td_count++;
+	*ret_started = true;
+	td_submit(ep, td);
+	return XHCI_PROGRESS_DONE;
+}
+
+enum xhci_progress xhci_transfer_ring_start_tds(struct xhci_transfer_ring *ring)
+{
+	bool started = true;
+
+	for (unsigned n = 0; started && n < XHCI_TDS_PER_TURN; n++) {
+		enum xhci_progress progress = start_td(ring, &started);
+
+		if (progress != XHCI_PROGRESS_DONE)
+			return progress;
+	}
+	if (started ||
+	    (ring->td_count > 0 && first_td(ring)->state == XHCI_TD_STATE_DONE))
+		return XHCI_PROGRESS_MORE;
+	return XHCI_PROGRESS_DONE;
+}
+
+void xhci_transfer_ring_cancel(struct xhci_transfer_ring *ring)
+{
+	struct list *node;
+
+	for (node = ring->tds.prev; node != &ring->tds; node = node->prev)
+		if (td_of(node)->state == XHCI_TD_STATE_SUBMITTED)
+			usbdev_cancel(td_of(node)->dev, &td_of(node)->transfer);
+}

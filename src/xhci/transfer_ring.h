@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * transfer_ring.h - a transfer ring and its TDs in flight (4.9.2, 4.11)
+ *
+ * Loop thread only.
+ */
+#ifndef XHCI_TRANSFER_RING_H
+#define XHCI_TRANSFER_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/compiler.h"
+#include "util/list.h"
+#include "xhci/ring.h"
+
+struct xhci_endpoint;
+
+/* TDs of one transfer ring that are with the device or wait for their events. */
+#define XHCI_TDS_PER_RING 64u
+/* TDs fetched from one ring in one run, before others get their turn. */
+#define XHCI_TDS_PER_TURN 32u
+
+enum xhci_progress {
+	XHCI_PROGRESS_DONE,    /* nothing more to do now */
+	XHCI_PROGRESS_MORE,    /* used up its turn */
+	XHCI_PROGRESS_BLOCKED, /* no room for an event, or no memory: state kept */
+};
+
+/**
+ * struct xhci_transfer_ring - one transfer ring of an endpoint
+ * @cursor:	behind the last TD fetched
+ * @tds:	fetched, not yet reported, in ring order
+ * @td_count:	of them
+ * @resume:	the first of @tds was stopped on its way, and goes on from there
+ * @stopped_posted: the Stopped event of the Stop Endpoint on its way has been posted
+ */
+struct xhci_transfer_ring {
+	struct xhci_endpoint *ep;
+	struct xhci_ring cursor;
+	struct list tds;
+	unsigned td_count;
+	bool resume;
+	bool stopped_posted;
+};
+
+/* @pointer: TR Dequeue Pointer with DCS in bit 0. */
+void xhci_transfer_ring_init(struct xhci_transfer_ring *ring, struct xhci_endpoint *ep,
+			     uint64_t pointer);
+/* Forgets all TDs; those with the device become orphans. Also the end of a ring. */
+void xhci_transfer_ring_forget_tds(struct xhci_transfer_ring *ring);
+/* The ring goes on at @pointer (as above), its TDs are forgotten. */
+void xhci_transfer_ring_set_dequeue(struct xhci_transfer_ring *ring, uint64_t pointer);
+/* Its current dequeue position: the first TD not completed. */
+struct xhci_ring xhci_transfer_ring_dequeue(const struct xhci_transfer_ring *ring);
+
+/* Posts the events of the TDs that are done, in order, up to one that was cancelled
+ * while the endpoint is quiescing. A TD that failed halts the endpoint. */
+enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring);
+/* Fetches TDs and hands them to the device: at most a turn of them. */
+enum xhci_progress xhci_transfer_ring_start_tds(struct xhci_transfer_ring *ring);
+/* Cancels what is with the device, last one first so that none overtakes. */
+void xhci_transfer_ring_cancel(struct xhci_transfer_ring *ring);
+/* Posts the Stopped event of the TD that was taken back, once (4.6.9). Return: 0 or
+ * as xhci_event_post(): call again. */
+MUST_USE int xhci_transfer_ring_post_stopped(struct xhci_transfer_ring *ring);
+/* Nothing is with the device: what was taken back goes back to the ring, but for a
+ * first TD that has moved bytes: it will be resumed. */
+void xhci_transfer_ring_settle(struct xhci_transfer_ring *ring);
+
+#endif /* XHCI_TRANSFER_RING_H */
