@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""The console of a guest: what it tells in lines "GUEST KEY VALUE...", and what the test tells it.
+
+A guest runs a job, a shell script (see scripts/guest/lib.sh for what it can call). Where the guest runs, on this machine
+or in a VM that plays the host, is the matter of the classes derived from Console.
+"""
+
+import os
+import re
+import selectors
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+# Emulation on a loaded machine may take ten times as long as it should; a test that hangs still ends.
+TIMEOUT_S = float(os.environ.get("USBVFIOD_VM_TIMEOUT_S", "120"))
+
+
+class GuestError(AssertionError):
+    """The guest did not do as the test demands."""
+
+
+def kernel_options(options=""):
+    """The command line of a guest's kernel."""
+    return f"console=ttyS0 panic=-1 quiet loglevel=1 usb_storage.delay_use=0 {options}".strip()
+
+
+def make_initramfs(rig, folder, job, programs=()):
+    """The rig's initramfs and behind it the job and static programs for /bin: the kernel unpacks one after the other."""
+    root = Path(folder) / "job-root"
+    (root / "bin").mkdir(parents=True)
+    (root / "job").write_text(job)
+    names = ["job"]
+    for program in map(Path, programs):
+        shutil.copy(program, root / "bin")
+        names.append(f"bin/{program.name}")
+    archive = subprocess.run(["cpio", "-o", "-H", "newc", "-R", "0:0", "--quiet"], cwd=root,
+                             input="".join(f"{name}\n" for name in names).encode(), stdout=subprocess.PIPE,
+                             check=True).stdout
+    path = Path(folder) / "initramfs"
+    shutil.copyfile(Path(rig) / "initramfs", path)
+    with open(path, "ab") as file:
+        file.write(archive)
+    return path
+
+
+class Console:
+    """What was read so far, and waiting for more. A derived class sets source and log and provides write and kill."""
+
+    def __init__(self, log):
+        self.log = Path(log)
+        self.text = ""
+        self.position = 0
+        self._log_file = open(self.log, "wb")
+
+    def source(self):
+        """The file descriptor where the console's text comes from."""
+        raise NotImplementedError
+
+    def write(self, data):
+        """Put bytes in the guest's way."""
+        raise NotImplementedError
+
+    def kill(self):
+        """End the guest at once."""
+        raise NotImplementedError
+
+    def ended(self):
+        """Told by the text that nothing follows, where the source has no end of its own."""
+        return False
+
+    def wait(self):
+        """The exit status of QEMU, whose console has ended."""
+        raise NotImplementedError
+
+    def _read(self, deadline):
+        """More text from the console. False at its end."""
+        if self.ended():
+            return False
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.source(), selectors.EVENT_READ)
+            if not selector.select(max(0, deadline - time.monotonic())):
+                self.kill()
+                raise GuestError(f"no end within {TIMEOUT_S:.0f} s; the console's last lines:\n{self.tail()}")
+        data = os.read(self.source(), 65536)
+        self._log_file.write(data)
+        self._log_file.flush()
+        self.text += data.decode("utf-8", "replace").replace("\r", "")
+        return bool(data)
+
+    def tail(self, lines=40):
+        return "\n".join(self.text.splitlines()[-lines:])
+
+    def expect(self, pattern, timeout_s=None):
+        """Wait for text that matches, behind what was expected before. Returns the match."""
+        deadline = time.monotonic() + (timeout_s or TIMEOUT_S)
+        while True:
+            match = re.compile(pattern, re.MULTILINE).search(self.text, self.position)
+            if match:
+                self.position = match.end()
+                return match
+            failed = re.search(r"^GUEST FAILED .*\n|Kernel panic.*\n", self.text, re.MULTILINE)
+            if failed:
+                raise GuestError(f"the guest says: {failed.group(0)}{self.tail()}")
+            if not self._read(deadline):
+                raise GuestError(f"QEMU ended without {pattern!r} on the console:\n{self.tail()}")
+
+    def expect_word(self, key, timeout_s=None):
+        """Wait for a line "GUEST KEY ..."; returns the words behind the key."""
+        return self.expect(rf"^GUEST {key}\b(.*)\n", timeout_s).group(1).split()
+
+    def say(self, line):
+        """A line for the job, which gets it by `hear`."""
+        self.write(line.encode() + b"\n")
+
+    def finish(self, timeout_s=None):
+        """Wait for the job's end and QEMU's; demands that both are good."""
+        status = self.expect_word("END", timeout_s)[0]
+        if status != "0":
+            raise GuestError(f"the job ended with {status}:\n{self.tail()}")
+        deadline = time.monotonic() + TIMEOUT_S
+        while self._read(deadline):
+            pass
+        code = self.wait()
+        if code != 0:
+            raise GuestError(f"QEMU ended with {code}:\n{self.tail()}")
+        return self
+
+    def told(self, key):
+        """All that the guest has told under that key, each as a list of words."""
+        return [match.group(1).split() for match in re.finditer(rf"^GUEST {key}\b(.*)$", self.text, re.MULTILINE)]
+
+    def told_once(self, key):
+        """The one word that the guest has told under that key."""
+        told = self.told(key)
+        assert len(told) == 1 and len(told[0]) == 1, f"{key} was told {len(told)} times: {told}\n{self.tail()}"
+        return told[0][0]
+
+    def complaints(self):
+        """What the kernel had to complain of in matters of USB, SCSI and block devices."""
+        return [" ".join(words) for words in self.told("LOG")]
