@@ -117,13 +117,29 @@ static void stick_free(struct stick *stick)
 	free(stick);
 }
 
+/* Closing waits too: for what is not yet on a block device, or on a server. */
+static void run_closing(struct worker_job *job)
+{
+	image_close(&CONTAINER_OF(job, struct stick, closing)->image);
+}
+
+static void closing_done(struct worker_job *job)
+{
+	struct stick *stick = CONTAINER_OF(job, struct stick, closing);
+
+	emulated_finish(&stick->emu);
+	stick_free(stick);
+}
+
+/* The worker may be in a call that takes long: the last job waits for it. */
 static void on_destroy(struct emulated *emu)
 {
 	struct stick *stick = from_emulated(emu);
 
+	stick_abort(stick);
 	loop_undefer(emu->usbdev.loop, &stick->pump_task);
-	emulated_finish(emu);
-	stick_free(stick);
+	stick->closing = (struct worker_job){.run = run_closing, .done = closing_done};
+	worker_submit(stick->worker, &stick->closing);
 }
 
 static const struct emulated_info stick_info = {

@@ -87,6 +87,7 @@ struct stick_piece {
  * @pieces:	a FIFO: @piece_count of them from @piece_first on are in use
  * @stale:	the pieces in use belong to an aborted command
  * @turn_left:	bytes that may still move in this turn
+ * @closing:	the worker's last job; no transfer comes any more
  * @tag, @host_bytes, @host_in: of the CBW
  * @csw_status:	what the CSW will say
  * @done_bytes:	moved for the command, fillers not counted
@@ -107,6 +108,7 @@ struct stick {
 	bool stale;
 	struct loop_task pump_task;
 	uint32_t turn_left;
+	struct worker_job closing;
 
 	enum stick_state state;
 	struct scsi_command command;

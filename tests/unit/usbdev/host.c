@@ -43,10 +43,27 @@ void host_init(struct host *host, struct loop *loop, struct usbdev *dev)
 	usbdev_set_events(dev, &host_events, host);
 }
 
-void host_finish(struct host *host)
+static void on_destroyed(void *ctx)
+{
+	struct host *host = ctx;
+
+	assert_false(host->destroyed);
+	host->destroyed = true;
+}
+
+void host_destroy(struct host *host)
 {
 	assert_int_equal(host->dev->in_flight, 0);
-	usbdev_destroy(host->dev, NULL, NULL);
+	usbdev_destroy(host->dev, on_destroyed, host);
+	host->dev = NULL;
+}
+
+void host_finish(struct host *host)
+{
+	if (host->dev)
+		host_destroy(host);
+	while (!host->destroyed)
+		assert_int_equal(loop_turn(host->loop, true), 0);
 	loop_destroy(host->loop);
 }
 

@@ -18,6 +18,7 @@ struct host {
 	unsigned resets;
 	unsigned wakes;
 	unsigned completed;
+	bool destroyed;
 };
 
 /**
@@ -38,6 +39,8 @@ struct urb {
 
 /* Takes @dev; NULL fails the test. */
 void host_init(struct host *host, struct loop *loop, struct usbdev *dev);
+/* Destroys the device; host->destroyed when it is done. */
+void host_destroy(struct host *host);
 /* Destroys device and loop. */
 void host_finish(struct host *host);
 /* Turns the loop until nothing more happens by itself. */

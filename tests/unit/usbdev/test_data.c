@@ -156,6 +156,37 @@ static void test_turns_are_bounded(void **state)
 }
 
 /* SYNCHRONIZE CACHE and the CSW come after all writes. */
+/* Pulled while the file does not answer: the loop goes on, and the end comes when
+ * the file has answered. */
+static void test_destroyed_while_the_file_hangs(void **state)
+{
+	static const uint8_t write_fua[10] = {0x2a, 0x08, 0, 0, 0, 0, 0, 2, 0};
+	struct urb out;
+	uint8_t *there = malloc(262144);
+	int fd;
+
+	(void)state;
+	stick_send_cbw(&sh, 262144, false, write_fua, 10);
+	stick_host_hold(1);
+	urb_init_data(&out, &sh.host, STICK_EP_OUT, sh.content + 512, 262144);
+	urb_submit(&out);
+	stick_host_held();
+	urb_wait(&out);
+	urb_finish(&out);
+	host_destroy(&sh.host);
+	host_settle(&sh.host);
+	assert_false(sh.host.destroyed);
+	stick_host_release();
+	while (!sh.host.destroyed)
+		assert_int_equal(loop_turn(sh.host.loop, true), 0);
+	assert_int_equal(stick_faults.syncs, 0); /* nothing new was begun */
+	fd = open(sh.path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, there, 262144), 262144);
+	assert_memory_equal(there, sh.content + 512, 262144);
+	(void)close(fd);
+	free(there);
+}
+
 static void test_csw_after_the_write(void **state)
 {
 	static const uint8_t write_fua[10] = {0x2a, 0x08, 0, 0, 0, 0, 0, 2, 0};
@@ -298,6 +329,7 @@ int main(void)
 		NEVER(test_never_needs_the_worker),
 		PLAIN(test_turns_are_bounded),
 		NEVER(test_csw_after_the_write),
+		NEVER(test_destroyed_while_the_file_hangs),
 		NEVER(test_read_error),
 		NEVER(test_write_error),
 		NEVER(test_image_cut_short),

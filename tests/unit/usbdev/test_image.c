@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "host.h"
 #include "usbdev/stick/image.h"
 #include "usbdev/stick/stick.h"
 #include "util/loop.h"
@@ -168,6 +169,7 @@ static void test_stick_options(void **state)
 	struct stick_options options = {.path = path, .speed = USBDEV_SPEED_LOW};
 	struct loop *loop = loop_create();
 	struct usbdev *dev;
+	struct host host;
 	struct err err = {0};
 
 	(void)state;
@@ -181,8 +183,8 @@ static void test_stick_options(void **state)
 	assert_string_equal(dev->label, "stick:disk.img");
 	assert_null(stick_create(loop, &options, &err));
 	assert_int_equal(err.code, EBUSY);
-	usbdev_destroy(dev, NULL, NULL);
-	loop_destroy(loop);
+	host_init(&host, loop, dev);
+	host_finish(&host);
 }
 
 static int setup_dir(void **state)
