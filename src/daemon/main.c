@@ -112,7 +112,7 @@ static int plug_devices(struct daemon *daemon)
 		int r = device_create(daemon->loop, text, &dev, &err);
 
 		if (r == 0)
-			r = vm_plug(daemon->vm, dev, &err);
+			r = vm_plug(daemon->vm, dev, 0, &err);
 		if (r < 0) {
 			log_error("--device %s: %s", text, err.text);
 			return r;

@@ -48,7 +48,7 @@ enum vm_irq {
  * @run:	deferred xhci_run()
  * @tell:	deferred options.ended and options.emptied
  * @wake:	timed xhci_run()
- * @device_count: plugged in, or pulled and not yet destroyed
+ * @device_count: plugged in, or pulled and not yet wholly destroyed
  * @bus_master:	COMMAND.BME
  * @connected:	a client is there
  * @sized:	it has sized BAR0
@@ -284,15 +284,19 @@ static void describe_device(struct vm *vm)
 
 /* --- devices --- */
 
-static void on_released(void *ctx, struct usbdev *dev)
+static void on_destroyed(void *ctx)
 {
 	struct vm *vm = ctx;
 
-	log_info("%s: unplugged", dev->label);
-	usbdev_destroy(dev, NULL, NULL);
 	vm->device_count--;
 	if (vm->emptying && vm_is_empty(vm))
 		loop_defer(vm->loop, &vm->tell);
+}
+
+static void on_released(void *ctx, struct usbdev *dev)
+{
+	log_info("%s: unplugged", dev->label);
+	usbdev_destroy(dev, on_destroyed, ctx);
 }
 
 static void unplug(struct vm *vm, unsigned port)
@@ -305,18 +309,23 @@ static void unplug(struct vm *vm, unsigned port)
 
 static void on_device_gone(void *ctx, unsigned port)
 {
-	unplug(ctx, port);
+	struct vm *vm = ctx;
+
+	unplug(vm, port);
+	if (vm->options.gone)
+		vm->options.gone(vm->options.ctx, port);
 }
 
-int vm_plug(struct vm *vm, struct usbdev *dev, struct err *err)
+int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, struct err *err)
 {
-	int port = xhci_attach(vm->xhci, dev, 0, err);
+	int r = port == 0 ? -ENOENT : xhci_attach(vm->xhci, dev, port, NULL);
 
-	if (port < 0)
-		usbdev_destroy(dev, NULL, NULL);
-	else
-		vm->device_count++;
-	return port;
+	if (r < 0)
+		r = xhci_attach(vm->xhci, dev, 0, err);
+	vm->device_count++;
+	if (r < 0)
+		usbdev_destroy(dev, on_destroyed, vm);
+	return r;
 }
 
 void vm_unplug_all(struct vm *vm)

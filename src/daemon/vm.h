@@ -23,12 +23,15 @@ struct vm;
  * @ended:	the only client there can be has gone (connected socket). Called from
  *		the loop, no op of the vm on the stack
  * @emptied:	answer to vm_unplug_all(), called likewise
+ * @gone:	the device in @port has been pulled on the host's side: it is being
+ *		destroyed, the port is free. May be NULL
  */
 struct vm_options {
 	unsigned ports;
 	bool with_msix;
 	void (*ended)(void *ctx);
 	void (*emptied)(void *ctx);
+	void (*gone)(void *ctx, unsigned port);
 	void *ctx;
 };
 
@@ -43,12 +46,15 @@ MUST_USE int vm_serve(struct vm *vm, int fd, struct err *err);
 /* No VMM any more: closes the sockets. */
 void vm_stop_serving(struct vm *vm);
 
-/* Plugs @dev into the first free port of its kind; taken, also on failure.
+/* Plugs @dev into @port, or the first free one of its kind if that is 0, taken or of
+ * the other kind. @dev is taken, also on failure.
  * Return: the port's number (1-based), or -errno with the reason in @err. */
-MUST_USE int vm_plug(struct vm *vm, struct usbdev *dev, struct err *err);
-/* Pulls and destroys every device. Transfers in flight end first: when all is done,
- * and not before this returns, options.emptied is called. */
+MUST_USE int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, struct err *err);
+/* Pulls and destroys every device. Transfers in flight end first, and what the devices
+ * have to give back is given back: when all is done, and not before this returns,
+ * options.emptied is called. */
 void vm_unplug_all(struct vm *vm);
+/* True if no device is left, those being destroyed included. */
 bool vm_is_empty(const struct vm *vm);
 
 #endif /* DAEMON_VM_H */

@@ -153,7 +153,12 @@ void xhci_replay_interrupts(struct xhci *x)
 
 int xhci_attach(struct xhci *x, struct usbdev *dev, unsigned port, struct err *err)
 {
-	(void)port;
+	if (port > 0 && x->ports[port])
+		return err_set(err, EBUSY, "taken");
+	if (port > 0) {
+		x->ports[port] = dev;
+		return (int)port;
+	}
 	for (unsigned i = 1; i <= PORTS; i++) {
 		if (!x->ports[i]) {
 			x->ports[i] = dev;
@@ -201,12 +206,22 @@ bool xhci_idle(const struct xhci *x)
 /* --- a device --- */
 
 static unsigned destroyed;
+static bool destroy_later;
+static struct usbdev *destroying;
 
-static void device_destroy(struct usbdev *dev)
+static void device_finish(struct usbdev *dev)
 {
 	usbdev_finish(dev);
 	free(dev);
 	destroyed++;
+}
+
+static void device_destroy(struct usbdev *dev)
+{
+	if (destroy_later)
+		destroying = dev;
+	else
+		device_finish(dev);
 }
 
 /* No transfer ever gets here: the controller is a fake. */
@@ -235,7 +250,7 @@ static const struct usbdev_ops device_ops = {
 
 static struct loop *loop;
 static struct vm *vm;
-static unsigned ended, emptied;
+static unsigned ended, emptied, gone_port;
 static uint8_t guest_page[4096];
 
 static void on_ended(void *ctx)
@@ -248,6 +263,14 @@ static void on_emptied(void *ctx)
 {
 	assert_ptr_equal(ctx, &ended);
 	emptied++;
+}
+
+/* The port can be used again already. */
+static void on_gone(void *ctx, unsigned port)
+{
+	assert_ptr_equal(ctx, &ended);
+	assert_null(xhci.ports[port]);
+	gone_port = port;
 }
 
 static struct usbdev *device_create(void)
@@ -267,6 +290,7 @@ static int setup_with(bool with_msix)
 		.with_msix = with_msix,
 		.ended = on_ended,
 		.emptied = on_emptied,
+		.gone = on_gone,
 		.ctx = &ended,
 	};
 	struct err err;
@@ -275,7 +299,8 @@ static int setup_with(bool with_msix)
 	memset(&xhci, 0, sizeof(xhci));
 	log_init(LOG_LEVEL_ERROR, false);
 	server.listening = true;
-	ended = emptied = destroyed = 0;
+	ended = emptied = destroyed = gone_port = 0;
+	destroy_later = false;
 	loop = loop_create();
 	vm = loop ? vm_create(loop, &options) : NULL;
 	return vm && vm_serve(vm, 3, &err) == 0 ? 0 : -1;
@@ -514,8 +539,8 @@ static void test_unplug_all(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(vm_plug(vm, device_create(), &err), 1);
-	assert_int_equal(vm_plug(vm, device_create(), &err), 2);
+	assert_int_equal(vm_plug(vm, device_create(), 0, &err), 1);
+	assert_int_equal(vm_plug(vm, device_create(), 0, &err), 2);
 	assert_false(vm_is_empty(vm));
 	vm_unplug_all(vm);
 	assert_int_equal(destroyed, 0);
@@ -525,6 +550,40 @@ static void test_unplug_all(void **state)
 	assert_int_equal(destroyed, 2);
 	assert_int_equal(emptied, 1);
 	assert_true(vm_is_empty(vm));
+}
+
+/* A device may have something to give back when its transfers have ended. */
+static void test_unplug_takes_time(void **state)
+{
+	struct err err;
+
+	(void)state;
+	assert_int_equal(vm_plug(vm, device_create(), 0, &err), 1);
+	destroy_later = true;
+	vm_unplug_all(vm);
+	for (unsigned i = 0; i < 3; i++)
+		turn();
+	assert_non_null(destroying);
+	assert_false(vm_is_empty(vm));
+	assert_int_equal(emptied, 0);
+	assert_int_equal(gone_port, 0); /* it was us */
+	device_finish(destroying);
+	turn();
+	assert_int_equal(emptied, 1);
+	assert_true(vm_is_empty(vm));
+}
+
+static void test_wanted_port(void **state)
+{
+	struct err err;
+
+	(void)state;
+	assert_int_equal(vm_plug(vm, device_create(), 3, &err), 3);
+	assert_int_equal(vm_plug(vm, device_create(), 3, &err), 1);
+	vm_unplug_all(vm);
+	turn();
+	turn();
+	assert_int_equal(emptied, 1);
 }
 
 static void test_unplug_nothing(void **state)
@@ -541,8 +600,9 @@ static void test_device_gone(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(vm_plug(vm, device_create(), &err), 1);
+	assert_int_equal(vm_plug(vm, device_create(), 0, &err), 1);
 	xhci.gone(xhci.gone_ctx, 1);
+	assert_int_equal(gone_port, 1);
 	turn();
 	assert_int_equal(destroyed, 1);
 	assert_true(vm_is_empty(vm));
@@ -556,8 +616,8 @@ static void test_no_port(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < PORTS; i++)
-		assert_int_equal(vm_plug(vm, device_create(), &err), i + 1);
-	assert_int_equal(vm_plug(vm, device_create(), &err), -ENOSPC);
+		assert_int_equal(vm_plug(vm, device_create(), 0, &err), i + 1);
+	assert_int_equal(vm_plug(vm, device_create(), 0, &err), -ENOSPC);
 	assert_int_equal(destroyed, 1); /* taken, also on failure */
 	vm_unplug_all(vm);
 	turn();
@@ -609,6 +669,8 @@ int main(void)
 		VM_TEST(test_interrupts),
 		VM_TEST(test_ended),
 		VM_TEST(test_unplug_all),
+		VM_TEST(test_unplug_takes_time),
+		VM_TEST(test_wanted_port),
 		VM_TEST(test_unplug_nothing),
 		VM_TEST(test_device_gone),
 		VM_TEST(test_no_port),
