@@ -3,8 +3,10 @@
  */
 #include "daemon/devices.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/spec.h"
@@ -16,9 +18,10 @@
 union device_options {
 	struct stick_options stick;
 	struct keyboard_options keyboard;
+	struct device_host host;
 };
 
-/* One kind of device. */
+/* One kind of device. @create: NULL for those that are not made, but are there. */
 struct kind {
 	const char *name;
 	int (*parse)(const struct spec *spec, union device_options *options,
@@ -119,39 +122,109 @@ static struct usbdev *create_keyboard(struct loop *loop,
 	return keyboard_create(loop, &options->keyboard, err);
 }
 
+static int take_reset(const struct spec *spec, enum host_reset *ret_reset,
+		      struct err *err)
+{
+	static const char *const names[] = {
+		[HOST_RESET_ALWAYS] = "always",
+		[HOST_RESET_FIRST] = "first",
+		[HOST_RESET_NEVER] = "never",
+	};
+	const char *name;
+	int r = spec_string(spec, "reset", &name, err);
+
+	*ret_reset = HOST_RESET_ALWAYS;
+	if (r < 0 || !name)
+		return r;
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(name, names[i]) == 0) {
+			*ret_reset = (enum host_reset)i;
+			return 0;
+		}
+	}
+	return err_set(err, EINVAL, "%s: reset=%s: possible are always first never",
+		       spec->name, name);
+}
+
+static int take_fd(const struct spec *spec, int *ret_fd, struct err *err)
+{
+	const char *text;
+	char *end;
+	long fd;
+	int r = spec_string(spec, "fd", &text, err);
+
+	*ret_fd = -1;
+	if (r < 0 || !text)
+		return r;
+	errno = 0;
+	fd = strtol(text, &end, 10);
+	/* 0 to 2 are stdin, stdout and stderr */
+	if (errno || end == text || *end != '\0' || fd < 3 || fd > INT_MAX)
+		return err_set(err, EINVAL, "%s: fd=%s: a number of at least 3 is needed",
+			       spec->name, text);
+	*ret_fd = (int)fd;
+	return 0;
+}
+
+static int parse_host(const struct spec *spec, union device_options *options,
+		      struct err *err)
+{
+	static const char *const keys[] = {"path", "fd", "reset", NULL};
+	struct device_host *host = &options->host;
+	const char *path;
+
+	if (spec_check_keys(spec, keys, err) < 0 ||
+	    spec_string(spec, "path", &path, err) < 0 ||
+	    take_fd(spec, &host->fd, err) < 0 || take_reset(spec, &host->reset, err) < 0)
+		return -EINVAL;
+	if (!path == (host->fd < 0))
+		return err_set(
+			err, EINVAL,
+			"host: which device? Either host:path=/dev/bus/usb/BBB/DDD "
+			"or host:fd=N");
+	if (path && strlen(path) >= sizeof(host->path))
+		return err_set(err, ENAMETOOLONG, "host: path of more than %zu bytes",
+			       sizeof(host->path) - 1);
+	(void)snprintf(host->path, sizeof(host->path), "%s", path ? path : "");
+	return 0;
+}
+
 static const struct kind kinds[] = {
 	{"stick", parse_stick, create_stick},
 	{"keyboard", parse_keyboard, create_keyboard},
+	{"host", parse_host, NULL},
 };
 
 /* Kinds that are part of the design but not of this version. */
 static bool is_later(const char *name)
 {
-	return name[0] == '/' || strcmp(name, "usb") == 0 || strcmp(name, "zero") == 0;
+	return strcmp(name, "usb") == 0 || strcmp(name, "zero") == 0;
 }
 
 static int parse(const char *text, struct spec *spec, const struct kind **ret_kind,
 		 union device_options *options, struct err *err)
 {
+	char names[128] = "";
 	int r = spec_parse(spec, text, err);
 
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		size_t len = strlen(names);
+
 		if (strcmp(spec->name, kinds[i].name) == 0) {
 			*ret_kind = &kinds[i];
 			return kinds[i].parse(spec, options, err);
 		}
+		(void)snprintf(names + len, sizeof(names) - len, " %s", kinds[i].name);
 	}
 	if (is_later(spec->name))
 		return err_set(
 			err, ENOTSUP,
-			"%s: such devices are not available in this version; there "
-			"are stick and keyboard",
-			spec->name);
-	return err_set(err, EINVAL,
-		       "%s: no such kind of device; there are stick and keyboard",
-		       spec->name);
+			"%s: such devices are not available in this version; there are%s",
+			spec->name, names);
+	return err_set(err, EINVAL, "%s: no such kind of device; there are%s", spec->name,
+		       names);
 }
 
 int device_check(const char *text, struct err *err)
@@ -161,6 +234,19 @@ int device_check(const char *text, struct err *err)
 	struct spec spec;
 
 	return parse(text, &spec, &kind, &options, err);
+}
+
+int device_is_host(const char *text, struct device_host *ret_host, struct err *err)
+{
+	const struct kind *kind;
+	union device_options options;
+	struct spec spec;
+	int r = parse(text, &spec, &kind, &options, err);
+
+	if (r < 0 || kind->create)
+		return r;
+	*ret_host = options.host;
+	return 1;
 }
 
 int device_create(struct loop *loop, const char *text, struct usbdev **ret_dev,
@@ -173,6 +259,7 @@ int device_create(struct loop *loop, const char *text, struct usbdev **ret_dev,
 
 	if (r < 0)
 		return r;
+	assert(kind->create);
 	*ret_dev = kind->create(loop, &options, err);
 	return *ret_dev ? 0 : -err->code;
 }

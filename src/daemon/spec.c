@@ -61,6 +61,10 @@ int spec_parse(struct spec *spec, const char *text, struct err *err)
 		return err_set(err, E2BIG, "device description of more than %zu bytes",
 			       sizeof(spec->text) - 1);
 	memcpy(at, text, len + 1);
+	if (at[0] == '/') {
+		spec->name = "host";
+		return add_pair(spec, "path", at, err);
+	}
 	spec->name = at;
 	stop = cut(at, ":", &at);
 	if (spec->name[0] == '\0')

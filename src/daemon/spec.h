@@ -2,7 +2,8 @@
  * spec.h - the text form of a device: NAME[:KEY[=VALUE][,KEY[=VALUE]]...]
  *
  * A backslash takes the next character as it is, so file names may hold
- * commas: "\,". Spaces count.
+ * commas: "\,". Spaces count. A text that begins with "/" is a path, whatever it
+ * holds, and short for host:path=PATH.
  */
 #ifndef DAEMON_SPEC_H
 #define DAEMON_SPEC_H

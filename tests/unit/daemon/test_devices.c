@@ -16,6 +16,7 @@
 #include "daemon/devices.h"
 #include "usbdev/keyboard/keyboard.h"
 #include "usbdev/stick/stick.h"
+#include "usbdev/zero/zero.h"
 
 /* What the last constructor got; strings are copied, they end with the call. */
 struct asked {
@@ -23,6 +24,7 @@ struct asked {
 	char path[4096];
 	bool has_path, readonly;
 	enum usbdev_speed speed;
+	enum zero_pattern pattern;
 };
 
 static struct asked asked;
@@ -58,6 +60,16 @@ struct usbdev *keyboard_create(struct loop *loop, const struct keyboard_options 
 	(void)loop;
 	(void)err;
 	return ask("keyboard", options->input, options->speed);
+}
+
+struct usbdev *zero_create(struct loop *loop, const struct zero_options *options,
+			   struct err *err)
+{
+	(void)loop;
+	(void)err;
+	(void)ask("zero", NULL, options->speed);
+	asked.pattern = options->pattern;
+	return &made;
 }
 
 static struct err err;
@@ -115,6 +127,20 @@ static void test_keyboard(void **state)
 	assert_int_equal(asked.speed, USBDEV_SPEED_LOW);
 }
 
+static void test_zero(void **state)
+{
+	(void)state;
+	create("zero");
+	assert_string_equal(asked.kind, "zero");
+	assert_int_equal(asked.speed, USBDEV_SPEED_UNKNOWN);
+	assert_int_equal(asked.pattern, ZERO_PATTERN_ZEROS);
+	create("zero:pattern=mod63,speed=high");
+	assert_int_equal(asked.speed, USBDEV_SPEED_HIGH);
+	assert_int_equal(asked.pattern, ZERO_PATTERN_MOD63);
+	create("zero:pattern=zeros");
+	assert_int_equal(asked.pattern, ZERO_PATTERN_ZEROS);
+}
+
 static void test_refused(void **state)
 {
 	(void)state;
@@ -128,10 +154,70 @@ static void test_refused(void **state)
 	refuse("keyboard:speed=super", EINVAL, "possible are low full high");
 	refuse("keyboard:file=x", EINVAL, "unknown setting \"file\"");
 	refuse("mouse", EINVAL, "no such kind");
+	refuse("mouse", EINVAL, "stick keyboard");
 	refuse("", EINVAL, "empty");
-	refuse("/dev/bus/usb/001/002", ENOTSUP, "not available in this version");
 	refuse("usb:vid=1050", ENOTSUP, "not available in this version");
 	refuse("zero", ENOTSUP, "not available in this version");
+	refuse("zero:speed=low", EINVAL, "possible are full high super");
+	refuse("zero:pattern=ones", EINVAL, "possible are zeros mod63");
+}
+
+static struct device_host host;
+
+static void expect_host(const char *text, const char *path, int fd, enum host_reset reset)
+{
+	memset(&host, 0xff, sizeof(host));
+	assert_int_equal(device_check(text, &err), 0);
+	assert_int_equal(device_is_host(text, &host, &err), 1);
+	assert_string_equal(host.path, path);
+	assert_int_equal(host.fd, fd);
+	assert_int_equal(host.reset, reset);
+}
+
+static void refuse_host(const char *text, const char *why)
+{
+	refuse(text, EINVAL, why);
+	assert_int_equal(device_is_host(text, &host, &err), -EINVAL);
+}
+
+static void test_host(void **state)
+{
+	(void)state;
+	expect_host("/dev/bus/usb/001/002", "/dev/bus/usb/001/002", -1,
+		    HOST_RESET_ALWAYS);
+	expect_host("/dev/my:stick,reset=never", "/dev/my:stick,reset=never", -1,
+		    HOST_RESET_ALWAYS);
+	expect_host("host:path=my\\,stick,reset=first", "my,stick", -1, HOST_RESET_FIRST);
+	expect_host("host:reset=never,fd=7", "", 7, HOST_RESET_NEVER);
+	expect_host("host:fd=2147483647,reset=always", "", 2147483647, HOST_RESET_ALWAYS);
+	assert_int_equal(device_is_host("keyboard", &host, &err), 0);
+	refuse_host("host", "host:fd=N");
+	refuse_host("host:reset=never", "host:fd=N");
+	refuse_host("host:fd=3,path=/dev/x", "Either");
+	refuse_host("host:path", "path needs a value");
+	refuse_host("host:path=", "path needs a value");
+	refuse_host("host:fd=", "fd needs a value");
+	refuse_host("host:fd=2", "at least 3");
+	refuse_host("host:fd=-1", "at least 3");
+	refuse_host("host:fd=3x", "at least 3");
+	refuse_host("host:fd=2147483648", "at least 3");
+	refuse_host("host:fd=99999999999999999999", "at least 3");
+	refuse_host("host:fd=3,reset=maybe", "possible are always first never");
+	refuse_host("host:fd=3,reset", "reset needs a value");
+	refuse_host("host:fd=3,speed=high", "unknown setting \"speed\"");
+}
+
+static void test_host_path_length(void **state)
+{
+	char text[PATH_MAX + 16] = "host:path=";
+	size_t from = strlen(text);
+
+	(void)state;
+	memset(text + from, 'x', PATH_MAX - 1);
+	assert_int_equal(device_is_host(text, &host, &err), 1);
+	assert_int_equal(strlen(host.path), PATH_MAX - 1);
+	text[from + PATH_MAX - 1] = 'x';
+	assert_int_equal(device_is_host(text, &host, &err), -ENAMETOOLONG);
 }
 
 static void test_cannot_be_had(void **state)
@@ -155,8 +241,13 @@ static void test_speed_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stick),       cmocka_unit_test(test_keyboard),
-		cmocka_unit_test(test_refused),     cmocka_unit_test(test_cannot_be_had),
+		cmocka_unit_test(test_stick),
+		cmocka_unit_test(test_keyboard),
+		cmocka_unit_test(test_zero),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_host),
+		cmocka_unit_test(test_host_path_length),
+		cmocka_unit_test(test_cannot_be_had),
 		cmocka_unit_test(test_speed_names),
 	};
 

@@ -73,6 +73,21 @@ static void test_backslash(void **state)
 	expect_pair(0, "file", "end\\");
 }
 
+static void test_path(void **state)
+{
+	(void)state;
+	parse("/dev/bus/usb/001/002");
+	assert_string_equal(spec.name, "host");
+	assert_int_equal(spec.pair_count, 1);
+	expect_pair(0, "path", "/dev/bus/usb/001/002");
+	parse("/dev/by-port/a:1,reset=never\\,x"); /* as it is */
+	assert_int_equal(spec.pair_count, 1);
+	expect_pair(0, "path", "/dev/by-port/a:1,reset=never\\,x");
+	parse("host:path=/dev/a\\,b,reset=never");
+	assert_int_equal(spec.pair_count, 2);
+	expect_pair(0, "path", "/dev/a,b");
+}
+
 static void test_refused(void **state)
 {
 	char many[64] = "stick:a";
@@ -135,8 +150,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_name_only), cmocka_unit_test(test_pairs),
-		cmocka_unit_test(test_backslash), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_length),    cmocka_unit_test(test_lookups),
+		cmocka_unit_test(test_backslash), cmocka_unit_test(test_path),
+		cmocka_unit_test(test_refused),   cmocka_unit_test(test_length),
+		cmocka_unit_test(test_lookups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
