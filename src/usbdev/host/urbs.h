@@ -51,7 +51,8 @@ struct urbs *urbs_create(struct loop *loop, int fd, uint32_t caps, struct worker
 /* Must be quiet. NULL is fine. */
 void urbs_destroy(struct urbs *urbs);
 
-/* Control transfers go to the device as they are, setup.length included. */
+/* Control transfers go to the device as they are, setup.length included. Until it is
+ * finished, @transfer's node and backend are used here; urbs_cancel() sets cancelled. */
 void urbs_submit(struct urbs *urbs, struct usbdev_transfer *transfer);
 /* As usbdev_cancel(): finishes soon, CANCELLED with what had moved, or as it really ended. */
 void urbs_cancel(struct urbs *urbs, struct usbdev_transfer *transfer);
