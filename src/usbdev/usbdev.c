@@ -207,6 +207,7 @@ void usbdev_submit(struct usbdev *dev, struct usbdev_transfer *transfer)
 	list_init(&transfer->node);
 	transfer->actual_bytes = 0;
 	transfer->status = USBDEV_STATUS_OK;
+	transfer->tap_id = 0;
 	transfer->cancelled = false;
 	transfer->phase = PHASE_SUBMITTED;
 	dev->in_flight++;

@@ -96,6 +96,7 @@ struct usbdev_setup {
  * @iov:	see usbdev_transfer_iov()
  * @done:	called exactly once, in the loop, never inside an op
  * @node:	the back end's own, for its queues; @backend likewise
+ * @tap_id:	the tap's own; 0 when it is submitted
  */
 struct usbdev_transfer {
 	uint8_t ep_addr;
@@ -111,6 +112,7 @@ struct usbdev_transfer {
 	void (*done)(struct usbdev_transfer *transfer);
 	struct list node;
 	void *backend;
+	uint64_t tap_id;
 	bool cancelled; /* usbdev_cancel() was called */
 	uint8_t phase;  /* usbdev.c's own: enum phase there */
 };
