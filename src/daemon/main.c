@@ -13,6 +13,7 @@
 #include "daemon/options.h"
 #include "daemon/version.h"
 #include "daemon/vm.h"
+#include "usbdev/pcap/pcap.h"
 #include "usbdev/usbdev.h"
 #include "util/fds.h"
 #include "util/log.h"
@@ -27,11 +28,13 @@
  * struct daemon - all there is
  * @listen_fd:	the socket at options.socket_path, -1 without; owned by @vm
  * @patience:	limits the time of shutdown
+ * @pcap:	the capture; NULL when there is none or all of it is written
  */
 struct daemon {
 	struct options options;
 	struct loop *loop;
 	struct vm *vm;
+	struct pcap *pcap;
 	struct loop_watch *sigterm, *sigint;
 	struct loop_timer *patience;
 	int listen_fd;
@@ -62,18 +65,33 @@ static void on_stop(void *ctx)
 	vm_unplug_all(daemon->vm);
 }
 
+static void on_captured(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	daemon->pcap = NULL;
+	loop_stop(daemon->loop);
+}
+
 static void on_emptied(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
-	loop_stop(daemon->loop);
+	vm_set_tap(daemon->vm, NULL);
+	if (daemon->pcap)
+		pcap_destroy(daemon->pcap, on_captured, daemon);
+	else
+		loop_stop(daemon->loop);
 }
 
 static void on_patience_over(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
-	log_error("a device does not end its transfers: stopping without it");
+	if (vm_is_empty(daemon->vm))
+		log_error("the capture cannot be written: stopping without its end");
+	else
+		log_error("a device does not end its transfers: stopping without it");
 	daemon->failed = true;
 	loop_stop(daemon->loop);
 }
@@ -102,7 +120,7 @@ static int start_loop(struct daemon *daemon)
 	return 0;
 }
 
-/* The reason of a failure has been logged, here and in serve(). */
+/* The reason of a failure has been logged, here and in the next two. */
 static int plug_devices(struct daemon *daemon)
 {
 	for (unsigned i = 0; i < daemon->options.device_count; i++) {
@@ -120,6 +138,23 @@ static int plug_devices(struct daemon *daemon)
 		log_info("port %d: %s, %s speed", r, dev->label,
 			 device_speed_name(dev->speed));
 	}
+	return 0;
+}
+
+static int start_capture(struct daemon *daemon)
+{
+	const char *path = daemon->options.pcap_path;
+	struct err err = {0};
+
+	if (!path)
+		return 0;
+	daemon->pcap = pcap_create(daemon->loop, path, &err);
+	if (!daemon->pcap) {
+		log_error("--pcap-path: %s", err.text);
+		return -err.code;
+	}
+	vm_set_tap(daemon->vm, pcap_tap(daemon->pcap));
+	log_info("capturing USB traffic to %s", path);
 	return 0;
 }
 
@@ -158,7 +193,7 @@ static void finish(struct daemon *daemon)
 	if (daemon->listen_fd >= 0)
 		unlink_unix(daemon->options.socket_path, daemon->listen_fd);
 	/* what still moves data cannot be freed: the process takes it along */
-	if (daemon->vm && !vm_is_empty(daemon->vm))
+	if (daemon->pcap || (daemon->vm && !vm_is_empty(daemon->vm)))
 		_exit(EXIT_FAILURE);
 	vm_destroy(daemon->vm);
 	loop_timer_destroy(daemon->patience);
@@ -188,7 +223,7 @@ static int run(struct daemon *daemon)
 		log_error("not enough memory");
 		return EXIT_FAILURE;
 	}
-	if (plug_devices(daemon) < 0 || serve(daemon) < 0) {
+	if (plug_devices(daemon) < 0 || start_capture(daemon) < 0 || serve(daemon) < 0) {
 		daemon->failed = true;
 		on_stop(daemon);
 	}

@@ -18,6 +18,7 @@ enum option_id {
 	OPTION_FD,
 	OPTION_DEVICE,
 	OPTION_PORTS,
+	OPTION_PCAP_PATH,
 	OPTION_NO_MSIX,
 	OPTION_NO_COLOR,
 	OPTION_LATER, /* known, but not in this version */
@@ -31,6 +32,7 @@ static const struct option long_options[] = {
 	{"fd", required_argument, NULL, OPTION_FD},
 	{"device", required_argument, NULL, OPTION_DEVICE},
 	{"ports", required_argument, NULL, OPTION_PORTS},
+	{"pcap-path", required_argument, NULL, OPTION_PCAP_PATH},
 	{"no-msix", no_argument, NULL, OPTION_NO_MSIX},
 	{"verbose", no_argument, NULL, 'v'},
 	{"no-color", no_argument, NULL, OPTION_NO_COLOR},
@@ -38,7 +40,6 @@ static const struct option long_options[] = {
 	{"version", no_argument, NULL, 'V'},
 	{"hotplug-socket-path", required_argument, NULL, OPTION_LATER},
 	{"hotplug-fd", required_argument, NULL, OPTION_LATER},
-	{"pcap-path", required_argument, NULL, OPTION_LATER},
 	{NULL, 0, NULL, 0},
 };
 
@@ -61,6 +62,7 @@ void options_print_help(FILE *file)
 		"                      a comma in a file name is written \\,\n"
 		"  --ports N           N ports for USB 2 and N for USB 3 devices,\n"
 		"                      1 to %u, default %u\n"
+		"  --pcap-path FILE    record the USB traffic in FILE, for Wireshark\n"
 		"  --no-msix           offer MSI only\n"
 		"  -v, --verbose       log more; twice: every transfer\n"
 		"  --no-color          no colours in the log\n"
@@ -125,6 +127,11 @@ static int take_option(struct options *options, int id, int index, struct err *e
 		if (r == 0)
 			options->ports = (unsigned)number;
 		return r;
+	case OPTION_PCAP_PATH:
+		if (*optarg == '\0')
+			return err_set(err, EINVAL, "--pcap-path is empty");
+		options->pcap_path = optarg;
+		return 0;
 	case OPTION_NO_MSIX:
 		options->no_msix = true;
 		return 0;

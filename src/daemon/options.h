@@ -25,6 +25,7 @@ enum options_action {
  * @fd:		listening or connected socket, or -1
  * @devices:	device specs in their order
  * @ports:	of each kind (USB 2 and USB 3)
+ * @pcap_path:	capture of the USB traffic, or NULL
  */
 struct options {
 	enum options_action action;
@@ -33,6 +34,7 @@ struct options {
 	const char *devices[OPTIONS_DEVICES_MAX];
 	unsigned device_count;
 	unsigned ports;
+	const char *pcap_path;
 	bool no_msix;
 	bool no_color;
 	enum log_level log_level;

@@ -52,6 +52,8 @@ enum vm_irq {
  * @bus_master:	COMMAND.BME
  * @connected:	a client is there
  * @sized:	it has sized BAR0
+ * @relay:	the devices' tap while there is a @listener. Devices that are pulled with
+ *		transfers in flight keep it, and so cannot hold the listener
  */
 struct vm {
 	struct vm_options options;
@@ -68,6 +70,8 @@ struct vm {
 	bool bus_master;
 	bool connected;
 	bool sized;
+	struct usbdev_tap relay;
+	struct usbdev_tap *listener;
 	bool ended;
 	bool emptying;
 };
@@ -316,6 +320,35 @@ static void on_device_gone(void *ctx, unsigned port)
 		vm->options.gone(vm->options.ctx, port);
 }
 
+static void on_submitted(struct usbdev_tap *tap, struct usbdev *dev,
+			 struct usbdev_transfer *transfer)
+{
+	struct usbdev_tap *listener = CONTAINER_OF(tap, struct vm, relay)->listener;
+
+	if (listener)
+		listener->submitted(listener, dev, transfer);
+}
+
+static void on_completed(struct usbdev_tap *tap, struct usbdev *dev,
+			 struct usbdev_transfer *transfer)
+{
+	struct usbdev_tap *listener = CONTAINER_OF(tap, struct vm, relay)->listener;
+
+	if (listener)
+		listener->completed(listener, dev, transfer);
+}
+
+void vm_set_tap(struct vm *vm, struct usbdev_tap *tap)
+{
+	vm->listener = tap;
+	for (unsigned port = 1; port <= xhci_port_count(vm->xhci); port++) {
+		struct usbdev *dev = xhci_port_device(vm->xhci, port);
+
+		if (dev)
+			usbdev_set_tap(dev, tap ? &vm->relay : NULL);
+	}
+}
+
 int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, struct err *err)
 {
 	int r = port == 0 ? -ENOENT : xhci_attach(vm->xhci, dev, port, NULL);
@@ -325,6 +358,8 @@ int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, struct err *err)
 	vm->device_count++;
 	if (r < 0)
 		usbdev_destroy(dev, on_destroyed, vm);
+	else if (vm->listener)
+		usbdev_set_tap(dev, &vm->relay);
 	return r;
 }
 
@@ -385,6 +420,8 @@ struct vm *vm_create(struct loop *loop, const struct vm_options *options)
 		return NULL;
 	vm->options = *options;
 	vm->loop = loop;
+	vm->relay.submitted = on_submitted;
+	vm->relay.completed = on_completed;
 	vm->run = (struct loop_task){.cb = on_run, .ctx = vm};
 	vm->tell = (struct loop_task){.cb = on_tell, .ctx = vm};
 	describe_device(vm);

@@ -14,6 +14,7 @@
 
 struct loop;
 struct usbdev;
+struct usbdev_tap;
 struct vm;
 
 /**
@@ -56,5 +57,9 @@ MUST_USE int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, struct er
 void vm_unplug_all(struct vm *vm);
 /* True if no device is left, those being destroyed included. */
 bool vm_is_empty(const struct vm *vm);
+
+/* @tap (borrowed) hears of the transfers of all devices, those plugged in later too, until
+ * it is replaced; NULL = nobody. */
+void vm_set_tap(struct vm *vm, struct usbdev_tap *tap);
 
 #endif /* DAEMON_VM_H */

@@ -157,13 +157,23 @@ static void test_wrong_usage(void **state)
 	refuse_line("--fd 3 -- --no-msix", "--no-msix");
 }
 
+static void test_pcap_path(void **state)
+{
+	(void)state;
+	accept_line("--fd 3");
+	assert_null(options.pcap_path);
+	accept_line("--fd 3 --pcap-path a/b.pcap");
+	assert_string_equal(options.pcap_path, "a/b.pcap");
+	refuse_line("--fd 3 --pcap-path=", "--pcap-path is empty");
+	refuse_line("--fd 3 --pcap-path", "needs a value");
+}
+
 static void test_later_options(void **state)
 {
 	(void)state;
 	refuse_line("--fd 3 --hotplug-socket-path x",
 		    "--hotplug-socket-path is not available in this version");
 	refuse_line("--fd 3 --hotplug-fd 4", "--hotplug-fd is not available");
-	refuse_line("--fd 3 --pcap-path=x", "--pcap-path is not available");
 }
 
 static void test_many_devices(void **state)
@@ -222,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_socket_choice),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_wrong_usage),
+		cmocka_unit_test(test_pcap_path),
 		cmocka_unit_test(test_later_options),
 		cmocka_unit_test(test_many_devices),
 		cmocka_unit_test(test_passed_fds),
