@@ -13,11 +13,13 @@
 #include "usbdev/keyboard/keyboard.h"
 #include "usbdev/stick/stick.h"
 #include "usbdev/usbdev.h"
+#include "usbdev/zero/zero.h"
 
 /* What a spec may say, of whichever kind; the strings are the spec's. */
 union device_options {
 	struct stick_options stick;
 	struct keyboard_options keyboard;
+	struct zero_options zero;
 	struct device_host host;
 };
 
@@ -122,6 +124,35 @@ static struct usbdev *create_keyboard(struct loop *loop,
 	return keyboard_create(loop, &options->keyboard, err);
 }
 
+static int parse_zero(const struct spec *spec, union device_options *options,
+		      struct err *err)
+{
+	static const char *const keys[] = {"pattern", "speed", NULL};
+	static const enum usbdev_speed speeds[] = {USBDEV_SPEED_FULL, USBDEV_SPEED_HIGH,
+						   USBDEV_SPEED_SUPER};
+	struct zero_options *zero = &options->zero;
+	const char *pattern;
+
+	if (spec_check_keys(spec, keys, err) < 0 ||
+	    spec_string(spec, "pattern", &pattern, err) < 0 ||
+	    take_speed(spec, speeds, ARRAY_SIZE(speeds), &zero->speed, err) < 0)
+		return -EINVAL;
+	zero->pattern = ZERO_PATTERN_ZEROS;
+	if (!pattern || strcmp(pattern, "zeros") == 0)
+		return 0;
+	if (strcmp(pattern, "mod63") != 0)
+		return err_set(err, EINVAL, "zero: pattern=%s: possible are zeros mod63",
+			       pattern);
+	zero->pattern = ZERO_PATTERN_MOD63;
+	return 0;
+}
+
+static struct usbdev *create_zero(struct loop *loop, const union device_options *options,
+				  struct err *err)
+{
+	return zero_create(loop, &options->zero, err);
+}
+
 static int take_reset(const struct spec *spec, enum host_reset *ret_reset,
 		      struct err *err)
 {
@@ -192,13 +223,14 @@ static int parse_host(const struct spec *spec, union device_options *options,
 static const struct kind kinds[] = {
 	{"stick", parse_stick, create_stick},
 	{"keyboard", parse_keyboard, create_keyboard},
+	{"zero", parse_zero, create_zero},
 	{"host", parse_host, NULL},
 };
 
 /* Kinds that are part of the design but not of this version. */
 static bool is_later(const char *name)
 {
-	return strcmp(name, "usb") == 0 || strcmp(name, "zero") == 0;
+	return strcmp(name, "usb") == 0;
 }
 
 static int parse(const char *text, struct spec *spec, const struct kind **ret_kind,

@@ -144,7 +144,8 @@ static int endpoint_feature(struct emulated *dev, const struct usbdev_setup *set
 	if (is_ep0(setup))
 		return 0;
 	ep = emulated_ep(dev, ep_addr);
-	if (!ep)
+	/* an isochronous endpoint has no handshake to stall with (USB 2.0 9.4.9) */
+	if (!ep || (ep->info->attributes & 3u) == USBDEV_TYPE_ISOCHRONOUS)
 		return STALL;
 	if (set) {
 		emulated_halt(dev, ep_addr);
