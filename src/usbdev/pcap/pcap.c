@@ -37,6 +37,7 @@
  * @buf:	the ring; NULL after an error
  * @start, @used: the bytes in it, those of the job included
  * @first_id:	of this capture: what completes with a smaller one has been submitted before it
+ * @full:	a record was dropped since the buffer was last empty
  * @stopping:	pcap_destroy() was called
  * @writing:	the job is the worker's, and so are the following fields:
  * @fd:		-1 when closed
@@ -55,6 +56,7 @@ struct pcap {
 	size_t start, used;
 	uint64_t first_id;
 	struct pcap_stats stats;
+	bool full;
 	bool stopping;
 	void (*done)(void *ctx);
 	void *ctx;
@@ -252,8 +254,10 @@ static void on_job_done(struct worker_job *job)
 	pcap->start = (pcap->start + pcap->job_bytes) % PCAP_BUFFER_BYTES;
 	pcap->used -= pcap->job_bytes;
 	/* a capture that keeps pace needs little memory */
-	if (pcap->used == 0)
+	if (pcap->used == 0) {
 		pcap->start = 0;
+		pcap->full = false;
+	}
 	if (pcap->job_result < 0) {
 		pcap->stats.error = pcap->job_result;
 		log_warn("capture %s: cannot be written: %s; it ends here", pcap->path,
@@ -267,6 +271,17 @@ static void on_job_done(struct worker_job *job)
 
 /* --- records --- */
 
+static void drop_record(struct pcap *pcap)
+{
+	pcap->stats.dropped++;
+	if (!pcap->full)
+		log_limited(
+			LOG_LEVEL_WARN,
+			"capture %s: cannot be written fast enough, records are missing",
+			pcap->path);
+	pcap->full = true;
+}
+
 static void take_record(struct pcap *pcap, struct record *record,
 			struct usbdev_transfer *transfer)
 {
@@ -275,11 +290,7 @@ static void take_record(struct pcap *pcap, struct record *record,
 	uint32_t data_bytes = record_data_bytes(record);
 
 	if (head_bytes + data_bytes > PCAP_BUFFER_BYTES - pcap->used) {
-		pcap->stats.dropped++;
-		log_limited(
-			LOG_LEVEL_WARN,
-			"capture %s: cannot be written fast enough, records are missing",
-			pcap->path);
+		drop_record(pcap);
 		return;
 	}
 	(void)clock_gettime(CLOCK_REALTIME, &record->time);
