@@ -64,13 +64,15 @@ static void make_image(struct bench *bench)
 			bench_die("filling the image", -errno);
 }
 
-static void find_stick(struct bench *bench)
+/* The first device that is no keyboard of ours. */
+static void find_stick(struct bench *bench, bool super)
 {
 	for (int port = 1;; port++) {
 		port = drv_port_connected(&bench->drv, (unsigned)port);
 		if (port < 0)
 			bench_die("finding the stick", port);
-		if (XPORT_SPEED(drv_portsc(&bench->drv, (unsigned)port)) != XSPEED_SUPER)
+		if (super &&
+		    XPORT_SPEED(drv_portsc(&bench->drv, (unsigned)port)) != XSPEED_SUPER)
 			continue;
 		bench_check("enumeration",
 			    drv_enumerate(&bench->drv, (unsigned)port, &bench->device));
@@ -78,21 +80,14 @@ static void find_stick(struct bench *bench)
 	}
 }
 
-void bench_start(struct bench *bench, const char *const *wrapper, bool keyboard)
+/* From a daemon with @args to an open stick. */
+static void start(struct bench *bench, const char *const *wrapper,
+		  const char *const *args, bool super)
 {
 	/* as Linux sets it up, but for moderation: latency is what is measured */
 	struct drv_options options = {.transfer_segments = 8, .event_trbs = 1024};
-	char spec[128];
-	const char *args[8] = {"--device", spec, NULL};
 	int fd;
 
-	*bench = (struct bench){.image = ""};
-	make_image(bench);
-	(void)snprintf(spec, sizeof(spec), "stick:file=%s,speed=super", bench->image);
-	if (keyboard) {
-		args[2] = "--device";
-		args[3] = "keyboard";
-	}
 	bench_check("a folder", daemon_init(&bench->daemon));
 	for (unsigned i = 0; wrapper && wrapper[i]; i++)
 		bench->daemon.wrapper[i] = wrapper[i];
@@ -106,12 +101,35 @@ void bench_start(struct bench *bench, const char *const *wrapper, bool keyboard)
 	bench_check("starting the controller",
 		    drv_start(&bench->drv, &bench->vmm, &bench->ram, &options));
 	bench->drv.timeout_ms = 60000;
-	find_stick(bench);
+	find_stick(bench, super);
 	bot_init(&bench->bot, &bench->device);
 	bench_check("opening the stick", bot_open(&bench->bot));
 	bench->buf =
 		guest_alloc(&bench->ram, GUEST_RAM_ZONE_HIGH, BENCH_DATA_BYTES, 1 << 20);
 	memset(bench->buf.ptr, 0x5a, BENCH_DATA_BYTES);
+}
+
+void bench_start(struct bench *bench, const char *const *wrapper, bool keyboard)
+{
+	char spec[128];
+	const char *args[8] = {"--device", spec, NULL};
+
+	*bench = (struct bench){.image = ""};
+	make_image(bench);
+	(void)snprintf(spec, sizeof(spec), "stick:file=%s,speed=super", bench->image);
+	if (keyboard) {
+		args[2] = "--device";
+		args[3] = "keyboard";
+	}
+	start(bench, wrapper, args, true);
+}
+
+void bench_start_device(struct bench *bench, const char *spec)
+{
+	const char *args[] = {"--device", spec, NULL};
+
+	*bench = (struct bench){.image = ""};
+	start(bench, NULL, args, false);
 }
 
 void bench_stop(struct bench *bench)
@@ -121,7 +139,8 @@ void bench_stop(struct bench *bench)
 	drv_finish(&bench->drv);
 	vmm_finish(&bench->vmm);
 	r = bench->daemon.pid > 0 ? daemon_stop(&bench->daemon) : 0;
-	(void)unlink(bench->image);
+	if (bench->image[0] != '\0')
+		(void)unlink(bench->image);
 	daemon_finish(&bench->daemon);
 	guest_ram_finish(&bench->ram);
 	bench_check("the daemon's exit status", r);

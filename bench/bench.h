@@ -43,6 +43,8 @@ void bench_check(const char *what, int r);
 /* Starts a daemon with a stick (and a keyboard if @keyboard) and enumerates the
  * stick at SuperSpeed. @wrapper: words before the daemon's command, or NULL. */
 void bench_start(struct bench *bench, const char *const *wrapper, bool keyboard);
+/* The same with one device that is there already, a stick at any speed. */
+void bench_start_device(struct bench *bench, const char *spec);
 /* SIGTERM; removes everything. */
 void bench_stop(struct bench *bench);
 

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ * host.c - bench: a real mass storage device through the daemon, against libusb alone
+ *
+ * bench_host NODE [ROUNDS]: NODE is the usbfs node of a device whose content may be
+ * overwritten. Both do the same: bulk-only commands of up to 16 MiB, cut into transfers
+ * of a size, a number of them in flight. They take turns by rounds, as only one can
+ * have the device. The CPU time is that of the process that drives the device: the
+ * daemon's, or ours while we are the yardstick; the kernel's work for it included.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "bench/bare.h"
+#include "bench/bench.h"
+
+#define ROUNDS_MAX     9u
+#define ROUNDS_DEFAULT 3u
+#define LATENCY_ROUND  500u /* commands */
+#define RATE_BYTES     (64u << 20)
+#define COMMAND_BYTES  (16u << 20)
+
+/* One line of the table. */
+struct load {
+	bool in;
+	uint32_t piece_bytes;
+	unsigned depth;
+	uint32_t command_bytes;
+	unsigned commands;
+};
+
+static const struct load loads[] = {
+	{true, 512, 1, 512, LATENCY_ROUND},
+	{false, 512, 1, 512, LATENCY_ROUND},
+	{true, 4096, 1, 4096, LATENCY_ROUND},
+	{true, 65536, 1, COMMAND_BYTES, RATE_BYTES / COMMAND_BYTES},
+	{true, 65536, 8, COMMAND_BYTES, RATE_BYTES / COMMAND_BYTES},
+	{false, 65536, 8, COMMAND_BYTES, RATE_BYTES / COMMAND_BYTES},
+	{true, 1048576, 8, COMMAND_BYTES, RATE_BYTES / COMMAND_BYTES},
+	{false, 1048576, 8, COMMAND_BYTES, RATE_BYTES / COMMAND_BYTES},
+};
+#define LOADS ARRAY_SIZE(loads)
+
+/* What a round of a load took. */
+struct took {
+	double seconds;
+	double cpu_seconds;
+};
+
+static double own_cpu_s(void)
+{
+	struct rusage usage;
+
+	(void)getrusage(RUSAGE_SELF, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* All threads of the process; /proc/PID/stat counts in hundredths only. */
+static double process_cpu_s(pid_t pid)
+{
+	char path[320];
+	double sum = 0;
+	struct dirent *entry;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		unsigned long long ns = 0;
+		FILE *file;
+
+		(void)snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", (int)pid,
+			       entry->d_name);
+		file = fopen(path, "re");
+		if (file && fscanf(file, "%llu", &ns) == 1)
+			sum += (double)ns / 1e9;
+		if (file)
+			(void)fclose(file);
+	}
+	if (dir)
+		(void)closedir(dir);
+	return sum;
+}
+
+static void our_round(const char *spec, struct took took[LOADS])
+{
+	struct bench b;
+
+	bench_start_device(&b, spec);
+	for (unsigned i = 0; i < LOADS; i++) {
+		const struct load *load = &loads[i];
+		uint16_t sectors = (uint16_t)(load->command_bytes / BOT_SECTOR);
+		double cpu_s = 0;
+		uint64_t start = 0;
+
+		for (unsigned n = 0; n <= load->commands; n++) {
+			int r;
+
+			if (n == 1) { /* the first one warms up */
+				cpu_s = process_cpu_s(b.daemon.pid);
+				start = bench_now_ns();
+			}
+			r = load->in ? bot_read(&b.bot, 0, sectors, b.buf.iova,
+						load->piece_bytes, load->depth)
+				     : bot_write(&b.bot, 0, sectors, b.buf.iova,
+						 load->piece_bytes, load->depth);
+			bench_check("moving data", r);
+		}
+		took[i].seconds = (double)(bench_now_ns() - start) / 1e9;
+		took[i].cpu_seconds = process_cpu_s(b.daemon.pid) - cpu_s;
+	}
+	bench_stop(&b);
+}
+
+static void bare_round(const char *path, struct took took[LOADS])
+{
+	struct bare *bare = bare_open(path);
+
+	for (unsigned i = 0; i < LOADS; i++) {
+		const struct load *load = &loads[i];
+		uint16_t sectors = (uint16_t)(load->command_bytes / BOT_SECTOR);
+		double cpu_s = 0;
+		uint64_t start = 0;
+
+		for (unsigned n = 0; n <= load->commands; n++) {
+			if (n == 1) {
+				cpu_s = own_cpu_s();
+				start = bench_now_ns();
+			}
+			bare_move(bare, load->in, sectors, load->piece_bytes,
+				  load->depth);
+		}
+		took[i].seconds = (double)(bench_now_ns() - start) / 1e9;
+		took[i].cpu_seconds = own_cpu_s() - cpu_s;
+	}
+	bare_close(bare);
+}
+
+/* Medians of @rounds of ours, of the yardstick and of their ratios (rate to rate). */
+static void print_load(unsigned i, struct took (*ours)[LOADS], struct took (*bare)[LOADS],
+		       unsigned rounds)
+{
+	const struct load *load = &loads[i];
+	double mib = (double)load->command_bytes * load->commands / 1048576.0;
+	double a[ROUNDS_MAX];
+	double b[ROUNDS_MAX];
+	double ratio[ROUNDS_MAX];
+	double cpu_a[ROUNDS_MAX];
+	double cpu_b[ROUNDS_MAX];
+
+	for (unsigned r = 0; r < rounds; r++) {
+		a[r] = ours[r][i].seconds;
+		b[r] = bare[r][i].seconds;
+		ratio[r] = b[r] / a[r];
+		cpu_a[r] = ours[r][i].cpu_seconds * 1000 / mib;
+		cpu_b[r] = bare[r][i].cpu_seconds * 1000 / mib;
+	}
+	printf("  %-4s %8u B %4u %9.1f %9.1f %8.2f %10.1f %10.1f %9.2f %9.2f\n",
+	       load->in ? "IN" : "OUT", load->piece_bytes, load->depth,
+	       mib / bench_median(a, rounds), mib / bench_median(b, rounds),
+	       bench_median(ratio, rounds),
+	       bench_median(a, rounds) * 1e6 / load->commands,
+	       bench_median(b, rounds) * 1e6 / load->commands,
+	       bench_median(cpu_a, rounds), bench_median(cpu_b, rounds));
+}
+
+int main(int argc, char *argv[])
+{
+	static struct took ours[ROUNDS_MAX][LOADS];
+	static struct took bare[ROUNDS_MAX][LOADS];
+	unsigned rounds = argc > 2 ? (unsigned)atoi(argv[2]) : ROUNDS_DEFAULT;
+
+	if (argc < 2 || rounds == 0 || rounds > ROUNDS_MAX) {
+		(void)fprintf(stderr,
+			      "usage: bench_host NODE [ROUNDS]  (overwrites NODE!)\n");
+		return 2;
+	}
+	for (unsigned r = 0; r < rounds; r++) {
+		bare_round(argv[1], bare[r]);
+		our_round(argv[1], ours[r]);
+	}
+	printf("A mass storage device of the host (median of %u rounds)\n", rounds);
+	printf("  %-4s %10s %4s %9s %9s %8s %10s %10s %9s %9s\n", "", "transfer", "deep",
+	       "ours", "libusb", "ratio", "ours", "libusb", "ours", "libusb");
+	printf("  %-4s %10s %4s %9s %9s %8s %10s %10s %9s %9s\n", "", "", "", "MiB/s",
+	       "MiB/s", "", "us/command", "us/command", "CPU ms/MiB", "CPU ms/MiB");
+	for (unsigned i = 0; i < LOADS; i++)
+		print_load(i, ours, bare, rounds);
+	return 0;
+}
