@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,8 @@
 #define USBMON      64u
 #define ISO_DESCR   16u
 #define TYPE_ISO    0u
+
+#define TSHARK_TEXT_MAX 65536u
 
 static bool header_is_right(const uint8_t *p)
 {
@@ -130,4 +133,56 @@ void capture_finish(struct capture *capture)
 	free(capture->bytes);
 	free(capture->records);
 	*capture = (struct capture){.count = 0};
+}
+
+/* Turns "a b" into " -e a -e b". Return: false if that is too long. */
+static bool field_options(const char *fields, char *options, size_t max)
+{
+	_cleanup_free_ char *words = strdup(fields);
+	char *save;
+	size_t len = 0;
+
+	if (!words)
+		return false;
+	for (char *word = strtok_r(words, " ", &save); word;
+	     word = strtok_r(NULL, " ", &save)) {
+		len += (size_t)snprintf(options + len, max - len, " -e %s", word);
+		if (len >= max)
+			return false;
+	}
+	return true;
+}
+
+int capture_tshark(const char *path, const char *filter, const char *fields,
+		   char **ret_text)
+{
+	char options[512], command[1024];
+	char *text;
+	size_t len;
+	FILE *pipe;
+	bool failed;
+
+	*ret_text = NULL;
+	if (system("command -v tshark >/dev/null") != 0)
+		return -ENOENT;
+	if (!field_options(fields, options, sizeof(options)) ||
+	    (size_t)snprintf(
+		    command, sizeof(command),
+		    "tshark -n -r '%s' -Y '%s' -T fields -E 'separator=|'%s 2>/dev/null",
+		    path, filter, options) >= sizeof(command))
+		return -EIO;
+	pipe = popen(command, "r");
+	text = calloc(1, TSHARK_TEXT_MAX);
+	if (!pipe || !text) {
+		free(text);
+		if (pipe)
+			(void)pclose(pipe);
+		return -EIO;
+	}
+	len = fread(text, 1, TSHARK_TEXT_MAX - 1, pipe);
+	failed = len == TSHARK_TEXT_MAX - 1 || ferror(pipe);
+	if (pclose(pipe) != 0)
+		failed = true;
+	*ret_text = text;
+	return failed ? -EIO : 0;
 }

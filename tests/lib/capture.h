@@ -55,4 +55,15 @@ MUST_USE int capture_parse(struct capture *capture, uint8_t *bytes, size_t len);
 MUST_USE int capture_read(struct capture *capture, const char *path);
 void capture_finish(struct capture *capture);
 
+/**
+ * capture_tshark() - what tshark makes of a file
+ * @filter:	display filter: which packets
+ * @fields:	names of fields, with spaces between
+ * @ret_text:	a line for each packet, '|' between its fields; to be freed
+ *
+ * Return: 0, -ENOENT there is no tshark here, -EIO it failed; @ret_text then is what it said, or NULL.
+ */
+MUST_USE int capture_tshark(const char *path, const char *filter, const char *fields,
+			    char **ret_text);
+
 #endif /* TESTS_LIB_CAPTURE_H */
