@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * command.c - taking commands off the command ring and answering each
  *
- * One command at a time. A command may have to wait (Stop Endpoint for the
- * device, any for memory or for room in the event ring): it stays @active and
+ * One command at a time. A command may have to wait (Stop Endpoint and Configure
+ * Endpoint with streams for the device, any for memory or for room in the event ring): it stays @active and
  * is called again in later runs until its result is known and posted.
  */
 #include "xhci/command.h"
@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "xhci/slot.h"
+#include "xhci/stream_request.h"
 #include "xhci/xhci_priv.h"
 
 #define COMMANDS_PER_RUN 32u
@@ -18,6 +19,7 @@
 
 void xhci_commands_reset(struct xhci *xhci)
 {
+	xhci_stream_request_abandon(xhci);
 	xhci->commands = (struct xhci_commands){.ring = {0, false}};
 }
 
@@ -41,6 +43,7 @@ void xhci_commands_halt(struct xhci *xhci)
 
 		if (ep)
 			ep->stopping = false;
+		xhci_stream_request_abandon(xhci);
 		commands->ring = commands->before;
 		commands->active = false;
 	}
@@ -80,9 +83,8 @@ static enum xhci_cc endpoint_command(struct xhci *xhci, struct xhci_slot *slot,
 		return xhci_endpoint_stop(ep);
 	case XHCI_TRB_TYPE_RESET_ENDPOINT:
 		return xhci_endpoint_reset(ep, (trb->control & XHCI_TRB_TSP) != 0);
-	default: /* Set TR Dequeue Pointer; a Stream ID means nothing without streams */
-		return trb->status >> 16 ? XHCI_CC_TRB_ERROR
-					 : xhci_endpoint_set_dequeue(ep, trb->parameter);
+	default: /* Set TR Dequeue Pointer */
+		return xhci_endpoint_set_dequeue(ep, trb->status >> 16, trb->parameter);
 	}
 }
 
@@ -166,6 +168,7 @@ static bool finish_active(struct xhci *xhci)
 
 		if (ep)
 			ep->stopping = false; /* what it took back is run again */
+		xhci_stream_request_abandon(xhci);
 		commands->result = XHCI_CC_COMMAND_ABORTED;
 	}
 	if (commands->result == XHCI_CC_INVALID)

@@ -79,6 +79,15 @@ static inline unsigned xhci_ep_context_max_pstreams(const struct xhci_context *c
 {
 	return (ctx->dw[0] >> 10) & 0x1f;
 }
+/* Entries of the Primary Stream Context Array; MaxPStreams must not be 0. */
+static inline unsigned xhci_ep_context_primary_streams(const struct xhci_context *ctx)
+{
+	return 2u << xhci_ep_context_max_pstreams(ctx);
+}
+static inline bool xhci_ep_context_linear(const struct xhci_context *ctx)
+{
+	return (ctx->dw[0] >> 15) & 1; /* LSA */
+}
 static inline uint64_t xhci_ep_context_dequeue(const struct xhci_context *ctx)
 {
 	return (uint64_t)ctx->dw[3] << 32 | ctx->dw[2]; /* bit 0 is DCS */

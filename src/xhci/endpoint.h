@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * endpoint.h - an endpoint: its state and its transfer ring (4.8)
+ * endpoint.h - an endpoint: its state and its transfer rings (4.8)
  *
  * Loop thread only.
  */
@@ -18,14 +18,23 @@
 
 struct xhci;
 struct xhci_slot;
+struct xhci_streams;
+
+/* Transfer rings of one endpoint served in one run, before others get their turn. */
+#define XHCI_RINGS_PER_TURN 64u
 
 /**
  * struct xhci_endpoint - one endpoint of a slot; exists while not Disabled
  * @info:	dword 0 of its context without the EP State
- * @in_flight:	TDs with the device
- * @rung:	the doorbell was rung since it was last run
+ * @ring:	the transfer ring, if it has no streams
+ * @streams:	else they, see stream.h; NULL = none
+ * @rings:	all transfer rings, xhci_transfer_ring.node
+ * @kicked_rings: those that may have work, xhci_transfer_ring.kick_node
+ * @td_count, @in_flight: TDs of all rings; of them with the device
  * @quiescing:	all that is with the device is being cancelled; nothing new starts
- * @stopping:	that is for a Stop Endpoint command, which posts a Stopped event
+ * @stopping:	that is for a Stop Endpoint command, which posts Stopped events
+ * @stream_error: a doorbell had a Stream ID that cannot be served: why, to be told.
+ *		XHCI_CC_INVALID = none
  */
 struct xhci_endpoint {
 	struct xhci *xhci;
@@ -37,10 +46,14 @@ struct xhci_endpoint {
 	uint32_t info;
 	unsigned max_packet_bytes;
 	struct xhci_transfer_ring ring;
+	struct xhci_streams *streams;
+	struct list rings;
+	struct list kicked_rings;
+	unsigned td_count;
 	unsigned in_flight;
-	bool rung;
 	bool quiescing;
 	bool stopping;
+	enum xhci_cc stream_error;
 	struct list kick_node;
 };
 
@@ -52,21 +65,30 @@ bool xhci_ep_type_is_in(enum xhci_ep_type type);
 bool xhci_endpoint_context_ok(const struct xhci_context *ctx, unsigned dci,
 			      enum xhci_cc *ret_cc);
 
-/* Makes slot->endpoints[@dci] from its context, Running; one that is there is
- * dropped first. Return: 0 or -ENOMEM. */
-MUST_USE int xhci_endpoint_enable(struct xhci *xhci, struct xhci_slot *slot, unsigned dci,
-				  const struct xhci_context *ctx);
+/* Makes an endpoint from its context, Running, not yet in @slot. NULL: no memory. */
+struct xhci_endpoint *xhci_endpoint_create(struct xhci *xhci, struct xhci_slot *slot,
+					   unsigned dci, const struct xhci_context *ctx);
+/* Makes it slot->endpoints[] of its DCI; one that is there is dropped first. */
+void xhci_endpoint_enable(struct xhci_endpoint *ep);
 /* Frees it; its TDs become orphans. NULL is fine. */
 void xhci_endpoint_drop(struct xhci_endpoint *ep);
 
-/* Writes EP State and TR Dequeue Pointer to the output context. Callers have
- * checked that it is in reach. */
+/* Writes EP State and TR Dequeue Pointer to the output context; with streams the pointers
+ * of the Stream Contexts, and that of the endpoint stays. Callers have checked that
+ * they are in reach. */
 void xhci_endpoint_write_context(struct xhci_endpoint *ep);
 
-/* There may be work: on the list for the next run. */
-void xhci_endpoint_kick(struct xhci_endpoint *ep);
+/* True if the output context, and the Stream Contexts in use, are in reach; else
+ * parks or fails the controller. */
+bool xhci_endpoint_contexts_ok(struct xhci_endpoint *ep);
 
-/* Posts events of completed TDs, fetches and submits new ones. */
+/* There may be work, on any of its rings: on the list for the next run. */
+void xhci_endpoint_kick(struct xhci_endpoint *ep);
+/* The same, but on none of its rings. */
+void xhci_endpoint_list(struct xhci_endpoint *ep);
+
+/* Posts events of completed TDs, fetches and submits new ones. If there is more to do
+ * (XHCI_PROGRESS_MORE) it is on the list for the next run again. */
 enum xhci_progress xhci_endpoint_run(struct xhci_endpoint *ep);
 
 /* Takes everything back from the device, for a halt of the controller. The
@@ -76,15 +98,22 @@ void xhci_endpoint_quiesce(struct xhci_endpoint *ep);
 bool xhci_endpoint_is_quiet(const struct xhci_endpoint *ep);
 
 /* Commands. Each returns the completion code, or XHCI_CC_INVALID while it waits
- * (call again in a later run; Stop only). */
+ * (call again in a later run). */
 enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep);
 enum xhci_cc xhci_endpoint_reset(struct xhci_endpoint *ep, bool preserve_state);
-enum xhci_cc xhci_endpoint_set_dequeue(struct xhci_endpoint *ep, uint64_t pointer);
+enum xhci_cc xhci_endpoint_set_dequeue(struct xhci_endpoint *ep, unsigned stream_id,
+				       uint64_t pointer);
 
-/* For transfer_ring.c: a TD has failed; the state goes to Halted or Error. */
+/* For transfer_ring.c: a TD has failed; the state goes to Halted or Error, other
+ * streams are taken back. */
 void xhci_endpoint_halt(struct xhci_endpoint *ep, enum xhci_ep_state state);
-/* For endpoint_commands.c: nothing is with the device; as xhci_transfer_ring_settle(). */
+/* For endpoint_commands.c: xhci_transfer_ring_report() for all rings; not DONE if one
+ * is not. */
+enum xhci_progress xhci_endpoint_report(struct xhci_endpoint *ep);
+/* Likewise: nothing is with the device; xhci_transfer_ring_settle() for all rings. */
 void xhci_endpoint_settle(struct xhci_endpoint *ep);
+/* Likewise: the doorbells rung up to now are forgotten. */
+void xhci_endpoint_unring(struct xhci_endpoint *ep);
 
 /* The device under it has gone: what is in flight is cancelled. */
 void xhci_endpoint_device_gone(struct xhci_endpoint *ep);

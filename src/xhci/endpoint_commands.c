@@ -6,7 +6,23 @@
  */
 #include "xhci/endpoint.h"
 #include "xhci/slot.h"
+#include "xhci/stream.h"
 #include "xhci/xhci_priv.h"
+
+/* Posts the Stopped events: one for each ring that was on its way with a TD. */
+static int post_stopped(struct xhci_endpoint *ep)
+{
+	struct list *node;
+	int r = 0;
+
+	LIST_FOREACH(node, &ep->rings) {
+		r = xhci_transfer_ring_post_stopped(
+			LIST_ENTRY(node, struct xhci_transfer_ring, node));
+		if (r < 0)
+			break;
+	}
+	return r;
+}
 
 /* 4.6.9. Waits until nothing is with the device and all events are posted. */
 enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
@@ -17,20 +33,22 @@ enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 		ep->stopping = true;
 		xhci_endpoint_quiesce(ep);
 	}
-	if (xhci_transfer_ring_report(&ep->ring) != XHCI_PROGRESS_DONE)
+	if (!xhci_endpoint_contexts_ok(ep))
+		return XHCI_CC_INVALID;
+	if (xhci_endpoint_report(ep) != XHCI_PROGRESS_DONE)
 		return XHCI_CC_INVALID;
 	if (ep->state != XHCI_EP_STATE_RUNNING) { /* halted on the way */
 		ep->stopping = false;
-		ep->quiescing = false;
+		ep->quiescing = ep->streams != NULL; /* the others are still taken back */
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	}
 	if (!xhci_endpoint_is_quiet(ep))
 		return XHCI_CC_INVALID;
-	if (xhci_transfer_ring_post_stopped(&ep->ring) < 0)
+	if (post_stopped(ep) < 0)
 		return XHCI_CC_INVALID;
 	xhci_endpoint_settle(ep);
 	ep->stopping = false;
-	ep->rung = false;
+	xhci_endpoint_unring(ep);
 	ep->state = XHCI_EP_STATE_STOPPED;
 	xhci_endpoint_write_context(ep);
 	return XHCI_CC_SUCCESS;
@@ -41,20 +59,33 @@ enum xhci_cc xhci_endpoint_reset(struct xhci_endpoint *ep, bool preserve_state)
 {
 	if (ep->state != XHCI_EP_STATE_HALTED)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
+	if (ep->quiescing) /* other streams are still being taken back */
+		return XHCI_CC_INVALID;
 	if (!preserve_state && ep->slot->dev && ep->dci > 1)
 		usbdev_endpoint_reset(ep->slot->dev, ep->ep_addr);
-	ep->rung = false;
 	ep->state = XHCI_EP_STATE_STOPPED;
 	xhci_endpoint_write_context(ep);
 	return XHCI_CC_SUCCESS;
 }
 
 /* 4.6.10 */
-enum xhci_cc xhci_endpoint_set_dequeue(struct xhci_endpoint *ep, uint64_t pointer)
+enum xhci_cc xhci_endpoint_set_dequeue(struct xhci_endpoint *ep, unsigned stream_id,
+				       uint64_t pointer)
 {
 	if (ep->state != XHCI_EP_STATE_STOPPED && ep->state != XHCI_EP_STATE_ERROR)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	xhci_transfer_ring_set_dequeue(&ep->ring, pointer);
+	if (!ep->streams && stream_id != 0)
+		return XHCI_CC_TRB_ERROR;
+	if (ep->quiescing)
+		return XHCI_CC_INVALID;
+	if (ep->streams) {
+		enum xhci_cc cc = xhci_stream_set_dequeue(ep, stream_id, pointer);
+
+		if (cc != XHCI_CC_SUCCESS)
+			return cc;
+	} else {
+		xhci_transfer_ring_set_dequeue(&ep->ring, pointer);
+	}
 	ep->state = XHCI_EP_STATE_STOPPED;
 	xhci_endpoint_write_context(ep);
 	return XHCI_CC_SUCCESS;

@@ -122,7 +122,8 @@ static uint32_t capability_read(const struct xhci *xhci, uint32_t reg)
 	case XHCI_CAP_HCSPARAMS2:
 		return HCSPARAMS2;
 	case XHCI_CAP_HCCPARAMS1:
-		return XHCI_HCC1_AC64 | (XHCI_OFF_XCAPS / DWORD) << 16;
+		return XHCI_HCC1_AC64 | XHCI_MAX_PSA_SIZE << XHCI_HCC1_MAX_PSA |
+		       (XHCI_OFF_XCAPS / DWORD) << 16;
 	case XHCI_CAP_DBOFF:
 		return XHCI_OFF_DOORBELLS;
 	case XHCI_CAP_RTSOFF:

@@ -9,17 +9,45 @@
 
 #include "xhci/context.h"
 #include "xhci/endpoint.h"
+#include "xhci/stream_request.h"
 #include "xhci/xhci_priv.h"
 
 #define ADD_SLOT           BIT(0)
 #define ADD_EP0            BIT(1)
+#define ALL_DCIS           UINT32_MAX
 #define CONTEXT_ALIGN_MASK (~UINT64_C(0x3f))
+
+/* Tells the device that endpoints of @dcis, a bit per DCI, have no streams any more. */
+static void give_back_streams(struct xhci *xhci, const struct xhci_slot *slot,
+			      uint32_t dcis)
+{
+	uint8_t ep_addrs[USBDEV_STREAM_EPS_MAX];
+	unsigned count = 0;
+
+	if (!slot->dev)
+		return;
+	for (unsigned dci = 2; dci <= XHCI_DCI_MAX; dci++)
+		if ((dcis & BIT(dci)) && slot->endpoints[dci] &&
+		    slot->endpoints[dci]->streams)
+			ep_addrs[count++] = slot->endpoints[dci]->ep_addr;
+	if (count > 0)
+		xhci_streams_give_back(xhci, slot->dev, ep_addrs, count);
+}
+
+/* What the guest calls the device at @slot, for captures. */
+static void set_address(struct xhci_slot *slot, unsigned address)
+{
+	if (slot->dev)
+		slot->dev->address = (uint8_t)address;
+}
 
 void xhci_slots_reset(struct xhci *xhci)
 {
 	for (unsigned id = 1; id <= XHCI_SLOTS; id++) {
 		struct xhci_slot *slot = &xhci->slots[id];
 
+		give_back_streams(xhci, slot, ALL_DCIS);
+		set_address(slot, 0);
 		for (unsigned dci = 1; dci <= XHCI_DCI_MAX; dci++)
 			xhci_endpoint_drop(slot->endpoints[dci]);
 		*slot = (struct xhci_slot){.id = id};
@@ -33,6 +61,7 @@ void xhci_slots_device_gone(struct xhci *xhci, struct usbdev *dev)
 
 		if (slot->dev != dev)
 			continue;
+		set_address(slot, 0);
 		slot->dev = NULL;
 		for (unsigned dci = 1; dci <= XHCI_DCI_MAX; dci++)
 			if (slot->endpoints[dci])
@@ -126,6 +155,8 @@ enum xhci_cc xhci_slot_disable(struct xhci *xhci, struct xhci_slot *slot)
 			return XHCI_CC_INVALID;
 		set_state(xhci, slot, XHCI_SLOT_STATE_DISABLED);
 	}
+	give_back_streams(xhci, slot, ALL_DCIS);
+	set_address(slot, 0);
 	for (unsigned dci = 1; dci <= XHCI_DCI_MAX; dci++)
 		xhci_endpoint_drop(slot->endpoints[dci]);
 	*slot = (struct xhci_slot){.id = slot->id};
@@ -171,6 +202,7 @@ enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,
 	uint64_t entry_iova = xhci->dcbaap + UINT64_C(8) * slot->id;
 	enum xhci_slot_state state =
 		block_set_address ? XHCI_SLOT_STATE_DEFAULT : XHCI_SLOT_STATE_ADDRESSED;
+	struct xhci_endpoint *ep;
 	struct xhci_input input;
 	uint8_t raw[8];
 	enum xhci_cc cc;
@@ -188,11 +220,14 @@ enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,
 		return XHCI_CC_PARAMETER_ERROR;
 	if (!xhci_slot_output_ok(xhci, get_le64(raw) & CONTEXT_ALIGN_MASK))
 		return XHCI_CC_INVALID;
-	if (xhci_endpoint_enable(xhci, slot, 1, &input.contexts[1]) < 0)
+	ep = xhci_endpoint_create(xhci, slot, 1, &input.contexts[1]);
+	if (!ep)
 		return XHCI_CC_RESOURCE_ERROR;
+	xhci_endpoint_enable(ep);
 	slot->context_iova = get_le64(raw) & CONTEXT_ALIGN_MASK;
 	slot->port = xhci_slot_context_port(&input.contexts[0]);
 	slot->dev = device_at(xhci, &input.contexts[0]);
+	set_address(slot, block_set_address ? 0 : slot->id);
 	write_context(xhci, slot, 0, &input.contexts[0]);
 	set_state(xhci, slot, state);
 	write_context(xhci, slot, 1, &input.contexts[1]);
@@ -206,6 +241,7 @@ static void deconfigure(struct xhci *xhci, struct xhci_slot *slot,
 {
 	struct xhci_context ctx;
 
+	give_back_streams(xhci, slot, ALL_DCIS);
 	for (unsigned dci = 2; dci <= XHCI_DCI_MAX; dci++)
 		drop_endpoint(xhci, slot, dci);
 	read_context(xhci, slot, 0, &ctx);
@@ -248,10 +284,64 @@ static void update_slot_context(struct xhci *xhci, struct xhci_slot *slot,
 	write_context(xhci, slot, 0, &ctx);
 }
 
+/* The DCIs of @input that shall have streams. */
+static uint32_t dcis_with_streams(const struct xhci_input *input)
+{
+	uint32_t dcis = 0;
+
+	for (unsigned dci = 2; dci <= XHCI_DCI_MAX; dci++)
+		if ((input->add & BIT(dci)) &&
+		    xhci_ep_context_max_pstreams(&input->contexts[dci]) > 0)
+			dcis |= BIT(dci);
+	return dcis;
+}
+
+/**
+ * take_input() - the checked input context of a Configure Endpoint command
+ *
+ * If it wants streams, the device is asked, and this returns XHCI_CC_INVALID until the
+ * answer is there. What is used then is the copy made when it was asked.
+ */
+static enum xhci_cc take_input(struct xhci *xhci, struct xhci_slot *slot,
+			       uint64_t input_iova, struct xhci_input *input)
+{
+	enum xhci_cc cc;
+
+	if (xhci->commands.stream_request)
+		return xhci_stream_request_finish(xhci, input);
+	if (!input_ok(xhci, input_iova, input))
+		return XHCI_CC_INVALID;
+	cc = check_configure(input);
+	if (cc != XHCI_CC_SUCCESS || dcis_with_streams(input) == 0)
+		return cc;
+	return xhci_stream_request_begin(xhci, slot, input, dcis_with_streams(input));
+}
+
+/* Makes the endpoints that @input adds. False: no memory, nothing has changed. */
+static bool create_endpoints(struct xhci *xhci, struct xhci_slot *slot,
+			     const struct xhci_input *input,
+			     struct xhci_endpoint *ret_eps[XHCI_DCI_MAX + 1])
+{
+	for (unsigned dci = 2; dci <= XHCI_DCI_MAX; dci++) {
+		ret_eps[dci] = NULL;
+		if (!(input->add & BIT(dci)))
+			continue;
+		ret_eps[dci] =
+			xhci_endpoint_create(xhci, slot, dci, &input->contexts[dci]);
+		if (ret_eps[dci])
+			continue;
+		while (--dci >= 2)
+			xhci_endpoint_drop(ret_eps[dci]);
+		return false;
+	}
+	return true;
+}
+
 /* 4.6.6 */
 enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
 				 uint64_t input_iova, bool with_dc)
 {
+	struct xhci_endpoint *eps[XHCI_DCI_MAX + 1];
 	bool any = false;
 	struct xhci_input input;
 	enum xhci_cc cc;
@@ -264,20 +354,20 @@ enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
 		deconfigure(xhci, slot, XHCI_SLOT_STATE_ADDRESSED);
 		return XHCI_CC_SUCCESS;
 	}
-	if (!input_ok(xhci, input_iova, &input))
-		return XHCI_CC_INVALID;
-	cc = check_configure(&input);
+	cc = take_input(xhci, slot, input_iova, &input);
 	if (cc != XHCI_CC_SUCCESS)
 		return cc;
+	if (!create_endpoints(xhci, slot, &input, eps))
+		return XHCI_CC_RESOURCE_ERROR;
+	give_back_streams(xhci, slot,
+			  (input.drop | input.add) & ~dcis_with_streams(&input));
 	for (unsigned dci = 2; dci <= XHCI_DCI_MAX; dci++) {
 		if ((input.drop | input.add) & BIT(dci))
 			drop_endpoint(xhci, slot, dci);
 		if (input.add & BIT(dci)) {
-			if (xhci_endpoint_enable(xhci, slot, dci, &input.contexts[dci]) <
-			    0)
-				return XHCI_CC_RESOURCE_ERROR;
+			xhci_endpoint_enable(eps[dci]);
 			write_context(xhci, slot, dci, &input.contexts[dci]);
-			xhci_endpoint_write_context(slot->endpoints[dci]);
+			xhci_endpoint_write_context(eps[dci]);
 		}
 		any = any || slot->endpoints[dci];
 	}
@@ -330,5 +420,6 @@ enum xhci_cc xhci_slot_reset_device(struct xhci *xhci, struct xhci_slot *slot)
 		return XHCI_CC_INVALID;
 	xhci_transfer_ring_forget_tds(&slot->endpoints[1]->ring);
 	deconfigure(xhci, slot, XHCI_SLOT_STATE_DEFAULT);
+	set_address(slot, 0);
 	return XHCI_CC_SUCCESS;
 }

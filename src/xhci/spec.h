@@ -20,6 +20,7 @@
 #define XHCI_OFF_DOORBELLS 0x4000u
 #define XHCI_SLOTS         64u
 #define XHCI_ERST_MAX_LOG2 5u
+#define XHCI_MAX_PSA_SIZE  5u /* primary stream arrays of up to 64 entries */
 
 /* 5.3 capability registers */
 #define XHCI_CAP_CAPLENGTH  0x00u
@@ -32,6 +33,7 @@
 #define XHCI_CAP_HCCPARAMS2 0x1cu
 #define XHCI_HCIVERSION     0x0100u
 #define XHCI_HCC1_AC64      BIT(0)
+#define XHCI_HCC1_MAX_PSA   12 /* shift of MaxPSASize */
 
 /* 5.4 operational registers */
 #define XHCI_OP_USBCMD      0x00u
@@ -243,6 +245,16 @@ enum xhci_ep_type {
 	XHCI_EP_TYPE_ISOCH_IN = 5,
 	XHCI_EP_TYPE_BULK_IN = 6,
 	XHCI_EP_TYPE_INTERRUPT_IN = 7,
+};
+
+/* 4.12, 6.2.4 streams */
+#define XHCI_STREAM_ID_MAX 65533u /* 65534 and 65535 are Prime and No Stream */
+
+enum xhci_sct {
+	XHCI_SCT_SECONDARY_RING = 0,
+	XHCI_SCT_PRIMARY_RING = 1,
+	XHCI_SCT_SSA_8 = 2, /* up to 7: a secondary array of 256 */
+	XHCI_SCT_SSA_256 = 7,
 };
 
 #endif /* XHCI_SPEC_H */

@@ -13,8 +13,8 @@
  * it had moved bytes it is kept and resumed from there, everything behind it
  * is dropped and fetched again later, as the guest may have rewritten it.
  *
- * A TD that fails halts the endpoint (4.8.3): those behind it become orphans.
- * Dropping an endpoint makes orphans too. An orphan is cancelled, its result
+ * A TD that fails halts the endpoint (4.8.3): those behind it become orphans,
+ * and with streams those of the other rings are taken back. Dropping an endpoint makes orphans too. An orphan is cancelled, its result
  * is ignored and guest memory is closed to it, so nobody needs to wait.
  */
 #include "xhci/transfer_ring.h"
@@ -39,11 +39,32 @@ static struct xhci_td *first_td(const struct xhci_transfer_ring *ring)
 }
 
 void xhci_transfer_ring_init(struct xhci_transfer_ring *ring, struct xhci_endpoint *ep,
-			     uint64_t pointer)
+			     unsigned stream_id, uint64_t pointer)
 {
-	*ring = (struct xhci_transfer_ring){.ep = ep};
+	*ring = (struct xhci_transfer_ring){
+		.ep = ep,
+		.stream_id = (uint16_t)stream_id,
+	};
 	xhci_ring_init(&ring->cursor, pointer, (pointer & 1) != 0);
+	list_init(&ring->kick_node);
 	list_init(&ring->tds);
+	list_append(&ep->rings, &ring->node);
+}
+
+void xhci_transfer_ring_finish(struct xhci_transfer_ring *ring)
+{
+	xhci_transfer_ring_forget_tds(ring);
+	list_remove(&ring->kick_node);
+	list_remove(&ring->node);
+}
+
+void xhci_transfer_ring_kick(struct xhci_transfer_ring *ring)
+{
+	struct xhci_endpoint *ep = ring->ep;
+
+	if (list_empty(&ring->kick_node))
+		list_append(&ep->kicked_rings, &ring->kick_node);
+	xhci_endpoint_list(ep);
 }
 
 struct xhci_ring xhci_transfer_ring_dequeue(const struct xhci_transfer_ring *ring)
@@ -74,11 +95,12 @@ static void td_done(struct usbdev_transfer *transfer)
 	}
 	td->ring->ep->in_flight--;
 	td->event_left += transfer->actual_bytes;
-	xhci_endpoint_kick(td->ring->ep);
+	xhci_transfer_ring_kick(td->ring);
 }
 
-static void td_submit(struct xhci_endpoint *ep, struct xhci_td *td)
+static void td_submit(struct xhci_td *td)
 {
+	struct xhci_endpoint *ep = td->ring->ep;
 	struct usbdev_transfer *transfer = &td->transfer;
 	struct usbdev *dev = ep->slot->dev;
 
@@ -93,6 +115,7 @@ static void td_submit(struct xhci_endpoint *ep, struct xhci_td *td)
 		return;
 	}
 	transfer->ep_addr = ep->ep_addr;
+	transfer->stream_id = td->ring->stream_id;
 	transfer->type = xhci_ep_type_usbdev(ep->type);
 	transfer->done = td_done;
 	td->dev = dev;
@@ -108,6 +131,7 @@ static void td_forget(struct xhci_transfer_ring *ring, struct xhci_td *td)
 
 	list_remove(&td->node);
 	ring->td_count--;
+	ep->td_count--;
 	if (td->state != XHCI_TD_STATE_SUBMITTED) {
 		xhci_td_free(td);
 		return;
@@ -167,11 +191,23 @@ static void td_failed(struct xhci_transfer_ring *ring, struct xhci_td *td)
 	struct xhci_endpoint *ep = ring->ep;
 	bool bad = td->bad;
 
-	log_debug("slot %u ep 0x%02x: TD at 0x%llx failed, status %d, %u of %u bytes",
-		  ep->slot->id, ep->ep_addr, (unsigned long long)td->start.dequeue_iova,
-		  td->transfer.status, td->event_left, td->length_bytes);
+	log_debug("slot %u ep 0x%02x stream %u: TD at 0x%llx failed, status %d, %u of %u "
+		  "bytes",
+		  ep->slot->id, ep->ep_addr, ring->stream_id,
+		  (unsigned long long)td->start.dequeue_iova, td->transfer.status,
+		  td->event_left, td->length_bytes);
 	rewind_to_first(ring);
 	xhci_endpoint_halt(ep, bad ? XHCI_EP_STATE_ERROR : XHCI_EP_STATE_HALTED);
+}
+
+/* A TD that is done, but did not end by itself: it goes back to the ring. */
+static bool is_taken_back(const struct xhci_endpoint *ep, const struct xhci_td *td)
+{
+	if (!ep->quiescing || !td->is_transfer)
+		return false;
+	if (ep->state == XHCI_EP_STATE_HALTED || ep->state == XHCI_EP_STATE_ERROR)
+		return td->bad || td->transfer.status != USBDEV_STATUS_OK;
+	return td->transfer.status == USBDEV_STATUS_CANCELLED && !td->bad;
 }
 
 enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring)
@@ -182,8 +218,7 @@ enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring)
 	while ((td = first_td(ring)) && td->state == XHCI_TD_STATE_DONE) {
 		bool failed;
 
-		if (ep->quiescing && td->transfer.status == USBDEV_STATUS_CANCELLED &&
-		    td->is_transfer && !td->bad)
+		if (is_taken_back(ep, td))
 			break;
 		if (td->is_transfer && td->transfer.status == USBDEV_STATUS_MEMORY &&
 		    xhci_memory_unsettled(ep->xhci, td->memory_generation)) {
@@ -198,10 +233,12 @@ enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring)
 			td_failed(ring, td);
 			break;
 		}
-		log_trace("slot %u ep 0x%02x: TD at 0x%llx done, %u bytes", ep->slot->id,
-			  ep->ep_addr, (unsigned long long)td->start.dequeue_iova,
+		log_trace("slot %u ep 0x%02x stream %u: TD at 0x%llx done, %u bytes",
+			  ep->slot->id, ep->ep_addr, ring->stream_id,
+			  (unsigned long long)td->start.dequeue_iova,
 			  td->moved_bytes + td->transfer.actual_bytes);
 		ring->td_count--;
+		ep->td_count--;
 		xhci_td_free(td);
 	}
 	return XHCI_PROGRESS_DONE;
@@ -218,7 +255,7 @@ int xhci_transfer_ring_post_stopped(struct xhci_transfer_ring *ring)
 	struct xhci_td *td = first_td(ring);
 	int r;
 
-	if (!td || ring->stopped_posted)
+	if (!td || !ring->rung || ring->stopped_posted)
 		return 0;
 	r = xhci_td_post_partial(td);
 	if (r == 0)
@@ -256,14 +293,14 @@ static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_st
 	if (ring->resume) {
 		ring->resume = false;
 		*ret_started = true;
-		td_submit(ep, first_td(ring));
+		td_submit(first_td(ring));
 		return XHCI_PROGRESS_DONE;
 	}
 	if (ring->td_count >= XHCI_TDS_PER_RING ||
 	    (ring->td_count > 0 && td_of(ring->tds.prev)->bad))
 		return XHCI_PROGRESS_DONE; /* a completion will kick */
 	r = xhci_td_fetch(ep->xhci, &ring->cursor, ep->type == XHCI_EP_TYPE_CONTROL,
-			  xhci_ep_type_is_in(ep->type), ring->td_count == 0, &td);
+			  xhci_ep_type_is_in(ep->type), ep->td_count == 0, &td);
 	if (r == -EFAULT) {
 		if (ring->td_count == 0)
 			xhci_dma_fault(ep->xhci, "transfer ring",
@@ -279,8 +316,9 @@ static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_st
 	td->ring = ring;
 	list_append(&ring->tds, &td->node);
 	ring->td_count++;
+	ep->td_count++;
 	*ret_started = true;
-	td_submit(ep, td);
+	td_submit(td);
 	return XHCI_PROGRESS_DONE;
 }
 

@@ -28,25 +28,37 @@ enum xhci_progress {
 
 /**
  * struct xhci_transfer_ring - one transfer ring of an endpoint
+ * @node:	in the endpoint's list of rings
+ * @kick_node:	in its list of those that may have work
+ * @stream_id:	0 on an endpoint without streams
  * @cursor:	behind the last TD fetched
  * @tds:	fetched, not yet reported, in ring order
  * @td_count:	of them
+ * @rung:	its doorbell has been rung since it was last stopped
  * @resume:	the first of @tds was stopped on its way, and goes on from there
  * @stopped_posted: the Stopped event of the Stop Endpoint on its way has been posted
  */
 struct xhci_transfer_ring {
 	struct xhci_endpoint *ep;
+	struct list node;
+	struct list kick_node;
+	uint16_t stream_id;
 	struct xhci_ring cursor;
 	struct list tds;
 	unsigned td_count;
+	bool rung;
 	bool resume;
 	bool stopped_posted;
 };
 
-/* @pointer: TR Dequeue Pointer with DCS in bit 0. */
+/* One more ring of @ep. @pointer: TR Dequeue Pointer with DCS in bit 0. */
 void xhci_transfer_ring_init(struct xhci_transfer_ring *ring, struct xhci_endpoint *ep,
-			     uint64_t pointer);
-/* Forgets all TDs; those with the device become orphans. Also the end of a ring. */
+			     unsigned stream_id, uint64_t pointer);
+/* Off the endpoint's lists, its TDs forgotten. */
+void xhci_transfer_ring_finish(struct xhci_transfer_ring *ring);
+/* There may be work: on the list for the next run. */
+void xhci_transfer_ring_kick(struct xhci_transfer_ring *ring);
+/* Forgets all TDs; those with the device become orphans. */
 void xhci_transfer_ring_forget_tds(struct xhci_transfer_ring *ring);
 /* The ring goes on at @pointer (as above), its TDs are forgotten. */
 void xhci_transfer_ring_set_dequeue(struct xhci_transfer_ring *ring, uint64_t pointer);
@@ -54,7 +66,8 @@ void xhci_transfer_ring_set_dequeue(struct xhci_transfer_ring *ring, uint64_t po
 struct xhci_ring xhci_transfer_ring_dequeue(const struct xhci_transfer_ring *ring);
 
 /* Posts the events of the TDs that are done, in order, up to one that was cancelled
- * while the endpoint is quiescing. A TD that failed halts the endpoint. */
+ * while the endpoint is quiescing. A TD that failed halts the endpoint; once it
+ * is halted, others that failed wait, to be tried again. */
 enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring);
 /* Fetches TDs and hands them to the device: at most a turn of them. */
 enum xhci_progress xhci_transfer_ring_start_tds(struct xhci_transfer_ring *ring);

@@ -10,6 +10,7 @@
 #include "xhci/command.h"
 #include "xhci/endpoint.h"
 #include "xhci/slot.h"
+#include "xhci/stream_request.h"
 #include "xhci/xhci_priv.h"
 
 /* A VMM re-maps all RAM within about a millisecond; a hole that lasts longer
@@ -33,6 +34,7 @@ struct xhci *xhci_create(const struct xhci_env *env, struct guest_mem *mem,
 	xhci->ports_per_kind = ports;
 	list_init(&xhci->kicked_endpoints);
 	list_init(&xhci->orphans);
+	list_init(&xhci->stream_requests);
 	list_init(&xhci->releases);
 	xhci_ports_init(xhci);
 	xhci_hcrst(xhci);
@@ -43,6 +45,11 @@ void xhci_destroy(struct xhci *xhci)
 {
 	if (!xhci)
 		return;
+	/* nobody is left who could wait for an answer of a device */
+	for (unsigned i = 0; i < 2 * xhci->ports_per_kind; i++)
+		if (xhci->ports[i].dev)
+			xhci_slots_device_gone(xhci, xhci->ports[i].dev);
+	xhci_commands_reset(xhci);
 	xhci_slots_reset(xhci);
 	assert(xhci_idle(xhci));
 	free(xhci);
@@ -250,9 +257,7 @@ static bool run_endpoints(struct xhci *xhci)
 		ep = LIST_ENTRY(node, struct xhci_endpoint, kick_node);
 		switch (xhci_endpoint_run(ep)) {
 		case XHCI_PROGRESS_DONE:
-			break;
-		case XHCI_PROGRESS_MORE:
-			xhci_endpoint_kick(ep);
+		case XHCI_PROGRESS_MORE: /* is on the list again */
 			break;
 		case XHCI_PROGRESS_BLOCKED:
 			if (list_empty(&ep->kick_node))
@@ -291,7 +296,8 @@ static void run_releases(struct xhci *xhci)
 		struct xhci_release *release =
 			LIST_ENTRY(node, struct xhci_release, node);
 
-		if (release->dev->in_flight > 0 || release->resetting)
+		if (release->dev->in_flight > 0 || release->resetting ||
+		    xhci_stream_requests_pending(xhci, release->dev))
 			continue;
 		list_remove(node);
 		usbdev_set_events(release->dev, NULL, NULL);
@@ -347,5 +353,6 @@ bool xhci_idle(const struct xhci *xhci)
 	for (unsigned i = 0; i < 2 * xhci->ports_per_kind; i++)
 		if (xhci->ports[i].dev && xhci->ports[i].dev->in_flight > 0)
 			return false;
-	return list_empty(&xhci->orphans) && list_empty(&xhci->releases);
+	return list_empty(&xhci->orphans) && list_empty(&xhci->releases) &&
+	       list_empty(&xhci->stream_requests);
 }

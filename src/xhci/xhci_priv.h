@@ -31,6 +31,7 @@
 #include "xhci/xhci.h"
 
 struct xhci_endpoint;
+struct xhci_stream_request;
 
 /**
  * struct xhci_interrupter - registers of one interrupter and its event ring
@@ -119,6 +120,7 @@ struct xhci_slot {
  * @active:	@trb (found at @trb_iova, ring cursor before it @before) has been taken and
  *		is not answered yet
  * @result:	its completion code once known, else XHCI_CC_INVALID
+ * @stream_request: what it waits for, NULL = nothing of that kind
  * @result_slot: Slot ID for the Command Completion Event
  */
 struct xhci_commands {
@@ -132,6 +134,7 @@ struct xhci_commands {
 	uint64_t trb_iova;
 	struct xhci_ring before;
 	enum xhci_cc result;
+	struct xhci_stream_request *stream_request;
 	unsigned result_slot;
 };
 
@@ -169,6 +172,8 @@ struct xhci {
 	struct list releases;
 	unsigned tds;  /* allocated, for the limit */
 	unsigned trbs; /* likewise */
+	unsigned streams;             /* likewise, struct xhci_stream */
+	struct list stream_requests;  /* with devices; stream_request.h */
 
 	void (*on_gone)(void *ctx, unsigned port);
 	void *on_gone_ctx;

@@ -36,7 +36,8 @@ static void test_capabilities(void **state)
 	assert_int_equal(hcsparams1 >> 24, 2 * FIXTURE_PORTS);
 	assert_int_equal((hcsparams2 >> 4) & 0xf, XHCI_ERST_MAX_LOG2);
 	assert_int_equal(hcsparams2 >> 21, 0); /* no scratchpads */
-	assert_int_equal(hccparams1 & 0xffff, XHCI_HCC1_AC64);
+	assert_int_equal(hccparams1 & 0xfff, XHCI_HCC1_AC64);
+	assert_int_equal((hccparams1 >> 12) & 0xf, XHCI_MAX_PSA_SIZE);
 	assert_int_equal((hccparams1 >> 16) * 4, XHCI_OFF_XCAPS);
 	assert_int_equal(read32(f, XHCI_CAP_DBOFF), XHCI_OFF_DOORBELLS);
 	assert_int_equal(read32(f, XHCI_CAP_RTSOFF), XHCI_OFF_RUNTIME);

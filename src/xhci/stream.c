@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT
+ * stream.c - from Stream IDs to transfer rings
+ *
+ * Linear array (LSA = 1): entry n of the primary array is the Stream Context of
+ * Stream ID n, and has SCT 1. Otherwise the low MaxPStreams + 1 bits of the ID are
+ * the index in the primary array. An entry there is either a stream itself (SCT 1),
+ * and the higher bits of the ID must be 0, or points at a secondary array (SCT 2 to 7:
+ * 8 to 256 entries), and the higher bits are the index there; what is found there
+ * has SCT 0. Entry 0 of the primary array is reserved.
+ *
+ * Nothing of this is checked before a stream is used: the guest may write the
+ * arrays as it likes, so what counts is what is found then.
+ */
+#include "xhci/stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "xhci/endpoint.h"
+#include "xhci/xhci_priv.h"
+
+#define STREAM_CONTEXT_BYTES UINT64_C(16)
+#define POINTER_MASK         (~UINT64_C(0xf))
+#define LOW_BITS             0xfu
+#define SSA_ENTRIES(sct)     (4u << ((sct)-1u)) /* 2: 8 ... 7: 256 */
+
+static unsigned sct_of(uint64_t low)
+{
+	return (unsigned)(low >> 1) & 7;
+}
+
+static bool sct_is_array(unsigned sct)
+{
+	return sct > XHCI_SCT_PRIMARY_RING;
+}
+
+struct xhci_streams *xhci_streams_create(const struct xhci_context *ctx)
+{
+	struct xhci_streams *streams = calloc(1, sizeof(*streams));
+
+	if (!streams)
+		return NULL;
+	streams->array_iova = xhci_ep_context_dequeue(ctx) & POINTER_MASK;
+	streams->entries = xhci_ep_context_primary_streams(ctx);
+	streams->linear = xhci_ep_context_linear(ctx);
+	for (unsigned i = 0; i < ARRAY_SIZE(streams->buckets); i++)
+		list_init(&streams->buckets[i]);
+	return streams;
+}
+
+void xhci_stream_drop(struct xhci_stream *stream)
+{
+	stream->ring.ep->xhci->streams--;
+	xhci_transfer_ring_finish(&stream->ring);
+	list_remove(&stream->node);
+	free(stream);
+}
+
+void xhci_streams_destroy(struct xhci_endpoint *ep)
+{
+	if (!ep->streams)
+		return;
+	while (!list_empty(&ep->rings))
+		xhci_stream_drop(xhci_stream_of(LIST_ENTRY(
+			list_first(&ep->rings), struct xhci_transfer_ring, node)));
+	free(ep->streams);
+	ep->streams = NULL;
+}
+
+/* Reads the TR Dequeue Pointer dwords of a Stream Context; 0 if that fails. */
+static int read_pointer(struct xhci *xhci, uint64_t iova, uint64_t *ret_pointer)
+{
+	uint8_t raw[8];
+	int r = guest_mem_read(xhci->mem, iova, raw, sizeof(raw));
+
+	*ret_pointer = r == 0 ? get_le64(raw) : 0;
+	return r;
+}
+
+int xhci_streams_id_max(struct xhci *xhci, const struct xhci_context *ctx,
+			unsigned *ret_id_max)
+{
+	uint64_t array_iova = xhci_ep_context_dequeue(ctx) & POINTER_MASK;
+	unsigned entries = xhci_ep_context_primary_streams(ctx);
+	unsigned id_max = entries - 1;
+
+	for (unsigned i = 1; i < entries && !xhci_ep_context_linear(ctx); i++) {
+		uint64_t pointer;
+		unsigned last;
+
+		if (read_pointer(xhci, array_iova + i * STREAM_CONTEXT_BYTES, &pointer) <
+		    0)
+			return -EFAULT;
+		if (!sct_is_array(sct_of(pointer)))
+			continue;
+		last = (SSA_ENTRIES(sct_of(pointer)) - 1) * entries + i;
+		if (last > id_max)
+			id_max = last;
+	}
+	*ret_id_max = MIN_OF(id_max, XHCI_STREAM_ID_MAX);
+	return 0;
+}
+
+/* False: no such Stream ID with these arrays, whatever they hold. */
+static bool id_ok(const struct xhci_streams *streams, unsigned stream_id)
+{
+	if (stream_id == 0 || stream_id > XHCI_STREAM_ID_MAX)
+		return false;
+	if (streams->linear)
+		return stream_id < streams->entries;
+	return stream_id % streams->entries != 0 &&
+	       stream_id / streams->entries < SSA_ENTRIES(XHCI_SCT_SSA_256);
+}
+
+static struct xhci_stream *find(struct xhci_endpoint *ep, unsigned stream_id)
+{
+	struct list *bucket = &ep->streams->buckets[stream_id % ep->streams->entries];
+	struct list *node;
+
+	LIST_FOREACH(node, bucket) {
+		struct xhci_stream *stream = LIST_ENTRY(node, struct xhci_stream, node);
+
+		if (stream->ring.stream_id == stream_id)
+			return stream;
+	}
+	return NULL;
+}
+
+static struct xhci_stream *create(struct xhci_endpoint *ep, unsigned stream_id)
+{
+	struct xhci_stream *stream;
+
+	if (ep->xhci->streams >= XHCI_STREAMS_TOTAL)
+		return NULL;
+	stream = calloc(1, sizeof(*stream));
+	if (!stream)
+		return NULL;
+	ep->xhci->streams++;
+	xhci_transfer_ring_init(&stream->ring, ep, stream_id, 0);
+	list_append(&ep->streams->buckets[stream_id % ep->streams->entries],
+		    &stream->node);
+	return stream;
+}
+
+void xhci_stream_doorbell(struct xhci_endpoint *ep, unsigned stream_id)
+{
+	struct xhci_stream *stream;
+
+	/* reserved values: ignored (5.6) */
+	if (stream_id == 0 || stream_id > XHCI_STREAM_ID_MAX)
+		return;
+	if (!id_ok(ep->streams, stream_id)) {
+		ep->stream_error = XHCI_CC_INVALID_STREAM_ID;
+		xhci_endpoint_list(ep);
+		return;
+	}
+	stream = find(ep, stream_id);
+	if (!stream)
+		stream = create(ep, stream_id);
+	if (!stream) {
+		ep->stream_error = XHCI_CC_RESOURCE_ERROR;
+		xhci_endpoint_list(ep);
+		return;
+	}
+	stream->ring.rung = true;
+	xhci_transfer_ring_kick(&stream->ring);
+}
+
+/* Where the Stream Context of @stream_id, which is id_ok(), is, what SCT it must have,
+ * and what it holds. Return: as xhci_stream_prepare(). */
+static enum xhci_cc locate(struct xhci_endpoint *ep, unsigned stream_id,
+			   uint64_t *ret_iova, unsigned *ret_sct, uint64_t *ret_pointer)
+{
+	const struct xhci_streams *streams = ep->streams;
+	unsigned secondary = stream_id / streams->entries;
+	unsigned sct;
+
+	*ret_sct = XHCI_SCT_PRIMARY_RING;
+	*ret_iova =
+		streams->array_iova + stream_id % streams->entries * STREAM_CONTEXT_BYTES;
+	if (read_pointer(ep->xhci, *ret_iova, ret_pointer) < 0)
+		goto fault;
+	sct = sct_of(*ret_pointer);
+	if (streams->linear || !sct_is_array(sct))
+		return secondary == 0 ? XHCI_CC_SUCCESS : XHCI_CC_INVALID_STREAM_ID;
+	if (secondary >= SSA_ENTRIES(sct))
+		return XHCI_CC_INVALID_STREAM_ID;
+	*ret_sct = XHCI_SCT_SECONDARY_RING;
+	*ret_iova = (*ret_pointer & POINTER_MASK) + secondary * STREAM_CONTEXT_BYTES;
+	if (read_pointer(ep->xhci, *ret_iova, ret_pointer) < 0)
+		goto fault;
+	return XHCI_CC_SUCCESS;
+fault:
+	xhci_dma_fault(ep->xhci, "stream context", *ret_iova);
+	return XHCI_CC_INVALID;
+}
+
+enum xhci_cc xhci_stream_prepare(struct xhci_stream *stream)
+{
+	struct xhci_endpoint *ep = stream->ring.ep;
+	uint64_t pointer;
+	unsigned sct;
+	enum xhci_cc cc;
+
+	if (stream->prepared)
+		return XHCI_CC_SUCCESS;
+	cc = locate(ep, stream->ring.stream_id, &stream->context_iova, &sct, &pointer);
+	if (cc != XHCI_CC_SUCCESS)
+		return cc;
+	if (sct_of(pointer) != sct)
+		return XHCI_CC_INVALID_STREAM_TYPE;
+	xhci_ring_init(&stream->ring.cursor, pointer, (pointer & 1) != 0);
+	stream->context_low = (uint32_t)pointer & LOW_BITS & ~1u;
+	stream->prepared = true;
+	ep->streams->checked = false;
+	return XHCI_CC_SUCCESS;
+}
+
+static struct xhci_stream *stream_of(struct list *node)
+{
+	return xhci_stream_of(LIST_ENTRY(node, struct xhci_transfer_ring, node));
+}
+
+bool xhci_streams_contexts_ok(struct xhci_endpoint *ep)
+{
+	uint64_t generation = guest_mem_generation(ep->xhci->mem);
+	struct xhci_streams *streams = ep->streams;
+	struct list *node;
+
+	if (streams->checked && streams->checked_generation == generation)
+		return true;
+	LIST_FOREACH(node, &ep->rings) {
+		const struct xhci_stream *stream = stream_of(node);
+
+		if (stream->prepared &&
+		    !guest_mem_check(ep->xhci->mem, stream->context_iova,
+				     STREAM_CONTEXT_BYTES,
+				     GUEST_MEM_READ | GUEST_MEM_WRITE)) {
+			xhci_dma_fault(ep->xhci, "stream context", stream->context_iova);
+			return false;
+		}
+	}
+	streams->checked = true;
+	streams->checked_generation = generation;
+	return true;
+}
+
+void xhci_streams_write_contexts(struct xhci_endpoint *ep)
+{
+	struct list *node;
+
+	LIST_FOREACH(node, &ep->rings) {
+		struct xhci_stream *stream = stream_of(node);
+		struct xhci_ring dequeue = xhci_transfer_ring_dequeue(&stream->ring);
+		uint8_t raw[8];
+
+		if (!stream->prepared)
+			continue;
+		put_le64(raw, dequeue.dequeue_iova | stream->context_low |
+				      (dequeue.cycle ? 1 : 0));
+		if (guest_mem_write(ep->xhci->mem, stream->context_iova, raw,
+				    sizeof(raw)) < 0)
+			xhci_dma_fault(ep->xhci, "stream context", stream->context_iova);
+	}
+}
+
+enum xhci_cc xhci_stream_set_dequeue(struct xhci_endpoint *ep, unsigned stream_id,
+				     uint64_t pointer)
+{
+	struct xhci_stream *stream;
+	uint8_t raw[8];
+	uint64_t old;
+	uint64_t iova;
+	unsigned sct;
+	enum xhci_cc cc;
+
+	if (!id_ok(ep->streams, stream_id))
+		return XHCI_CC_INVALID_STREAM_ID;
+	cc = locate(ep, stream_id, &iova, &sct, &old);
+	if (cc != XHCI_CC_SUCCESS)
+		return cc;
+	if (sct_of(pointer) != sct)
+		return XHCI_CC_INVALID_STREAM_TYPE;
+	put_le64(raw, pointer);
+	if (guest_mem_write(ep->xhci->mem, iova, raw, sizeof(raw)) < 0) {
+		xhci_dma_fault(ep->xhci, "stream context", iova);
+		return XHCI_CC_INVALID;
+	}
+	/* the next doorbell reads it from there */
+	stream = find(ep, stream_id);
+	if (stream)
+		xhci_stream_drop(stream);
+	return XHCI_CC_SUCCESS;
+}

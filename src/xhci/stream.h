@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ * stream.h - the streams of a bulk endpoint: Stream IDs, Stream Contexts, rings (4.12, 6.2.4)
+ *
+ * The Stream Contexts are the guest's. A stream has a state here from its first
+ * doorbell on: its transfer ring, which starts where the Stream Context said when it
+ * was first looked at. The context is written when the endpoint stops or halts.
+ * Loop thread only.
+ */
+#ifndef XHCI_STREAM_H
+#define XHCI_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/compiler.h"
+#include "util/list.h"
+#include "xhci/context.h"
+#include "xhci/spec.h"
+#include "xhci/transfer_ring.h"
+
+struct xhci;
+struct xhci_endpoint;
+
+/* States of streams in all endpoints. Linear arrays of all endpoints of 8 devices fit
+ * whole; beyond it a doorbell is answered with Resource Error. */
+#define XHCI_STREAMS_TOTAL 16384u
+
+/**
+ * struct xhci_stream - the state of one stream
+ * @ring:	its transfer ring; stream_id is there
+ * @node:	in its bucket
+ * @prepared:	the Stream Context has been looked at; what follows is known
+ * @context_iova: of its Stream Context
+ * @context_low: the first dword of that but for TR Dequeue Pointer and DCS
+ */
+struct xhci_stream {
+	struct xhci_transfer_ring ring;
+	struct list node;
+	bool prepared;
+	uint64_t context_iova;
+	uint32_t context_low;
+};
+
+/**
+ * struct xhci_streams - the streams of one endpoint
+ * @array_iova:	Primary Stream Context Array
+ * @entries:	in that: a power of two
+ * @linear:	LSA: the Stream ID is the index in it. Else its low bits are, and the rest
+ *		is the index in the Secondary Stream Context Array found there
+ * @checked:	xhci_streams_contexts_ok() said yes at @checked_generation of guest memory
+ * @buckets:	one per entry of the primary array: the streams found through it
+ */
+struct xhci_streams {
+	uint64_t array_iova;
+	unsigned entries;
+	bool linear;
+	bool checked;
+	uint64_t checked_generation;
+	struct list buckets[1u << (XHCI_MAX_PSA_SIZE + 1)];
+};
+
+/* From an endpoint context with MaxPStreams > 0. NULL: no memory. */
+struct xhci_streams *xhci_streams_create(const struct xhci_context *ctx);
+/* Ends all streams of @ep and the rest. Without streams: nothing. */
+void xhci_streams_destroy(struct xhci_endpoint *ep);
+
+/* The highest Stream ID that can be used with the arrays of this endpoint context.
+ * Return: 0 or -EFAULT. */
+MUST_USE int xhci_streams_id_max(struct xhci *xhci, const struct xhci_context *ctx,
+				 unsigned *ret_id_max);
+
+/* The doorbell of @ep was rung for @stream_id. Touches no guest memory. */
+void xhci_stream_doorbell(struct xhci_endpoint *ep, unsigned stream_id);
+
+/**
+ * xhci_stream_prepare() - make sure the ring of @stream is known
+ *
+ * Return: XHCI_CC_SUCCESS; XHCI_CC_INVALID: memory, xhci_dma_fault() was called; else
+ * what is wrong with the Stream ID or the Stream Context.
+ */
+enum xhci_cc xhci_stream_prepare(struct xhci_stream *stream);
+static inline struct xhci_stream *xhci_stream_of(struct xhci_transfer_ring *ring)
+{
+	return CONTAINER_OF(ring, struct xhci_stream, ring);
+}
+/* Ends it. TDs with the device become orphans. */
+void xhci_stream_drop(struct xhci_stream *stream);
+
+/* Stream Contexts of all streams of @ep that are in use: in reach? Else xhci_dma_fault(). */
+bool xhci_streams_contexts_ok(struct xhci_endpoint *ep);
+/* Writes where each of them stands. Callers have checked that they are in reach. */
+void xhci_streams_write_contexts(struct xhci_endpoint *ep);
+
+/**
+ * xhci_stream_set_dequeue() - Set TR Dequeue Pointer with a Stream ID (4.6.10)
+ * @pointer:	with DCS and SCT in the low bits, as in the TRB
+ *
+ * Return: as xhci_stream_prepare().
+ */
+enum xhci_cc xhci_stream_set_dequeue(struct xhci_endpoint *ep, unsigned stream_id,
+				     uint64_t pointer);
+
+#endif /* XHCI_STREAM_H */

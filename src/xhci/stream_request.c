@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT
+ * stream_request.c - asking a device for streams, and giving them back
+ *
+ * The answer takes its time, and the command that waits for it may end meanwhile
+ * (Command Abort, halt, reset), or its device go. So a request is an object of its
+ * own, freed when it has been answered and nobody waits for it. If it was granted
+ * with nobody left to use it, the streams are given back.
+ *
+ * Requests of one device never overlap, so a giving back cannot take away what a later
+ * command has got: the command waits for its turn.
+ */
+#include "xhci/stream_request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "xhci/endpoint.h"
+#include "xhci/stream.h"
+#include "xhci/xhci_priv.h"
+
+/**
+ * struct xhci_stream_request - one request
+ * @node:	among xhci->stream_requests, until it is answered
+ * @awaited:	by the active command (xhci->commands.stream_request)
+ * @answered:	@result is there
+ * @slot_id:	of the command
+ * @input:	of the command
+ */
+struct xhci_stream_request {
+	struct list node;
+	struct xhci *xhci;
+	struct usbdev *dev;
+	struct usbdev_streams streams;
+	bool awaited;
+	bool answered;
+	int result;
+	unsigned slot_id;
+	struct xhci_input input;
+};
+
+bool xhci_stream_requests_pending(const struct xhci *xhci, const struct usbdev *dev)
+{
+	const struct list *node;
+
+	LIST_FOREACH(node, &xhci->stream_requests)
+		if (LIST_ENTRY(node, struct xhci_stream_request, node)->dev == dev)
+			return true;
+	return false;
+}
+
+static bool is_plugged(const struct xhci *xhci, const struct usbdev *dev)
+{
+	for (unsigned i = 0; i < 2 * xhci->ports_per_kind; i++)
+		if (xhci->ports[i].dev == dev)
+			return true;
+	return false;
+}
+
+/* Nobody uses what the device has granted: back with it, but for endpoints that still
+ * have streams from an earlier command. */
+static void give_back_unused(struct xhci_stream_request *request)
+{
+	const struct xhci_slot *slot = &request->xhci->slots[request->slot_id];
+	uint8_t ep_addrs[USBDEV_STREAM_EPS_MAX];
+	unsigned count = 0;
+
+	if (!is_plugged(request->xhci, request->dev))
+		return;
+	for (unsigned i = 0; i < request->streams.ep_count; i++) {
+		uint8_t addr = request->streams.ep_addrs[i];
+		unsigned dci = 2u * (addr & 0xf) + ((addr & USBDEV_DIR_IN) ? 1 : 0);
+		bool in_use = slot->dev == request->dev && slot->endpoints[dci] &&
+			      slot->endpoints[dci]->streams;
+
+		if (!in_use)
+			ep_addrs[count++] = addr;
+	}
+	if (count > 0)
+		xhci_streams_give_back(request->xhci, request->dev, ep_addrs, count);
+}
+
+static void on_done(struct usbdev_streams *streams, int result)
+{
+	struct xhci_stream_request *request = streams->owner;
+	struct xhci *xhci = request->xhci;
+
+	log_debug("xhci: %s: %u streams on %u endpoints: %d", request->dev->label,
+		  streams->stream_count, streams->ep_count, result);
+	list_remove(&request->node);
+	request->answered = true;
+	request->result = result;
+	xhci_kick(xhci);
+	if (request->awaited)
+		return;
+	if (result == 0 && streams->stream_count > 0)
+		give_back_unused(request);
+	free(request);
+}
+
+static struct xhci_stream_request *request_create(struct xhci *xhci, struct usbdev *dev)
+{
+	struct xhci_stream_request *request = calloc(1, sizeof(*request));
+
+	if (!request)
+		return NULL;
+	request->xhci = xhci;
+	request->dev = dev;
+	request->streams.owner = request;
+	request->streams.done = on_done;
+	return request;
+}
+
+static void request_send(struct xhci_stream_request *request)
+{
+	list_append(&request->xhci->stream_requests, &request->node);
+	usbdev_streams(request->dev, &request->streams);
+}
+
+void xhci_streams_give_back(struct xhci *xhci, struct usbdev *dev,
+			    const uint8_t *ep_addrs, unsigned count)
+{
+	struct xhci_stream_request *request = request_create(xhci, dev);
+
+	if (!request)
+		return; /* the device keeps them; nothing depends on it */
+	memcpy(request->streams.ep_addrs, ep_addrs, count);
+	request->streams.ep_count = count;
+	request_send(request);
+}
+
+enum xhci_cc xhci_stream_request_begin(struct xhci *xhci, struct xhci_slot *slot,
+				       const struct xhci_input *input, uint32_t dcis)
+{
+	struct xhci_stream_request *request;
+	unsigned id_max = 0;
+
+	if (!slot->dev || !usbdev_has_streams(slot->dev))
+		return XHCI_CC_RESOURCE_ERROR;
+	if (xhci_stream_requests_pending(xhci, slot->dev))
+		return XHCI_CC_INVALID;
+	request = request_create(xhci, slot->dev);
+	if (!request)
+		return XHCI_CC_RESOURCE_ERROR;
+	for (unsigned dci = 2; dci <= XHCI_DCI_MAX; dci++) {
+		const struct xhci_context *ctx = &input->contexts[dci];
+
+		if (!(dcis & BIT(dci)))
+			continue;
+		if (xhci_streams_id_max(xhci, ctx, &id_max) < 0) {
+			xhci_dma_fault(xhci, "stream context array",
+				       xhci_ep_context_dequeue(ctx));
+			free(request);
+			return XHCI_CC_INVALID;
+		}
+		request->streams.ep_addrs[request->streams.ep_count++] =
+			(uint8_t)(dci >> 1 | ((dci & 1) ? USBDEV_DIR_IN : 0));
+		request->streams.stream_count =
+			MAX_OF(request->streams.stream_count, id_max);
+	}
+	request->slot_id = slot->id;
+	request->input = *input;
+	request->awaited = true;
+	xhci->commands.stream_request = request;
+	request_send(request);
+	return XHCI_CC_INVALID;
+}
+
+enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *ret_input)
+{
+	struct xhci_stream_request *request = xhci->commands.stream_request;
+	bool granted;
+
+	if (!request->answered)
+		return XHCI_CC_INVALID;
+	/* its device may have gone since it answered */
+	granted =
+		request->result == 0 && xhci->slots[request->slot_id].dev == request->dev;
+	if (!granted)
+		log_limited(LOG_LEVEL_INFO, "slot %u: no streams from its device (%d)",
+			    request->slot_id, request->result);
+	*ret_input = request->input;
+	xhci->commands.stream_request = NULL;
+	free(request);
+	return granted ? XHCI_CC_SUCCESS : XHCI_CC_RESOURCE_ERROR;
+}
+
+void xhci_stream_request_abandon(struct xhci *xhci)
+{
+	struct xhci_stream_request *request = xhci->commands.stream_request;
+
+	if (!request)
+		return;
+	xhci->commands.stream_request = NULL;
+	request->awaited = false;
+	if (!request->answered)
+		return; /* on_done() does the rest */
+	if (request->result == 0)
+		give_back_unused(request);
+	free(request);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * stream_request.h - asking a device for streams, and giving them back
+ *
+ * A device has one such request at a time; a pulled one is not released before it has
+ * answered. Loop thread only.
+ */
+#ifndef XHCI_STREAM_REQUEST_H
+#define XHCI_STREAM_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "xhci/context.h"
+#include "xhci/spec.h"
+
+struct usbdev;
+struct xhci;
+struct xhci_slot;
+
+/**
+ * xhci_stream_request_begin() - ask for the streams of a Configure Endpoint command
+ * @input:	its input context, copied
+ * @dcis:	the endpoints in it that shall have streams
+ *
+ * Return: XHCI_CC_INVALID: call it again, or if xhci->commands.stream_request is set
+ * xhci_stream_request_finish(), in a later run, which comes; else why not.
+ */
+enum xhci_cc xhci_stream_request_begin(struct xhci *xhci, struct xhci_slot *slot,
+				       const struct xhci_input *input, uint32_t dcis);
+/* The answer to that. Return: XHCI_CC_INVALID: not there yet; XHCI_CC_SUCCESS with the
+ * copy in @ret_input; else the device has no such streams. */
+enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *ret_input);
+/* The command does not wait any more (or did not): what the device yet gives goes back. */
+void xhci_stream_request_abandon(struct xhci *xhci);
+
+/* Tells @dev that these endpoints need no streams any more. Nobody waits for it. */
+void xhci_streams_give_back(struct xhci *xhci, struct usbdev *dev,
+			    const uint8_t *ep_addrs, unsigned count);
+
+/* True while @dev has a request. The end of it kicks. */
+bool xhci_stream_requests_pending(const struct xhci *xhci, const struct usbdev *dev);
+
+#endif /* XHCI_STREAM_REQUEST_H */
