@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT
+ * node.c - device nodes of usbfs, and where on the host's buses their devices sit
+ */
+#include "daemon/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "util/fds.h"
+
+#define USB_DEVICE_MAJOR 189u
+#define DEVICES_PER_BUS  128u
+
+#define NAME_BYTES 64u
+
+void node_path(unsigned bus, unsigned number, char ret_path[NODE_PATH_BYTES])
+{
+	(void)snprintf(ret_path, NODE_PATH_BYTES, "/dev/bus/usb/%03u/%03u", bus, number);
+}
+
+static bool is_node(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && major(st->st_rdev) == USB_DEVICE_MAJOR;
+}
+
+static const char *kind_name(mode_t mode)
+{
+	if (S_ISREG(mode))
+		return "an ordinary file";
+	if (S_ISDIR(mode))
+		return "a folder";
+	if (S_ISCHR(mode))
+		return "some other device";
+	if (S_ISBLK(mode))
+		return "a disk";
+	if (S_ISSOCK(mode))
+		return "a socket";
+	return "something else";
+}
+
+/* --- sysfs --- */
+
+/* The first line of @folder/@name. Return: 0 or -ENOENT. */
+static int read_line(const char *folder, const char *name, char *buf, size_t size)
+{
+	char path[PATH_MAX];
+	_cleanup_close_ int fd = -1;
+	ssize_t len;
+
+	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
+		return -ENOENT;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	len = fd >= 0 ? read(fd, buf, size - 1) : -1;
+	if (len <= 0)
+		return -ENOENT;
+	buf[len] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	return 0;
+}
+
+/* The resolved folder of the device with @minor; "" if there is none. */
+static void find_folder(unsigned minor, char ret_folder[PATH_MAX])
+{
+	char link[64];
+
+	(void)snprintf(link, sizeof(link), "/sys/dev/char/%u:%u", USB_DEVICE_MAJOR,
+		       minor);
+	if (!realpath(link, ret_folder))
+		ret_folder[0] = '\0';
+}
+
+static void describe(struct node *node, unsigned minor)
+{
+	static const char root[] = "/sys";
+	char folder[PATH_MAX];
+	const char *place = folder + strlen(root);
+
+	node->bus = minor / DEVICES_PER_BUS + 1;
+	node->number = minor % DEVICES_PER_BUS + 1;
+	node->place[0] = '\0';
+	find_folder(minor, folder);
+	if (strncmp(folder, root, strlen(root)) == 0 && place[0] == '/' &&
+	    strlen(place) < sizeof(node->place))
+		memcpy(node->place, place, strlen(place) + 1);
+}
+
+static int read_number(const char *folder, const char *name, unsigned *ret_number)
+{
+	char text[16];
+	char *end;
+	unsigned long number;
+	int r = read_line(folder, name, text, sizeof(text));
+
+	if (r < 0)
+		return r;
+	number = strtoul(text, &end, 10);
+	if (end == text || *end != '\0' || number == 0 || number > 999)
+		return -ENOENT;
+	*ret_number = (unsigned)number;
+	return 0;
+}
+
+int node_at(const char *place, unsigned *ret_bus, unsigned *ret_number)
+{
+	char folder[UEVENT_PLACE_BYTES + 8];
+	int r;
+
+	(void)snprintf(folder, sizeof(folder), "/sys%s", place);
+	r = read_number(folder, "busnum", ret_bus);
+	return r < 0 ? r : read_number(folder, "devnum", ret_number);
+}
+
+/* --- messages --- */
+
+static void group_name(gid_t gid, char name[NAME_BYTES])
+{
+	char buf[4096];
+	struct group group;
+	struct group *found = NULL;
+
+	if (getgrgid_r(gid, &group, buf, sizeof(buf), &found) == 0 && found)
+		(void)snprintf(name, NAME_BYTES, "%s", group.gr_name);
+	else
+		(void)snprintf(name, NAME_BYTES, "%u", (unsigned)gid);
+}
+
+/* The rule that gives us the device behind @st. */
+static void rule(const struct stat *st, char *text, size_t size)
+{
+	char folder[PATH_MAX];
+	char vendor[8] = "VVVV";
+	char product[8] = "PPPP";
+	char group[NAME_BYTES];
+
+	find_folder(minor(st->st_rdev), folder);
+	if (folder[0] != '\0') {
+		(void)read_line(folder, "idVendor", vendor, sizeof(vendor));
+		(void)read_line(folder, "idProduct", product, sizeof(product));
+	}
+	group_name(getegid(), group);
+	(void)snprintf(text, size,
+		       "SUBSYSTEM==\"usb\", ATTR{idVendor}==\"%s\", "
+		       "ATTR{idProduct}==\"%s\", GROUP=\"%s\", MODE=\"0660\"",
+		       vendor, product, group);
+}
+
+static void hint_permission(const struct stat *st, char hint[NODE_HINT_BYTES])
+{
+	char owners[NAME_BYTES * 2] = "";
+	char text[256];
+
+	rule(st, text, sizeof(text));
+	/* root's group is nothing to become a member of */
+	if (st->st_gid != 0 && (st->st_mode & 0060) == 0060) {
+		char group[NAME_BYTES];
+
+		group_name(st->st_gid, group);
+		(void)snprintf(owners, sizeof(owners),
+			       "run usbvfiod as a member of group %s, or ", group);
+	}
+	(void)snprintf(hint, NODE_HINT_BYTES,
+		       "%sadd to /etc/udev/rules.d/70-usbvfiod.rules this line and plug "
+		       "the device in anew: %s - or have the node opened by who may, and "
+		       "hand it over: --device host:fd=N",
+		       owners, text);
+}
+
+/* @st: of the node, if it is known to be one. */
+static int open_error(const char *path, int code, const struct stat *st, struct err *err,
+		      char hint[NODE_HINT_BYTES])
+{
+	switch (code) {
+	case ENOENT:
+		(void)snprintf(hint, NODE_HINT_BYTES,
+			       "lsusb shows bus and device numbers, which change when a "
+			       "device is plugged in anew; a udev rule with SYMLINK+= "
+			       "gives it a lasting name");
+		return err_set(err, code, "there is no %s", path);
+	case EACCES:
+		if (st)
+			hint_permission(st, hint);
+		return err_set(err, code, "%s may not be opened for writing: %s", path,
+			       strerror(code));
+	case EPERM:
+		(void)snprintf(
+			hint, NODE_HINT_BYTES,
+			"it is not a matter of the file's mode: the container or service "
+			"must allow the device (systemd: DeviceAllow=char-usb_device rw; "
+			"cgroup: c %u:* rw), or hand the node over: --device host:fd=N",
+			USB_DEVICE_MAJOR);
+		return err_set(err, code, "%s may not be opened: %s", path,
+			       strerror(code));
+	case ENODEV:
+	case ENXIO:
+		(void)snprintf(hint, NODE_HINT_BYTES,
+			       "lsusb shows what is there and under which number now");
+		return err_set(err, code, "the device of %s has gone", path);
+	default:
+		return err_set(err, code, "cannot open %s: %s", path, strerror(code));
+	}
+}
+
+static int not_a_node(const char *path, const struct stat *st, struct err *err,
+		      char hint[NODE_HINT_BYTES])
+{
+	(void)snprintf(hint, NODE_HINT_BYTES,
+		       "a real device is named by its node or a symlink to it: "
+		       "--device /dev/bus/usb/BBB/DDD, numbers as lsusb shows them%s",
+		       S_ISREG(st->st_mode) || S_ISBLK(st->st_mode)
+			       ? "; an image becomes a stick by --device stick:file=IMAGE"
+			       : "");
+	return err_set(err, EINVAL, "%s is %s, not the node of a USB device", path,
+		       kind_name(st->st_mode));
+}
+
+int node_open(const char *path, struct node *ret_node, struct err *err,
+	      char ret_hint[NODE_HINT_BYTES])
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	ret_hint[0] = '\0';
+	/* looking first: to open something else may wait or have effects */
+	if (stat(path, &st) < 0)
+		return open_error(path, errno, NULL, err, ret_hint);
+	if (!is_node(&st))
+		return not_a_node(path, &st, err, ret_hint);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return open_error(path, errno, &st, err, ret_hint);
+	if (fstat(fd, &st) < 0 || !is_node(&st))
+		return not_a_node(path, &st, err, ret_hint);
+	describe(ret_node, minor(st.st_rdev));
+	ret_node->fd = steal_fd(&fd);
+	return 0;
+}
+
+int node_adopt(int fd, struct node *ret_node, struct err *err)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fstat(fd, &st) < 0)
+		return err_set(err, errno,
+			       "fd %d is not open: whoever starts usbvfiod must leave it "
+			       "open for it",
+			       fd);
+	if (!is_node(&st))
+		return err_set(err, EINVAL, "fd %d is %s, not the node of a USB device",
+			       fd, kind_name(st.st_mode));
+	if ((flags & O_ACCMODE) != O_RDWR)
+		return err_set(err, EBADF, "fd %d must be opened for reading and writing",
+			       fd);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return err_set(err, errno, "fd %d: %s", fd, strerror(errno));
+	describe(ret_node, minor(st.st_rdev));
+	ret_node->fd = fd;
+	return 0;
+}
