@@ -27,7 +27,7 @@ static void give_up(struct attachment *at)
 		log_limited(LOG_LEVEL_INFO, "%s: has not come back", at->name);
 		return;
 	}
-	log_limited(LOG_LEVEL_ERROR, "%s: is back as %s, but %s", at->name, at->path,
+	log_limited(LOG_LEVEL_ERROR, "%s: cannot be taken back: %s", at->name,
 		    at->err.text);
 	if (at->hint[0] != '\0')
 		log_limited(LOG_LEVEL_INFO, "to mend that: %s", at->hint);
@@ -129,8 +129,8 @@ void attachment_not_back(struct attachment *at)
 	if (at->result == -EACCES || at->result == -ENOENT) {
 		set_timer(at, RETRY_NS);
 	} else {
-		log_limited(LOG_LEVEL_WARN, "%s: is back as %s, but %s", at->name,
-			    at->path, at->err.text);
+		log_limited(LOG_LEVEL_WARN, "%s: cannot be taken back: %s", at->name,
+			    at->err.text);
 		at->appeared = false;
 		set_timer(at, RETURN_MAX_NS);
 	}
