@@ -75,6 +75,11 @@ static inline unsigned xhci_ep_context_max_packet(const struct xhci_context *ctx
 {
 	return ctx->dw[1] >> 16;
 }
+/* In microframes, as a power of two. */
+static inline unsigned xhci_ep_context_interval(const struct xhci_context *ctx)
+{
+	return (ctx->dw[0] >> 16) & 0xff;
+}
 static inline unsigned xhci_ep_context_max_pstreams(const struct xhci_context *ctx)
 {
 	return (ctx->dw[0] >> 10) & 0x1f;

@@ -56,10 +56,6 @@ bool xhci_endpoint_context_ok(const struct xhci_context *ctx, unsigned dci,
 	if (xhci_ep_context_max_pstreams(ctx) > 0 &&
 	    xhci_ep_type_usbdev(type) != USBDEV_TYPE_BULK)
 		return false;
-	if (xhci_ep_type_usbdev(type) == USBDEV_TYPE_ISOCHRONOUS) {
-		*ret_cc = XHCI_CC_RESOURCE_ERROR;
-		return false;
-	}
 	*ret_cc = XHCI_CC_SUCCESS;
 	return true;
 }
@@ -82,6 +78,7 @@ struct xhci_endpoint *xhci_endpoint_create(struct xhci *xhci, struct xhci_slot *
 	ep->max_packet_bytes = xhci_ep_context_max_packet(ctx);
 	list_init(&ep->rings);
 	list_init(&ep->kicked_rings);
+	xhci_isoch_init(ep, ctx);
 	list_init(&ep->kick_node);
 	if (xhci_ep_context_max_pstreams(ctx) == 0) {
 		xhci_transfer_ring_init(&ep->ring, ep, 0, xhci_ep_context_dequeue(ctx));
@@ -109,6 +106,7 @@ void xhci_endpoint_drop(struct xhci_endpoint *ep)
 		xhci_streams_destroy(ep);
 	else
 		xhci_transfer_ring_finish(&ep->ring);
+	xhci_isoch_end(ep);
 	list_remove(&ep->kick_node);
 	if (ep->slot->endpoints[ep->dci] == ep)
 		ep->slot->endpoints[ep->dci] = NULL;
@@ -210,6 +208,12 @@ static enum xhci_progress run_ring(struct xhci_endpoint *ep,
 		ep->state = XHCI_EP_STATE_RUNNING;
 		xhci_endpoint_write_context(ep);
 	}
+	if (!ep->slot->dev && xhci_ep_type_usbdev(ep->type) == USBDEV_TYPE_ISOCHRONOUS) {
+		/* Nothing would halt it, and nothing would pace the errors of a device that
+		 * has gone: they would come as fast as the guest's driver queues more. */
+		xhci_isoch_end(ep);
+		return XHCI_PROGRESS_DONE;
+	}
 	return xhci_transfer_ring_start_tds(ring);
 }
 
@@ -297,6 +301,7 @@ void xhci_endpoint_halt(struct xhci_endpoint *ep, enum xhci_ep_state state)
 {
 	ep->state = state;
 	xhci_endpoint_unring(ep);
+	xhci_isoch_end(ep);
 	xhci_endpoint_write_context(ep);
 	if (ep->streams)
 		xhci_endpoint_quiesce(ep);
@@ -322,6 +327,7 @@ static void cancel_all(struct xhci_endpoint *ep)
 void xhci_endpoint_quiesce(struct xhci_endpoint *ep)
 {
 	ep->quiescing = true;
+	xhci_isoch_end(ep);
 	cancel_all(ep);
 	xhci_endpoint_kick(ep);
 }

@@ -13,6 +13,7 @@
 #include "util/compiler.h"
 #include "util/list.h"
 #include "xhci/context.h"
+#include "xhci/isoch.h"
 #include "xhci/spec.h"
 #include "xhci/transfer_ring.h"
 
@@ -31,6 +32,7 @@ struct xhci_streams;
  * @rings:	all transfer rings, xhci_transfer_ring.node
  * @kicked_rings: those that may have work, xhci_transfer_ring.kick_node
  * @td_count, @in_flight: TDs of all rings; of them with the device
+ * @isoch:	schedule, isochronous endpoints only
  * @quiescing:	all that is with the device is being cancelled; nothing new starts
  * @stopping:	that is for a Stop Endpoint command, which posts Stopped events
  * @stream_error: a doorbell had a Stream ID that cannot be served: why, to be told.
@@ -51,6 +53,7 @@ struct xhci_endpoint {
 	struct list kicked_rings;
 	unsigned td_count;
 	unsigned in_flight;
+	struct xhci_isoch isoch;
 	bool quiescing;
 	bool stopping;
 	enum xhci_cc stream_error;

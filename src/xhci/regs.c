@@ -15,6 +15,7 @@
  * semaphore that nobody would ever release.
  */
 #include "util/bytes.h"
+#include "xhci/isoch.h"
 #include "xhci/xhci_priv.h"
 
 #define PAGESIZE_4K 1u
@@ -158,12 +159,7 @@ static uint32_t xcaps_read(const struct xhci *xhci, uint32_t reg)
 
 static uint32_t mfindex_read(const struct xhci *xhci)
 {
-	uint64_t elapsed_ns;
-
-	if (xhci->halted)
-		return 0;
-	elapsed_ns = xhci->env.now_ns(xhci->env.ctx) - xhci->mfindex_zero_ns;
-	return (uint32_t)(elapsed_ns / XHCI_UFRAME_NS) & MFINDEX_MASK;
+	return xhci->halted ? 0 : (uint32_t)xhci_uframes(xhci) & MFINDEX_MASK;
 }
 
 static uint32_t operational_read(const struct xhci *xhci, uint32_t reg)

@@ -184,6 +184,7 @@ enum xhci_trb_type {
 #define XHCI_TRB_DIR_IN     BIT(16) /* Data, Status */
 #define XHCI_TRB_EP_SHIFT   16
 #define XHCI_TRB_SLOT_SHIFT 24
+#define XHCI_TRB_SIA        BIT(31) /* Isoch: start as soon as possible */
 
 /* 6.4.5 completion codes */
 enum xhci_cc {

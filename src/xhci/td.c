@@ -31,6 +31,11 @@ enum control_stage {
 	CONTROL_STAGE_STATUS_CHAIN,
 };
 
+bool xhci_td_is_isoch(const struct xhci_td *td)
+{
+	return xhci_ep_type_usbdev(td->ring->ep->type) == USBDEV_TYPE_ISOCHRONOUS;
+}
+
 bool xhci_trb_has_data(const struct xhci_trb *trb)
 {
 	enum xhci_trb_type type = xhci_trb_type(trb);
@@ -169,12 +174,18 @@ static bool td_take_data(struct xhci_td *td, bool in)
 	return true;
 }
 
-/* Takes a TRB of a bulk or interrupt ring. False: invalid there. */
-static bool td_take_normal(struct xhci_td *td, bool in)
+/* Takes a TRB of a ring that is not a control endpoint's; the first with data of an
+ * isochronous TD, and that one only, is an Isoch TRB (4.11.2.3). False: invalid there. */
+static bool td_take_normal(struct xhci_td *td, enum xhci_ep_type type)
 {
+	bool isoch = xhci_ep_type_usbdev(type) == USBDEV_TYPE_ISOCHRONOUS;
+	bool first = !td->is_transfer;
+
 	switch ((int)xhci_trb_type(&td->trbs[td->trb_count - 1].trb)) {
+	case XHCI_TRB_TYPE_ISOCH:
+		return isoch && first && td_take_data(td, xhci_ep_type_is_in(type));
 	case XHCI_TRB_TYPE_NORMAL:
-		return td_take_data(td, in);
+		return !(isoch && first) && td_take_data(td, xhci_ep_type_is_in(type));
 	case XHCI_TRB_TYPE_EVENT_DATA:
 	case XHCI_TRB_TYPE_NOOP:
 		return true;
@@ -248,8 +259,9 @@ static void td_restart(struct xhci_td *td)
 
 /* Adds one TRB. Return: 1 the TD is complete, 0 it goes on, -errno as td_append(). */
 static int td_add(struct xhci_td *td, const struct xhci_trb *trb, uint64_t iova,
-		  bool control, bool in, bool always, enum control_stage *stage)
+		  enum xhci_ep_type type, bool always, enum control_stage *stage)
 {
+	bool control = type == XHCI_EP_TYPE_CONTROL;
 	bool last = !(trb->control & XHCI_TRB_CH);
 	int r = td_append(td, trb, iova, always);
 
@@ -266,14 +278,14 @@ static int td_add(struct xhci_td *td, const struct xhci_trb *trb, uint64_t iova,
 		td_restart(td);
 		*stage = CONTROL_STAGE_SETUP;
 	}
-	if (control ? !td_take_control(td, stage, &last) : !td_take_normal(td, in)) {
+	if (control ? !td_take_control(td, stage, &last) : !td_take_normal(td, type)) {
 		td->bad = true;
 		return 1;
 	}
 	return last;
 }
 
-int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, bool control, bool in,
+int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, enum xhci_ep_type type,
 		  bool always, struct xhci_td **ret_td)
 {
 	struct xhci_ring next = *ring;
@@ -308,7 +320,7 @@ int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, bool control, bool 
 				return -EAGAIN;
 		}
 		/* it starts behind the Link TRBs before it */
-		r = td_add(td, &trb, iova, control, in, always, &stage);
+		r = td_add(td, &trb, iova, type, always, &stage);
 		if (!link && (!started || td->trb_count == 1))
 			td->start = (struct xhci_ring){iova, cycle};
 		started = started || !link;

@@ -55,7 +55,8 @@ enum xhci_td_state {
  * @length_bytes: of the whole TD
  * @moved_bytes: by earlier submissions of this TD, which was stopped on the way
  * @event_*:	how far the posting of events has come: next TRB, bytes moved and
- *		not yet attributed to a TRB, EDTLA, whether the packet was short
+ *		not yet attributed to a TRB, EDTLA, whether the packet was short, and
+ *		(isochronous) whether the error has been told
  */
 struct xhci_td {
 	struct list node;
@@ -75,6 +76,7 @@ struct xhci_td {
 	uint32_t event_left;
 	uint32_t event_edtla;
 	bool event_short;
+	bool event_failed;
 	/* where usbdev_transfer_iov() last was */
 	unsigned iov_index;
 	uint32_t iov_offset;
@@ -87,16 +89,18 @@ struct xhci_td {
 /**
  * xhci_td_fetch() - take the next whole TD off @ring
  * @ring:	cursor of the endpoint; moved behind the TD on success only
- * @control:	the ring of a control endpoint
- * @in:		direction of the endpoint (not control)
+ * @type:	of the endpoint
  * @always:	not refused for the totals if small
  *
  * Return: 1 and an owned TD in @ret_td (perhaps @bad); 0 nothing complete there;
  * -EFAULT outside memory; -ELOOP endless Link TRBs; -EAGAIN over a total or no memory:
  * try again when another TD has been freed.
  */
-MUST_USE int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, bool control,
-			   bool in, bool always, struct xhci_td **ret_td);
+MUST_USE int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring,
+			   enum xhci_ep_type type, bool always, struct xhci_td **ret_td);
+/* True for a TD of an isochronous endpoint. It may end with any error: the endpoint
+ * does not halt. Not for orphans. */
+bool xhci_td_is_isoch(const struct xhci_td *td);
 /* Off its list, freed. NULL is fine. Not while submitted. */
 void xhci_td_free(struct xhci_td *td);
 
@@ -108,7 +112,7 @@ struct xhci_trb xhci_transfer_event(const struct xhci_endpoint *ep, uint64_t par
 				    enum xhci_cc cc, uint32_t length_bytes);
 /**
  * xhci_td_post_events() - post the Transfer Events of a TD that is done
- * @ret_failed:	set if the TD ended with an error
+ * @ret_failed:	set if the TD ended with an error for which its endpoint stops
  *
  * May stop in the middle when the event ring is full, and goes on there when
  * called again. Return: 0 all posted, or as xhci_event_post().

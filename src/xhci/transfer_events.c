@@ -6,6 +6,9 @@
  * posts Short Packet (ISP or IOC) or the error. After a short packet the rest
  * of the TD is passed over, but an Event Data TRB, or IOC on a later TRB, still
  * reports, as Short Packet (4.10.1.1.2).
+ * An isochronous TD that fails does not stop its endpoint (4.9.1, 4.10.2): the error is
+ * told in the TRB where it happened, and again by every later TRB of the TD that
+ * reports at all.
  * Every post may be refused, so the place reached is kept in the TD, and state
  * changes only after a post has succeeded.
  */
@@ -80,7 +83,8 @@ static bool is_last_stage(const struct xhci_td *td, unsigned index)
 	return true;
 }
 
-/* A Normal or Data TRB. Return: 0 go on, 1 the TD ends here with the error @cc, or -errno. */
+/* A Normal, Data or Isoch TRB. Return: 0 go on, 1 the TD ends here with the error @cc, or
+ * -errno. */
 static int post_data_trb(struct xhci_td *td, const struct xhci_td_trb *at,
 			 enum xhci_cc cc)
 {
@@ -91,6 +95,8 @@ static int post_data_trb(struct xhci_td *td, const struct xhci_td_trb *at,
 	bool ends = !td->event_short && chunk < len;
 	int r = 0;
 
+	if (td->event_failed)
+		return asks_for_event(&at->trb) ? post(td, at, cc, len) : 0;
 	if (failed)
 		r = post(td, at, cc, len - chunk);
 	else if (ends && (at->trb.control & (XHCI_TRB_ISP | XHCI_TRB_IOC)))
@@ -100,8 +106,9 @@ static int post_data_trb(struct xhci_td *td, const struct xhci_td_trb *at,
 			 len - chunk);
 	if (r < 0)
 		return r;
-	if (failed)
+	if (failed && !xhci_td_is_isoch(td))
 		return 1; /* the TD may yet be resumed in this TRB */
+	td->event_failed = failed;
 	td->event_left -= chunk;
 	td->event_edtla += chunk;
 	td->event_short = td->event_short || ends;
@@ -125,10 +132,10 @@ static int post_trb(struct xhci_td *td, const struct xhci_td_trb *at, enum xhci_
 		td->event_edtla = 0;
 	}
 	if (type == XHCI_TRB_TYPE_EVENT_DATA) {
+		if (!td->event_failed)
+			cc = td->event_short ? XHCI_CC_SHORT_PACKET : XHCI_CC_SUCCESS;
 		if (asks_for_event(&at->trb))
-			r = post(td, at,
-				 td->event_short ? XHCI_CC_SHORT_PACKET : XHCI_CC_SUCCESS,
-				 td->event_edtla);
+			r = post(td, at, cc, td->event_edtla);
 		if (r == 0)
 			td->event_edtla = 0;
 		return r;
@@ -143,6 +150,9 @@ int xhci_td_post_events(struct xhci_td *td, bool *ret_failed)
 	int r;
 
 	*ret_failed = false;
+	/* a handshake does not exist there, and drivers take it for a halt */
+	if (cc == XHCI_CC_STALL_ERROR && xhci_td_is_isoch(td))
+		cc = XHCI_CC_USB_TRANSACTION_ERROR;
 	if (td->bad) {
 		const struct xhci_td_trb *at = &td->trbs[td->trb_count - 1];
 

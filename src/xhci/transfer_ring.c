@@ -16,6 +16,9 @@
  * A TD that fails halts the endpoint (4.8.3): those behind it become orphans,
  * and with streams those of the other rings are taken back. Dropping an endpoint makes orphans too. An orphan is cancelled, its result
  * is ignored and guest memory is closed to it, so nobody needs to wait.
+ *
+ * Isochronous TDs go the same way, but none halts the endpoint, none goes on in its
+ * middle, and isoch.c says when a stream of them starts.
  */
 #include "xhci/transfer_ring.h"
 
@@ -29,6 +32,11 @@
 static struct xhci_td *td_of(struct list *node)
 {
 	return LIST_ENTRY(node, struct xhci_td, node);
+}
+
+static bool is_isoch(const struct xhci_transfer_ring *ring)
+{
+	return xhci_ep_type_usbdev(ring->ep->type) == USBDEV_TYPE_ISOCHRONOUS;
 }
 
 static struct xhci_td *first_td(const struct xhci_transfer_ring *ring)
@@ -93,6 +101,10 @@ static void td_done(struct usbdev_transfer *transfer)
 		xhci_kick(xhci);
 		return;
 	}
+	/* what an isochronous OUT packet moved nobody acknowledges, nor do all hosts say */
+	if (is_isoch(td->ring) && transfer->status == USBDEV_STATUS_OK &&
+	    !usbdev_transfer_is_in(transfer))
+		transfer->actual_bytes = submitted;
 	td->ring->ep->in_flight--;
 	td->event_left += transfer->actual_bytes;
 	xhci_transfer_ring_kick(td->ring);
@@ -178,8 +190,9 @@ static void rewind_to_first(struct xhci_transfer_ring *ring)
 		td->state = XHCI_TD_STATE_FETCHED;
 	}
 	ring->cursor = td->end;
-	ring->resume = ring->ep->type != XHCI_EP_TYPE_CONTROL && !td->bad &&
-		       td->moved_bytes > 0 && td->moved_bytes < td->length_bytes;
+	ring->resume = ring->ep->type != XHCI_EP_TYPE_CONTROL && !is_isoch(ring) &&
+		       !td->bad && td->moved_bytes > 0 &&
+		       td->moved_bytes < td->length_bytes;
 	if (!ring->resume) {
 		ring->cursor = td->start;
 		td_forget(ring, td);
@@ -220,7 +233,8 @@ enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring)
 
 		if (is_taken_back(ep, td))
 			break;
-		if (td->is_transfer && td->transfer.status == USBDEV_STATUS_MEMORY &&
+		if (td->is_transfer && !is_isoch(ring) &&
+		    td->transfer.status == USBDEV_STATUS_MEMORY &&
 		    xhci_memory_unsettled(ep->xhci, td->memory_generation)) {
 			/* nothing was lost: the device still has what did not move */
 			rewind_to_first(ring);
@@ -282,10 +296,40 @@ static enum xhci_progress fail_ring(struct xhci_transfer_ring *ring)
 	return XHCI_PROGRESS_DONE;
 }
 
+/* Nothing is on the ring. */
+static enum xhci_progress on_empty(struct xhci_transfer_ring *ring)
+{
+	if (is_isoch(ring) && ring->td_count == 0 && xhci_isoch_empty(ring->ep) < 0)
+		return XHCI_PROGRESS_BLOCKED;
+	return XHCI_PROGRESS_DONE;
+}
+
+/* An isochronous TD has been fetched. False: its time is not yet, and it is on the ring
+ * again. */
+static bool admit_isoch(struct xhci_transfer_ring *ring, struct xhci_td *td,
+			struct xhci_ring before)
+{
+	switch (xhci_isoch_admit(ring->ep, td)) {
+	case XHCI_ISOCH_TURN_LATER:
+		ring->cursor = before;
+		xhci_td_free(td);
+		return false;
+	case XHCI_ISOCH_TURN_MISSED:
+		td->transfer.status = USBDEV_STATUS_MISSED;
+		td->state = XHCI_TD_STATE_DONE;
+		break;
+	case XHCI_ISOCH_TURN_NOW:
+		break;
+	}
+	return true;
+}
+
 /* Fetches one TD and hands it down. @ret_started false: none was there. */
 static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_started)
 {
+	unsigned tds_max = is_isoch(ring) ? XHCI_ISOCH_TDS_PER_RING : XHCI_TDS_PER_RING;
 	struct xhci_endpoint *ep = ring->ep;
+	struct xhci_ring before = ring->cursor;
 	struct xhci_td *td;
 	int r;
 
@@ -296,11 +340,10 @@ static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_st
 		td_submit(first_td(ring));
 		return XHCI_PROGRESS_DONE;
 	}
-	if (ring->td_count >= XHCI_TDS_PER_RING ||
+	if (ring->td_count >= tds_max ||
 	    (ring->td_count > 0 && td_of(ring->tds.prev)->bad))
 		return XHCI_PROGRESS_DONE; /* a completion will kick */
-	r = xhci_td_fetch(ep->xhci, &ring->cursor, ep->type == XHCI_EP_TYPE_CONTROL,
-			  xhci_ep_type_is_in(ep->type), ep->td_count == 0, &td);
+	r = xhci_td_fetch(ep->xhci, &ring->cursor, ep->type, ep->td_count == 0, &td);
 	if (r == -EFAULT) {
 		if (ring->td_count == 0)
 			xhci_dma_fault(ep->xhci, "transfer ring",
@@ -312,13 +355,16 @@ static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_st
 	if (r < 0)
 		return XHCI_PROGRESS_BLOCKED;
 	if (r == 0)
+		return on_empty(ring);
+	if (is_isoch(ring) && !admit_isoch(ring, td, before))
 		return XHCI_PROGRESS_DONE;
 	td->ring = ring;
 	list_append(&ring->tds, &td->node);
 	ring->td_count++;
 	ep->td_count++;
 	*ret_started = true;
-	td_submit(td);
+	if (td->state == XHCI_TD_STATE_FETCHED)
+		td_submit(td);
 	return XHCI_PROGRESS_DONE;
 }
 

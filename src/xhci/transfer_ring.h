@@ -15,7 +15,8 @@
 
 struct xhci_endpoint;
 
-/* TDs of one transfer ring that are with the device or wait for their events. */
+/* TDs of one transfer ring that are with the device or wait for their events;
+ * isochronous: XHCI_ISOCH_TDS_PER_RING. */
 #define XHCI_TDS_PER_RING 64u
 /* TDs fetched from one ring in one run, before others get their turn. */
 #define XHCI_TDS_PER_TURN 32u

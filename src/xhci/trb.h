@@ -39,6 +39,12 @@ static inline unsigned xhci_trb_interrupter(const struct xhci_trb *trb)
 	return trb->status >> 22;
 }
 
+/* Frame ID of Isoch TRBs; without SIA. */
+static inline unsigned xhci_trb_frame_id(const struct xhci_trb *trb)
+{
+	return (trb->control >> 20) & 0x7ff;
+}
+
 /* Slot ID of commands. */
 static inline unsigned xhci_trb_slot_id(const struct xhci_trb *trb)
 {

@@ -33,6 +33,7 @@ struct xhci *xhci_create(const struct xhci_env *env, struct guest_mem *mem,
 	xhci->mem = mem;
 	xhci->ports_per_kind = ports;
 	list_init(&xhci->kicked_endpoints);
+	list_init(&xhci->isoch_due);
 	list_init(&xhci->orphans);
 	list_init(&xhci->stream_requests);
 	list_init(&xhci->releases);
@@ -280,6 +281,7 @@ static bool work(struct xhci *xhci)
 
 	/* what finds no room is still due in a later run */
 	(void)(xhci_ports_run(xhci) == 0 && run_mfindex(xhci) == 0);
+	xhci_isoch_wake(xhci);
 	/* endpoints first: a doorbell counts before a Stop Endpoint written after it */
 	more = run_endpoints(xhci);
 	if (!xhci_can_work(xhci))
@@ -307,18 +309,26 @@ static void run_releases(struct xhci *xhci)
 	}
 }
 
+/* The earlier one; 0 = none. */
+static uint64_t earlier_ns(uint64_t a_ns, uint64_t b_ns)
+{
+	if (a_ns == 0 || b_ns == 0)
+		return MAX_OF(a_ns, b_ns);
+	return MIN_OF(a_ns, b_ns);
+}
+
 static void schedule_wake(struct xhci *xhci)
 {
 	uint64_t at_ns = xhci_interrupters_wake_ns(xhci);
 
-	if (xhci->parked && xhci->parked_until_ns != 0 &&
-	    (at_ns == 0 || xhci->parked_until_ns < at_ns))
-		at_ns = xhci->parked_until_ns;
+	if (xhci->parked)
+		at_ns = earlier_ns(at_ns, xhci->parked_until_ns);
 	/* a wrap that could not be told yet waits for the guest, not for time */
 	if (xhci_can_work(xhci) &&
-	    xhci->mfindex_wrap_ns > xhci->env.now_ns(xhci->env.ctx) &&
-	    (at_ns == 0 || xhci->mfindex_wrap_ns < at_ns))
-		at_ns = xhci->mfindex_wrap_ns;
+	    xhci->mfindex_wrap_ns > xhci->env.now_ns(xhci->env.ctx))
+		at_ns = earlier_ns(at_ns, xhci->mfindex_wrap_ns);
+	if (xhci_can_work(xhci))
+		at_ns = earlier_ns(at_ns, xhci_isoch_wake_ns(xhci));
 	if (at_ns != xhci->wake_ns)
 		xhci->env.wake_at(xhci->env.ctx, at_ns);
 	xhci->wake_ns = at_ns;

@@ -168,7 +168,8 @@ struct xhci {
 	struct xhci_slot slots[XHCI_SLOTS + 1];
 
 	struct list kicked_endpoints; /* xhci_endpoint.kick_node */
-	struct list orphans;          /* TDs nobody waits for, until they complete */
+	struct list isoch_due; /* xhci_isoch.node: endpoints that wait for a time */
+	struct list orphans;   /* TDs nobody waits for, until they complete */
 	struct list releases;
 	unsigned tds;  /* allocated, for the limit */
 	unsigned trbs; /* likewise */

@@ -147,8 +147,8 @@ static void configure_checks_its_input(void **state)
 		driver_input_endpoint(&d, OUT, XHCI_EP_TYPE_BULK_IN, 1024));
 	REFUSED(XHCI_CC_PARAMETER_ERROR, 1 | BIT(OUT),
 		put_le32(input + 3 * 32, (XHCI_MAX_PSA_SIZE + 1) << 10));
-	REFUSED(XHCI_CC_RESOURCE_ERROR, 1 | BIT(OUT),
-		driver_input_endpoint(&d, OUT, XHCI_EP_TYPE_ISOCH_OUT, 1024));
+	REFUSED(XHCI_CC_PARAMETER_ERROR, 1 | BIT(OUT),
+		driver_input_endpoint(&d, OUT, XHCI_EP_TYPE_ISOCH_IN, 1024));
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_ADDRESSED);
 	REFUSED(XHCI_CC_SUCCESS, 1 | BIT(OUT), (void)0);
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_CONFIGURED);
