@@ -286,8 +286,12 @@ uint32_t xhci_port_read(struct xhci_port *port, uint32_t reg)
 		return port->portpmsc;
 	case XHCI_PORT_PORTHLPMC:
 		return port->porthlpmc;
+	case XHCI_PORT_PORTLI: /* no link errors; lanes of the link, less one (5.4.10) */
+		return port->dev && port->dev->speed == USBDEV_SPEED_SUPER_PLUS_X2
+			       ? XHCI_PORTLI_LANES(2u)
+			       : 0;
 	default:
-		return 0; /* PORTLI: no link errors, one lane */
+		return 0;
 	}
 }
 

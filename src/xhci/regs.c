@@ -48,6 +48,10 @@
 #define PSI_5G     ((uint32_t)USBDEV_SPEED_SUPER | PSI_GBPS | PSI_DUPLEX | 5u << 16)
 #define PSI_10G \
 	((uint32_t)USBDEV_SPEED_SUPER_PLUS | PSI_GBPS | PSI_DUPLEX | PSI_PLUS | 10u << 16)
+/* over two lanes, which the port tells (PORTLI) */
+#define PSI_20G                                                                    \
+	((uint32_t)USBDEV_SPEED_SUPER_PLUS_X2 | PSI_GBPS | PSI_DUPLEX | PSI_PLUS | \
+	 20u << 16)
 
 enum space {
 	SPACE_NONE,
@@ -141,17 +145,19 @@ static uint32_t xcaps_read(const struct xhci *xhci, uint32_t reg)
 	unsigned first = usb3 ? ports + 1 : 1;
 
 	switch (reg % (XCAP_DWORDS * DWORD)) {
-	case 0x00: /* ID, next (0 = last), revision in BCD: 2.00, 3.10 */
+	case 0x00: /* ID, next (0 = last), revision in BCD: 2.00, 3.20 */
 		return XCAP_ID_PROTOCOL |
-		       (usb3 ? 0x03100000u : 0x02000000u | XCAP_DWORDS << 8);
+		       (usb3 ? 0x03200000u : 0x02000000u | XCAP_DWORDS << 8);
 	case 0x04:
 		return XCAP_NAME;
 	case 0x08: /* USB 2 has the default speed IDs, and no hardware LPM */
-		return first | ports << 8 | (usb3 ? XCAP_PSIC(2u) : 0);
+		return first | ports << 8 | (usb3 ? XCAP_PSIC(3u) : 0);
 	case 0x10:
 		return usb3 ? PSI_5G : 0;
 	case 0x14:
 		return usb3 ? PSI_10G : 0;
+	case 0x18:
+		return usb3 ? PSI_20G : 0;
 	default: /* 0x0c: slot type 0 */
 		return 0;
 	}

@@ -20,7 +20,7 @@
 #define XHCI_OFF_DOORBELLS 0x4000u
 #define XHCI_SLOTS         64u
 #define XHCI_ERST_MAX_LOG2 5u
-#define XHCI_MAX_PSA_SIZE  5u /* primary stream arrays of up to 64 entries */
+#define XHCI_MAX_PSA_SIZE  4u /* primary stream arrays of up to 32 entries */
 
 /* 5.3 capability registers */
 #define XHCI_CAP_CAPLENGTH  0x00u
@@ -96,6 +96,9 @@
 #define XHCI_PORTSC_CHANGES     (0x7fu << 17)
 #define XHCI_PORTSC_WAKES       (7u << 25) /* WCE WDE WOE */
 #define XHCI_PORTSC_WPR         BIT(31)
+
+/* 5.4.10 PORTLI: lanes received and sent over, less one */
+#define XHCI_PORTLI_LANES(n) (((n)-1u) << 16 | ((n)-1u) << 20)
 
 enum xhci_pls {
 	XHCI_PLS_U0 = 0,

@@ -21,8 +21,8 @@
 struct xhci;
 struct xhci_endpoint;
 
-/* States of streams in all endpoints. Linear arrays of all endpoints of 8 devices fit
- * whole; beyond it a doorbell is answered with Resource Error. */
+/* States of streams in all endpoints. Linear arrays of four endpoints in each of all slots
+ * fit twice; beyond it a doorbell is answered with Resource Error. */
 #define XHCI_STREAMS_TOTAL 16384u
 
 /**

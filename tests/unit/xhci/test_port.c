@@ -121,8 +121,8 @@ static void test_attach_usb2(void **state)
 
 static void test_attach_usb3(void **state)
 {
-	static const enum usbdev_speed speeds[] = {USBDEV_SPEED_SUPER,
-						   USBDEV_SPEED_SUPER_PLUS};
+	static const enum usbdev_speed speeds[] = {
+		USBDEV_SPEED_SUPER, USBDEV_SPEED_SUPER_PLUS, USBDEV_SPEED_SUPER_PLUS_X2};
 	struct fixture *f = *state;
 
 	fixture_start(f);
@@ -134,8 +134,13 @@ static void test_attach_usb3(void **state)
 		assert_int_equal(portsc(f, USB3_PORT),
 				 want(XHCI_PORTSC_CCS | XHCI_PORTSC_PED | XHCI_PORTSC_CSC,
 				      XHCI_PLS_U0, speeds[i]));
+		/* lanes, less one */
+		assert_int_equal(read32(f, PORT(USB3_PORT, PORTLI)),
+				 speeds[i] == USBDEV_SPEED_SUPER_PLUS_X2 ? 0x00110000
+									 : 0);
 		expect_port_event(f, USB3_PORT);
 		fake_dev_unplug(&fake, f, USB3_PORT);
+		assert_int_equal(read32(f, PORT(USB3_PORT, PORTLI)), 0);
 		assert_int_equal(
 			portsc(f, USB3_PORT),
 			want(XHCI_PORTSC_CSC, XHCI_PLS_RX_DETECT, USBDEV_SPEED_UNKNOWN));

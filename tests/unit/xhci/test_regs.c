@@ -65,15 +65,16 @@ static void test_protocols(void **state)
 	assert_int_not_equal(at, XHCI_OFF_XCAPS);
 	second = read32(f, at);
 	assert_int_equal(second & 0xff, 2);
-	assert_int_equal(second >> 16, 0x0310);
+	assert_int_equal(second >> 16, 0x0320);
 	assert_int_equal((second >> 8) & 0xff, 0);
 	assert_int_equal(read32(f, at + 4), 0x20425355);
 	assert_int_equal(read32(f, at + 8),
-			 (FIXTURE_PORTS + 1) | FIXTURE_PORTS << 8 | 2u << 28);
+			 (FIXTURE_PORTS + 1) | FIXTURE_PORTS << 8 | 3u << 28);
 	assert_int_equal(read32(f, at + 12), 0);
-	/* ID 4: 5 Gb/s, ID 5: 10 Gb/s, full duplex, symmetric; SuperSpeedPlus protocol */
+	/* ID 4: 5 Gb/s, ID 5: 10 Gb/s, ID 7: 20 Gb/s, full duplex, symmetric; SuperSpeedPlus protocol */
 	assert_int_equal(read32(f, at + 16), 0x00050134);
 	assert_int_equal(read32(f, at + 20), 0x000a4135);
+	assert_int_equal(read32(f, at + 24), 0x00144137);
 }
 
 /* Any width at any alignment shows the same bytes. */
@@ -109,7 +110,8 @@ static void test_holes(void **state)
 		OPER(CONFIG) + 4,
 		XHCI_OFF_PORTS - 4,
 		PORT(2 * FIXTURE_PORTS + 1, PORTSC),
-		XHCI_OFF_XCAPS + 0x18,
+		XHCI_OFF_XCAPS + 0x18, /* of USB 2: no speed IDs */
+		XHCI_OFF_XCAPS + 0x3c,
 		XHCI_OFF_XCAPS + 0x40,
 		XHCI_OFF_RUNTIME + 4,
 		INTR(XHCI_INTERRUPTERS, IMAN),
