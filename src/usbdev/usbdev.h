@@ -144,7 +144,9 @@ MUST_USE int usbdev_transfer_write(struct usbdev_transfer *transfer, uint32_t of
 /**
  * struct usbdev_streams - a request to change the streams of bulk endpoints
  * @ep_addrs, @ep_count: the endpoints
- * @stream_count: stream IDs 1..@stream_count are wanted; 0 = none any more
+ * @stream_count: stream IDs 1..@stream_count are wanted, as far as the endpoints have them
+ *		(MaxStreams of their descriptors): guests round up, to 2^n - 1. Fewer than
+ *		that are a failure. 0 = none any more
  * @done:	called exactly once, in the loop, never inside an op. @result: 0 or
  *		-errno; then all is as before
  * @node:	the back end's
