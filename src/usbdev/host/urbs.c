@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: MIT
+ * urbs.c - the transfers of one host device that are with the kernel (usbfs URBs)
+ *
+ * The loop calls on_fd() when URBs can be reaped, on_task() when queues want to be
+ * looked at, on_timer() when memory is to be tried for again, on_discarded() when the
+ * worker has discarded. Only these report, so never inside a call of the owner's; and
+ * the owner may destroy the whole inside a report, which then happens when the
+ * callback ends.
+ *
+ * Discarding: URBs that are to come back are marked; when no freeze is in force one job
+ * takes all marked so far, the last submitted first, so that none behind runs ahead.
+ * The job is a freeze itself. So no URB can be reaped, and none be submitted under the
+ * address of one that was, while the job still names it.
+ *
+ * The end of the device shows in reaping only: URBs come back with statuses that other
+ * causes have too (an interface changed under them). They are believed when nothing is
+ * left to be reaped: -ENODEV then means gone.
+ */
+#include "usbdev/host/urbs.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "usbdev/host/urb_priv.h"
+#include "usbdev/host/usbfs.h"
+#include "util/log.h"
+
+static void start_discards(struct urbs *urbs);
+
+/* ---- memory ---- */
+
+struct urb *urb_get(struct urb_queue *queue)
+{
+	struct urbs *urbs = queue->urbs;
+	size_t bytes = sizeof(struct urb) +
+		       URB_PACKETS_MAX * sizeof(struct usbdevfs_iso_packet_desc);
+	struct urb *urb = urbs->spare;
+
+	if (urb) {
+		urbs->spare = urb->next;
+		urbs->spare_count--;
+	} else {
+		urb = malloc(bytes);
+		if (!urb)
+			return NULL;
+	}
+	memset(urb, 0, sizeof(*urb));
+	list_init(&urb->node);
+	urb->queue = queue;
+	return urb;
+}
+
+void urb_put(struct urbs *urbs, struct urb *urb)
+{
+	assert(list_empty(&urb->node));
+	urb_buffer_put(&urbs->buffers, urb->buffer);
+	if (urbs->spare_count == URB_SPARE_MAX) {
+		free(urb);
+		return;
+	}
+	urb->next = urbs->spare;
+	urbs->spare = urb;
+	urbs->spare_count++;
+}
+
+/* ---- callbacks of the loop ---- */
+
+static void free_all(struct urbs *urbs)
+{
+	struct list *node, *next;
+
+	LIST_FOREACH_SAFE(node, next, &urbs->streams)
+		free(LIST_ENTRY(node, struct urb_queue, node));
+	while (urbs->spare) {
+		struct urb *urb = urbs->spare;
+
+		urbs->spare = urb->next;
+		free(urb);
+	}
+	urb_buffers_finish(&urbs->buffers);
+	free(urbs);
+}
+
+static void enter(struct urbs *urbs)
+{
+	urbs->busy++;
+}
+
+/* @urbs may not be there any more after it. */
+static void leave(struct urbs *urbs)
+{
+	urbs->busy--;
+	if (urbs->destroyed && urbs->busy == 0)
+		free_all(urbs);
+}
+
+static void arm_timer(struct urbs *urbs)
+{
+	if (urbs->timer_armed)
+		return;
+	urbs->timer_armed = true;
+	loop_timer_set(urbs->timer, URB_MEMORY_WAIT_NS);
+}
+
+/* The fd is watched unless some call may hold the device's lock. */
+static void update_watch(struct urbs *urbs)
+{
+	unsigned wanted = urbs_frozen(urbs) ? 0 : LOOP_WRITE;
+
+	if (!urbs->watch || urbs->watched == wanted)
+		return;
+	if (loop_watch_set(urbs->watch, wanted) < 0)
+		arm_timer(urbs); /* no memory: tried again then */
+	else
+		urbs->watched = wanted;
+}
+
+static void wake_if_used(struct urb_queue *queue)
+{
+	if (!list_empty(&queue->transfers))
+		urb_queue_wake(queue);
+}
+
+static void wake_starved(struct urb_queue *queue)
+{
+	if (queue->starved)
+		urb_queue_wake(queue);
+	queue->starved = false;
+}
+
+void urbs_starve(struct urb_queue *queue)
+{
+	queue->starved = true;
+	if (queue->starved_since_ns == 0)
+		queue->starved_since_ns = clock_now_ns();
+	arm_timer(queue->urbs);
+}
+
+static void on_timer(void *ctx)
+{
+	struct urbs *urbs = ctx;
+
+	urbs->timer_armed = false;
+	update_watch(urbs);
+	urb_queue_each(urbs, wake_starved);
+}
+
+/* ---- the device is gone ---- */
+
+static void lose_queue(struct urb_queue *queue)
+{
+	struct list *node;
+
+	queue->with_kernel = 0;
+	queue->kernel_bytes = 0;
+	queue->fetching = false;
+	urb_late_forget(&queue->late);
+	LIST_FOREACH(node, &queue->transfers) {
+		struct usbdev_transfer *transfer = urb_transfer_of(node);
+
+		if (!urb_transfer_is_over(transfer) && !urb_of(transfer))
+			urb_transfer_set_over(queue, transfer, USBDEV_STATUS_GONE);
+	}
+	wake_if_used(queue);
+}
+
+/* Nothing is left to be reaped, and nothing will come. The kernel writes to an URB's
+ * memory only when it is reaped, so that can go. */
+static void lose_all(struct urbs *urbs)
+{
+	if (urbs->gone)
+		return;
+	urbs->gone = true;
+	urbs->gone_untold = true;
+	urbs->in_doubt = false;
+	loop_unwatch(urbs->watch);
+	urbs->watch = NULL;
+	while (!list_empty(&urbs->with_kernel)) {
+		struct urb *urb =
+			LIST_ENTRY(list_first(&urbs->with_kernel), struct urb, node);
+
+		list_remove(&urb->node);
+		for (unsigned i = 0; i < urb->count; i++)
+			urb_transfer_set_over(urb->queue, urb->transfers[i],
+					      USBDEV_STATUS_GONE);
+		urb_put(urbs, urb);
+	}
+	urbs->with_kernel_count = 0;
+	urbs->discards_wanted = 0;
+	urb_queue_each(urbs, lose_queue);
+	loop_defer(urbs->loop, &urbs->task);
+}
+
+void urbs_look_if_gone(struct urbs *urbs)
+{
+	urbs->reap_wanted = true;
+	loop_defer(urbs->loop, &urbs->task);
+}
+
+/* ---- reaping ---- */
+
+/* The URB that @usb is in, or NULL if it is not ours: something else uses the fd. */
+static struct urb *own_urb(struct usbdevfs_urb *usb)
+{
+	struct urb *urb = CONTAINER_OF(usb, struct urb, usb);
+
+	return usb->usercontext == urb ? urb : NULL;
+}
+
+static void take_back(struct urb *urb)
+{
+	struct urb_queue *queue = urb->queue;
+	struct urbs *urbs = queue->urbs;
+
+	list_remove(&urb->node);
+	urb->is_back = true;
+	urbs->with_kernel_count--;
+	queue->with_kernel--;
+	queue->kernel_bytes -= urb->length_bytes;
+	if (urb->discard == URB_DISCARD_WANTED)
+		urbs->discards_wanted--;
+	if (urb->usb.status == 0 && urbs->piece_bytes < urbs->piece_bytes_max)
+		urbs->piece_bytes *= 2;
+	urbs->in_doubt = urbs->in_doubt || urb_in_doubt(urb);
+	urb_queue_retire(queue);
+}
+
+/* There is nothing to be reaped, and the device is there. */
+static void end_doubt(struct urbs *urbs)
+{
+	if (!urbs->in_doubt)
+		return;
+	urbs->in_doubt = false;
+	urb_queue_each(urbs, wake_if_used);
+}
+
+static void reap(struct urbs *urbs)
+{
+	for (unsigned i = 0; i < URB_REAPS_MAX; i++) {
+		struct usbdevfs_urb *usb = NULL;
+		struct urb *urb;
+		int r;
+
+		/* the owner may do all that in a report */
+		if (urbs->destroyed || urbs->gone || urbs_frozen(urbs))
+			return;
+		r = usbfs_reap(urbs->fd, &usb);
+		if (r == -EINTR)
+			continue;
+		if (r == -EAGAIN) {
+			end_doubt(urbs);
+			break;
+		}
+		if (r < 0) {
+			if (r != -ENODEV)
+				log_error("reaping USB transfers: %s", strerror(-r));
+			lose_all(urbs);
+			return;
+		}
+		urb = own_urb(usb);
+		if (urb)
+			take_back(urb);
+		else
+			log_limited(LOG_LEVEL_WARN, "reaped a foreign USB transfer");
+	}
+	if (!urbs->destroyed)
+		urb_queue_each(urbs, wake_starved);
+}
+
+static void on_fd(void *ctx, int fd, unsigned events)
+{
+	struct urbs *urbs = ctx;
+
+	(void)fd;
+	(void)events;
+	enter(urbs);
+	reap(urbs);
+	leave(urbs);
+}
+
+/* ---- the deferred task ---- */
+
+static void look_at(struct urb_queue *queue)
+{
+	list_remove(&queue->work_node);
+	urb_queue_retire(queue);
+	if (queue->urbs->destroyed)
+		return;
+	urb_queue_kick(queue);
+	if (urb_queue_has_report(queue))
+		urb_queue_wake(queue);
+	urb_queue_release(queue);
+}
+
+static void on_task(void *ctx)
+{
+	struct urbs *urbs = ctx;
+	struct list batch;
+
+	enter(urbs);
+	if (urbs->reap_wanted) {
+		urbs->reap_wanted = false;
+		reap(urbs);
+	}
+	/* what is woken meanwhile is for the next round */
+	list_init(&batch);
+	while (!urbs->destroyed && !list_empty(&urbs->work)) {
+		struct list *node = list_first(&urbs->work);
+
+		list_remove(node);
+		list_append(&batch, node);
+	}
+	while (!urbs->destroyed && !list_empty(&batch))
+		look_at(LIST_ENTRY(list_first(&batch), struct urb_queue, work_node));
+	if (!urbs->destroyed) {
+		start_discards(urbs);
+		if (urbs->gone_untold && list_empty(&urbs->work)) {
+			urbs->gone_untold = false;
+			urbs->owner.gone(urbs->owner.ctx);
+		}
+	}
+	leave(urbs);
+}
+
+/* ---- to the kernel ---- */
+
+int urb_submit(struct urb *urb, void *data, uint32_t bytes)
+{
+	struct urb_queue *queue = urb->queue;
+	struct urbs *urbs = queue->urbs;
+	int r;
+
+	assert(!urbs_frozen(urbs));
+	urb->usb.buffer = data;
+	urb->usb.buffer_length = (int)bytes;
+	urb->usb.usercontext = urb;
+	r = usbfs_submit(urbs->fd, &urb->usb);
+	if (r < 0)
+		return r;
+	list_append(&urbs->with_kernel, &urb->node);
+	urbs->with_kernel_count++;
+	queue->with_kernel++;
+	queue->kernel_bytes += urb->length_bytes;
+	queue->starved_since_ns = 0;
+	for (unsigned i = 0; i < urb->count; i++)
+		urb->transfers[i]->backend = urb;
+	queue->waiting -= urb->count;
+	return 0;
+}
+
+/* ---- discarding ---- */
+
+void urb_discard(struct urb *urb)
+{
+	struct urbs *urbs = urb->queue->urbs;
+
+	assert(!urb->is_back);
+	if (urb->discard != URB_DISCARD_NONE)
+		return;
+	urb->discard = URB_DISCARD_WANTED;
+	urbs->discards_wanted++;
+	loop_defer(urbs->loop, &urbs->task);
+}
+
+/* On the worker. */
+static void run_discards(struct worker_job *job)
+{
+	struct urbs *urbs = CONTAINER_OF(job, struct urbs, job);
+
+	/* one that is back already says -EINVAL: it will be reaped all the same */
+	for (struct urb *urb = urbs->job_first; urb; urb = urb->next)
+		(void)usbfs_discard(urbs->fd, &urb->usb);
+}
+
+static void on_discarded(struct worker_job *job)
+{
+	struct urbs *urbs = CONTAINER_OF(job, struct urbs, job);
+
+	enter(urbs);
+	urbs->discarding = false;
+	urbs->job_first = NULL;
+	update_watch(urbs);
+	start_discards(urbs);
+	urb_queue_each(urbs, wake_if_used);
+	leave(urbs);
+}
+
+static void start_discards(struct urbs *urbs)
+{
+	struct urb **end = &urbs->job_first;
+	struct list *node;
+
+	if (urbs->discards_wanted == 0 || urbs_frozen(urbs))
+		return;
+	for (node = urbs->with_kernel.prev; node != &urbs->with_kernel;
+	     node = node->prev) {
+		struct urb *urb = LIST_ENTRY(node, struct urb, node);
+
+		if (urb->discard != URB_DISCARD_WANTED)
+			continue;
+		urb->discard = URB_DISCARD_ASKED;
+		urb->next = NULL;
+		*end = urb;
+		end = &urb->next;
+	}
+	urbs->discards_wanted = 0;
+	urbs->discarding = true;
+	update_watch(urbs);
+	worker_submit(urbs->worker, &urbs->job);
+}
+
+/* ---- for the owner ---- */
+
+struct urbs *urbs_create(struct loop *loop, int fd, uint32_t caps, struct worker *worker,
+			 const struct urbs_owner *owner)
+{
+	struct urbs *urbs = calloc(1, sizeof(*urbs));
+
+	if (!urbs)
+		return NULL;
+	urbs->loop = loop;
+	urbs->fd = fd;
+	urbs->worker = worker;
+	urbs->owner = *owner;
+	urbs->task = (struct loop_task){.cb = on_task, .ctx = urbs};
+	urbs->job = (struct worker_job){.run = run_discards, .done = on_discarded};
+	for (unsigned i = 0; i < URB_ENDPOINTS; i++)
+		urb_queue_init(&urbs->queues[i], urbs,
+			       (uint8_t)(i < 16 ? i : USBDEV_DIR_IN | (i - 16)), 0);
+	list_init(&urbs->streams);
+	list_init(&urbs->work);
+	list_init(&urbs->with_kernel);
+	if (caps & USBDEVFS_CAP_BULK_SCATTER_GATHER)
+		urbs->piece_bytes_max = URB_PIECE_BYTES_MAX;
+	else if (caps & USBDEVFS_CAP_NO_PACKET_SIZE_LIM)
+		urbs->piece_bytes_max = URB_PIECE_BYTES_ONE;
+	else
+		urbs->piece_bytes_max = URB_PIECE_BYTES_OLD;
+	urbs->piece_bytes = urbs->piece_bytes_max;
+	urbs->watched = LOOP_WRITE;
+	urbs->watch = loop_watch_fd(loop, fd, LOOP_WRITE, on_fd, urbs);
+	urbs->timer = loop_timer_create(loop, on_timer, urbs);
+	if (!urbs->watch || !urbs->timer) {
+		urbs_destroy(urbs);
+		return NULL;
+	}
+	return urbs;
+}
+
+void urbs_destroy(struct urbs *urbs)
+{
+	if (!urbs)
+		return;
+	assert(urbs_quiet(urbs) && !urbs->destroyed);
+	loop_unwatch(urbs->watch);
+	loop_timer_destroy(urbs->timer);
+	loop_undefer(urbs->loop, &urbs->task);
+	urb_queue_each(urbs, urb_queue_forget);
+	urbs->destroyed = true;
+	if (urbs->busy == 0)
+		free_all(urbs);
+}
+
+void urbs_submit(struct urbs *urbs, struct usbdev_transfer *transfer)
+{
+	struct urb_queue *queue = urb_queue_get(urbs, transfer);
+	bool lost = !queue || urbs->gone;
+
+	/* without memory for a queue there is nothing to keep an order with */
+	if (!queue)
+		queue = &urbs->queues[0];
+	transfer->actual_bytes = 0;
+	list_append(&queue->transfers, &transfer->node);
+	urbs->transfers++;
+	urb_transfer_set_waiting(queue, transfer);
+	if (lost)
+		urb_transfer_set_over(queue, transfer,
+				      urbs->gone ? USBDEV_STATUS_GONE
+						 : USBDEV_STATUS_ERROR);
+	/* isochronous ones go in company, when the turn ends */
+	if (transfer->type == USBDEV_TYPE_ISOCHRONOUS)
+		urb_queue_wake(queue);
+	else
+		urb_queue_kick(queue);
+	if (urb_queue_has_report(queue))
+		urb_queue_wake(queue);
+}
+
+void urbs_cancel(struct urbs *urbs, struct usbdev_transfer *transfer)
+{
+	if (!urb_transfer_is_over(transfer))
+		urb_queue_cancel(urb_queue_get(urbs, transfer), transfer);
+}
+
+static void cancel_queue(struct urb_queue *queue)
+{
+	struct list *node;
+
+	LIST_FOREACH(node, &queue->transfers) {
+		struct usbdev_transfer *transfer = urb_transfer_of(node);
+
+		if (!urb_transfer_is_over(transfer))
+			urb_queue_cancel(queue, transfer);
+	}
+}
+
+void urbs_cancel_all(struct urbs *urbs)
+{
+	urb_queue_each(urbs, cancel_queue);
+}
+
+void urbs_forget_late_data(struct urbs *urbs, uint8_t ep_addr)
+{
+	struct list *node;
+
+	urb_late_forget(&urb_queue_without_streams(urbs, ep_addr)->late);
+	LIST_FOREACH(node, &urbs->streams) {
+		struct urb_queue *queue = LIST_ENTRY(node, struct urb_queue, node);
+
+		if (queue->ep_addr == ep_addr)
+			urb_late_forget(&queue->late);
+	}
+}
+
+void urbs_freeze(struct urbs *urbs)
+{
+	urbs->freezes++;
+	update_watch(urbs);
+}
+
+void urbs_thaw(struct urbs *urbs)
+{
+	assert(urbs->freezes > 0);
+	urbs->freezes--;
+	if (urbs_frozen(urbs))
+		return;
+	update_watch(urbs);
+	urb_queue_each(urbs, wake_if_used);
+	loop_defer(urbs->loop, &urbs->task);
+}
+
+bool urbs_quiet(const struct urbs *urbs)
+{
+	return urbs->transfers == 0 && !urbs->discarding;
+}
