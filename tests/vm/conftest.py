@@ -5,12 +5,14 @@ pytest tests/vm [--daemon PATH] [--controller usbvfiod|qemu-xhci]
 """
 
 import subprocess
+import warnings
 from pathlib import Path
 
 import pytest
 
 from harness.controller import CONTROLLERS
 from harness.machine import Machine
+from harness.nested import NESTED_CONTROLLERS, Host, HostError
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +21,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("usbvfiod")
     group.addoption("--daemon", default=str(PROJECT / "build" / "usbvfiod"), help="the usbvfiod to test")
     group.addoption("--controller", choices=sorted(CONTROLLERS), default="usbvfiod",
-                    help="qemu-xhci: QEMU's own controller instead, to test the tests")
+                    help="qemu-xhci: QEMU's own controller (and usb-host) instead, to test the tests")
 
 
 def pytest_configure(config):
@@ -40,6 +42,7 @@ def pytest_runtest_makereport(item):
     report = (yield).get_result()
     if not report.failed:
         return
+    item.failed = True
     for log in getattr(item, "logs", []):
         if log.exists():
             lines = log.read_text(errors="replace").splitlines()
@@ -92,3 +95,60 @@ def boot(request, rig, tmp_path, controller):
     yield start
     for machine in machines:
         machine.close()
+
+
+class HostKeeper:
+    """The host that a module's tests use, booted when the first one asks."""
+
+    def __init__(self, rig, factory, kind, arguments):
+        self.rig = rig
+        self.factory = factory
+        self.kind = kind
+        self.arguments = arguments
+        self.host = None
+
+    def get(self):
+        if self.host is None:
+            try:
+                self.host = self._boot()
+            except HostError as error:
+                # Emulation on a loaded machine: once more, but not in silence.
+                warnings.warn(f"the host VM did not boot, trying again: {error}")
+                self.host = self._boot()
+        return self.host
+
+    def _boot(self):
+        return Host(self.rig, self.factory.mktemp("host"), self.kind, **self.arguments)
+
+    def drop(self):
+        if self.host is not None:
+            self.host.close()
+        self.host = None
+
+
+@pytest.fixture(scope="module")
+def host_keeper(request, rig, tmp_path_factory):
+    kind = NESTED_CONTROLLERS[request.config.getoption("--controller")], request.config.getoption("--daemon")
+    keeper = HostKeeper(rig, tmp_path_factory, kind, getattr(request.module, "HOST", {}))
+    yield keeper
+    keeper.drop()
+
+
+@pytest.fixture
+def host(request, host_keeper):
+    """The VM that plays the host of passthrough, see harness/nested.py.
+
+    A module may define HOST, a dictionary of arguments for Host.
+    """
+    one = host_keeper.get()
+    request.node.logs = getattr(request.node, "logs", [])
+    one.logs = request.node.logs
+    one.logs.append(one.log)
+    yield one
+    try:
+        one.tidy()
+    except BaseException:
+        host_keeper.drop()
+        raise
+    if getattr(request.node, "failed", False):
+        host_keeper.drop()

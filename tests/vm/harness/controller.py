@@ -24,6 +24,12 @@ SANITIZER_OPTIONS = {
 }
 
 
+def demand_clean_log(text):
+    """No sanitizer has found anything."""
+    for sign in ("runtime error:", "AddressSanitizer", "LeakSanitizer"):
+        assert sign not in text, text
+
+
 @dataclass
 class Stick:
     """An emulated USB stick backed by an image file. Without a speed the back end chooses."""
@@ -110,8 +116,7 @@ class Usbvfiod:
             status = self.process.wait(STOP_TIMEOUT_S)
             assert status == 0, f"usbvfiod ended with {status}:\n{self.log_text()}"
             assert not self.socket.exists(), "usbvfiod left its socket behind"
-            for sign in ("runtime error:", "AddressSanitizer", "LeakSanitizer"):
-                assert sign not in self.log_text(), self.log_text()
+            demand_clean_log(self.log_text())
         finally:
             self.process.kill()
             self.process.wait()

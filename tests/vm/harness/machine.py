@@ -13,10 +13,14 @@ from .console import TIMEOUT_S, Console, GuestError, kernel_options, make_initra
 class Qmp:
     """QEMU's monitor: one command at a time, events kept until asked for."""
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, place):
+        """place: where the monitor listens, or a socket that is connected to it."""
+        if isinstance(place, socket.socket):
+            self.socket = place
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(str(place))
         self.socket.settimeout(TIMEOUT_S)
-        self.socket.connect(str(path))
         self.lines = self.socket.makefile("r", encoding="utf-8")
         self.events = []
         self._receive()

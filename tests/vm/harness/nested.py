@@ -1,0 +1,534 @@
+# SPDX-License-Identifier: MIT
+"""A VM that plays the host of passthrough: real usbfs, usbvfiod on it, and the guest in a VM inside this VM.
+
+The host is QEMU of the rig in emulation with a Debian kernel, USB controllers of every speed and emulated KVM. Its USB
+devices are those of QEMU (Host.plug), gadgets on dummy_hcd, or programs behind vhci_hcd. A guest is started in it by
+QEMU with KVM and runs a job like every other guest of these tests. A test looks like this:
+
+    def test_stick_can_be_read(host, tmp_path):
+        image = images.filled(tmp_path / "stick.img", 8)
+        stick = host.plug_stick(image, bus="ehci")             # a device of the host; see also plug() and find()
+        usb = host.controller(stick, "keyboard")               # usbvfiod in the host: --device for each
+        guest = host.boot(usb, "wait_disk sda; say SUM $(sha256 /dev/sda)")
+        assert guest.finish().told_once("SUM") == images.sha256(image)
+        assert guest.complaints() == []
+        usb.stop()                                             # SIGTERM; demands status 0 and no words of a sanitizer
+        assert host.run(f"sha256 {host.disk(stick)}").strip() == images.sha256(image)
+
+The fixture host boots one host for all tests of a module; a failed test, a complaint of the host's kernel or a host
+that died make the next test begin with a new one. What a test leaves running or plugged in is ended behind it.
+"""
+
+import itertools
+import os
+import re
+import selectors
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .console import TIMEOUT_S, Console, GuestError, kernel_options, make_initramfs
+from .controller import SANITIZER_OPTIONS, Usbvfiod, demand_clean_log
+from .machine import Qmp
+
+BOOT_TIMEOUT_S = min(TIMEOUT_S, 60)
+# Consoles and monitors of so many guests at once.
+GUESTS = 4
+
+# Lines of the host's kernel that no test may cause. Lockups are not among them: a loaded test machine makes these up.
+BAD_LINES = re.compile(r"BUG: (?!soft lockup)|WARNING: |Oops|general protection|blocked for more than|refcount_t|KASAN|"
+                       r"list_(add|del) corruption|usbfs: .*did not claim|Kernel panic")
+
+
+class HostError(AssertionError):
+    """The host did not do as the test demands."""
+
+
+@dataclass
+class HostDevice:
+    """A USB device of the host. Its numbers are those it had when it was found; a reset may change them."""
+
+    host: "Host"
+    path: str
+    busnum: int
+    devnum: int
+    ids: str
+    speed: str
+    qemu_id: str = ""
+    drive: str = ""
+
+    @property
+    def node(self):
+        return f"/dev/bus/usb/{self.busnum:03}/{self.devnum:03}"
+
+    def driver(self, interface="1.0"):
+        """The kernel driver of an interface, "usbfs" while it is claimed through that, "" for none."""
+        link = f"/sys/bus/usb/devices/{self.path}/{self.path}:{interface}/driver"
+        return self.host.run(f"basename \"$(readlink {link})\"", check=False).strip()
+
+    def unplug(self):
+        """Pull the plug while all runs on. Only for what Host.plug has plugged in."""
+        self.host.unplug(self)
+
+
+class Task:
+    """A command that runs in the host."""
+
+    def __init__(self, host, number):
+        self.host = host
+        self.number = number
+        self.ready = False
+        self.status = None
+        self.output_path = host.share / "tasks" / f"{number}.out"
+
+    @property
+    def output(self):
+        return self.output_path.read_text(errors="replace") if self.output_path.exists() else ""
+
+    def await_ready(self, timeout_s=TIMEOUT_S):
+        self.host.await_control(lambda: self.ready or self.status is not None, timeout_s)
+        if not self.ready:
+            raise HostError(f"not ready, status {self.status}:\n{self.output}")
+
+    def wait(self, timeout_s=TIMEOUT_S):
+        """The exit status."""
+        self.host.await_control(lambda: self.status is not None, timeout_s)
+        return self.status
+
+
+class Host:
+    """The booted host. Memory in MiB. All that waits does so for a bounded time."""
+
+    def __init__(self, rig, folder, controller_kind, *, memory=2048, cpus=2, modules=""):
+        """controller_kind: class of NESTED_CONTROLLERS and path of usbvfiod. modules: kernel modules to load."""
+        self.rig = Path(rig)
+        self.folder = Path(folder)
+        self.controller_kind = controller_kind
+        self.share = self.folder / "share"
+        (self.share / "tasks").mkdir(parents=True)
+        self.log = self.folder / "serial.log"
+        self.numbers = itertools.count(1)
+        self.tasks = {}
+        self.plugged = []
+        self.controllers = []
+        self.guests = []
+        self.slots = set(range(GUESTS))
+        self.installed = {}
+        self.control_text = b""
+        # Where the logs of what a test starts are noted.
+        self.logs = []
+        self._up = False
+
+        # The ends of this process: the control port, then console and monitor of each guest, then QEMU's own monitor.
+        pairs = [socket.socketpair() for _ in range(2 + 2 * GUESTS)]
+        self.control, *self.ports, monitor = [ours for ours, _theirs in pairs]
+        command = [self.rig / "qemu", "-accel", "tcg,thread=multi", "-cpu", "max", "-M", "q35", "-m", f"{memory}M",
+                   "-smp", str(cpus), "-nodefaults", "-display", "none", "-no-reboot", "-bios", "qboot.rom",
+                   "-serial", f"file:{self.log}", "-kernel", self.rig / "vmlinux", "-initrd", self.rig / "nested-host",
+                   "-append", "console=ttyS0 panic=-1 quiet loglevel=4 usb_storage.delay_use=0 nosoftlockup "
+                              "rcupdate.rcu_cpu_stall_suppress=1",
+                   # First, so that the ports are /dev/vport0p1 and so on.
+                   "-device", f"virtio-serial-pci,id=ports,max_ports={2 + 2 * GUESTS}",
+                   "-fsdev", f"local,id=share,path={self.share},security_model=none",
+                   "-device", "virtio-9p-pci,fsdev=share,mount_tag=share",
+                   "-device", "qemu-xhci,id=xhci,p2=15,p3=15", "-device", "usb-ehci,id=ehci",
+                   "-device", "piix3-usb-uhci,id=uhci", "-device", "piix3-usb-uhci,id=uhci2"]
+        for number, (_ours, theirs) in enumerate(pairs[:-1]):
+            command += ["-chardev", f"socket,id=port{number},fd={theirs.fileno()}",
+                        "-device", f"virtserialport,bus=ports.0,nr={number + 1},chardev=port{number}"]
+        command += ["-chardev", f"socket,id=monitor,fd={pairs[-1][1].fileno()}", "-mon", "chardev=monitor,mode=control"]
+        with open(self.folder / "qemu.log", "wb") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            pass_fds=[theirs.fileno() for _ours, theirs in pairs])
+        for _ours, theirs in pairs:
+            theirs.close()
+        try:
+            self.qmp = Qmp(monitor)
+            self.await_control(lambda: self._up, BOOT_TIMEOUT_S)
+            if modules:
+                self.run(f"modprobe -a {modules}")
+        except BaseException:
+            self.close()
+            raise
+
+    # Commands
+
+    def _hear(self):
+        """Take what came on the control port. False at its end."""
+        try:
+            data = self.control.recv(4096)
+        except ConnectionResetError:
+            data = b""
+        *lines, self.control_text = (self.control_text + data).split(b"\n")
+        for line in lines:
+            number, _, word = line.decode().partition(" ")
+            task = self.tasks.get(int(number))
+            if word == "up":
+                self._up = True
+            elif task and word == "ready":
+                task.ready = True
+            elif task:
+                task.status = int(word)
+        return bool(data)
+
+    def await_control(self, condition, timeout_s):
+        """Wait until messages on the control port have made the condition true."""
+        deadline = time.monotonic() + timeout_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.control, selectors.EVENT_READ)
+            while not condition():
+                if not selector.select(max(0, deadline - time.monotonic())):
+                    raise HostError(f"the host does not answer within {timeout_s:.0f} s\n{self.serial_tail()}")
+                if not self._hear():
+                    raise HostError(f"the host has died\n{self.serial_tail()}")
+
+    def start(self, script, timeout_s=0):
+        """Start a shell script (see scripts/nested/lib.sh for what it can call); timeout 0: as long as it likes."""
+        number = next(self.numbers)
+        task = self.tasks[number] = Task(self, number)
+        (self.share / "tasks" / f"{number}.sh").write_text(script)
+        self.control.sendall(f"{number} {int(timeout_s)}\n".encode())
+        return task
+
+    def run(self, script, check=True, timeout_s=TIMEOUT_S):
+        """Run a shell script, return what it wrote to stdout and stderr. check: demand status 0."""
+        task = self.start(script, timeout_s)
+        status = task.wait(timeout_s + 10)
+        if check and status != 0:
+            raise HostError(f"status {status} of:\n{script}\n{task.output}")
+        return task.output
+
+    def put(self, *files):
+        """Copy files of the test machine to the host, return the path of the last one there."""
+        self.run("mkdir -p /share/files")
+        path = ""
+        for file in map(Path, files):
+            shutil.copy(file, self.share / "files")
+            path = f"/share/files/{file.name}"
+        return path
+
+    # Devices
+
+    def find(self, pattern):
+        """The device whose line "NAME BUSNUM DEVNUM VID:PID SPEED SERIAL" matches, once it is there."""
+        lines = self.run(f"find_usb {shlex.quote(pattern)}").splitlines()
+        if len(lines) != 1:
+            raise HostError(f"not one device matches {pattern}: {lines}")
+        path, busnum, devnum, ids, speed, *_serial = lines[0].split()
+        return HostDevice(self, path, int(busnum), int(devnum), ids, speed)
+
+    def find_ids(self, ids):
+        """The device with these ids, "VID:PID", once it is there."""
+        return self.find(f"^[^ ]+ [0-9]+ [0-9]+ {ids} ")
+
+    def find_path(self, path):
+        """The device at this place ("1-2.3"), once it is there."""
+        return self.find(f"^{re.escape(path)} ")
+
+    def has(self, device):
+        """The device still is where it was, with the same number."""
+        return f"{device.path} {device.busnum} {device.devnum} " in self.run("list_usb")
+
+    def plug(self, driver, bus="xhci", **properties):
+        """Plug one of QEMU's USB devices into the host, wait until its kernel knows it.
+
+        bus: "xhci" (super speed if the device can, 15 ports), "ehci" (high speed, 6 ports), "uhci" or "uhci2" (full
+        speed, 2 ports each). The properties are those of QEMU's device, with "_" for "-".
+        """
+        return self._found(self._add(driver, bus, **properties))
+
+    def _add(self, driver, bus, **properties):
+        name = f"usb{next(self.numbers)}"
+        arguments = {key.replace("_", "-"): value for key, value in properties.items()}
+        self.qmp.command("device_add", driver=driver, id=name, bus=f"{bus}.0", serial=name.upper(), **arguments)
+        device = HostDevice(self, "", 0, 0, "", "", qemu_id=name)
+        self.plugged.append(device)
+        return device
+
+    def _found(self, device):
+        found = self.find(f" {device.qemu_id.upper()}$")
+        device.path, device.busnum, device.devnum = found.path, found.busnum, found.devnum
+        device.ids, device.speed = found.ids, found.speed
+        return device
+
+    def add_drive(self, image):
+        """An image file of the test machine as a drive for a USB device; returns its name."""
+        name = f"drive{next(self.numbers)}"
+        self.qmp.command("blockdev-add", **{"driver": "raw", "node-name": name,
+                                            "file": {"driver": "file", "filename": str(image)}})
+        return name
+
+    def plug_stick(self, image, bus="xhci"):
+        """A USB stick (bulk-only) with that image."""
+        drive = self.add_drive(image)
+        device = self._add("usb-storage", bus, drive=drive)
+        device.drive = drive
+        return self._found(device)
+
+    def plug_uas(self, image, bus="xhci"):
+        """A USB disk that speaks UAS, with streams at super speed."""
+        device = self._add("usb-uas", bus)
+        device.drive = self.add_drive(image)
+        self.qmp.command("device_add", driver="scsi-hd", id=f"{device.qemu_id}disk", bus=f"{device.qemu_id}.0",
+                         drive=device.drive)
+        # QEMU leaves it unplugged until all its disks are there.
+        self.qmp.command("qom-set", path=f"/machine/peripheral/{device.qemu_id}", property="attached", value=True)
+        return self._found(device)
+
+    def unplug(self, device):
+        self.plugged.remove(device)
+        self.qmp.command("device_del", id=device.qemu_id)
+        self._await_deleted(device.qemu_id)
+        if device.drive:
+            self.qmp.command("blockdev-del", **{"node-name": device.drive})
+
+    def _await_deleted(self, qemu_id):
+        while self.qmp.await_event("DEVICE_DELETED")["data"].get("device") != qemu_id:
+            pass
+
+    def disk(self, device):
+        """The device's disk in the host ("/dev/sda"), once its driver has it and it can be read."""
+        return self.run(f"disk_of {device.path}").strip()
+
+    # usbvfiod and guests
+
+    def install(self, binary):
+        """Put a program of the test machine and its libraries in a root of their own; returns the command to run it."""
+        binary = Path(binary).resolve()
+        if binary not in self.installed:
+            name = f"root{len(self.installed)}"
+            root = self.share / name
+            root.mkdir()
+            shutil.copy(binary, root)
+            linked = subprocess.run(["ldd", binary], stdout=subprocess.PIPE, text=True, check=True).stdout
+            for library in re.findall(r"(/\S+) \(0x", linked):
+                place = root / library[1:]
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(library, place)
+            # A root, not just the library path, so that the program is its own /proc/self/exe: sanitizers need that.
+            self.run(f"cp -a /share/{name} / && cd /{name} && mkdir -p dev proc sys run tmp share && "
+                     "for dir in dev proc sys run tmp share; do mount --rbind /$dir $dir || exit; done")
+            self.installed[binary] = f"chroot /{name} /{binary.name}"
+        return self.installed[binary]
+
+    def controller(self, *devices, options=(), **properties):
+        """A USB controller in the host with these devices: usbvfiod, or QEMU's own if pytest was told so.
+
+        A device is a HostDevice or what usbvfiod's --device takes. The options are usbvfiod's too.
+        """
+        kind, binary = self.controller_kind
+        log = self.folder / f"usbvfiod-{next(self.numbers)}.log"
+        self.logs.append(log)
+        controller = kind(self, binary, devices, log, options, **properties)
+        self.controllers.append(controller)
+        return controller
+
+    def boot(self, controller, job="", **arguments):
+        """Start a guest in the host; the further arguments are Guest's."""
+        guest = Guest(self, controller, job, **arguments)
+        self.guests.append(guest)
+        self.logs.append(guest.log)
+        return guest
+
+    # Health and end
+
+    def serial_tail(self, lines=30):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+    def kernel_log(self):
+        return self.run("dmesg")
+
+    def bad_lines(self):
+        """What the host's kernel said and should not have."""
+        return [line for line in self.kernel_log().splitlines() if BAD_LINES.search(line)]
+
+    def tidy(self):
+        """End what a test has left: guests, daemons, devices. Demands that the host's kernel has nothing to complain of."""
+        for guest in self.guests:
+            guest.close()
+        self.guests.clear()
+        try:
+            for controller in self.controllers:
+                controller.stop()
+        finally:
+            self.controllers.clear()
+        for device in list(self.plugged):
+            device.unplug()
+        bad = self.bad_lines()
+        if bad:
+            raise HostError("the host's kernel says:\n" + "\n".join(bad))
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.control.close()
+        for port in self.ports:
+            port.close()
+
+
+class NestedUsbvfiod:
+    """usbvfiod in the host. Devices: HostDevice, or what --device takes."""
+
+    name = "usbvfiod"
+
+    def __init__(self, host, binary, devices, log, options=(), qemu_properties=None):
+        self.host = host
+        self.log = Path(log)
+        self.stopped = False
+        self.qemu_properties = qemu_properties or {}
+        self.folder = f"/run/usbvfiod-{next(host.numbers)}"
+        self.socket = f"{self.folder}/usb.sock"
+        command = host.install(binary).split() + ["--socket-path", self.socket, *map(str, options)]
+        for device in devices:
+            command += ["--device", device.node if isinstance(device, HostDevice) else device]
+        environment = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in
+                              {**SANITIZER_OPTIONS, **{name: os.environ[name] for name in SANITIZER_OPTIONS
+                                                       if name in os.environ}}.items())
+        self.task = host.start(f"mkdir {self.folder}\n{environment}echo $$ >{self.folder}/pid\n"
+                               f"exec await-ready {self.folder}/notify 3 \"$(basename \"$0\" .sh) ready\" "
+                               f"{shlex.join(command)}\n")
+        try:
+            self.task.await_ready()
+        finally:
+            self._keep_log()
+
+    def _keep_log(self):
+        self.log.write_text(self.log_text())
+
+    def qemu_arguments(self):
+        return Usbvfiod.qemu_arguments(self)
+
+    def log_text(self):
+        return self.task.output
+
+    def signal(self, number):
+        self.host.run(f"kill -{int(number)} $(cat {self.folder}/pid)")
+
+    def status(self, field):
+        """A number of /proc/PID/status, such as VmRSS (KiB) or Threads."""
+        return int(self.host.run(f"sed -n 's/^{field}:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/$(cat {self.folder}/pid)/status"))
+
+    def rss_kib(self):
+        """Anonymous memory and mapped files; not the guest's memory, which is shared."""
+        return self.status("RssAnon") + self.status("RssFile")
+
+    def fds(self):
+        """What each open file descriptor is, sorted."""
+        return sorted(self.host.run(f"cd /proc/$(cat {self.folder}/pid)/fd && for fd in *; do readlink $fd; done")
+                      .splitlines())
+
+    def stop(self):
+        """End the daemon as an operator would, and demand a clean end."""
+        if self.stopped:
+            return
+        self.stopped = True
+        try:
+            if self.task.status is None:
+                self.signal(signal.SIGTERM)
+            status = self.task.wait()
+            assert status == 0, f"usbvfiod ended with {status}:\n{self.log_text()}"
+            assert self.host.run(f"[ ! -e {self.socket} ]", check=False) == ""
+            demand_clean_log(self.log_text())
+        finally:
+            self._keep_log()
+
+
+class QemuUsbHost:
+    """QEMU's own controller and its usb-host, to tell faults of the rig from faults of usbvfiod."""
+
+    name = "qemu-xhci"
+
+    def __init__(self, _host, _binary, devices, log=None, options=(), qemu_properties=None):
+        self.devices = devices
+        self.log = log
+        del options, qemu_properties
+
+    def qemu_arguments(self):
+        arguments = ["-device", "qemu-xhci,id=usb,p2=15,p3=15"]
+        for device in self.devices:
+            arguments += ["-device", f"usb-host,bus=usb.0,hostbus={device.busnum},hostaddr={device.devnum}"
+                          if isinstance(device, HostDevice) else "usb-kbd,bus=usb.0"]
+        return arguments
+
+    def log_text(self):
+        return ""
+
+    def stop(self):
+        """Nothing of its own to end."""
+
+
+NESTED_CONTROLLERS = {kind.name: kind for kind in (NestedUsbvfiod, QemuUsbHost)}
+
+
+class Guest(Console):
+    """A VM in the host. Memory in MiB."""
+
+    def __init__(self, host, controller, job="", *, memory=320, cpus=1, options="", programs=()):
+        self.host = host
+        self.slot = host.slots.pop()
+        self.folder = host.folder / f"guest{next(host.numbers)}"
+        self.folder.mkdir()
+        super().__init__(self.folder / "serial.log")
+        self.place = host.share / self.folder.name
+        self.place.mkdir()
+        self.port = host.ports[2 * self.slot]
+        self._qmp = None
+        self._closed = False
+        make_initramfs(host.rig, self.place, job, programs)
+        command = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", "q35,memory-backend=ram",
+                   "-object", f"memory-backend-memfd,id=ram,size={memory}M,share=on", "-m", f"{memory}M",
+                   "-smp", str(cpus), "-L", "/lib/qemu", "-nodefaults", "-display", "none", "-no-reboot",
+                   "-bios", "qboot.rom", "-serial", "stdio",
+                   "-qmp", f"pipe:/dev/vport0p{2 * self.slot + 3}",
+                   "-kernel", "/vmlinux", "-initrd", f"/share/{self.folder.name}/initramfs",
+                   "-append", kernel_options(f"no_timer_check {options}"), *controller.qemu_arguments()]
+        self.end_mark = f"HOST ENDED {self.folder.name} "
+        self.task = host.start(f"exec 4<>/dev/vport0p{2 * self.slot + 2}\n"
+                               f"{shlex.join(command)} <&4 >&4 2>&1 &\n"
+                               f"echo $! >/run/{self.folder.name}.pid\n"
+                               "wait $!\n"
+                               f"printf '\\n{self.end_mark}%s\\n' $? >&4\n")
+
+    def source(self):
+        return self.port.fileno()
+
+    def write(self, data):
+        self.port.sendall(data)
+
+    def ended(self):
+        return re.search(rf"^{self.end_mark}\d+$", self.text, re.MULTILINE) is not None
+
+    def wait(self):
+        return int(re.search(rf"^{self.end_mark}(\d+)$", self.text, re.MULTILINE).group(1))
+
+    @property
+    def qmp(self):
+        if self._qmp is None:
+            self._qmp = Qmp(self.host.ports[2 * self.slot + 1])
+        return self._qmp
+
+    def kill(self):
+        """End QEMU at once, as the OOM killer would."""
+        if self.task.status is None:
+            self.host.run(f"kill -9 $(cat /run/{self.folder.name}.pid)", check=False)
+            self.task.wait()
+
+    def close(self):
+        if self._closed:
+            return
+        self._closed = True
+        self.kill()
+        try:
+            while self._read(time.monotonic() + 5):
+                pass
+        except GuestError:
+            # The end mark is missing; the place is not used again.
+            return
+        finally:
+            self._log_file.close()
+        self.host.slots.add(self.slot)
