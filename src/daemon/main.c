@@ -8,13 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/attach.h"
 #include "daemon/devices.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/version.h"
 #include "daemon/vm.h"
 #include "usbdev/pcap/pcap.h"
-#include "usbdev/usbdev.h"
+#include "util/compiler.h"
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -26,7 +27,7 @@
 
 /**
  * struct daemon - all there is
- * @listen_fd:	the socket at options.socket_path, -1 without; owned by @vm
+ * @listen_fd:	the socket at options.socket_path, -1 without; owned by @vm once @served
  * @patience:	limits the time of shutdown
  * @pcap:	the capture; NULL when there is none or all of it is written
  */
@@ -34,10 +35,12 @@ struct daemon {
 	struct options options;
 	struct loop *loop;
 	struct vm *vm;
+	struct attach *attach;
 	struct pcap *pcap;
 	struct loop_watch *sigterm, *sigint;
 	struct loop_timer *patience;
 	int listen_fd;
+	bool served;
 	bool stopping;
 	bool failed;
 };
@@ -59,10 +62,18 @@ static void on_stop(void *ctx)
 		log_debug("cannot tell the service manager that we stop");
 	if (daemon->listen_fd >= 0)
 		unlink_unix(daemon->options.socket_path, daemon->listen_fd);
+	if (!daemon->served)
+		close_fd(&daemon->listen_fd);
 	daemon->listen_fd = -1;
 	vm_stop_serving(daemon->vm);
 	loop_timer_set(daemon->patience, SHUTDOWN_MAX_NS);
+	attach_stop(daemon->attach);
 	vm_unplug_all(daemon->vm);
+}
+
+static bool all_given_back(const struct daemon *daemon)
+{
+	return vm_is_empty(daemon->vm) && attach_is_idle(daemon->attach);
 }
 
 static void on_captured(void *ctx)
@@ -73,10 +84,13 @@ static void on_captured(void *ctx)
 	loop_stop(daemon->loop);
 }
 
+/* The devices in the vm, or those on their way to it, have ended. */
 static void on_emptied(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
+	if (!all_given_back(daemon))
+		return;
 	vm_set_tap(daemon->vm, NULL);
 	if (daemon->pcap)
 		pcap_destroy(daemon->pcap, on_captured, daemon);
@@ -88,12 +102,19 @@ static void on_patience_over(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
-	if (vm_is_empty(daemon->vm))
+	if (all_given_back(daemon))
 		log_error("the capture cannot be written: stopping without its end");
 	else
 		log_error("a device does not end its transfers: stopping without it");
 	daemon->failed = true;
 	loop_stop(daemon->loop);
+}
+
+static void on_gone(void *ctx, unsigned port)
+{
+	struct daemon *daemon = ctx;
+
+	attach_gone(daemon->attach, port);
 }
 
 static int start_loop(struct daemon *daemon)
@@ -103,6 +124,7 @@ static int start_loop(struct daemon *daemon)
 		.with_msix = !daemon->options.no_msix,
 		.ended = on_stop,
 		.emptied = on_emptied,
+		.gone = on_gone,
 		.ctx = daemon,
 	};
 
@@ -120,25 +142,19 @@ static int start_loop(struct daemon *daemon)
 	return 0;
 }
 
-/* The reason of a failure has been logged, here and in the next two. */
-static int plug_devices(struct daemon *daemon)
+/* The reason of a failure has been logged, here and in what follows. The socket comes
+ * before the devices: where another of us serves already, nothing is taken from the
+ * host. Who connects waits until they are there. */
+static int start_listening(struct daemon *daemon)
 {
-	for (unsigned i = 0; i < daemon->options.device_count; i++) {
-		const char *text = daemon->options.devices[i];
-		struct usbdev *dev;
-		struct err err = {0};
-		int r = device_create(daemon->loop, text, &dev, &err);
+	struct err err = {0};
 
-		if (r == 0)
-			r = vm_plug(daemon->vm, dev, 0, &err);
-		if (r < 0) {
-			log_error("--device %s: %s", text, err.text);
-			return r;
-		}
-		log_info("port %d: %s, %s speed", r, dev->label,
-			 device_speed_name(dev->speed));
-	}
-	return 0;
+	if (!daemon->options.socket_path)
+		return 0;
+	daemon->listen_fd = listen_unix(daemon->options.socket_path, &err);
+	if (daemon->listen_fd < 0)
+		log_error("%s", err.text);
+	return MIN_OF(daemon->listen_fd, 0);
 }
 
 static int start_capture(struct daemon *daemon)
@@ -161,31 +177,48 @@ static int start_capture(struct daemon *daemon)
 static int serve(struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
+	int fd = options->socket_path ? daemon->listen_fd : options->fd;
+	unsigned devices = attach_count(daemon->attach);
 	struct err err = {0};
-	int fd = options->fd;
 
-	if (options->socket_path) {
-		fd = listen_unix(options->socket_path, &err);
-		if (fd < 0) {
-			log_error("%s", err.text);
-			return fd;
-		}
-		daemon->listen_fd = fd;
-	}
+	daemon->served = true;
 	if (vm_serve(daemon->vm, fd, &err) < 0) {
 		log_error("%s", err.text);
 		return -1;
 	}
 	if (options->socket_path)
 		log_info("ready: vfio-user at %s, devices: %u", options->socket_path,
-			 options->device_count);
+			 devices);
 	else
-		log_info("ready: vfio-user on fd %d, devices: %u", fd,
-			 options->device_count);
+		log_info("ready: vfio-user on fd %d, devices: %u", fd, devices);
 	if (notify_manager("READY=1") < 0)
 		log_warn("cannot tell the service manager that we are ready: "
 			 "NOTIFY_SOCKET is no socket we can send to");
 	return 0;
+}
+
+/* Served only now, so that firmware sees the devices. */
+static void on_settled(void *ctx, int result)
+{
+	struct daemon *daemon = ctx;
+
+	if (result < 0 || serve(daemon) < 0) {
+		daemon->failed = true;
+		on_stop(daemon);
+	}
+}
+
+static int start_devices(struct daemon *daemon)
+{
+	const struct attach_options options = {
+		.loop = daemon->loop,
+		.vm = daemon->vm,
+		.settled = on_settled,
+		.idle = on_emptied,
+		.ctx = daemon,
+	};
+
+	return attach_start(daemon->attach, &options);
 }
 
 static void finish(struct daemon *daemon)
@@ -193,8 +226,9 @@ static void finish(struct daemon *daemon)
 	if (daemon->listen_fd >= 0)
 		unlink_unix(daemon->options.socket_path, daemon->listen_fd);
 	/* what still moves data cannot be freed: the process takes it along */
-	if (daemon->pcap || (daemon->vm && !vm_is_empty(daemon->vm)))
+	if (daemon->pcap || (daemon->vm && !all_given_back(daemon)))
 		_exit(EXIT_FAILURE);
+	attach_destroy(daemon->attach);
 	vm_destroy(daemon->vm);
 	loop_timer_destroy(daemon->patience);
 	loop_unwatch(daemon->sigterm);
@@ -212,6 +246,19 @@ static int check_fd(int fd)
 	return r;
 }
 
+/* Inherited fds are looked at before we open any of our own. */
+static int name_devices(struct daemon *daemon)
+{
+	int r = 0;
+
+	daemon->attach = attach_create();
+	if (!daemon->attach)
+		return -ENOMEM;
+	for (unsigned i = 0; r == 0 && i < daemon->options.device_count; i++)
+		r = attach_add(daemon->attach, daemon->options.devices[i]);
+	return r;
+}
+
 /* Return: the exit status. */
 static int run(struct daemon *daemon)
 {
@@ -219,11 +266,12 @@ static int run(struct daemon *daemon)
 
 	if (check_fd(daemon->options.fd) < 0)
 		return EXIT_FAILURE;
-	if (start_loop(daemon) < 0) {
+	if (name_devices(daemon) < 0 || start_loop(daemon) < 0) {
 		log_error("not enough memory");
 		return EXIT_FAILURE;
 	}
-	if (plug_devices(daemon) < 0 || start_capture(daemon) < 0 || serve(daemon) < 0) {
+	if (start_listening(daemon) < 0 || start_capture(daemon) < 0 ||
+	    start_devices(daemon) < 0) {
 		daemon->failed = true;
 		on_stop(daemon);
 	}
@@ -231,6 +279,30 @@ static int run(struct daemon *daemon)
 	if (r < 0)
 		log_error("event loop: %s", strerror(-r));
 	return r < 0 || daemon->failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* An fd can be one thing only. */
+static int check_fds(const struct options *options, struct err *err)
+{
+	int taken[OPTIONS_DEVICES_MAX + 1] = {options->fd};
+	unsigned count = 1;
+
+	for (unsigned i = 0; i < options->device_count; i++) {
+		struct device_host host;
+		int r = device_is_host(options->devices[i], &host, err);
+
+		if (r < 0)
+			return r;
+		if (r == 0 || host.fd < 0)
+			continue;
+		for (unsigned j = 0; j < count; j++) {
+			if (taken[j] == host.fd)
+				return err_set(err, EINVAL, "fd %d is named twice",
+					       host.fd);
+		}
+		taken[count++] = host.fd;
+	}
+	return 0;
 }
 
 /* Everything that is wrong in the command line itself. */
@@ -242,7 +314,7 @@ static int check_usage(struct options *options, int argc, char *argv[], struct e
 		return r;
 	for (unsigned i = 0; r == 0 && i < options->device_count; i++)
 		r = device_check(options->devices[i], err);
-	return r;
+	return r < 0 ? r : check_fds(options, err);
 }
 
 int main(int argc, char *argv[])
