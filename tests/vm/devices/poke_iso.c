@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ * poke_iso.c - usb-poke's commands for isochronous transfers
+ *
+ * The packets are those of vhci-device's counter: a counter, the length, then bytes counter + i.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "tests/vm/devices/poke.h"
+#include "util/bytes.h"
+#include "util/compiler.h"
+
+#define URBS_MAX 64u
+
+struct iso {
+	uint8_t ep_addr;
+	unsigned packets, urb_count, size;
+	struct poke_urb *urbs[URBS_MAX];
+	unsigned in_flight;
+	uint32_t counter; /* OUT: the next; IN: the last */
+	bool started;
+	uint64_t bytes, longest_ns;
+	unsigned long heard, lost, repeated, empty, bad, errors, urb_errors;
+};
+
+static void fill(struct iso *iso, struct poke_urb *urb)
+{
+	uint8_t *data = urb->data;
+
+	for (unsigned i = 0; i < iso->packets; i++, data += iso->size) {
+		urb->urb.iso_frame_desc[i].length = iso->size;
+		if (iso->ep_addr & 0x80)
+			continue;
+		for (unsigned k = 0; k < iso->size; k++)
+			data[k] = (uint8_t)(iso->counter + k);
+		if (iso->size >= 4)
+			put_le32(data, iso->counter);
+		if (iso->size >= 6)
+			put_le16(data + 4, (uint16_t)iso->size);
+		iso->counter++;
+	}
+}
+
+static void hear(struct iso *iso, const uint8_t *data, unsigned len)
+{
+	uint32_t counter, step;
+
+	if (len < 4) {
+		iso->empty++;
+		return;
+	}
+	counter = get_le32(data);
+	step = counter - iso->counter;
+	for (unsigned i = 6; i < len; i++) {
+		if (data[i] != (uint8_t)(counter + i) ||
+		    get_le16(data + 4) != (uint16_t)len) {
+			iso->bad++;
+			break;
+		}
+	}
+	if (iso->started && (step == 0 || step > UINT32_MAX / 2))
+		iso->repeated++;
+	else if (iso->started)
+		iso->lost += step - 1;
+	iso->started = true;
+	iso->counter = counter;
+	iso->heard++;
+	iso->bytes += len;
+}
+
+static void completed(struct iso *iso, const struct poke_urb *urb)
+{
+	const uint8_t *data = urb->data;
+
+	iso->urb_errors += urb->urb.status != 0;
+	for (unsigned i = 0; i < iso->packets; i++, data += iso->size) {
+		const struct usbdevfs_iso_packet_desc *packet =
+			&urb->urb.iso_frame_desc[i];
+
+		if (packet->status != 0)
+			iso->errors++;
+		else if (iso->ep_addr & 0x80)
+			hear(iso, data, MIN_OF(packet->actual_length, iso->size));
+		else
+			iso->heard++;
+	}
+}
+
+static int submit(struct poke *poke, struct iso *iso, struct poke_urb *urb)
+{
+	int r;
+
+	fill(iso, urb);
+	urb->urb.flags = USBDEVFS_URB_ISO_ASAP;
+	r = poke_submit(poke, urb, (size_t)iso->packets * iso->size);
+	iso->in_flight += r == 0;
+	return r;
+}
+
+static int stream(struct poke *poke, struct iso *iso, unsigned long seconds)
+{
+	uint64_t start = poke_now_ns(), last = start,
+		 end = start + seconds * 1000000000ull;
+	int r = 0;
+
+	for (unsigned i = 0; i < iso->urb_count && r == 0; i++)
+		r = submit(poke, iso, iso->urbs[i]);
+	while (iso->in_flight > 0) {
+		struct poke_urb *done;
+		uint64_t now;
+		int reaped = poke_reap(poke, POKE_TIMEOUT_MS, &done);
+
+		if (reaped < 0)
+			return reaped;
+		now = poke_now_ns();
+		iso->longest_ns = MAX_OF(iso->longest_ns, now - last);
+		last = now;
+		iso->in_flight--;
+		completed(iso, done);
+		if (now < end && r == 0)
+			r = submit(poke, iso, done);
+	}
+	poke_tell(poke, " ms=%llu",
+		  (unsigned long long)((poke_now_ns() - start) / 1000000u));
+	return r;
+}
+
+static int iso_run(struct poke *poke, uint8_t direction)
+{
+	static struct iso iso;
+	int r;
+
+	memset(&iso, 0, sizeof(iso));
+	iso.ep_addr = (uint8_t)(poke_number(poke, 0, 1) | direction);
+	iso.packets = MIN_OF((unsigned)poke_number(poke, 2, 8), 128u);
+	iso.urb_count = MIN_OF((unsigned)poke_number(poke, 3, 16), URBS_MAX);
+	iso.size = (unsigned)poke_number(poke, 4, 1023);
+	for (unsigned i = 0; i < iso.urb_count; i++)
+		iso.urbs[i] =
+			poke_urb_create(USBDEVFS_URB_TYPE_ISO, iso.ep_addr,
+					(size_t)iso.packets * iso.size, iso.packets);
+	r = stream(poke, &iso, poke_number(poke, 1, 1));
+	poke_tell(poke,
+		  " packets=%lu bytes=%llu lost=%lu repeated=%lu empty=%lu bad=%lu "
+		  "errors=%lu "
+		  "urb_errors=%lu counter=%u longest_wait_us=%llu",
+		  iso.heard, (unsigned long long)iso.bytes, iso.lost, iso.repeated,
+		  iso.empty, iso.bad, iso.errors, iso.urb_errors, iso.counter,
+		  (unsigned long long)(iso.longest_ns / 1000u));
+	if (r == 0) {
+		for (unsigned i = 0; i < iso.urb_count; i++)
+			poke_urb_destroy(iso.urbs[i]);
+		if (iso.lost || iso.repeated || iso.bad || iso.errors || iso.urb_errors)
+			r = -EBADMSG;
+	}
+	return r;
+}
+
+static int iso_in(struct poke *poke)
+{
+	return iso_run(poke, 0x80);
+}
+
+static int iso_out(struct poke *poke)
+{
+	return iso_run(poke, 0);
+}
+
+const struct poke_command POKE_ISO[] = {
+	{"iso-in",
+	 "ENDPOINT SECONDS [PACKETS URBS SIZE]: reads the counter; fails on a hole or "
+	 "error",
+	 2, iso_in},
+	{"iso-out", "ENDPOINT SECONDS [PACKETS URBS SIZE]: sends the counter", 2,
+	 iso_out},
+	{NULL, NULL, 0, NULL},
+};
