@@ -42,6 +42,7 @@ struct daemon {
 	int listen_fd;
 	bool served;
 	bool stopping;
+	bool emptied;
 	bool failed;
 };
 
@@ -89,8 +90,9 @@ static void on_emptied(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
-	if (!all_given_back(daemon))
+	if (daemon->emptied || !all_given_back(daemon))
 		return;
+	daemon->emptied = true;
 	vm_set_tap(daemon->vm, NULL);
 	if (daemon->pcap)
 		pcap_destroy(daemon->pcap, on_captured, daemon);
