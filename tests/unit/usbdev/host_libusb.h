@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * host_libusb.h - libusb and a usbfs node for tests of handle.c
+ *
+ * The node is a file with descriptors in it; fstat() and ioctl() are wrapped (see
+ * meson.build). What is asked of libusb and the kernel is written down.
+ */
+#ifndef TESTS_UNIT_USBDEV_HOST_LIBUSB_H
+#define TESTS_UNIT_USBDEV_HOST_LIBUSB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * struct usb_node - the device
+ * @calls:	in order: "claim 0+; " with automatic detaching, "claim 0-; " without
+ * @fail:	a call that begins so fails with @fail_with, a libusb error or result
+ * @there:	false: the kernel answers ENODEV
+ * @driver:	who has the interfaces, for GETDRIVER; NULL = nobody
+ * @caps_errno: GET_CAPABILITIES fails with it
+ * @speed:	of linux/usb/ch9.h
+ * @active:	configuration that libusb finds; 0 = none
+ * @claim_errno: DISCONNECT_CLAIM past libusb fails with it
+ * @open_things: contexts and handles of libusb that exist
+ */
+struct usb_node {
+	int fd;
+	char calls[1024];
+	const char *fail;
+	int fail_with;
+	bool plain_file;
+	bool there;
+	const char *driver;
+	int caps_errno;
+	int speed;
+	uint8_t active;
+	int claim_errno;
+	int streams;
+	unsigned open_things;
+	bool option_set;
+	bool auto_detach;
+};
+
+extern struct usb_node usb_node;
+
+/* A high-speed device with these descriptors, in its first configuration. */
+void node_init(const uint8_t *raw, size_t len);
+void node_finish(void);
+
+#endif /* TESTS_UNIT_USBDEV_HOST_LIBUSB_H */
