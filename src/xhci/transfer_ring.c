@@ -14,8 +14,9 @@
  * is dropped and fetched again later, as the guest may have rewritten it.
  *
  * A TD that fails halts the endpoint (4.8.3): those behind it become orphans,
- * and with streams those of the other rings are taken back. Dropping an endpoint makes orphans too. An orphan is cancelled, its result
- * is ignored and guest memory is closed to it, so nobody needs to wait.
+ * and with streams those of the other rings are taken back. Dropping an endpoint
+ * makes orphans too. An orphan is cancelled, its result is ignored and guest memory
+ * is closed to it, so nobody needs to wait.
  *
  * Isochronous TDs go the same way, but none halts the endpoint, none goes on in its
  * middle, and isoch.c says when a stream of them starts.

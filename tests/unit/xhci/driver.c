@@ -63,6 +63,14 @@ void driver_input_endpoint(struct driver *d, unsigned dci, enum xhci_ep_type typ
 	context_put(d, dci, 3, (uint32_t)(ring->iova >> 32));
 }
 
+void driver_input_streams(struct driver *d, unsigned dci, unsigned max_pstreams,
+			  bool linear, uint64_t array_iova)
+{
+	context_put(d, dci, 0, max_pstreams << 10 | (linear ? 1u << 15 : 0));
+	context_put(d, dci, 2, (uint32_t)array_iova);
+	context_put(d, dci, 3, (uint32_t)(array_iova >> 32));
+}
+
 uint64_t driver_command_put(struct driver *d, uint64_t parameter, uint32_t status,
 			    uint32_t control)
 {

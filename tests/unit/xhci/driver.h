@@ -64,6 +64,9 @@ enum xhci_cc driver_set_dequeue(struct driver *d, unsigned dci, uint64_t pointer
 void driver_input(struct driver *d, uint32_t drop, uint32_t add);
 void driver_input_endpoint(struct driver *d, unsigned dci, enum xhci_ep_type type,
 			   unsigned max_packet);
+/* With MaxPStreams and LSA: @array_iova is the Primary Stream Context Array. */
+void driver_input_streams(struct driver *d, unsigned dci, unsigned max_pstreams,
+			  bool linear, uint64_t array_iova);
 /* Dword @dword of output context @dci (0 = slot). */
 uint32_t driver_context(struct driver *d, unsigned dci, unsigned dword);
 enum xhci_ep_state driver_ep_state(struct driver *d, unsigned dci);

@@ -285,6 +285,11 @@ static void fake_suspend(struct usbdev *dev, bool suspended)
 		fake->resumes++;
 }
 
+static void fake_streams(struct usbdev *dev, struct usbdev_streams *request)
+{
+	list_append(&fake_of(dev)->stream_requests, &request->node);
+}
+
 static void fake_destroy(struct usbdev *dev)
 {
 	usbdev_finish(dev);
@@ -300,10 +305,22 @@ static const struct usbdev_ops fake_ops = {
 	.destroy = fake_destroy,
 };
 
+static const struct usbdev_ops fake_ops_streams = {
+	.name = "fake",
+	.submit = fake_submit,
+	.cancel = fake_cancel,
+	.endpoint_reset = fake_endpoint_reset,
+	.reset = fake_reset,
+	.suspend = fake_suspend,
+	.streams = fake_streams,
+	.destroy = fake_destroy,
+};
+
 void fake_dev_init(struct fake_dev *fake, struct fixture *f, enum usbdev_speed speed)
 {
 	memset(fake, 0, sizeof(*fake));
 	list_init(&fake->submitted);
+	list_init(&fake->stream_requests);
 	assert_int_equal(usbdev_init(&fake->dev, &fake_ops, f->loop, speed, "fake"), 0);
 }
 
@@ -345,6 +362,24 @@ void fake_dev_reset_done(struct fake_dev *fake, int result)
 	usbdev_reset_done(&fake->dev, result);
 }
 
+void fake_dev_with_streams(struct fake_dev *fake)
+{
+	fake->dev.ops = &fake_ops_streams;
+}
+
+struct usbdev_streams *fake_dev_streams(struct fake_dev *fake)
+{
+	struct list *node = list_first(&fake->stream_requests);
+
+	return node ? LIST_ENTRY(node, struct usbdev_streams, node) : NULL;
+}
+
+void fake_dev_streams_done(struct fake_dev *fake, int result)
+{
+	assert_non_null(fake_dev_streams(fake));
+	usbdev_streams_done(fake_dev_streams(fake), result);
+}
+
 unsigned fake_dev_plug(struct fake_dev *fake, struct fixture *f)
 {
 	struct err err;
@@ -360,6 +395,8 @@ void fake_dev_unplug(struct fake_dev *fake, struct fixture *f, unsigned port)
 	assert_int_equal(xhci_detach(f->xhci, port, fake_dev_released, NULL), 0);
 	while (fake->resets_pending > 0)
 		fake_dev_reset_done(fake, -ENODEV);
+	while (fake_dev_streams(fake))
+		fake_dev_streams_done(fake, -ENODEV);
 	while (!list_empty(&fake->submitted))
 		usbdev_complete(&fake->dev,
 				LIST_ENTRY(list_first(&fake->submitted),

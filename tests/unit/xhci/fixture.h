@@ -109,11 +109,14 @@ void expect_no_event(struct fixture *f);
  * struct fake_dev - a device whose transfers end when the test says so
  * @submitted:	usbdev_transfer.node, in order
  * @hold_cancelled: cancel only marks; else it completes as CANCELLED, 0 bytes
+ * @stream_requests: usbdev_streams.node, not answered, in order;
+ *		fake_dev_streams_done() does
  * @resets_pending: resets not answered; fake_dev_reset_done() does
  */
 struct fake_dev {
 	struct usbdev dev;
 	struct list submitted;
+	struct list stream_requests;
 	bool hold_cancelled;
 	unsigned submits;
 	unsigned cancels;
@@ -133,6 +136,12 @@ unsigned fake_dev_count(struct fake_dev *fake, uint8_t ep_addr);
 void fake_dev_complete(struct fake_dev *fake, struct usbdev_transfer *transfer,
 		       enum usbdev_status status, uint32_t actual_bytes);
 void fake_dev_reset_done(struct fake_dev *fake, int result);
+/* From now on it is one that has streams. */
+void fake_dev_with_streams(struct fake_dev *fake);
+/* The first request for streams not answered, or NULL. */
+struct usbdev_streams *fake_dev_streams(struct fake_dev *fake);
+/* Answers that. */
+void fake_dev_streams_done(struct fake_dev *fake, int result);
 /* Attaches to the first port of its kind. Returns the port number. */
 unsigned fake_dev_plug(struct fake_dev *fake, struct fixture *f);
 /* Detaches from @port, runs until it is released, and ends it. */
