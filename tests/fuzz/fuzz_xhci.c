@@ -3,7 +3,8 @@
  *
  * The guest has 64 KiB of memory at address 0, so that small numbers are good
  * pointers. It starts with a device addressed and configured (bulk OUT, bulk IN,
- * interrupt IN), rings at fixed places, and TDs on them. The input is a program
+ * interrupt IN), rings at fixed places, and TDs on them. Two more bulk endpoints have
+ * streams: one a linear array, one secondary arrays. The input is a program
  * of short operations. Whatever it does: no crash, no endless run, no transfer
  * that completes twice or never.
  */
@@ -20,17 +21,23 @@
 #include "xhci/trb.h"
 #include "xhci/xhci.h"
 
-#define RAM_BYTES   0x10000u
-#define DCBAA       0x1000u
-#define COMMANDS    0x2000u
-#define ERST        0x3000u
-#define EVENTS      0x4000u
-#define INPUT       0x5000u
-#define OUTPUT      0x6000u
-#define RING(dci)   (0x7000u + (dci)*0x400u)
-#define BUFFERS     0xc000u
-#define RUNS_PER_OP 16u
-#define OPS_MAX     2000u
+#define RAM_BYTES       0x10000u
+#define DCBAA           0x1000u
+#define COMMANDS        0x2000u
+#define ERST            0x3000u
+#define EVENTS          0x4000u
+#define INPUT           0x5000u
+#define OUTPUT          0x6000u
+#define RING(dci)       (0x7000u + (dci)*0x400u)
+#define BUFFERS         0xc000u
+#define LINEAR_DCI      6u
+#define TREE_DCI        7u
+#define LINEAR          0x9000u /* stream context arrays */
+#define TREE            0x9100u
+#define TREE_SECOND     0x9200u
+#define STREAM_RING(id) (0xa000u + (id) % 8u * 0x200u)
+#define RUNS_PER_OP     16u
+#define OPS_MAX         2000u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -40,11 +47,13 @@ struct fuzz {
 	struct xhci *xhci;
 	struct usbdev dev;
 	struct list held;
+	struct list stream_requests;
 	unsigned resets;
 	unsigned port;
 	bool plugged;
 	bool kicked;
 	uint64_t now_ns;
+	unsigned command_index; /* of the commands put on the ring here */
 	uint8_t ram[RAM_BYTES];
 	const uint8_t *data;
 	size_t left;
@@ -102,6 +111,22 @@ static void dev_reset(struct usbdev *dev)
 	fuzz_of(dev)->resets++;
 }
 
+static void dev_streams(struct usbdev *dev, struct usbdev_streams *request)
+{
+	assert(request->ep_count > 0);
+	list_append(&fuzz_of(dev)->stream_requests, &request->node);
+}
+
+/* Answers the first request for streams. */
+static void answer_streams(struct fuzz *f, int result)
+{
+	struct list *node = list_first(&f->stream_requests);
+
+	if (node)
+		usbdev_streams_done(LIST_ENTRY(node, struct usbdev_streams, node),
+				    result);
+}
+
 static void dev_destroy(struct usbdev *dev)
 {
 	usbdev_finish(dev);
@@ -112,6 +137,7 @@ static const struct usbdev_ops dev_ops = {
 	.submit = dev_submit,
 	.cancel = dev_cancel,
 	.reset = dev_reset,
+	.streams = dev_streams,
 	.destroy = dev_destroy,
 };
 
@@ -165,6 +191,32 @@ static void put_endpoint(struct fuzz *f, unsigned dci, enum xhci_ep_type type)
 	put_le64(ctx + 8, RING(dci) | 1);
 }
 
+static void put_streams(struct fuzz *f)
+{
+	uint8_t *linear = f->ram + INPUT + (1 + LINEAR_DCI) * 32;
+	uint8_t *tree = f->ram + INPUT + (1 + TREE_DCI) * 32;
+
+	put_endpoint(f, LINEAR_DCI, XHCI_EP_TYPE_BULK_OUT);
+	put_endpoint(f, TREE_DCI, XHCI_EP_TYPE_BULK_IN);
+	put_le32(linear, 2u << 10 | 1u << 15); /* 8 entries */
+	put_le64(linear + 8, LINEAR);
+	put_le32(tree, 1u << 10); /* 4 entries */
+	put_le64(tree + 8, TREE);
+	for (unsigned id = 1; id < 8; id++)
+		put_le64(f->ram + LINEAR + 16 * id,
+			 STREAM_RING(id) | XHCI_SCT_PRIMARY_RING << 1 | 1);
+	put_le64(f->ram + TREE + 16, TREE_SECOND | XHCI_SCT_SSA_8 << 1);
+	put_le64(f->ram + TREE + 32, STREAM_RING(2) | XHCI_SCT_PRIMARY_RING << 1 | 1);
+	put_le64(f->ram + TREE + 48, TREE_SECOND | XHCI_SCT_SSA_256 << 1);
+	for (unsigned i = 0; i < 8; i++)
+		put_le64(f->ram + TREE_SECOND + 16 * i,
+			 STREAM_RING(i) | XHCI_SCT_SECONDARY_RING << 1 | 1);
+	for (unsigned id = 0; id < 8; id++)
+		for (unsigned i = 0; i < 8; i++)
+			put_trb(f, STREAM_RING(id) + 16 * i, BUFFERS + 64 * i, 64,
+				XHCI_TRB_TYPE_NORMAL << 10 | XHCI_TRB_IOC);
+}
+
 static void plug(struct fuzz *f)
 {
 	struct err err;
@@ -193,6 +245,7 @@ static void prepare(struct fuzz *f)
 	put_endpoint(f, 2, XHCI_EP_TYPE_BULK_OUT);
 	put_endpoint(f, 3, XHCI_EP_TYPE_BULK_IN);
 	put_endpoint(f, 5, XHCI_EP_TYPE_INTERRUPT_IN);
+	put_streams(f);
 	put_trb(f, RING(1), UINT64_C(0x0040000001000680), 8,
 		XHCI_TRB_TYPE_SETUP << 10 | XHCI_TRB_IDT);
 	put_trb(f, RING(1) + 16, BUFFERS, 64, XHCI_TRB_TYPE_DATA << 10 | XHCI_TRB_ISP);
@@ -212,9 +265,15 @@ static void prepare(struct fuzz *f)
 	xhci_mmio_write(f->xhci, XHCI_OFF_INTR + XHCI_INTR_ERSTBA_LO, ERST, 8);
 	xhci_mmio_write(f->xhci, XHCI_OFF_OPER + XHCI_OP_USBCMD, 5, 4);
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
-		put_le32(f->ram + INPUT + 4, i == 1 ? 3 : 1 | BIT(2) | BIT(3) | BIT(5));
+		put_le32(f->ram + INPUT + 4, i == 1 ? 3
+						    : 1 | BIT(2) | BIT(3) | BIT(5) |
+							      BIT(LINEAR_DCI) |
+							      BIT(TREE_DCI));
 		put_trb(f, COMMANDS + 16 * i, INPUT, 0, commands[i]);
+		f->command_index++;
 		xhci_mmio_write(f->xhci, XHCI_OFF_DOORBELLS, 0, 4);
+		run(f);
+		answer_streams(f, 0);
 		run(f);
 	}
 	assert(get_le32(f->ram + OUTPUT + 12) >> 27 == XHCI_SLOT_STATE_CONFIGURED);
@@ -272,9 +331,33 @@ static void unplug(struct fuzz *f)
 	f->plugged = false;
 }
 
+/* A doorbell, or a command, with a Stream ID. */
+static void use_stream(struct fuzz *f)
+{
+	static const uint32_t types[] = {
+		XHCI_TRB_TYPE_SET_TR_DEQUEUE, XHCI_TRB_TYPE_STOP_ENDPOINT,
+		XHCI_TRB_TYPE_RESET_ENDPOINT, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT};
+	unsigned what = (unsigned)take(f, 1);
+	uint32_t dci = what & 1 ? LINEAR_DCI : TREE_DCI;
+	uint32_t id = (uint32_t)take(f, 1 + (what >> 1 & 1));
+	uint64_t at = f->command_index++ % 32;
+	uint32_t type = types[what >> 3 & 3];
+
+	if (what & 4) {
+		xhci_mmio_write(f->xhci, XHCI_OFF_DOORBELLS + 4, dci | id << 16, 4);
+		return;
+	}
+	put_trb(f, COMMANDS + 16 * (uint32_t)at,
+		type == XHCI_TRB_TYPE_CONFIGURE_ENDPOINT
+			? INPUT
+			: STREAM_RING(id) | (take(f, 1) & 15),
+		id << 16, type << 10 | dci << 16 | 1u << 24);
+	xhci_mmio_write(f->xhci, XHCI_OFF_DOORBELLS, 0, 4);
+}
+
 static void operate(struct fuzz *f)
 {
-	switch (take(f, 1) % 14) {
+	switch (take(f, 1) % 17) {
 	case 0:
 	case 1:
 		write_register(f);
@@ -304,7 +387,8 @@ static void operate(struct fuzz *f)
 	case 10:
 		if (f->plugged)
 			unplug(f);
-		else if (!f->dev.events && f->dev.in_flight == 0)
+		else if (!f->dev.events && f->dev.in_flight == 0 &&
+			 list_empty(&f->stream_requests))
 			plug(f);
 		break;
 	case 11:
@@ -312,6 +396,13 @@ static void operate(struct fuzz *f)
 		break;
 	case 12:
 		xhci_set_bus_master(f->xhci, take(f, 1) & 3);
+		break;
+	case 13:
+		answer_streams(f, (take(f, 1) & 3) ? 0 : -5);
+		break;
+	case 14:
+	case 15:
+		use_stream(f);
 		break;
 	default:
 		if (f->resets > 0) {
@@ -333,6 +424,8 @@ static void end(struct fuzz *f)
 		complete_one(f, 0, USBDEV_STATUS_CANCELLED, 0);
 	for (; f->resets > 0; f->resets--)
 		usbdev_reset_done(&f->dev, -5);
+	while (!list_empty(&f->stream_requests))
+		answer_streams(f, 0);
 	f->kicked = true;
 	run(f);
 	assert(xhci_idle(f->xhci));
@@ -355,6 +448,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f->left = size;
 	f->now_ns = 1;
 	list_init(&f->held);
+	list_init(&f->stream_requests);
 	f->loop = loop_create();
 	f->mem = guest_mem_create();
 	f->xhci = f->mem ? xhci_create(&env, f->mem, 2) : NULL;
