@@ -7,6 +7,7 @@
  */
 #include "usbdev/host/handle.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libusb.h>
@@ -171,6 +172,7 @@ static int examine(struct handle *handle, struct handle_info *info, struct err *
 	r = read_descriptors(handle, err);
 	if (r < 0)
 		return r;
+	assert(handle->raw);
 	memcpy(ids, handle->raw + 8, sizeof(ids)); /* usbfs makes them host-endian */
 	sysfs_label(st.st_rdev, ids[0], ids[1], info->label, sizeof(info->label));
 	if (handle->raw[4] == CLASS_HUB)

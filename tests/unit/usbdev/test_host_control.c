@@ -138,6 +138,7 @@ static void test_set_interface(void **state)
 	assert_int_equal(fake.frozen, 0);
 	fake_answer(&bulk, USBDEV_STATUS_OK, 512);
 	urb_finish(&bulk);
+	urb_finish(&request);
 }
 
 static void test_clear_halt(void **state)
@@ -159,112 +160,7 @@ static void test_clear_halt_of_ep0(void **state)
 	fake_answer(&urb, USBDEV_STATUS_OK, 0);
 	urb_wait(&urb);
 	assert_string_equal(fake.calls, "");
-}
-
-/* Nothing has happened since it was attached: it is as SET_CONFIGURATION would leave it. */
-static void test_same_configuration_untouched(void **state)
-{
-	struct urb urb;
-
-	(void)state;
-	fake_request(&urb, 0x80, 6, 0x0200, 0, 9);
-	fake_answer(&urb, USBDEV_STATUS_OK, 9);
 	urb_finish(&urb);
-	assert_int_equal(fake_ask(0x00, 5, 7, 0), USBDEV_STATUS_OK);
-	fake_request(&urb, 0x00, 0x31, 40, 0, 0); /* SET_ISOCH_DELAY */
-	fake_answer(&urb, USBDEV_STATUS_OK, 0);
-	urb_finish(&urb);
-	assert_int_equal(fake_ask(0x00, 9, 1, 0), USBDEV_STATUS_OK);
-	assert_int_equal(fake_ask(0x00, 9, 1, 0), USBDEV_STATUS_OK);
-	assert_string_equal(fake.calls, "");
-}
-
-static void test_same_configuration_used(void **state)
-{
-	struct urb urb;
-
-	(void)state;
-	fake_bulk(&urb, 0x81);
-	fake_answer(&urb, USBDEV_STATUS_OK, 512);
-	urb_finish(&urb);
-	assert_int_equal(fake_ask(0x00, 9, 1, 0), USBDEV_STATUS_OK);
-	assert_string_equal(fake.calls, "config 1; ");
-	assert_int_equal(fake.forgotten, UINT32_MAX);
-	assert_int_equal(fake_ask(0x00, 9, 1, 0), USBDEV_STATUS_OK); /* not again */
-	assert_string_equal(fake.calls, "config 1; ");
-	assert_int_equal(fake_ask(0x01, 11, 1, 0), USBDEV_STATUS_OK);
-	assert_int_equal(fake_ask(0x00, 9, 1, 0), USBDEV_STATUS_OK);
-	assert_string_equal(fake.calls, "config 1; alt 0.1; config 1; ");
-	fake_request(&urb, 0x21, 0xff, 0, 0, 0); /* class */
-	fake_answer(&urb, USBDEV_STATUS_OK, 0);
-	urb_finish(&urb);
-	assert_int_equal(fake_ask(0x00, 9, 1, 0), USBDEV_STATUS_OK);
-	assert_string_equal(fake.calls, "config 1; alt 0.1; config 1; config 1; ");
-}
-
-static void test_other_configurations(void **state)
-{
-	(void)state;
-	assert_int_equal(fake_ask(0x00, 9, 2, 0), USBDEV_STATUS_OK);
-	assert_int_equal(fake_ask(0x00, 9, 2, 0), USBDEV_STATUS_OK);
-	assert_int_equal(fake_ask(0x00, 9, 0, 0), USBDEV_STATUS_OK);
-	assert_int_equal(fake_ask(0x00, 9, 0, 0), USBDEV_STATUS_OK);
-	assert_int_equal(fake_ask(0x00, 9, 1, 0), USBDEV_STATUS_OK);
-	assert_string_equal(fake.calls, "config 2; config 0; config 1; ");
-}
-
-/* All transfers end before; what is submitted meanwhile waits. */
-static void test_configuration_drains(void **state)
-{
-	struct urb before[2], after, request;
-
-	(void)state;
-	fake_bulk(&before[0], 0x81);
-	fake_bulk(&before[1], 0x81);
-	fake_hold();
-	fake_request(&request, 0x00, 9, 2, 0, 0);
-	fake_bulk(&after, 0x81);
-	assert_false(fake_has(&after));
-	urb_wait(&before[1]);
-	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(before[i].transfer.status, USBDEV_STATUS_CANCELLED);
-		assert_int_equal(before[i].order, i + 1);
-		urb_finish(&before[i]);
-	}
-	host_settle(&fake.host);
-	fake_held();
-	assert_false(fake_has(&after));
-	fake_release();
-	urb_wait(&request);
-	assert_true(fake_has(&after));
-	fake_answer(&after, USBDEV_STATUS_OK, 512);
-	assert_int_equal(after.transfer.status, USBDEV_STATUS_OK);
-	urb_finish(&after);
-}
-
-/* Cancelled while it waits for a change of configuration: in its turn, unseen by the
- * device. */
-static void test_cancel_held(void **state)
-{
-	struct urb request, bulks[3];
-
-	(void)state;
-	fake_hold();
-	fake_request(&request, 0x00, 9, 2, 0, 0);
-	for (unsigned i = 0; i < 3; i++)
-		fake_bulk(&bulks[i], 0x81);
-	urb_cancel(&bulks[1]);
-	fake_held();
-	host_settle(&fake.host);
-	assert_int_equal(fake.host.completed, 0);
-	fake_release();
-	urb_wait(&request);
-	fake_answer(&bulks[0], USBDEV_STATUS_OK, 512);
-	urb_wait(&bulks[1]);
-	assert_int_equal(bulks[1].transfer.status, USBDEV_STATUS_CANCELLED);
-	fake_answer(&bulks[2], USBDEV_STATUS_OK, 512);
-	for (unsigned i = 0; i < 3; i++)
-		urb_finish(&bulks[i]);
 }
 
 static void test_failures(void **state)
@@ -404,31 +300,6 @@ static void test_cancel_before_worker(void **state)
 	urb_finish(&urb);
 }
 
-/* SET_CONFIGURATION while it waits for the others. */
-static void test_cancel_draining(void **state)
-{
-	struct urb bulk, request, next;
-
-	(void)state;
-	fake_bulk(&bulk, 0x81);
-	fake_request(&request, 0x00, 9, 2, 0, 0);
-	fake_request(&next, 0x80, 0, 0, 0, 2);
-	urb_cancel(&request);
-	urb_wait(&request);
-	assert_int_equal(request.transfer.status, USBDEV_STATUS_CANCELLED);
-	urb_wait(&bulk);
-	FAKE_UNTIL(fake_has(&next));
-	fake_answer(&next, USBDEV_STATUS_OK, 2);
-	urb_finish(&bulk);
-	fake_bulk(&bulk, 0x81); /* nothing is held any more */
-	assert_true(fake_has(&bulk));
-	fake_answer(&bulk, USBDEV_STATUS_OK, 1);
-	assert_string_equal(fake.calls, "");
-	urb_finish(&bulk);
-	urb_finish(&request);
-	urb_finish(&next);
-}
-
 /* The alternate setting at offset 20 of configuration 0 is not to be seen. */
 static void hide(void)
 {
@@ -501,15 +372,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_set_interface, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clear_halt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_clear_halt_of_ep0, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_same_configuration_untouched, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_same_configuration_used, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_other_configurations, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_configuration_drains, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_cancel_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_malformed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancel_waiting, setup, teardown),
@@ -517,7 +379,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cancel_in_worker, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancel_before_worker, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(test_cancel_draining, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uas_hidden, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uas_elsewhere, setup, teardown),
 	};
