@@ -135,12 +135,13 @@ static int teardown(void **state)
 	char command[128];
 
 	(void)state;
+	/* first, or after a failed test the capture would wait for a reader */
+	if (fifo_fd >= 0)
+		(void)close(fifo_fd);
 	if (pcap)
 		stop();
 	capture_finish(&capture);
 	host_finish(&host);
-	if (fifo_fd >= 0)
-		(void)close(fifo_fd);
 	(void)snprintf(command, sizeof(command), "rm -r '%s'", dir);
 	return system(command) == 0 ? 0 : -1;
 }
@@ -749,7 +750,7 @@ static void test_too_slow(void **state)
 	assert_int_equal(stats.records + stats.dropped, 400);
 	assert_int_equal(stats.error, 0);
 	/* not more than fits into the buffer; the short ones may go on fitting */
-	assert_in_range(stats.dropped, 60, 261);
+	assert_in_range(stats.dropped, 40, 261);
 	finish_fifo(&all);
 	assert_int_equal(capture.count, stats.records);
 	for (unsigned i = 0; i < capture.count; i++) {
@@ -766,7 +767,7 @@ static void test_too_slow(void **state)
 		}
 		assert_true(i == 0 || record->id >= record[-1].id);
 	}
-	assert_in_range(s, 130, 140);
+	assert_in_range(s, 130, 160); /* what a pipe holds differs */
 	assert_true(c > s);
 }
 
@@ -791,6 +792,8 @@ static void test_ring_wraps(void **state)
 	for (; count < 130; count++)
 		run_type(USBDEV_TYPE_BULK, 0x02, SLOW_BYTES, USBDEV_STATUS_OK,
 			 SLOW_BYTES);
+	/* nothing stays deferred: the next turn waits for the worker */
+	assert_int_equal(loop_turn(host.loop, false), 0);
 	/* once the first piece is read there is room for more, on both sides */
 	all.max = 24 + 50 * (16 + HEADER + SLOW_BYTES + 16 + HEADER);
 	drain(&all);
@@ -876,7 +879,6 @@ static void test_file_full_later(void **state)
 static void test_reader_goes(void **state)
 {
 	(void)state;
-	(void)signal(SIGPIPE, SIG_IGN);
 	start_fifo();
 	assert_int_equal(close(fifo_fd), 0);
 	fifo_fd = -1;
@@ -920,5 +922,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reader_goes, setup_bare, teardown),
 	};
 
+	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
