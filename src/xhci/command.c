@@ -166,8 +166,10 @@ static bool finish_active(struct xhci *xhci)
 	if (commands->result == XHCI_CC_INVALID && commands->abort) {
 		struct xhci_endpoint *ep = command_endpoint(xhci, &commands->trb);
 
-		if (ep)
-			ep->stopping = false; /* what it took back is run again */
+		if (ep) { /* what it took back is run again */
+			ep->stopping = false;
+			xhci_endpoint_kick(ep);
+		}
 		xhci_stream_request_abandon(xhci);
 		commands->result = XHCI_CC_COMMAND_ABORTED;
 	}

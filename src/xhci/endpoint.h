@@ -22,7 +22,7 @@ struct xhci_slot;
 struct xhci_streams;
 
 /* Transfer rings of one endpoint served in one run, before others get their turn. */
-#define XHCI_RINGS_PER_TURN 64u
+#define XHCI_RINGS_PER_TURN 32u
 
 /**
  * struct xhci_endpoint - one endpoint of a slot; exists while not Disabled

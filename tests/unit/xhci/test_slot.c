@@ -181,6 +181,30 @@ static void deconfigure_drops_all(void **state)
 	driver_end(&d);
 }
 
+static void device_knows_its_address(void **state)
+{
+	struct driver d;
+
+	driver_start(&d, *state, USBDEV_SPEED_HIGH);
+	d.slot_id = driver_command(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0, 0).slot_id;
+	driver_input(&d, 0, 3);
+	driver_input_endpoint(&d, 1, XHCI_EP_TYPE_CONTROL, 64);
+	assert_int_equal(driver_command(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE,
+					DRIVER_INPUT_IOVA, XHCI_TRB_BSR)
+				 .cc,
+			 XHCI_CC_SUCCESS);
+	assert_int_equal(d.fake.dev.address, 0);
+	assert_int_equal(simple(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(d.fake.dev.address, 1);
+	assert_int_equal(simple(&d, XHCI_TRB_TYPE_RESET_DEVICE, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(d.fake.dev.address, 0);
+	assert_int_equal(simple(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(d.fake.dev.address, 1);
+	assert_int_equal(simple(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(d.fake.dev.address, 0);
+	driver_end(&d);
+}
+
 static void evaluate_changes_packet_size(void **state)
 {
 	struct driver d;
@@ -240,11 +264,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		T(slots_run_out_and_come_back),  T(slot_numbers_are_checked),
-		T(address_device_states),        T(address_device_checks_its_input),
-		T(configure_checks_its_input),   T(deconfigure_drops_all),
-		T(evaluate_changes_packet_size), T(disable_slot_tells_the_context),
-		T(reset_device_states),
+		T(slots_run_out_and_come_back),    T(slot_numbers_are_checked),
+		T(address_device_states),          T(address_device_checks_its_input),
+		T(configure_checks_its_input),     T(deconfigure_drops_all),
+		T(device_knows_its_address),       T(evaluate_changes_packet_size),
+		T(disable_slot_tells_the_context), T(reset_device_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ * streams.h - the guest driver in miniature of driver.h, with streams on bulk IN
+ *
+ * Stream Contexts and rings are at fixed places; each stream has its ring.
+ */
+#ifndef TESTS_UNIT_XHCI_STREAMS_H
+#define TESTS_UNIT_XHCI_STREAMS_H
+
+#include "driver.h"
+
+#define IN                   DRIVER_BULK_IN_DCI
+#define OUT                  DRIVER_BULK_OUT_DCI
+#define DATA                 DRIVER_DATA_IOVA
+#define ARRAY                (FIXTURE_LOW_IOVA + 0x50000) /* primary, of IN */
+#define SECONDARY            (FIXTURE_LOW_IOVA + 0x58000)
+#define RINGS                (FIXTURE_LOW_IOVA + 0x60000)
+#define RING_BYTES           0x400u
+#define IDS                  64u
+#define ENTRIES              (2u << XHCI_MAX_PSA_SIZE)
+#define RING_OF(id)          (RINGS + (id)*RING_BYTES)
+#define CONTEXT(iova, index) ((iova) + 16u * (index))
+
+/* A driver, and the guest's side of the rings of the streams of IN. */
+struct streams {
+	struct driver d;
+	unsigned index[IDS];
+};
+
+/* @sct and @dcs are its low bits. */
+void streams_put_context(struct streams *s, uint64_t iova, uint64_t pointer, unsigned sct,
+			 unsigned dcs);
+/* The Stream Context of @id in the primary array, its first eight bytes. */
+uint64_t streams_context(struct streams *s, unsigned id);
+/* A linear array for IN, of @entries, in which each has its ring. */
+void streams_put_linear(struct streams *s, unsigned entries);
+/* Puts a Configure Endpoint command that gives streams to IN instead of what it has. */
+void streams_configure_put(struct streams *s, unsigned max_pstreams, bool linear);
+/* Runs; the next event is the completion of a command: its code. */
+enum xhci_cc streams_command_cc(struct streams *s);
+/* A device with streams, configured; IN has none yet. */
+void streams_start(struct streams *s, struct fixture *f);
+/* The same, with a linear array of @max_pstreams. */
+void streams_start_linear(struct streams *s, struct fixture *f, unsigned max_pstreams);
+/* A Normal TRB with IOC on the ring of @id. Returns its address. */
+uint64_t streams_put_td(struct streams *s, unsigned id, uint32_t len);
+/* The doorbell of @dci with Stream ID @id; runs. */
+void streams_ring(struct streams *s, unsigned dci, unsigned id);
+uint64_t streams_put_and_ring(struct streams *s, unsigned id, uint32_t len);
+/* The first transfer the device holds for stream @id, or NULL. */
+struct usbdev_transfer *streams_held(struct streams *s, unsigned id);
+/* That completes; then all runs. */
+void streams_complete(struct streams *s, unsigned id, enum usbdev_status status,
+		      uint32_t actual_bytes);
+/* Stop Endpoint for IN, run as far as it goes. */
+void streams_stop_put(struct streams *s);
+/* Set TR Dequeue Pointer, done. */
+enum xhci_cc streams_set_dequeue(struct streams *s, unsigned dci, unsigned id,
+				 uint64_t pointer);
+/* Unplugs and frees. */
+void streams_end(struct streams *s);
+
+#endif /* TESTS_UNIT_XHCI_STREAMS_H */
