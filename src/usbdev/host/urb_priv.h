@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * urb_priv.h - what the files of the URBs share
  *
- * urbs.c       life, reaping, discarding, freezing, the end of the device
- * urb_queue.c  the transfers of one endpoint and stream, in order
- * urb_piece.c  control, bulk and interrupt transfers as URBs
- * urb_isoch.c  isochronous transfers as the packets of URBs
+ * urbs.c        life, reaping, the end of the device
+ * urb_discard.c fetching back from the kernel, freezing
+ * urb_queue.c   the transfers of one endpoint and stream, in order
+ * urb_piece.c   control, bulk and interrupt transfers as URBs
+ * urb_isoch.c   isochronous transfers as the packets of URBs
  *
  * A transfer here is in one of these states, told by its backend pointer:
  *
@@ -224,12 +225,26 @@ void urb_put(struct urbs *urbs, struct urb *urb);
 /* Hands @urb, filled in, to the kernel with @data; its @transfers are then with it.
  * Return: 0 or -errno, all being as before then. */
 MUST_USE int urb_submit(struct urb *urb, void *data, uint32_t bytes);
-/* The kernel shall give @urb (not back yet) back soon. */
-void urb_discard(struct urb *urb);
 /* There is no memory: the queue is looked at again soon. */
 void urbs_starve(struct urb_queue *queue);
 /* A submission said -ENODEV. */
 void urbs_look_if_gone(struct urbs *urbs);
+
+/* Around each callback of the loop; @urbs may not be there any more after leaving. */
+void urbs_enter(struct urbs *urbs);
+void urbs_leave(struct urbs *urbs);
+void urbs_arm_timer(struct urbs *urbs);
+/* All queues with transfers are looked at soon. */
+void urbs_wake_all(struct urbs *urbs);
+
+/* ---- urb_discard.c ---- */
+
+/* The kernel shall give @urb (not back yet) back soon. */
+void urb_discard(struct urb *urb);
+/* Has the worker discard what is to be, unless frozen. */
+void urbs_start_discards(struct urbs *urbs);
+/* The fd is watched unless frozen. */
+void urbs_update_watch(struct urbs *urbs);
 
 /* ---- urb_queue.c ---- */
 

@@ -2,15 +2,10 @@
  * urbs.c - the transfers of one host device that are with the kernel (usbfs URBs)
  *
  * The loop calls on_fd() when URBs can be reaped, on_task() when queues want to be
- * looked at, on_timer() when memory is to be tried for again, on_discarded() when the
+ * looked at, on_timer() when memory is to be tried for again, and urb_discard.c when the
  * worker has discarded. Only these report, so never inside a call of the owner's; and
  * the owner may destroy the whole inside a report, which then happens when the
  * callback ends.
- *
- * Discarding: URBs that are to come back are marked; when no freeze is in force one job
- * takes all marked so far, the last submitted first, so that none behind runs ahead.
- * The job is a freeze itself. So no URB can be reaped, and none be submitted under the
- * address of one that was, while the job still names it.
  *
  * The end of the device shows in reaping only: URBs come back with statuses that other
  * causes have too (an interface changed under them). They are believed when nothing is
@@ -26,8 +21,6 @@
 #include "usbdev/host/urb_priv.h"
 #include "usbdev/host/usbfs.h"
 #include "util/log.h"
-
-static void start_discards(struct urbs *urbs);
 
 /* ---- memory ---- */
 
@@ -83,20 +76,19 @@ static void free_all(struct urbs *urbs)
 	free(urbs);
 }
 
-static void enter(struct urbs *urbs)
+void urbs_enter(struct urbs *urbs)
 {
 	urbs->busy++;
 }
 
-/* @urbs may not be there any more after it. */
-static void leave(struct urbs *urbs)
+void urbs_leave(struct urbs *urbs)
 {
 	urbs->busy--;
 	if (urbs->destroyed && urbs->busy == 0)
 		free_all(urbs);
 }
 
-static void arm_timer(struct urbs *urbs)
+void urbs_arm_timer(struct urbs *urbs)
 {
 	if (urbs->timer_armed)
 		return;
@@ -104,23 +96,15 @@ static void arm_timer(struct urbs *urbs)
 	loop_timer_set(urbs->timer, URB_MEMORY_WAIT_NS);
 }
 
-/* The fd is watched unless some call may hold the device's lock. */
-static void update_watch(struct urbs *urbs)
-{
-	unsigned wanted = urbs_frozen(urbs) ? 0 : LOOP_WRITE;
-
-	if (!urbs->watch || urbs->watched == wanted)
-		return;
-	if (loop_watch_set(urbs->watch, wanted) < 0)
-		arm_timer(urbs); /* no memory: tried again then */
-	else
-		urbs->watched = wanted;
-}
-
 static void wake_if_used(struct urb_queue *queue)
 {
 	if (!list_empty(&queue->transfers))
 		urb_queue_wake(queue);
+}
+
+void urbs_wake_all(struct urbs *urbs)
+{
+	urb_queue_each(urbs, wake_if_used);
 }
 
 static void wake_starved(struct urb_queue *queue)
@@ -135,7 +119,7 @@ void urbs_starve(struct urb_queue *queue)
 	queue->starved = true;
 	if (queue->starved_since_ns == 0)
 		queue->starved_since_ns = clock_now_ns();
-	arm_timer(queue->urbs);
+	urbs_arm_timer(queue->urbs);
 }
 
 static void on_timer(void *ctx)
@@ -143,7 +127,7 @@ static void on_timer(void *ctx)
 	struct urbs *urbs = ctx;
 
 	urbs->timer_armed = false;
-	update_watch(urbs);
+	urbs_update_watch(urbs);
 	urb_queue_each(urbs, wake_starved);
 }
 
@@ -233,7 +217,7 @@ static void end_doubt(struct urbs *urbs)
 	if (!urbs->in_doubt)
 		return;
 	urbs->in_doubt = false;
-	urb_queue_each(urbs, wake_if_used);
+	urbs_wake_all(urbs);
 }
 
 static void reap(struct urbs *urbs)
@@ -275,9 +259,9 @@ static void on_fd(void *ctx, int fd, unsigned events)
 
 	(void)fd;
 	(void)events;
-	enter(urbs);
+	urbs_enter(urbs);
 	reap(urbs);
-	leave(urbs);
+	urbs_leave(urbs);
 }
 
 /* ---- the deferred task ---- */
@@ -299,7 +283,7 @@ static void on_task(void *ctx)
 	struct urbs *urbs = ctx;
 	struct list batch;
 
-	enter(urbs);
+	urbs_enter(urbs);
 	if (urbs->reap_wanted) {
 		urbs->reap_wanted = false;
 		reap(urbs);
@@ -315,13 +299,13 @@ static void on_task(void *ctx)
 	while (!urbs->destroyed && !list_empty(&batch))
 		look_at(LIST_ENTRY(list_first(&batch), struct urb_queue, work_node));
 	if (!urbs->destroyed) {
-		start_discards(urbs);
+		urbs_start_discards(urbs);
 		if (urbs->gone_untold && list_empty(&urbs->work)) {
 			urbs->gone_untold = false;
 			urbs->owner.gone(urbs->owner.ctx);
 		}
 	}
-	leave(urbs);
+	urbs_leave(urbs);
 }
 
 /* ---- to the kernel ---- */
@@ -350,67 +334,6 @@ int urb_submit(struct urb *urb, void *data, uint32_t bytes)
 	return 0;
 }
 
-/* ---- discarding ---- */
-
-void urb_discard(struct urb *urb)
-{
-	struct urbs *urbs = urb->queue->urbs;
-
-	assert(!urb->is_back);
-	if (urb->discard != URB_DISCARD_NONE)
-		return;
-	urb->discard = URB_DISCARD_WANTED;
-	urbs->discards_wanted++;
-	loop_defer(urbs->loop, &urbs->task);
-}
-
-/* On the worker. */
-static void run_discards(struct worker_job *job)
-{
-	struct urbs *urbs = CONTAINER_OF(job, struct urbs, job);
-
-	/* one that is back already says -EINVAL: it will be reaped all the same */
-	for (struct urb *urb = urbs->job_first; urb; urb = urb->next)
-		(void)usbfs_discard(urbs->fd, &urb->usb);
-}
-
-static void on_discarded(struct worker_job *job)
-{
-	struct urbs *urbs = CONTAINER_OF(job, struct urbs, job);
-
-	enter(urbs);
-	urbs->discarding = false;
-	urbs->job_first = NULL;
-	update_watch(urbs);
-	start_discards(urbs);
-	urb_queue_each(urbs, wake_if_used);
-	leave(urbs);
-}
-
-static void start_discards(struct urbs *urbs)
-{
-	struct urb **end = &urbs->job_first;
-	struct list *node;
-
-	if (urbs->discards_wanted == 0 || urbs_frozen(urbs))
-		return;
-	for (node = urbs->with_kernel.prev; node != &urbs->with_kernel;
-	     node = node->prev) {
-		struct urb *urb = LIST_ENTRY(node, struct urb, node);
-
-		if (urb->discard != URB_DISCARD_WANTED)
-			continue;
-		urb->discard = URB_DISCARD_ASKED;
-		urb->next = NULL;
-		*end = urb;
-		end = &urb->next;
-	}
-	urbs->discards_wanted = 0;
-	urbs->discarding = true;
-	update_watch(urbs);
-	worker_submit(urbs->worker, &urbs->job);
-}
-
 /* ---- for the owner ---- */
 
 struct urbs *urbs_create(struct loop *loop, int fd, uint32_t caps, struct worker *worker,
@@ -425,7 +348,6 @@ struct urbs *urbs_create(struct loop *loop, int fd, uint32_t caps, struct worker
 	urbs->worker = worker;
 	urbs->owner = *owner;
 	urbs->task = (struct loop_task){.cb = on_task, .ctx = urbs};
-	urbs->job = (struct worker_job){.run = run_discards, .done = on_discarded};
 	for (unsigned i = 0; i < URB_ENDPOINTS; i++)
 		urb_queue_init(&urbs->queues[i], urbs,
 			       (uint8_t)(i < 16 ? i : USBDEV_DIR_IN | (i - 16)), 0);
@@ -522,23 +444,6 @@ void urbs_forget_late_data(struct urbs *urbs, uint8_t ep_addr)
 		if (queue->ep_addr == ep_addr)
 			urb_late_forget(&queue->late);
 	}
-}
-
-void urbs_freeze(struct urbs *urbs)
-{
-	urbs->freezes++;
-	update_watch(urbs);
-}
-
-void urbs_thaw(struct urbs *urbs)
-{
-	assert(urbs->freezes > 0);
-	urbs->freezes--;
-	if (urbs_frozen(urbs))
-		return;
-	update_watch(urbs);
-	urb_queue_each(urbs, wake_if_used);
-	loop_defer(urbs->loop, &urbs->task);
 }
 
 bool urbs_quiet(const struct urbs *urbs)

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ * test_urbs_late.c - data for transfers that cannot take it any more
+ */
+#include <errno.h>
+#include <linux/usbdevice_fs.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake_usbfs.h"
+#include "urbs_fixture.h"
+#include "util/compiler.h"
+#include "util/loop.h"
+
+#define KIB 1024u
+
+static struct xfer x[64];
+
+static void submit_bulk(unsigned i, uint8_t ep_addr, uint32_t len)
+{
+	xfer_init(&x[i], USBDEV_TYPE_BULK, ep_addr, len);
+	xfer_submit(&x[i]);
+}
+
+static void free_all(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		xfer_free(&x[i]);
+}
+
+/* ---- a failure with others behind it ---- */
+
+/* What they received is for the next ones. */
+static void test_failure_keeps_what_those_behind_got(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		submit_bulk(i, 0x81, 100);
+	fake_finish(fake_pending(0), -EPROTO, 0, 0);
+	fake_finish(fake_pending(0), 0, 100, 1); /* goes on: all of it */
+	fake_finish(fake_pending(0), 0, 40, 2);  /* ... a short packet */
+	fake_pending(0)->partial = 64;           /* ... in the middle */
+	memset(fake_pending(0)->data, 3, 100);
+	xfer_wait(&x[3]);
+	xfer_check(&x[0], USBDEV_STATUS_ERROR, 0);
+	for (unsigned i = 1; i < 4; i++) {
+		xfer_check(&x[i], USBDEV_STATUS_CANCELLED, 0);
+		xfer_check_bytes(&x[i], 0, 100, 0xee);
+		xfer_submit(&x[i]);
+	}
+	xfer_wait(&x[1]);
+	xfer_wait(&x[2]);
+	xfer_check(&x[1], USBDEV_STATUS_OK, 100);
+	xfer_check_bytes(&x[1], 0, 100, 1);
+	xfer_check(&x[2], USBDEV_STATUS_OK, 40);
+	xfer_check_bytes(&x[2], 0, 40, 2);
+	/* the rest of the third comes from the device */
+	settle();
+	assert_int_equal(x[3].order, 0);
+	assert_int_equal(fake_pending(0)->bytes, 36);
+	fake_finish(fake_pending(0), 0, 36, 4);
+	xfer_wait(&x[3]);
+	xfer_check(&x[3], USBDEV_STATUS_OK, 100);
+	xfer_check_bytes(&x[3], 0, 64, 3);
+	xfer_check_bytes(&x[3], 64, 100, 4);
+	free_all(4);
+}
+
+/* ---- memory that cannot be written ---- */
+
+/* Bytes that did not go there have not been lost, and those behind it come after them. */
+static void test_in_without_memory(void **state)
+{
+	(void)state;
+	submit_bulk(0, 0x81, 100);
+	submit_bulk(1, 0x81, 100);
+	x[0].closed_from = 60;
+	fake_finish(fake_pending(0), 0, 80, 1);
+	fake_finish(fake_pending(0), 0, 100, 2);
+	xfer_wait(&x[1]);
+	xfer_check(&x[0], USBDEV_STATUS_MEMORY, 60);
+	xfer_check(&x[1], USBDEV_STATUS_CANCELLED, 0);
+	/* the rest, and the second one again */
+	submit_bulk(2, 0x81, 40);
+	xfer_submit(&x[1]);
+	xfer_wait(&x[1]);
+	xfer_check(&x[2], USBDEV_STATUS_OK, 20);
+	xfer_check_bytes(&x[2], 0, 20, 1);
+	xfer_check(&x[1], USBDEV_STATUS_OK, 100);
+	xfer_check_bytes(&x[1], 0, 100, 2);
+	assert_int_equal(fake.submits, 2);
+	free_all(3);
+}
+
+static void test_late_data_meets_no_memory(void **state)
+{
+	(void)state;
+	submit_bulk(0, 0x81, 100);
+	x[0].closed = true;
+	fake_finish(fake_pending(0), 0, 100, 1);
+	xfer_wait(&x[0]);
+	xfer_check(&x[0], USBDEV_STATUS_MEMORY, 0);
+	xfer_submit(&x[0]);
+	xfer_wait(&x[0]);
+	xfer_check(&x[0], USBDEV_STATUS_MEMORY, 0);
+	x[0].closed = false;
+	xfer_submit(&x[0]);
+	xfer_wait(&x[0]);
+	xfer_check(&x[0], USBDEV_STATUS_OK, 100);
+	xfer_check_bytes(&x[0], 0, 100, 1);
+	assert_int_equal(fake.submits, 1);
+	free_all(1);
+}
+
+/* ---- orphans: cancelled, their owner has closed their memory ---- */
+
+static void test_orphans_data_goes_to_the_next(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		submit_bulk(i, 0x81, 100);
+	for (unsigned i = 3; i-- > 0;) {
+		memset(fake_pending(i)->data, (int)i + 1, 100);
+		fake_pending(i)->partial = i < 2 ? 64 : 0;
+		x[i].closed = true;
+		xfer_cancel(&x[i]);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		xfer_wait(&x[i]);
+		xfer_check(&x[i], USBDEV_STATUS_CANCELLED, 0);
+	}
+	/* in the order received, though the last was fetched first */
+	submit_bulk(3, 0x81, 100);
+	submit_bulk(4, 0x81, 100);
+	xfer_wait(&x[3]);
+	xfer_check(&x[3], USBDEV_STATUS_OK, 100);
+	xfer_check_bytes(&x[3], 0, 64, 1);
+	xfer_check_bytes(&x[3], 64, 100, 2);
+	settle();
+	assert_int_equal(fake_pending(0)->bytes, 72);
+	fake_finish(fake_pending(0), 0, 10, 9);
+	xfer_wait(&x[4]);
+	xfer_check(&x[4], USBDEV_STATUS_OK, 38);
+	xfer_check_bytes(&x[4], 0, 28, 2);
+	xfer_check_bytes(&x[4], 28, 38, 9);
+	free_all(5);
+}
+
+/* A packet without data is a packet. */
+static void test_orphans_empty_packet(void **state)
+{
+	(void)state;
+	submit_bulk(0, 0x81, 100);
+	urbs_freeze(f.urbs);
+	fake_finish(fake_pending(0), 0, 0, 0);
+	x[0].closed = true;
+	xfer_cancel(&x[0]);
+	urbs_thaw(f.urbs);
+	xfer_wait(&x[0]);
+	xfer_check(&x[0], USBDEV_STATUS_CANCELLED, 0);
+	submit_bulk(1, 0x81, 100);
+	xfer_wait(&x[1]);
+	xfer_check(&x[1], USBDEV_STATUS_OK, 0);
+	assert_int_equal(fake.submits, 1);
+	free_all(2);
+}
+
+/* Of 31 bytes the last packet was short, although 31 were asked for. */
+static void test_odd_length_ends_short(void **state)
+{
+	(void)state;
+	submit_bulk(0, 0x81, 31);
+	urbs_freeze(f.urbs);
+	fake_finish(fake_pending(0), 0, 31, 5);
+	x[0].closed = true;
+	xfer_cancel(&x[0]);
+	urbs_thaw(f.urbs);
+	xfer_wait(&x[0]);
+	submit_bulk(1, 0x81, 100);
+	xfer_wait(&x[1]);
+	xfer_check(&x[1], USBDEV_STATUS_OK, 31);
+	free_all(2);
+}
+
+/* One that was not cancelled waits again behind the orphan's data, and gets it. */
+static void test_those_behind_an_orphan_wait_again(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		submit_bulk(i, 0x81, 64);
+	memset(fake_pending(0)->data, 1, 64);
+	fake_pending(0)->partial = 64;
+	x[0].closed = true;
+	xfer_cancel(&x[0]);
+	xfer_wait(&x[1]);
+	xfer_check(&x[0], USBDEV_STATUS_CANCELLED, 0);
+	xfer_check(&x[1], USBDEV_STATUS_OK, 64);
+	xfer_check_bytes(&x[1], 0, 64, 1);
+	assert_int_equal(fake.discards, 3);
+	settle();
+	assert_int_equal(fake.pending, 1);
+	assert_int_equal(x[2].order, 0);
+	fake_finish(fake_pending(0), 0, 64, 2);
+	xfer_wait(&x[2]);
+	xfer_check(&x[2], USBDEV_STATUS_OK, 64);
+	xfer_check_bytes(&x[2], 0, 64, 2);
+	free_all(3);
+}
+
+/* Makes @len bytes of late data on 0x81. */
+static void make_late(unsigned i, uint32_t len, uint8_t byte)
+{
+	submit_bulk(i, 0x81, len);
+	urbs_freeze(f.urbs);
+	fake_finish(fake_pending(0), 0, len, byte);
+	x[i].closed = true;
+	xfer_cancel(&x[i]);
+	urbs_thaw(f.urbs);
+	xfer_wait(&x[i]);
+	xfer_check(&x[i], USBDEV_STATUS_CANCELLED, 0);
+}
+
+static void test_forget_late_data(void **state)
+{
+	(void)state;
+	make_late(0, 64, 1);
+	urbs_forget_late_data(f.urbs, 0x01); /* another one */
+	submit_bulk(1, 0x81, 32);
+	xfer_wait(&x[1]);
+	xfer_check_bytes(&x[1], 0, 32, 1);
+	urbs_forget_late_data(f.urbs, 0x81);
+	submit_bulk(2, 0x81, 64);
+	settle();
+	assert_int_equal(fake_pending(0)->bytes, 64);
+	fake_finish(fake_pending(0), 0, 64, 2);
+	xfer_wait(&x[2]);
+	xfer_check_bytes(&x[2], 0, 64, 2);
+	free_all(3);
+}
+
+/* 256 KiB; the oldest goes. */
+static void test_late_data_is_bounded(void **state)
+{
+	uint32_t got = 0;
+	bool all_new = true;
+
+	(void)state;
+	submit_bulk(0, 0x81, 200 * KIB);
+	submit_bulk(1, 0x81, 200 * KIB);
+	urbs_freeze(f.urbs);
+	for (unsigned i = 0; i < 2; i++) {
+		fake_finish(fake_pending(0), 0, 200 * KIB, (uint8_t)(i + 1));
+		x[i].closed = true;
+		xfer_cancel(&x[i]);
+	}
+	urbs_thaw(f.urbs);
+	xfer_wait(&x[1]);
+	submit_bulk(2, 0x81, 512 * KIB);
+	settle();
+	got = 512 * KIB - fake_pending(0)->bytes;
+	assert_int_equal(got, 200 * KIB);
+	fake_finish(fake_pending(0), 0, 0, 0);
+	xfer_wait(&x[2]);
+	for (uint32_t i = 0; i < got; i++)
+		all_new = all_new && x[2].data[i] == 2;
+	assert_true(all_new);
+	free_all(3);
+}
+
+static void test_late_data_of_long_transfer_is_cut(void **state)
+{
+	(void)state;
+	submit_bulk(0, 0x81, 600 * KIB);
+	urbs_freeze(f.urbs);
+	fake_finish(fake_pending(0), 0, 600 * KIB, 1);
+	x[0].closed = true;
+	xfer_cancel(&x[0]);
+	urbs_thaw(f.urbs);
+	xfer_wait(&x[0]);
+	submit_bulk(1, 0x81, 600 * KIB);
+	settle();
+	assert_true(fake_pending(0)->bytes >= 344 * KIB &&
+		    fake_pending(0)->bytes < 345 * KIB);
+	fake_finish(fake_pending(0), 0, 0, 0);
+	xfer_wait(&x[1]);
+	free_all(2);
+}
+
+/* Late data of a stream is that stream's. */
+static void test_late_data_of_a_stream(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		xfer_init(&x[i], USBDEV_TYPE_BULK, 0x81, 64);
+		x[i].transfer.stream_id = (uint16_t)(i == 1 ? 2 : 1);
+	}
+	xfer_submit(&x[0]);
+	urbs_freeze(f.urbs);
+	fake_finish(fake_pending(0), 0, 64, 1);
+	x[0].closed = true;
+	xfer_cancel(&x[0]);
+	urbs_thaw(f.urbs);
+	xfer_wait(&x[0]);
+	xfer_submit(&x[1]);
+	xfer_submit(&x[2]);
+	xfer_wait(&x[2]);
+	xfer_check(&x[2], USBDEV_STATUS_OK, 64);
+	xfer_check_bytes(&x[2], 0, 64, 1);
+	assert_int_equal(x[1].order, 0);
+	fake_finish(fake_pending(0), 0, 64, 2);
+	xfer_wait(&x[1]);
+	free_all(3);
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(failure_keeps_what_those_behind_got),
+		TEST(in_without_memory),
+		TEST(late_data_meets_no_memory),
+		TEST(orphans_data_goes_to_the_next),
+		TEST(orphans_empty_packet),
+		TEST(odd_length_ends_short),
+		TEST(those_behind_an_orphan_wait_again),
+		TEST(forget_late_data),
+		TEST(late_data_is_bounded),
+		TEST(late_data_of_long_transfer_is_cut),
+		TEST(late_data_of_a_stream),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
