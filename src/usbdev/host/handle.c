@@ -31,6 +31,7 @@
 
 /**
  * struct handle - a device that is ours
+ * @config:	bConfigurationValue that is active, 0 = none; @config_found: that was
  * @claimed:	bitmap of interfaces
  * @raw:	the descriptors, see descr.h
  */
@@ -40,6 +41,7 @@ struct handle {
 	libusb_context *ctx;
 	libusb_device_handle *usb;
 	uint8_t config;
+	uint8_t config_found;
 	uint32_t claimed;
 	uint8_t *raw;
 	size_t raw_len;
@@ -212,6 +214,7 @@ static int start_libusb(struct handle *handle, struct err *err)
 	r = libusb_get_active_config_descriptor(libusb_get_device(handle->usb), &config);
 	if (r == LIBUSB_SUCCESS) {
 		handle->config = config->bConfigurationValue;
+		handle->config_found = handle->config;
 		libusb_free_config_descriptor(config);
 	}
 	return 0;
@@ -306,6 +309,16 @@ static bool uas_works(struct handle *handle, const struct handle_info *info)
 	return true;
 }
 
+/* Nobody has an interface. Return: libusb's. */
+static int set_configuration(struct handle *handle, uint8_t config)
+{
+	int r = libusb_set_configuration(handle->usb, config == 0 ? -1 : config);
+
+	if (r == LIBUSB_SUCCESS)
+		handle->config = config;
+	return r;
+}
+
 int handle_open(int fd, const char *name, struct handle **ret_handle,
 		struct handle_info *ret_info, struct err *err)
 {
@@ -338,7 +351,12 @@ void handle_close(struct handle *handle)
 	if (!handle)
 		return;
 	if (handle->usb) {
-		release_all(handle, true);
+		bool as_found = handle->config == handle->config_found;
+
+		release_all(handle, as_found);
+		/* the kernel finds drivers for a new configuration by itself */
+		if (!as_found)
+			(void)set_configuration(handle, handle->config_found);
 		libusb_close(handle->usb);
 	}
 	if (handle->ctx)
@@ -354,9 +372,7 @@ int handle_set_configuration(struct handle *handle, uint8_t config)
 
 	/* the kernel refuses while anybody has an interface */
 	release_all(handle, false);
-	r = libusb_set_configuration(handle->usb, config == 0 ? -1 : config);
-	if (r == LIBUSB_SUCCESS)
-		handle->config = config;
+	r = set_configuration(handle, config);
 	claimed = claim_all(handle, NULL);
 	return r < 0 ? errno_of(r) : claimed;
 }

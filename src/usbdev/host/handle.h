@@ -49,7 +49,8 @@ MUST_USE int handle_check(int fd, const char *name, struct err *err);
  */
 MUST_USE int handle_open(int fd, const char *name, struct handle **ret_handle,
 			 struct handle_info *ret_info, struct err *err);
-/* Gives all interfaces back to the host's drivers. NULL is fine. */
+/* Gives all interfaces back to the host's drivers, in the configuration that was found.
+ * NULL is fine. */
 void handle_close(struct handle *handle);
 
 /* What follows: 0, or -ENODEV if the device is gone, or another -errno.

@@ -251,6 +251,18 @@ static void test_set_configuration(void **state)
 	assert_string_equal(usb_node.calls, "release 1-; config -1; ");
 }
 
+/* The host's drivers get the device as it was: in another configuration they are not. */
+static void test_close_restores(void **state)
+{
+	(void)state;
+	open_it();
+	assert_int_equal(handle_set_configuration(handle, 5), 0);
+	forget_calls();
+	handle_close(handle);
+	handle = NULL;
+	assert_string_equal(usb_node.calls, "release 1-; config 1; close; ");
+}
+
 /* The old one stays, and stays ours. */
 static void test_set_configuration_refused(void **state)
 {
@@ -433,6 +445,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hub, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_set_configuration, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_close_restores, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_set_configuration_refused, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_set_configuration_grabbed, setup,
