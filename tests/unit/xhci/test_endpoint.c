@@ -205,6 +205,37 @@ static void cancel_and_go_on(void **state)
 }
 
 /* A TD behind the stopped one, rewritten to No-Op by the driver while stopped. */
+static void stop_aborted_for_want_of_room(void **state)
+{
+	struct driver d;
+	struct xhci_trb event;
+
+	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
+	event_handled(d.f, &d.f->events);
+	driver_normal(&d, OUT, DATA, 8, XHCI_TRB_IOC);
+	driver_ring(&d, OUT);
+	/* more events than there is room for */
+	for (unsigned i = 0; i < FIXTURE_EVENTS_TRBS; i++)
+		driver_put(&d, IN, 0, 0,
+			   xhci_trb_type_bits(XHCI_TRB_TYPE_NOOP) | XHCI_TRB_IOC);
+	driver_ring(&d, IN);
+	driver_command_put(&d, 0, 0,
+			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
+				   OUT << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+	run_until_idle(d.f);
+	assert_int_equal(fake_dev_count(&d.fake, OUT >> 1), 0);
+	write32(d.f, OPER(CRCR_LO), XHCI_CRCR_CA);
+	run_until_idle(d.f);
+	for (unsigned round = 0; round < 3; round++) {
+		while (event_next(d.f, &d.f->events, &event))
+			;
+		event_handled(d.f, &d.f->events);
+	}
+	assert_int_equal(driver_ep_state(&d, OUT), XHCI_EP_STATE_RUNNING);
+	assert_int_equal(fake_dev_count(&d.fake, OUT >> 1), 1);
+	driver_end(&d);
+}
+
 static void later_tds_are_fetched_anew_after_stop(void **state)
 {
 	struct driver d;
@@ -390,6 +421,7 @@ int main(void)
 		T(stopped_td_goes_on_where_it_was),
 		T(cancelled_when_all_had_moved_is_complete),
 		T(cancel_and_go_on),
+		T(stop_aborted_for_want_of_room),
 		T(later_tds_are_fetched_anew_after_stop),
 		T(halt_takes_later_tds_along),
 		T(retry_continues_after_what_moved),

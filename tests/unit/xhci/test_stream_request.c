@@ -109,6 +109,25 @@ static void abort_while_the_device_is_asked(void **state)
 	streams_end(&s);
 }
 
+static void abort_leaves_earlier_streams_alone(void **state)
+{
+	struct streams s;
+	uint64_t trb;
+
+	streams_start_linear(&s, *state, 2);
+	trb = streams_put_and_ring(&s, 1, 100);
+	streams_configure_put(&s, 1, true);
+	write32(s.d.f, OPER(CRCR_LO), XHCI_CRCR_CA);
+	assert_int_equal(streams_command_cc(&s), XHCI_CC_COMMAND_ABORTED);
+	fake_dev_streams_done(&s.d.fake, 0);
+	run_until_idle(s.d.f);
+	assert_null(fake_dev_streams(&s.d.fake));
+	events_skip(s.d.f);
+	streams_complete(&s, 1, USBDEV_STATUS_OK, 100);
+	driver_expect(&s.d, IN, trb, XHCI_CC_SUCCESS, 0);
+	streams_end(&s);
+}
+
 static void reset_while_the_device_is_asked(void **state)
 {
 	struct streams s;
@@ -177,6 +196,7 @@ int main(void)
 		TEST(device_without_streams),
 		TEST(what_was_checked_counts_when_the_answer_comes),
 		TEST(abort_while_the_device_is_asked),
+		TEST(abort_leaves_earlier_streams_alone),
 		TEST(reset_while_the_device_is_asked),
 		TEST(halt_while_the_device_is_asked),
 		TEST(unplug_while_the_device_is_asked),

@@ -68,7 +68,8 @@ static void secondary_arrays(void **state)
 			 XHCI_CC_INVALID_STREAM_TYPE);
 	assert_int_equal(streams_set_dequeue(&s, IN, 2, RING_OF(30) | 3),
 			 XHCI_CC_SUCCESS);
-	/* behind the secondary array; behind a ring; primary entry 0 */
+	/* behind the secondary array; behind a ring; primary entry 0, whatever it holds */
+	streams_put_context(&s, CONTEXT(ARRAY, 0), SECONDARY, XHCI_SCT_SSA_8, 0);
 	assert_int_equal(streams_set_dequeue(&s, IN, 33, RING_OF(30) | 1),
 			 XHCI_CC_INVALID_STREAM_ID);
 	assert_int_equal(streams_set_dequeue(&s, IN, 6, RING_OF(30) | 1),
@@ -250,6 +251,31 @@ static void a_stall_halts_the_endpoint_and_others_are_taken_back(void **state)
 	streams_complete(&s, 3, USBDEV_STATUS_OK, 1000);
 	driver_expect(&s.d, IN, c, XHCI_CC_SUCCESS, 0);
 	streams_complete(&s, 2, USBDEV_STATUS_OK, 800);
+	driver_expect(&s.d, IN, b, XHCI_CC_SUCCESS, 0);
+	streams_end(&s);
+}
+
+static void a_stall_while_it_is_stopped(void **state)
+{
+	struct streams s;
+	uint64_t a, b;
+
+	streams_start_linear(&s, *state, 2);
+	s.d.fake.hold_cancelled = true;
+	a = streams_put_and_ring(&s, 1, 1000);
+	b = streams_put_and_ring(&s, 2, 1000);
+	streams_stop_put(&s);
+	streams_complete(&s, 1, USBDEV_STATUS_STALL, 0);
+	driver_expect(&s.d, IN, a, XHCI_CC_STALL_ERROR, 1000);
+	assert_int_equal(streams_command_cc(&s), XHCI_CC_CONTEXT_STATE_ERROR);
+	assert_int_equal(driver_ep_state(&s.d, IN), XHCI_EP_STATE_HALTED);
+	/* the other one is still being taken back */
+	streams_complete(&s, 2, USBDEV_STATUS_CANCELLED, 300);
+	expect_no_event(s.d.f);
+	assert_int_equal(driver_reset_endpoint(&s.d, IN, false), XHCI_CC_SUCCESS);
+	streams_ring(&s, IN, 2);
+	assert_int_equal(streams_held(&s, 2)->length_bytes, 700);
+	streams_complete(&s, 2, USBDEV_STATUS_OK, 700);
 	driver_expect(&s.d, IN, b, XHCI_CC_SUCCESS, 0);
 	streams_end(&s);
 }
@@ -535,6 +561,7 @@ int main(void)
 		TEST(set_dequeue_is_per_stream),
 		TEST(set_dequeue_checks_its_stream),
 		TEST(a_stall_halts_the_endpoint_and_others_are_taken_back),
+		TEST(a_stall_while_it_is_stopped),
 		TEST(what_completes_after_a_halt_is_told),
 		TEST(doorbells_with_bad_stream_ids),
 		TEST(drop_with_tds_in_flight),
