@@ -138,17 +138,18 @@ void capture_finish(struct capture *capture)
 /* Turns "a b" into " -e a -e b". Return: false if that is too long. */
 static bool field_options(const char *fields, char *options, size_t max)
 {
-	_cleanup_free_ char *words = strdup(fields);
-	char *save;
 	size_t len = 0;
 
-	if (!words)
-		return false;
-	for (char *word = strtok_r(words, " ", &save); word;
-	     word = strtok_r(NULL, " ", &save)) {
-		len += (size_t)snprintf(options + len, max - len, " -e %s", word);
+	options[0] = '\0';
+	while (*fields != '\0') {
+		size_t word = strcspn(fields, " ");
+
+		len += (size_t)snprintf(options + len, max - len, " -e %.*s", (int)word,
+					fields);
 		if (len >= max)
 			return false;
+		fields += word;
+		fields += strspn(fields, " ");
 	}
 	return true;
 }

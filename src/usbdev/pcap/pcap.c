@@ -337,17 +337,22 @@ static void on_completed(struct usbdev_tap *tap, struct usbdev *dev,
 /* Makes the directories on the way to @path. Return: 0 or -errno. */
 static int make_parents(const char *path)
 {
-	_cleanup_free_ char *copy = strdup(path);
+	char *copy = strdup(path);
+	char *slash;
+	int r = 0;
 
 	if (!copy)
 		return -ENOMEM;
-	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+	slash = strchr(copy + 1, '/');
+	while (slash && r == 0) {
 		*slash = '\0';
 		if (mkdir(copy, 0777) < 0 && errno != EEXIST)
-			return -errno;
+			r = -errno;
 		*slash = '/';
+		slash = strchr(slash + 1, '/');
 	}
-	return 0;
+	free(copy);
+	return r;
 }
 
 static int open_file(const char *path, struct err *err)
