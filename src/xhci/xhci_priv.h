@@ -171,10 +171,10 @@ struct xhci {
 	struct list isoch_due; /* xhci_isoch.node: endpoints that wait for a time */
 	struct list orphans;   /* TDs nobody waits for, until they complete */
 	struct list releases;
-	unsigned tds;  /* allocated, for the limit */
-	unsigned trbs; /* likewise */
-	unsigned streams;             /* likewise, struct xhci_stream */
-	struct list stream_requests;  /* with devices; stream_request.h */
+	unsigned tds;                /* allocated, for the limit */
+	unsigned trbs;               /* likewise */
+	unsigned streams;            /* likewise, struct xhci_stream */
+	struct list stream_requests; /* with devices; stream_request.h */
 
 	void (*on_gone)(void *ctx, unsigned port);
 	void *on_gone_ctx;
