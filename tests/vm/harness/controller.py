@@ -46,6 +46,14 @@ class Keyboard:
     typed: Path | None = None
 
 
+@dataclass
+class Zero:
+    """usbvfiod's test device: source and sink, bulk, interrupt and isochronous."""
+
+    speed: str = "super"
+    pattern: str = "zeros"
+
+
 class Usbvfiod:
     """A running usbvfiod with the devices given."""
 
@@ -87,6 +95,8 @@ class Usbvfiod:
             spec = f"stick:file={device.image}"
             spec += ",readonly" if device.readonly else ""
             return spec + (f",speed={device.speed}" if device.speed else "")
+        if isinstance(device, Zero):
+            return f"zero:speed={device.speed},pattern={device.pattern}"
         return "keyboard" + (f":input={device.typed}" if device.typed else "")
 
     def qemu_arguments(self, bus=""):
