@@ -93,7 +93,7 @@ enum xhci_isoch_turn xhci_isoch_admit(struct xhci_endpoint *ep, const struct xhc
 	uint64_t frame = xhci_uframes(ep->xhci) / UFRAMES_PER_FRAME;
 	unsigned ahead;
 
-	if (td->bad || !td->is_transfer || !trb)
+	if (td->bad || !trb)
 		return XHCI_ISOCH_TURN_NOW;
 	if (!ep->isoch.streaming && !(trb->control & XHCI_TRB_SIA)) {
 		ahead = (unsigned)(xhci_trb_frame_id(trb) - frame) % FRAME_IDS;
