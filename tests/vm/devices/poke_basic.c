@@ -127,17 +127,14 @@ static int descriptors(struct poke *poke)
 
 static int streams(struct poke *poke)
 {
-	struct {
-		struct usbdevfs_streams head;
-		unsigned char room[16];
-	} all = {{.num_streams = (unsigned)poke_number(poke, 0, 2)}, {0}};
-	unsigned char *eps =
-		(unsigned char *)&all + offsetof(struct usbdevfs_streams, eps);
+	/* usbdevfs_streams: their number, that of the endpoints, their addresses */
+	uint32_t words[2 + 4] = {(uint32_t)poke_number(poke, 0, 2)};
+	uint8_t *addresses = (uint8_t *)&words[2];
 	int r;
 
 	for (int i = 1; i < poke->arg_count && i <= 16; i++)
-		eps[all.head.num_eps++] = (unsigned char)poke_number(poke, i, 0);
-	r = simple(poke, USBDEVFS_ALLOC_STREAMS, &all);
+		addresses[words[1]++] = (uint8_t)poke_number(poke, i, 0);
+	r = simple(poke, USBDEVFS_ALLOC_STREAMS, words);
 	poke_tell(poke, " streams=%d", r);
 	return r < 0 ? r : 0;
 }

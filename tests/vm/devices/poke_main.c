@@ -15,7 +15,7 @@ static const struct poke_command *const TABLES[] = {POKE_BASIC, POKE_CONTROL, PO
 
 static void help(void)
 {
-	(void)printf("usage: usb-poke list\n"
+	(void)printf("usage: usb-poke list    (all devices but root hubs)\n"
 		     "       usb-poke DEVICE [--wait S] COMMAND [ARGUMENT]... [, "
 		     "COMMAND...]...\n"
 		     "\n"

@@ -152,7 +152,7 @@ int poke_list(void)
 		return -errno;
 	while ((entry = readdir(dir))) {
 		attribute(entry->d_name, "devnum", text);
-		if (!text[0])
+		if (!text[0] || strncmp(entry->d_name, "usb", 3) == 0)
 			continue;
 		(void)printf("DEVICE path=%s", entry->d_name);
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
