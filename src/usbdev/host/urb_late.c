@@ -44,8 +44,11 @@ static void train_free(struct urb_late *late, struct train *train)
 
 void urb_late_forget(struct urb_late *late)
 {
-	while (!urb_late_empty(late))
-		train_free(late, first_train(late));
+	struct list *node, *next;
+
+	LIST_FOREACH_SAFE(node, next, &late->trains)
+		free(LIST_ENTRY(node, struct train, node));
+	urb_late_init(late);
 }
 
 void urb_late_keep(struct urb_late *late, uint8_t ep_addr, const uint8_t *data,

@@ -341,8 +341,7 @@ static void judge_in(struct urb *urb)
 	/* a short packet without data is something to keep as well */
 	lost_end = arrived == 0 && urb->verdict == USBDEV_STATUS_OK &&
 		   transfer->cancelled && is_closed(transfer);
-	if ((done == arrived && !lost_end) ||
-	    (urb->verdict != USBDEV_STATUS_OK && urb->verdict != USBDEV_STATUS_CANCELLED))
+	if ((done == arrived && !lost_end) || urb->verdict == USBDEV_STATUS_GONE)
 		return;
 	keep(urb, done);
 	if (urb->verdict == USBDEV_STATUS_OK)

@@ -236,6 +236,12 @@ void fake_finish(struct fake_urb *urb, int status, uint32_t actual, uint8_t byte
 	finish(urb, status);
 }
 
+void fake_finish_filled(struct fake_urb *urb, int status, uint32_t actual)
+{
+	urb->actual = actual;
+	finish(urb, status);
+}
+
 void fake_finish_packets(struct fake_urb *urb, int status)
 {
 	urb->actual = urb->bytes;

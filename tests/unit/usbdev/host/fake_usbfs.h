@@ -49,7 +49,9 @@ void fake_end(void);
 struct fake_urb *fake_pending(unsigned index);
 /* Ends it: IN data is @byte repeated. */
 void fake_finish(struct fake_urb *urb, int status, uint32_t actual, uint8_t byte);
-/* The same with the packets' fields already set by the test. */
+/* The same with its data already set by the test. */
+void fake_finish_filled(struct fake_urb *urb, int status, uint32_t actual);
+/* The same with data and packets' fields already set by the test. */
 void fake_finish_packets(struct fake_urb *urb, int status);
 /* The device is pulled; reaping says so after what is finished. */
 void fake_gone(void);
