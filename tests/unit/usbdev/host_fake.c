@@ -30,7 +30,8 @@ struct urbs {
 	struct loop_task task;
 };
 
-static struct urbs *urbs; /* there is one device */
+static struct urbs *urbs;    /* there is one device */
+static char asked_to_cancel; /* backend of a transfer after urbs_cancel() */
 static bool hold;
 static sem_t held;
 static sem_t release;
@@ -146,13 +147,14 @@ static void on_task(void *ctx)
 		struct usbdev_transfer *transfer =
 			LIST_ENTRY(node, struct usbdev_transfer, node);
 
-		if (transfer->cancelled) {
+		if (transfer->backend == &asked_to_cancel) {
 			finish(transfer, USBDEV_STATUS_CANCELLED, 0);
 			break; /* the next one may have gone with it */
 		}
 	}
 	LIST_FOREACH(node, &urbs->with) {
-		if (LIST_ENTRY(node, struct usbdev_transfer, node)->cancelled)
+		if (LIST_ENTRY(node, struct usbdev_transfer, node)->backend ==
+		    &asked_to_cancel)
 			loop_defer(fake.host.loop, &urbs->task);
 	}
 }
@@ -189,12 +191,14 @@ void urbs_submit(struct urbs *u, struct usbdev_transfer *transfer)
 {
 	fake.submitted++;
 	fake.with++;
+	transfer->backend = NULL;
 	list_append(&u->with, &transfer->node);
 }
 
 void urbs_cancel(struct urbs *u, struct usbdev_transfer *transfer)
 {
 	transfer->cancelled = true;
+	transfer->backend = &asked_to_cancel;
 	loop_defer(fake.host.loop, &u->task);
 }
 
