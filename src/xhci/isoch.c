@@ -91,11 +91,13 @@ enum xhci_isoch_turn xhci_isoch_admit(struct xhci_endpoint *ep, const struct xhc
 {
 	const struct xhci_trb *trb = isoch_trb(td);
 	uint64_t frame = xhci_uframes(ep->xhci) / UFRAMES_PER_FRAME;
+	/* it has been waited for, and is not late for our waking up late */
+	bool waited = ep->isoch.due_ns != 0 && now(ep->xhci) >= ep->isoch.due_ns;
 	unsigned ahead;
 
 	if (td->bad || !trb)
 		return XHCI_ISOCH_TURN_NOW;
-	if (!ep->isoch.streaming && !(trb->control & XHCI_TRB_SIA)) {
+	if (!ep->isoch.streaming && !waited && !(trb->control & XHCI_TRB_SIA)) {
 		ahead = (unsigned)(xhci_trb_frame_id(trb) - frame) % FRAME_IDS;
 		if (ahead > FRAMES_AHEAD_MAX)
 			return XHCI_ISOCH_TURN_MISSED;

@@ -354,6 +354,21 @@ static void frame_ahead_is_waited_for(void **state)
 	driver_end(&d);
 }
 
+/* A machine under load wakes up late: what was queued in time is not missed. */
+static void waking_up_late_misses_nothing(void **state)
+{
+	struct driver d;
+
+	start(&d, *state);
+	for (unsigned i = 0; i < 3; i++)
+		put_isoch(&d, OUT, 10, FRAME(frame_now(&d) + 20 + i) | XHCI_TRB_IOC);
+	driver_ring(&d, OUT);
+	advance_ns(d.f, 27 * FRAME_NS);
+	assert_int_equal(d.fake.submits, 3);
+	expect_no_event(d.f);
+	driver_end(&d);
+}
+
 static void passed_frames_are_missed(void **state)
 {
 	struct driver d;
@@ -779,6 +794,7 @@ int main(void)
 		T(blocked_interrupts),
 		T(hundreds_are_queued_ahead),
 		T(frame_ahead_is_waited_for),
+		T(waking_up_late_misses_nothing),
 		T(passed_frames_are_missed),
 		T(window_of_frames),
 		T(running_stream_does_not_look_at_frames),
