@@ -121,31 +121,60 @@ uint32_t descr_endpoints(const uint8_t *raw, size_t len, uint8_t config,
 	return bits;
 }
 
-/* The endpoints of the alternate setting that begins at @descr. MaxStreams of a
- * companion is an exponent (USB 3.2 table 9-27). */
+/* How many streams the bulk endpoint at @ep has: MaxStreams of its companion, which
+ * follows it, is an exponent (USB 3.2 table 9-27). */
+static unsigned streams_of(const struct config *config, const uint8_t *ep)
+{
+	const uint8_t *companion = next_descr(config, ep);
+	unsigned exponent;
+
+	if ((ep[3] & 3) != 2 || !companion || companion[1] != DESCR_TYPE_SS_COMPANION ||
+	    companion[0] < COMPANION_BYTES)
+		return 0;
+	exponent = companion[3] & 0x1f;
+	return exponent > 0 && exponent <= 16 ? 1u << exponent : 0;
+}
+
+static unsigned most_streams(const struct config *config, uint8_t ep_addr)
+{
+	const uint8_t *descr = NULL;
+	unsigned most = 0;
+
+	while ((descr = next_descr(config, descr))) {
+		if (is_endpoint(descr) && descr[2] == ep_addr)
+			most = MAX_OF(most, streams_of(config, descr));
+	}
+	return most;
+}
+
+unsigned descr_streams(const uint8_t *raw, size_t len, uint8_t config,
+		       const uint8_t *ep_addrs, unsigned ep_count)
+{
+	unsigned fewest = 0;
+	struct config c;
+
+	if (!find_config(raw, len, config, &c))
+		return 0;
+	for (unsigned i = 0; i < ep_count; i++) {
+		unsigned streams = most_streams(&c, ep_addrs[i]);
+
+		fewest = i == 0 ? streams : MIN_OF(fewest, streams);
+	}
+	return fewest;
+}
+
+/* The endpoints of the alternate setting that begins at @descr. */
 static void find_streams(const struct config *config, const uint8_t *descr,
 			 struct descr_uas *uas)
 {
-	const uint8_t *ep = NULL;
-
 	while ((descr = next_descr(config, descr)) && !is_interface(descr)) {
-		unsigned exponent;
+		unsigned streams = is_endpoint(descr) ? streams_of(config, descr) : 0;
 
-		if (is_endpoint(descr)) {
-			ep = (descr[3] & 3) == 2 ? descr : NULL;
+		if (streams == 0 || uas->ep_count == ARRAY_SIZE(uas->ep_addrs))
 			continue;
-		}
-		if (!ep || descr[1] != DESCR_TYPE_SS_COMPANION ||
-		    descr[0] < COMPANION_BYTES)
-			continue;
-		exponent = descr[3] & 0x1f;
-		if (exponent > 0 && exponent <= 16 &&
-		    uas->ep_count < ARRAY_SIZE(uas->ep_addrs)) {
-			uas->ep_addrs[uas->ep_count++] = ep[2];
-			if (uas->streams == 0 || 1u << exponent < uas->streams)
-				uas->streams = 1u << exponent;
-		}
-		ep = NULL;
+		uas->ep_addrs[uas->ep_count++] = descr[2];
+		if (uas->streams == 0 || streams < uas->streams)
+			uas->streams = streams;
 	}
 }
 

@@ -38,6 +38,11 @@ uint32_t descr_interfaces(const uint8_t *raw, size_t len, uint8_t config);
 uint32_t descr_endpoints(const uint8_t *raw, size_t len, uint8_t config,
 			 uint8_t interface);
 
+/* The fewest streams that one of these endpoints has, in whichever alternate setting it
+ * has most; 0 = one has none, or there are no endpoints. */
+unsigned descr_streams(const uint8_t *raw, size_t len, uint8_t config,
+		       const uint8_t *ep_addrs, unsigned ep_count);
+
 /**
  * struct descr_uas - an alternate setting that speaks USB Attached SCSI
  * @config_index: what GET_DESCRIPTOR(CONFIGURATION) calls its configuration

@@ -428,6 +428,7 @@ int handle_set_streams(struct handle *handle, const uint8_t *ep_addrs, unsigned 
 		       unsigned stream_count)
 {
 	uint8_t eps[USBDEV_STREAM_EPS_MAX];
+	unsigned device_has;
 	int r;
 
 	if (ep_count > ARRAY_SIZE(eps))
@@ -441,7 +442,11 @@ int handle_set_streams(struct handle *handle, const uint8_t *ep_addrs, unsigned 
 	r = libusb_alloc_streams(handle->usb, stream_count, eps, (int)ep_count);
 	if (r < 0)
 		return errno_of(r);
-	if ((unsigned)r >= stream_count)
+	/* whoever wants streams rounds up to a power of two; more than the device has are
+	 * of no use, and the kernel does not give them */
+	device_has = descr_streams(handle->raw, handle->raw_len, handle->config, ep_addrs,
+				   ep_count);
+	if (device_has > 0 && (unsigned)r >= MIN_OF(stream_count, device_has))
 		return 0;
 	(void)libusb_free_streams(handle->usb, eps, (int)ep_count);
 	return -ENOSPC;

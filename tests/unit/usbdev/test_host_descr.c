@@ -241,6 +241,19 @@ static void test_uas(void **state)
 	assert_int_equal(list[1].ep_count, 0);
 }
 
+static void test_streams(void **state)
+{
+	static const uint8_t eps[] = {0x02, 0x83, 0x04};
+
+	(void)state;
+	assert_int_equal(descr_streams(disk, sizeof(disk), 1, eps, 1), 32);
+	assert_int_equal(descr_streams(disk, sizeof(disk), 1, eps, 2), 16);
+	assert_int_equal(descr_streams(disk, sizeof(disk), 1, eps, 3), 0);
+	assert_int_equal(descr_streams(disk, sizeof(disk), 1, eps, 0), 0);
+	assert_int_equal(descr_streams(disk, sizeof(disk), 7, eps, 1), 0);
+	assert_int_equal(descr_streams(disk, sizeof(disk), 2, eps, 1), 0);
+}
+
 /* Looks everything up in a copy that is exactly as long, for the sanitizers. */
 static unsigned look(const uint8_t *raw, size_t len)
 {
@@ -260,6 +273,7 @@ static unsigned look(const uint8_t *raw, size_t len)
 	for (unsigned config = 0; config < 256; config += 1) {
 		(void)descr_interfaces(copy, len, (uint8_t)config);
 		(void)descr_endpoints(copy, len, (uint8_t)config, 0);
+		(void)descr_streams(copy, len, (uint8_t)config, (const uint8_t[]){2}, 1);
 	}
 	free(copy);
 	return n;
@@ -344,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_uas),
+		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_endless),
