@@ -48,6 +48,11 @@ struct xhci_streams *xhci_streams_create(const struct xhci_context *ctx)
 	return streams;
 }
 
+static struct xhci_stream *stream_of(struct list *node)
+{
+	return xhci_stream_of(LIST_ENTRY(node, struct xhci_transfer_ring, node));
+}
+
 void xhci_stream_drop(struct xhci_stream *stream)
 {
 	stream->ring.ep->xhci->streams--;
@@ -58,11 +63,13 @@ void xhci_stream_drop(struct xhci_stream *stream)
 
 void xhci_streams_destroy(struct xhci_endpoint *ep)
 {
+	struct list *node;
+	struct list *tmp;
+
 	if (!ep->streams)
 		return;
-	while (!list_empty(&ep->rings))
-		xhci_stream_drop(xhci_stream_of(LIST_ENTRY(
-			list_first(&ep->rings), struct xhci_transfer_ring, node)));
+	LIST_FOREACH_SAFE(node, tmp, &ep->rings)
+		xhci_stream_drop(stream_of(node));
 	free(ep->streams);
 	ep->streams = NULL;
 }
@@ -214,11 +221,6 @@ enum xhci_cc xhci_stream_prepare(struct xhci_stream *stream)
 	stream->prepared = true;
 	ep->streams->checked = false;
 	return XHCI_CC_SUCCESS;
-}
-
-static struct xhci_stream *stream_of(struct list *node)
-{
-	return xhci_stream_of(LIST_ENTRY(node, struct xhci_transfer_ring, node));
 }
 
 bool xhci_streams_contexts_ok(struct xhci_endpoint *ep)
