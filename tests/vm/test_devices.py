@@ -42,19 +42,19 @@ def test_low_speed(synthetic):
 ])
 def test_counter(synthetic, speed, options, size):
     device = synthetic.plug("counter", speed, *options)
-    results = synthetic.poke(device, "claim 0", "interface 0 1", f"iso-in 0x81 2 8 16 {size}",
-                             f"iso-out 1 2 8 16 {size}")
+    results = synthetic.poke(device, "claim 0", "interface 0 1", f"iso-in 0x81 1 8 16 {size}",
+                             f"iso-out 1 1 8 16 {size}")
     stats = device.stop()
     # usb-poke fails on a hole. A bus that was slower than real time is the emulator's doing.
-    assert results[2]["packets"] == stats["in_packets"] > 500
-    assert results[3]["packets"] == stats["out_packets"] > 500
+    assert results[2]["packets"] == stats["in_packets"] > 250
+    assert results[3]["packets"] == stats["out_packets"] > 250
     assert stats["out_lost"] == stats["out_repeated"] == stats["out_bad"] == 0
     assert stats["out_last"] == results[3]["packets"] - 1
 
 
 def test_counter_takes_its_time(synthetic):
     device = synthetic.plug("counter", "full")
-    result = synthetic.poke(device, "claim 0", "interface 0 1", "iso-in 0x81 2 8 16 64")[2]
+    result = synthetic.poke(device, "claim 0", "interface 0 1", "iso-in 0x81 1 8 16 64")[2]
     # One packet in a millisecond, never more.
     assert result["packets"] <= result["ms"]
 

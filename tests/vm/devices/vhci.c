@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -81,6 +82,8 @@ int vhci_attach(struct vhci_port *port, enum usb_speed speed)
 
 	if (!status)
 		return -ENODEV;
+	/* others that look for a port at the same time wait */
+	(void)flock(fileno(status), LOCK_EX);
 	port->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (port->kmsg >= 0)
 		(void)lseek(port->kmsg, 0, SEEK_END);
