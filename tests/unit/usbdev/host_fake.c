@@ -36,6 +36,12 @@ static bool hold;
 static sem_t held;
 static sem_t release;
 
+/* The worker looks at it too. */
+static unsigned frozen(void)
+{
+	return __atomic_load_n(&fake.frozen, __ATOMIC_SEQ_CST);
+}
+
 /* On the worker: a failure is found by the loop thread in what is written down. */
 PRINTF_LIKE(1, 2)
 static void note(const char *format, ...)
@@ -50,7 +56,7 @@ static void note(const char *format, ...)
 	va_end(ap);
 	at = strlen(fake.calls);
 	(void)snprintf(fake.calls + at, sizeof(fake.calls) - at, "%s",
-		       fake.urbs_exist && fake.frozen == 0 ? " NOT FROZEN; " : "; ");
+		       fake.urbs_exist && frozen() == 0 ? " NOT FROZEN; " : "; ");
 	if (__atomic_exchange_n(&hold, false, __ATOMIC_SEQ_CST)) {
 		sem_post(&held);
 		sem_wait(&release);
@@ -219,13 +225,13 @@ void urbs_forget_late_data(struct urbs *u, uint8_t ep_addr)
 void urbs_freeze(struct urbs *u)
 {
 	assert_non_null(u);
-	fake.frozen++;
+	(void)__atomic_add_fetch(&fake.frozen, 1, __ATOMIC_SEQ_CST);
 }
 
 void urbs_thaw(struct urbs *u)
 {
 	assert_true(fake.frozen > 0);
-	if (--fake.frozen == 0)
+	if (__atomic_sub_fetch(&fake.frozen, 1, __ATOMIC_SEQ_CST) == 0)
 		loop_defer(fake.host.loop, &u->task);
 }
 
