@@ -13,8 +13,8 @@
 #define SIA            (UINT32_C(1) << 31)
 #define FRAME_ID(f)    (((f) % 2048u) << 20)
 #define PACKETS        100u
-#define PACKET_BYTES   1024u
-#define BURST_BYTES    49152u
+#define PACKET_BYTES   UINT64_C(1024)
+#define BURST_BYTES    UINT64_C(49152)
 #define FRAMES_MFINDEX 2048u
 #define STREAM         600u
 #define AHEAD          128u
@@ -51,7 +51,7 @@ static uint64_t push(struct stream *s, unsigned dci, unsigned i, uint32_t flags)
 		&s->slot->endpoints[dci].ring,
 		(struct drv_trb){
 			.parameter = s->buf.iova + i * PACKET_BYTES,
-			.status = PACKET_BYTES,
+			.status = (uint32_t)PACKET_BYTES,
 			.control = XTRB_TYPE(XTRB_ISOCH) | XTRB_ISP | XTRB_IOC | flags,
 		});
 }

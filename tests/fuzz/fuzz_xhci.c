@@ -3,9 +3,9 @@
  *
  * The guest has 64 KiB of memory at address 0, so that small numbers are good
  * pointers. It starts with a device addressed and configured (bulk OUT, bulk IN,
- * interrupt IN), rings at fixed places, and TDs on them. Two more bulk endpoints have
- * streams: one a linear array, one secondary arrays. The input is a program
- * of short operations. Whatever it does: no crash, no endless run, no transfer
+ * interrupt IN, isochronous OUT), rings at fixed places, and TDs on them. Two more bulk
+ * endpoints have streams: one a linear array, one secondary arrays. The input is a
+ * program of short operations. Whatever it does: no crash, no endless run, no transfer
  * that completes twice or never.
  */
 #include <assert.h>
@@ -30,6 +30,7 @@
 #define OUTPUT          0x6000u
 #define RING(dci)       (0x7000u + (dci)*0x400u)
 #define BUFFERS         0xc000u
+#define ISOCH_DCI       4u
 #define LINEAR_DCI      6u
 #define TREE_DCI        7u
 #define LINEAR          0x9000u /* stream context arrays */
@@ -191,6 +192,18 @@ static void put_endpoint(struct fuzz *f, unsigned dci, enum xhci_ep_type type)
 	put_le64(ctx + 8, RING(dci) | 1);
 }
 
+/* TDs of one and two TRBs, some as soon as possible and some for a frame. */
+static void put_isoch(struct fuzz *f)
+{
+	put_endpoint(f, ISOCH_DCI, XHCI_EP_TYPE_ISOCH_OUT);
+	for (unsigned i = 0; i < 20; i++)
+		put_trb(f, RING(ISOCH_DCI) + 16 * i, BUFFERS + 64 * i, 64,
+			i % 4 == 3 ? XHCI_TRB_TYPE_NORMAL << 10 | XHCI_TRB_IOC
+				   : XHCI_TRB_TYPE_ISOCH << 10 |
+					     (i % 4 == 2 ? XHCI_TRB_CH : XHCI_TRB_IOC) |
+					     (i % 3 ? XHCI_TRB_SIA : 50u * i << 20));
+}
+
 static void put_streams(struct fuzz *f)
 {
 	uint8_t *linear = f->ram + INPUT + (1 + LINEAR_DCI) * 32;
@@ -257,6 +270,8 @@ static void prepare(struct fuzz *f)
 					(i % 3 ? XHCI_TRB_IOC
 					       : XHCI_TRB_CH | XHCI_TRB_ISP));
 
+	put_isoch(f);
+
 	xhci_mmio_write(f->xhci, XHCI_OFF_OPER + XHCI_OP_CONFIG, 8, 4);
 	xhci_mmio_write(f->xhci, XHCI_OFF_OPER + XHCI_OP_DCBAAP_LO, DCBAA, 8);
 	xhci_mmio_write(f->xhci, XHCI_OFF_OPER + XHCI_OP_CRCR_LO, COMMANDS | 1, 8);
@@ -265,10 +280,10 @@ static void prepare(struct fuzz *f)
 	xhci_mmio_write(f->xhci, XHCI_OFF_INTR + XHCI_INTR_ERSTBA_LO, ERST, 8);
 	xhci_mmio_write(f->xhci, XHCI_OFF_OPER + XHCI_OP_USBCMD, 5, 4);
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
-		put_le32(f->ram + INPUT + 4, i == 1 ? 3
-						    : 1 | BIT(2) | BIT(3) | BIT(5) |
-							      BIT(LINEAR_DCI) |
-							      BIT(TREE_DCI));
+		put_le32(f->ram + INPUT + 4,
+			 i == 1 ? 3
+				: 1 | BIT(2) | BIT(3) | BIT(5) | BIT(ISOCH_DCI) |
+					  BIT(LINEAR_DCI) | BIT(TREE_DCI));
 		put_trb(f, COMMANDS + 16 * i, INPUT, 0, commands[i]);
 		f->command_index++;
 		xhci_mmio_write(f->xhci, XHCI_OFF_DOORBELLS, 0, 4);

@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 		return fail();
 	if (ioctl(fd, USBDEVFS_IOCTL, &request) < 0)
 		return fail();
-	(void)printf("ok %lld\n",
-		     (long long)(param.duration_sec * US_PER_S + param.duration_usec));
+	(void)printf("ok %lld\n", (long long)param.duration_sec * US_PER_S +
+					  (long long)param.duration_usec);
 	return 0;
 }
