@@ -53,8 +53,8 @@ static void on_discarded(struct worker_job *job)
 	urbs_enter(urbs);
 	urbs->discarding = false;
 	urbs->job_first = NULL;
-	urbs_update_watch(urbs);
 	urbs_start_discards(urbs);
+	urbs_update_watch(urbs);
 	urbs_wake_all(urbs);
 	urbs_leave(urbs);
 }

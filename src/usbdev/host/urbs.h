@@ -13,6 +13,10 @@
  * Meanwhile submissions wait in their queues and nothing is reaped. Discarding,
  * which is this file's own business, is done by the worker the same way.
  *
+ * Of a device at most URB_QUEUE_BYTES_MAX (4 MiB) are with the kernel for one endpoint and
+ * stream (the kernel's own limit, 16 MiB for all devices, is waited for), 4 MiB of buffers
+ * lie spare, and 256 KiB of late data are kept for one endpoint and stream.
+ *
  * Loop thread only. Results never come inside a call.
  */
 #ifndef USBDEV_HOST_URBS_H

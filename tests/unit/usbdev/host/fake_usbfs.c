@@ -267,6 +267,13 @@ void fake_gone(void)
 	pthread_mutex_unlock(&lock);
 }
 
+void fake_gone_silently(void)
+{
+	pthread_mutex_lock(&lock);
+	gone = true;
+	pthread_mutex_unlock(&lock);
+}
+
 void fake_close_gate(void)
 {
 	pthread_mutex_lock(&lock);

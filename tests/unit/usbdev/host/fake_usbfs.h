@@ -55,6 +55,8 @@ void fake_finish_filled(struct fake_urb *urb, int status, uint32_t actual);
 void fake_finish_packets(struct fake_urb *urb, int status);
 /* The device is pulled; reaping says so after what is finished. */
 void fake_gone(void);
+/* The fd does not tell yet. */
+void fake_gone_silently(void);
 /* Discards wait until fake_open_gate(). */
 void fake_close_gate(void);
 void fake_open_gate(void);

@@ -17,7 +17,7 @@
 
 #define MIB (1024u * 1024u)
 
-static struct xfer x[200];
+static struct xfer x[300];
 
 static void submit_bulk(unsigned i, uint8_t ep_addr, uint32_t len)
 {
@@ -244,6 +244,45 @@ static void test_frozen(void **state)
 		xfer_free(&x[i]);
 }
 
+static bool time_is_up;
+
+static void on_timer(void *ctx)
+{
+	(void)ctx;
+	time_is_up = true;
+}
+
+/* Nothing wakes the loop for a while. */
+static void check_quiet(void)
+{
+	struct loop_timer *timer = loop_timer_create(f.loop, on_timer, NULL);
+	unsigned turns = 0;
+
+	assert_non_null(timer);
+	settle();
+	time_is_up = false;
+	loop_timer_set(timer, 20000000);
+	while (!time_is_up) {
+		assert_int_equal(loop_turn(f.loop, true), 0);
+		turns++;
+	}
+	loop_timer_destroy(timer);
+	assert_true(turns <= 2);
+}
+
+/* What can be reaped does not wake the loop meanwhile. */
+static void test_frozen_is_quiet(void **state)
+{
+	(void)state;
+	submit_bulk(0, 0x02, 10);
+	urbs_freeze(f.urbs);
+	fake_finish(fake_pending(0), 0, 10, 0);
+	check_quiet();
+	urbs_thaw(f.urbs);
+	xfer_wait(&x[0]);
+	xfer_free(&x[0]);
+}
+
 static void freeze(struct xfer *done)
 {
 	(void)done;
@@ -276,7 +315,7 @@ static void test_gone_idle(void **state)
 	fake_gone();
 	settle();
 	assert_int_equal(f.gone, 1);
-	assert_int_equal(fake.eagains, 1); /* not watched any more */
+	check_quiet(); /* not watched any more */
 	submit_bulk(0, 0x02, 10);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_GONE, 0);
@@ -313,20 +352,62 @@ static void test_gone(void **state)
 		xfer_free(&x[i]);
 }
 
+/* The kernel kills transfers of its own accord before it says that the device is gone. */
+static void test_killed_and_gone(void **state)
+{
+	(void)state;
+	submit_bulk(0, 0x81, 10);
+	fake_finish(fake_pending(0), -ENOENT, 0, 1);
+	fake_gone();
+	xfer_wait(&x[0]);
+	xfer_check(&x[0], USBDEV_STATUS_GONE, 0);
+	xfer_free(&x[0]);
+}
+
+/* Whether it is gone is open when a piece comes back that another should follow. */
+static void test_gone_between_pieces(void **state)
+{
+	(void)state;
+	submit_bulk(0, 0x81, 10);
+	submit_bulk(1, 0x81, 3 * MIB);
+	fake_finish(fake_pending(0), -ESHUTDOWN, 0, 1);
+	fake_finish(fake_pending(0), 0, MIB, 1);
+	fake_gone();
+	settle();
+	xfer_check(&x[0], USBDEV_STATUS_GONE, 0);
+	xfer_check(&x[1], USBDEV_STATUS_GONE, MIB);
+	assert_int_equal(f.finished_when_gone, 2);
+	xfer_free(&x[0]);
+	xfer_free(&x[1]);
+}
+
+/* A submission tells before anything can be reaped. */
 static void test_gone_on_submit(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 10);
-	fake.submit_error = -ENODEV;
-	fake.submit_errors = 1;
+	fake_gone_silently();
 	submit_bulk(1, 0x02, 10);
-	fake_gone();
 	settle();
 	assert_int_equal(f.gone, 1);
 	xfer_check(&x[0], USBDEV_STATUS_GONE, 0);
 	xfer_check(&x[1], USBDEV_STATUS_GONE, 0);
 	xfer_free(&x[0]);
 	xfer_free(&x[1]);
+}
+
+/* More than are reported at a time, all before the end is told. */
+static void test_gone_with_many(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		submit_bulk(i, 0x81, 10);
+	fake_gone();
+	settle();
+	assert_int_equal(f.gone, 1);
+	assert_int_equal(f.finished_when_gone, 300);
+	for (unsigned i = 0; i < 300; i++)
+		xfer_free(&x[i]);
 }
 
 static void test_gone_while_cancelling(void **state)
@@ -365,10 +446,14 @@ int main(void)
 		TEST(submitting_in_a_report),
 		TEST(destroying_in_a_report),
 		TEST(frozen),
+		TEST(frozen_is_quiet),
 		TEST(freezing_in_a_report),
 		TEST(gone_idle),
 		TEST(gone),
+		TEST(killed_and_gone),
+		TEST(gone_between_pieces),
 		TEST(gone_on_submit),
+		TEST(gone_with_many),
 		TEST(gone_while_cancelling),
 	};
 

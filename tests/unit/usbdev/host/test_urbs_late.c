@@ -241,6 +241,32 @@ static void test_forget_late_data(void **state)
 	free_all(3);
 }
 
+/* Those that are being fetched back for it wait again all the same. */
+static void test_forget_while_fetching(void **state)
+{
+	(void)state;
+	submit_bulk(0, 0x81, 64);
+	submit_bulk(1, 0x81, 64);
+	urbs_freeze(f.urbs);
+	fake_finish(fake_pending(0), 0, 64, 1);
+	x[0].closed = true;
+	fake_close_gate();
+	xfer_cancel(&x[0]);
+	urbs_thaw(f.urbs);
+	settle();
+	assert_int_equal(f.finished, 0);
+	urbs_forget_late_data(f.urbs, 0x81);
+	fake_open_gate();
+	xfer_wait(&x[0]);
+	settle();
+	assert_int_equal(x[1].order, 0);
+	assert_int_equal(fake.discards, 1);
+	fake_finish(fake_pending(0), 0, 64, 2);
+	xfer_wait(&x[1]);
+	xfer_check(&x[1], USBDEV_STATUS_OK, 64);
+	free_all(2);
+}
+
 /* 256 KiB; the oldest goes. */
 static void test_late_data_is_bounded(void **state)
 {
@@ -275,7 +301,9 @@ static void test_late_data_of_long_transfer_is_cut(void **state)
 	(void)state;
 	submit_bulk(0, 0x81, 600 * KIB);
 	urbs_freeze(f.urbs);
-	fake_finish(fake_pending(0), 0, 600 * KIB, 1);
+	memset(fake_pending(0)->data, 1, 500 * KIB);
+	memset(fake_pending(0)->data + (size_t)500 * KIB, 2, 100 * KIB);
+	fake_finish_filled(fake_pending(0), 0, 600 * KIB);
 	x[0].closed = true;
 	xfer_cancel(&x[0]);
 	urbs_thaw(f.urbs);
@@ -286,6 +314,9 @@ static void test_late_data_of_long_transfer_is_cut(void **state)
 		    fake_pending(0)->bytes < 345 * KIB);
 	fake_finish(fake_pending(0), 0, 0, 0);
 	xfer_wait(&x[1]);
+	assert_int_equal(x[1].data[x[1].actual - 1], 2);
+	assert_int_equal(x[1].data[x[1].actual - 100 * KIB], 2);
+	assert_int_equal(x[1].data[x[1].actual - 100 * KIB - 1], 1);
 	free_all(2);
 }
 
@@ -315,6 +346,32 @@ static void test_late_data_of_a_stream(void **state)
 	free_all(3);
 }
 
+/* Forgetting an endpoint's means all its streams'. */
+static void test_forget_late_data_of_streams(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		xfer_init(&x[i], USBDEV_TYPE_BULK, 0x81, 64);
+		x[i].transfer.stream_id = 5;
+		xfer_submit(&x[i]);
+		if (i == 0) {
+			urbs_freeze(f.urbs);
+			fake_finish(fake_pending(0), 0, 64, 1);
+			x[0].closed = true;
+			xfer_cancel(&x[0]);
+			urbs_thaw(f.urbs);
+			xfer_wait(&x[0]);
+			urbs_forget_late_data(f.urbs, 0x81);
+		}
+	}
+	settle();
+	assert_int_equal(x[1].order, 0);
+	fake_finish(fake_pending(0), 0, 64, 2);
+	xfer_wait(&x[1]);
+	xfer_check_bytes(&x[1], 0, 64, 2);
+	free_all(2);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
 
@@ -329,9 +386,11 @@ int main(void)
 		TEST(odd_length_ends_short),
 		TEST(those_behind_an_orphan_wait_again),
 		TEST(forget_late_data),
+		TEST(forget_while_fetching),
 		TEST(late_data_is_bounded),
 		TEST(late_data_of_long_transfer_is_cut),
 		TEST(late_data_of_a_stream),
+		TEST(forget_late_data_of_streams),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
