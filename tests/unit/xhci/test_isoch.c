@@ -441,6 +441,39 @@ static void running_stream_does_not_look_at_frames(void **state)
 	driver_end(&d);
 }
 
+/* Minutes of it, on a bus whose frames are 200 parts in a million too long, with Frame IDs
+ * that count this controller's frames. */
+static void drift_does_not_matter(void **state)
+{
+	const unsigned ahead = 8;
+	struct driver d;
+	unsigned frame;
+
+	start(&d, *state);
+	driver_put(&d, OUT, MORE_TRBS, 0, xhci_trb_type_bits(XHCI_TRB_TYPE_LINK));
+	d.rings[OUT] = (struct driver_ring){MORE_TRBS, 0, true};
+	frame = frame_now(&d) + 10;
+	for (unsigned n = 0; n < 100000 + ahead; n++) {
+		struct driver_ring *ring = &d.rings[OUT];
+
+		if (ring->index == 15) { /* a ring of sixteen */
+			driver_put(&d, OUT, MORE_TRBS, 0,
+				   xhci_trb_type_bits(XHCI_TRB_TYPE_LINK) | XHCI_TRB_TC);
+			*ring = (struct driver_ring){MORE_TRBS, 0, !ring->cycle};
+		}
+		put_isoch(&d, OUT, 8, FRAME(frame + n) | XHCI_TRB_IOC);
+		driver_ring(&d, OUT);
+		if (n < ahead)
+			continue;
+		advance_ns(d.f, n == ahead ? 11 * FRAME_NS : FRAME_NS + 200);
+		driver_complete(&d, OUT, USBDEV_STATUS_OK, 8);
+		driver_expect(&d, OUT, MORE_TRBS + (n - ahead) % 15 * XHCI_TRB_SIZE,
+			      XHCI_CC_SUCCESS, 0);
+	}
+	expect_no_event(d.f);
+	driver_end(&d);
+}
+
 static void empty_ring_is_told_once(void **state)
 {
 	static const struct {
@@ -705,6 +738,29 @@ static void controller_halted_and_run_again(void **state)
 	driver_end(&d);
 }
 
+/* The guest resets the port under the stream: what was with the device has failed. */
+static void port_reset_while_streaming(void **state)
+{
+	struct driver d;
+	uint64_t trbs[2];
+
+	start(&d, *state);
+	for (unsigned i = 0; i < ARRAY_SIZE(trbs); i++)
+		trbs[i] = put_sia(&d, IN, 100);
+	driver_ring(&d, IN);
+	write32(d.f, PORT(d.port, PORTSC), XHCI_PORTSC_PP | XHCI_PORTSC_PR);
+	for (unsigned i = 0; i < ARRAY_SIZE(trbs); i++)
+		driver_expect(&d, IN, trbs[i], XHCI_CC_USB_TRANSACTION_ERROR, 100);
+	fake_dev_reset_done(&d.fake, 0);
+	(void)expect_event(d.f, XHCI_TRB_TYPE_PORT_STATUS_CHANGE_EVENT);
+	assert_int_equal(driver_command(&d, XHCI_TRB_TYPE_RESET_DEVICE, 0, 0).cc,
+			 XHCI_CC_SUCCESS);
+	assert_int_equal(driver_ep_state(&d, IN), XHCI_EP_STATE_DISABLED);
+	advance_ns(d.f, 100 * FRAME_NS);
+	expect_no_event(d.f);
+	driver_end(&d);
+}
+
 /* Those with the device fail; more are not taken: nothing would pace their errors. */
 static void unplugged_while_streaming(void **state)
 {
@@ -798,6 +854,7 @@ int main(void)
 		T(passed_frames_are_missed),
 		T(window_of_frames),
 		T(running_stream_does_not_look_at_frames),
+		T(drift_does_not_matter),
 		T(empty_ring_is_told_once),
 		T(grace_is_an_interval),
 		T(interval_beyond_all_bounds),
@@ -810,6 +867,7 @@ int main(void)
 		T(endpoint_dropped_while_waiting),
 		T(controller_reset_while_streaming),
 		T(controller_halted_and_run_again),
+		T(port_reset_while_streaming),
 		T(unplugged_while_streaming),
 		T(trbs_that_do_not_fit),
 		T(isoch_trb_on_another_ring),
