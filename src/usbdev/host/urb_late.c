@@ -30,11 +30,6 @@ void urb_late_init(struct urb_late *late)
 	late->bytes = 0;
 }
 
-static struct train *first_train(const struct urb_late *late)
-{
-	return LIST_ENTRY(list_first(&late->trains), struct train, node);
-}
-
 static void train_free(struct urb_late *late, struct train *train)
 {
 	late->bytes -= train->len + URB_LATE_HEAD_BYTES;
@@ -56,15 +51,17 @@ void urb_late_keep(struct urb_late *late, uint8_t ep_addr, const uint8_t *data,
 {
 	uint32_t most = URB_LATE_BYTES_MAX - URB_LATE_HEAD_BYTES;
 	uint32_t lost = len > most ? len - most : 0;
+	struct list *node, *next;
 	struct train *train;
 
 	data += lost;
 	len -= lost;
-	while (late->bytes + len + URB_LATE_HEAD_BYTES > URB_LATE_BYTES_MAX) {
-		struct train *oldest = first_train(late);
-
-		lost += oldest->len - oldest->offset;
-		train_free(late, oldest);
+	LIST_FOREACH_SAFE(node, next, &late->trains) {
+		train = LIST_ENTRY(node, struct train, node);
+		if (late->bytes + len + URB_LATE_HEAD_BYTES <= URB_LATE_BYTES_MAX)
+			break;
+		lost += train->len - train->offset;
+		train_free(late, train);
 	}
 	train = malloc(sizeof(*train) + len);
 	if (train) {
@@ -107,8 +104,10 @@ uint32_t urb_deliver(struct usbdev_transfer *transfer, uint32_t offset,
 
 int urb_late_deliver(struct urb_late *late, struct usbdev_transfer *transfer)
 {
-	while (!urb_late_empty(late)) {
-		struct train *train = first_train(late);
+	struct list *node, *next;
+
+	LIST_FOREACH_SAFE(node, next, &late->trains) {
+		struct train *train = LIST_ENTRY(node, struct train, node);
 		uint32_t room = transfer->length_bytes - transfer->actual_bytes;
 		uint32_t len = MIN_OF(train->len - train->offset, room);
 		uint32_t done = urb_deliver(transfer, transfer->actual_bytes,
