@@ -50,3 +50,9 @@ disk_of() {
 	wait_for "[ -b $disk ] && dd if=$disk of=/dev/null bs=512 count=1 2>/dev/null"
 	echo "$disk"
 }
+
+# need_huge_pages NUMBER: have that many of 2 MiB, in use or not. Never less than before.
+need_huge_pages() {
+	read -r have </proc/sys/vm/nr_hugepages
+	[ "$have" -ge "$1" ] || echo "$1" >/proc/sys/vm/nr_hugepages
+}

@@ -12,7 +12,8 @@ import pytest
 
 from harness.controller import CONTROLLERS
 from harness.machine import Machine
-from harness.nested import NESTED_CONTROLLERS, Host, HostError
+from harness.nested import Host, HostError
+from harness.nested_controller import NESTED_CONTROLLERS
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -26,9 +27,14 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "usbvfiod_only: not for QEMU's own controller")
+    config.addinivalue_line("markers", "nested: in a VM that plays the host; set by itself where the fixture host is used")
+    config.addinivalue_line("markers", "sanitized: of the nested tests, one to run with the sanitized usbvfiod too")
 
 
 def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if "host" in item.fixturenames:
+            item.add_marker(pytest.mark.nested)
     if config.getoption("--controller") == "usbvfiod":
         return
     for item in items:

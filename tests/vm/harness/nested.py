@@ -20,23 +20,21 @@ that died make the next test begin with a new one. What a test leaves running or
 """
 
 import itertools
-import os
 import re
 import selectors
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .console import TIMEOUT_S, Console, GuestError, kernel_options, make_initramfs
-from .controller import SANITIZER_OPTIONS, Usbvfiod, demand_clean_log
+from .console import FAST_KERNEL, NESTED_TIMEOUT_S, TIMEOUT_S
 from .machine import Qmp
+from .nested_guest import Guest
 
-BOOT_TIMEOUT_S = min(TIMEOUT_S, 60)
+BOOT_TIMEOUT_S = TIMEOUT_S
 # Consoles and monitors of so many guests at once.
 GUESTS = 4
 
@@ -90,12 +88,12 @@ class Task:
     def output(self):
         return self.output_path.read_text(errors="replace") if self.output_path.exists() else ""
 
-    def await_ready(self, timeout_s=TIMEOUT_S):
+    def await_ready(self, timeout_s=NESTED_TIMEOUT_S):
         self.host.await_control(lambda: self.ready or self.status is not None, timeout_s)
         if not self.ready:
             raise HostError(f"not ready, status {self.status}:\n{self.output}")
 
-    def wait(self, timeout_s=TIMEOUT_S):
+    def wait(self, timeout_s=NESTED_TIMEOUT_S):
         """The exit status."""
         self.host.await_control(lambda: self.status is not None, timeout_s)
         return self.status
@@ -104,7 +102,7 @@ class Task:
 class Host:
     """The booted host. Memory in MiB. All that waits does so for a bounded time."""
 
-    def __init__(self, rig, folder, controller_kind, *, memory=2048, cpus=2, modules=""):
+    def __init__(self, rig, folder, controller_kind, *, memory=3072, cpus=2, modules=""):
         """controller_kind: class of NESTED_CONTROLLERS and path of usbvfiod. modules: kernel modules to load."""
         self.rig = Path(rig)
         self.folder = Path(folder)
@@ -127,11 +125,11 @@ class Host:
         # The ends of this process: the control port, then console and monitor of each guest, then QEMU's own monitor.
         pairs = [socket.socketpair() for _ in range(2 + 2 * GUESTS)]
         self.control, *self.ports, monitor = [ours for ours, _theirs in pairs]
-        command = [self.rig / "qemu", "-accel", "tcg,thread=multi", "-cpu", "max", "-M", "q35", "-m", f"{memory}M",
+        command = [self.rig / "qemu", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-M", "q35", "-m", f"{memory}M",
                    "-smp", str(cpus), "-nodefaults", "-display", "none", "-no-reboot", "-bios", "qboot.rom",
                    "-serial", f"file:{self.log}", "-kernel", self.rig / "vmlinux", "-initrd", self.rig / "nested-host",
-                   "-append", "console=ttyS0 panic=-1 quiet loglevel=4 usb_storage.delay_use=0 nosoftlockup "
-                              "rcupdate.rcu_cpu_stall_suppress=1",
+                   "-append", f"console=ttyS0 panic=-1 quiet loglevel=4 usb_storage.delay_use=0 nosoftlockup "
+                              f"rcupdate.rcu_cpu_stall_suppress=1 {FAST_KERNEL}",
                    # First, so that the ports are /dev/vport0p1 and so on.
                    "-device", f"virtio-serial-pci,id=ports,max_ports={2 + 2 * GUESTS}",
                    "-fsdev", f"local,id=share,path={self.share},security_model=none",
@@ -195,10 +193,11 @@ class Host:
         self.control.sendall(f"{number} {int(timeout_s)}\n".encode())
         return task
 
-    def run(self, script, check=True, timeout_s=TIMEOUT_S):
+    def run(self, script, check=True, timeout_s=NESTED_TIMEOUT_S):
         """Run a shell script, return what it wrote to stdout and stderr. check: demand status 0."""
         task = self.start(script, timeout_s)
         status = task.wait(timeout_s + 10)
+        del self.tasks[task.number]
         if check and status != 0:
             raise HostError(f"status {status} of:\n{script}\n{task.output}")
         return task.output
@@ -369,166 +368,3 @@ class Host:
         self.control.close()
         for port in self.ports:
             port.close()
-
-
-class NestedUsbvfiod:
-    """usbvfiod in the host. Devices: HostDevice, or what --device takes."""
-
-    name = "usbvfiod"
-
-    def __init__(self, host, binary, devices, log, options=(), qemu_properties=None):
-        self.host = host
-        self.log = Path(log)
-        self.stopped = False
-        self.qemu_properties = qemu_properties or {}
-        self.folder = f"/run/usbvfiod-{next(host.numbers)}"
-        self.socket = f"{self.folder}/usb.sock"
-        command = host.install(binary).split() + ["--socket-path", self.socket, *map(str, options)]
-        for device in devices:
-            command += ["--device", device.node if isinstance(device, HostDevice) else device]
-        environment = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in
-                              {**SANITIZER_OPTIONS, **{name: os.environ[name] for name in SANITIZER_OPTIONS
-                                                       if name in os.environ}}.items())
-        self.task = host.start(f"mkdir {self.folder}\n{environment}echo $$ >{self.folder}/pid\n"
-                               f"exec await-ready {self.folder}/notify 3 \"$(basename \"$0\" .sh) ready\" "
-                               f"{shlex.join(command)}\n")
-        try:
-            self.task.await_ready()
-        finally:
-            self._keep_log()
-
-    def _keep_log(self):
-        self.log.write_text(self.log_text())
-
-    def qemu_arguments(self):
-        return Usbvfiod.qemu_arguments(self)
-
-    def log_text(self):
-        return self.task.output
-
-    def signal(self, number):
-        self.host.run(f"kill -{int(number)} $(cat {self.folder}/pid)")
-
-    def status(self, field):
-        """A number of /proc/PID/status, such as VmRSS (KiB) or Threads."""
-        return int(self.host.run(f"sed -n 's/^{field}:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/$(cat {self.folder}/pid)/status"))
-
-    def rss_kib(self):
-        """Anonymous memory and mapped files; not the guest's memory, which is shared."""
-        return self.status("RssAnon") + self.status("RssFile")
-
-    def fds(self):
-        """What each open file descriptor is, sorted."""
-        return sorted(self.host.run(f"cd /proc/$(cat {self.folder}/pid)/fd && for fd in *; do readlink $fd; done")
-                      .splitlines())
-
-    def stop(self):
-        """End the daemon as an operator would, and demand a clean end."""
-        if self.stopped:
-            return
-        self.stopped = True
-        try:
-            if self.task.status is None:
-                self.signal(signal.SIGTERM)
-            status = self.task.wait()
-            assert status == 0, f"usbvfiod ended with {status}:\n{self.log_text()}"
-            assert self.host.run(f"[ ! -e {self.socket} ]", check=False) == ""
-            demand_clean_log(self.log_text())
-        finally:
-            self._keep_log()
-
-
-class QemuUsbHost:
-    """QEMU's own controller and its usb-host, to tell faults of the rig from faults of usbvfiod."""
-
-    name = "qemu-xhci"
-
-    def __init__(self, _host, _binary, devices, log=None, options=(), qemu_properties=None):
-        self.devices = devices
-        self.log = log
-        del options, qemu_properties
-
-    def qemu_arguments(self):
-        arguments = ["-device", "qemu-xhci,id=usb,p2=15,p3=15"]
-        for device in self.devices:
-            arguments += ["-device", f"usb-host,bus=usb.0,hostbus={device.busnum},hostaddr={device.devnum}"
-                          if isinstance(device, HostDevice) else "usb-kbd,bus=usb.0"]
-        return arguments
-
-    def log_text(self):
-        return ""
-
-    def stop(self):
-        """Nothing of its own to end."""
-
-
-NESTED_CONTROLLERS = {kind.name: kind for kind in (NestedUsbvfiod, QemuUsbHost)}
-
-
-class Guest(Console):
-    """A VM in the host. Memory in MiB."""
-
-    def __init__(self, host, controller, job="", *, memory=320, cpus=1, options="", programs=()):
-        self.host = host
-        self.slot = host.slots.pop()
-        self.folder = host.folder / f"guest{next(host.numbers)}"
-        self.folder.mkdir()
-        super().__init__(self.folder / "serial.log")
-        self.place = host.share / self.folder.name
-        self.place.mkdir()
-        self.port = host.ports[2 * self.slot]
-        self._qmp = None
-        self._closed = False
-        make_initramfs(host.rig, self.place, job, programs)
-        command = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", "q35,memory-backend=ram",
-                   "-object", f"memory-backend-memfd,id=ram,size={memory}M,share=on", "-m", f"{memory}M",
-                   "-smp", str(cpus), "-L", "/lib/qemu", "-nodefaults", "-display", "none", "-no-reboot",
-                   "-bios", "qboot.rom", "-serial", "stdio",
-                   "-qmp", f"pipe:/dev/vport0p{2 * self.slot + 3}",
-                   "-kernel", "/vmlinux", "-initrd", f"/share/{self.folder.name}/initramfs",
-                   "-append", kernel_options(f"no_timer_check {options}"), *controller.qemu_arguments()]
-        self.end_mark = f"HOST ENDED {self.folder.name} "
-        self.task = host.start(f"exec 4<>/dev/vport0p{2 * self.slot + 2}\n"
-                               f"{shlex.join(command)} <&4 >&4 2>&1 &\n"
-                               f"echo $! >/run/{self.folder.name}.pid\n"
-                               "wait $!\n"
-                               f"printf '\\n{self.end_mark}%s\\n' $? >&4\n")
-
-    def source(self):
-        return self.port.fileno()
-
-    def write(self, data):
-        self.port.sendall(data)
-
-    def ended(self):
-        return re.search(rf"^{self.end_mark}\d+$", self.text, re.MULTILINE) is not None
-
-    def wait(self):
-        return int(re.search(rf"^{self.end_mark}(\d+)$", self.text, re.MULTILINE).group(1))
-
-    @property
-    def qmp(self):
-        if self._qmp is None:
-            self._qmp = Qmp(self.host.ports[2 * self.slot + 1])
-        return self._qmp
-
-    def kill(self):
-        """End QEMU at once, as the OOM killer would."""
-        if self.task.status is None:
-            self.host.run(f"kill -9 $(cat /run/{self.folder.name}.pid)", check=False)
-            self.task.wait()
-
-    def close(self):
-        if self._closed:
-            return
-        self._closed = True
-        self.kill()
-        try:
-            while self._read(time.monotonic() + 5):
-                pass
-        except GuestError:
-            # The end mark is missing; the place is not used again.
-            return
-        finally:
-            self._log_file.close()
-        self.host.slots.add(self.slot)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""The USB controller of a guest in the VM that plays the host: usbvfiod there, or QEMU's own with its usb-host."""
+
+import os
+import shlex
+import signal
+from pathlib import Path
+
+from .controller import SANITIZER_OPTIONS, Usbvfiod, demand_clean_log
+
+
+class NestedUsbvfiod:
+    """usbvfiod in the host. Devices: HostDevice, or what --device takes."""
+
+    name = "usbvfiod"
+
+    def __init__(self, host, binary, devices, log, options=(), qemu_properties=None):
+        self.host = host
+        self.log = Path(log)
+        self.stopped = False
+        self.qemu_properties = qemu_properties or {}
+        self.folder = f"/run/usbvfiod-{next(host.numbers)}"
+        self.socket = f"{self.folder}/usb.sock"
+        command = host.install(binary).split() + ["--socket-path", self.socket, *map(str, options)]
+        for device in devices:
+            command += ["--device", getattr(device, "node", device)]
+        environment = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in
+                              {**SANITIZER_OPTIONS, **{name: os.environ[name] for name in SANITIZER_OPTIONS
+                                                       if name in os.environ}}.items())
+        self.task = host.start(f"mkdir {self.folder}\n{environment}echo $$ >{self.folder}/pid\n"
+                               f"exec await-ready {self.folder}/notify 3 \"$(basename \"$0\" .sh) ready\" "
+                               f"{shlex.join(command)}\n")
+        try:
+            self.task.await_ready()
+        finally:
+            self._keep_log()
+
+    def _keep_log(self):
+        self.log.write_text(self.log_text())
+
+    def qemu_arguments(self):
+        return Usbvfiod.qemu_arguments(self)
+
+    def log_text(self):
+        return self.task.output
+
+    def signal(self, number):
+        self.host.run(f"kill -{int(number)} $(cat {self.folder}/pid)")
+
+    def status(self, field):
+        """A number of /proc/PID/status, such as VmRSS (KiB) or Threads."""
+        return int(self.host.run(f"sed -n 's/^{field}:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/$(cat {self.folder}/pid)/status"))
+
+    def rss_kib(self):
+        """Memory of its own; not the guest's, which is shared."""
+        return self.status("RssAnon")
+
+    def fds(self):
+        """What each open file descriptor is, sorted."""
+        return sorted(self.host.run(f"cd /proc/$(cat {self.folder}/pid)/fd && for fd in *; do readlink $fd; done")
+                      .splitlines())
+
+    def stop(self):
+        """End the daemon as an operator would, and demand a clean end."""
+        if self.stopped:
+            return
+        self.stopped = True
+        try:
+            if self.task.status is None:
+                self.signal(signal.SIGTERM)
+            status = self.task.wait()
+            assert status == 0, f"usbvfiod ended with {status}:\n{self.log_text()}"
+            assert self.host.start(f"[ ! -e {self.socket} ]").wait() == 0, "usbvfiod left its socket behind"
+            demand_clean_log(self.log_text())
+        finally:
+            self._keep_log()
+
+
+class QemuUsbHost:
+    """QEMU's own controller and its usb-host, to tell faults of the rig from faults of usbvfiod."""
+
+    name = "qemu-xhci"
+
+    def __init__(self, _host, _binary, devices, log=None, options=(), qemu_properties=None):
+        self.devices = devices
+        self.log = log
+        del options, qemu_properties
+
+    def qemu_arguments(self):
+        arguments = ["-device", "qemu-xhci,id=usb,p2=15,p3=15"]
+        for device in self.devices:
+            arguments += ["-device", f"usb-host,bus=usb.0,hostbus={device.busnum},hostaddr={device.devnum}"
+                          if hasattr(device, "busnum") else "usb-kbd,bus=usb.0"]
+        return arguments
+
+    def log_text(self):
+        return ""
+
+    def stop(self):
+        """Nothing of its own to end."""
+
+
+NESTED_CONTROLLERS = {kind.name: kind for kind in (NestedUsbvfiod, QemuUsbHost)}

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""A guest in the VM that plays the host."""
+
+import re
+import shlex
+import time
+
+from .console import FAST_KERNEL, NESTED_TIMEOUT_S, Console, GuestError, kernel_options, make_initramfs
+from .machine import Qmp
+
+
+class Guest(Console):
+    """A VM in the host. Memory in MiB. programs: static programs of the test machine that the job finds in its PATH.
+
+    huge: the guest's memory is in huge pages, which saves a third of the time that it takes to boot.
+    """
+
+    timeout_s = NESTED_TIMEOUT_S
+
+    def __init__(self, host, controller, job="", *, memory=320, cpus=1, options="", programs=(), huge=True):
+        self.host = host
+        self.slot = host.slots.pop()
+        self.folder = host.folder / f"guest{next(host.numbers)}"
+        self.folder.mkdir()
+        super().__init__(self.folder / "serial.log")
+        self.place = host.share / self.folder.name
+        self.place.mkdir()
+        self.port = host.ports[2 * self.slot]
+        self._qmp = None
+        self._closed = False
+        make_initramfs(host.rig, self.place, job, programs)
+        command = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", "q35,memory-backend=ram",
+                   "-object", f"memory-backend-memfd,id=ram,size={memory}M,share=on"
+                   f",hugetlb={'on' if huge else 'off'}", "-m", f"{memory}M",
+                   "-smp", str(cpus), "-L", "/lib/qemu", "-nodefaults", "-display", "none", "-no-reboot",
+                   "-bios", "qboot.rom", "-serial", "stdio",
+                   "-qmp", f"pipe:/dev/vport0p{2 * self.slot + 3}",
+                   "-kernel", "/vmlinux", "-initrd", f"/share/{self.folder.name}/initramfs",
+                   "-append", kernel_options(f"no_timer_check {FAST_KERNEL} {options}"), *controller.qemu_arguments()]
+        self.end_mark = f"HOST ENDED {self.folder.name} "
+        self.huge_mib = memory if huge else 0
+        pages = (self.huge_mib + sum(guest.huge_mib for guest in host.guests)) // 2
+        self.task = host.start(f"need_huge_pages {pages}\n"
+                               f"exec 4<>/dev/vport0p{2 * self.slot + 2}\n"
+                               f"{shlex.join(command)} <&4 >&4 2>&1 &\n"
+                               f"echo $! >/run/{self.folder.name}.pid\n"
+                               "wait $!\n"
+                               f"printf '\\n{self.end_mark}%s\\n' $? >&4\n")
+
+    def source(self):
+        return self.port.fileno()
+
+    def write(self, data):
+        self.port.sendall(data)
+
+    def ended(self):
+        return re.search(rf"^{self.end_mark}\d+$", self.text, re.MULTILINE) is not None
+
+    def wait(self):
+        return int(re.search(rf"^{self.end_mark}(\d+)$", self.text, re.MULTILINE).group(1))
+
+    @property
+    def qmp(self):
+        if self._qmp is None:
+            self._qmp = Qmp(self.host.ports[2 * self.slot + 1])
+        return self._qmp
+
+    def kill(self):
+        """End QEMU at once, as the OOM killer would."""
+        if self.task.status is None:
+            self.host.run(f"kill -9 $(cat /run/{self.folder.name}.pid)", check=False)
+            self.task.wait()
+
+    def close(self):
+        if self._closed:
+            return
+        self._closed = True
+        self.kill()
+        try:
+            while self._read(time.monotonic() + 5):
+                pass
+        except GuestError:
+            # The end mark is missing; the place is not used again.
+            return
+        finally:
+            self._log_file.close()
+        self.host.slots.add(self.slot)
