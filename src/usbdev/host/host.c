@@ -260,6 +260,8 @@ static void on_step(void *ctx)
 void host_setup(struct host_device *host, struct loop *loop, enum host_reset policy)
 {
 	host->loop = loop;
+	/* the host's driver, or a guest before this one, had it */
+	host->used = true;
 	host->pristine = true;
 	host->reset.policy = policy;
 	list_init(&host->held);
