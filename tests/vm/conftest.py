@@ -27,7 +27,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "usbvfiod_only: not for QEMU's own controller")
-    config.addinivalue_line("markers", "nested: in a VM that plays the host; set by itself where the fixture host is used")
+    config.addinivalue_line("markers", "nested: in a VM that plays the host; set where the fixture host is used")
     config.addinivalue_line("markers", "sanitized: of the nested tests, one to run with the sanitized usbvfiod too")
 
 

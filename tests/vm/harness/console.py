@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The console of a guest: what it tells in lines "GUEST KEY VALUE...", and what the test tells it.
 
-A guest runs a job, a shell script (see scripts/guest/lib.sh for what it can call). Where the guest runs, on this machine
-or in a VM that plays the host, is the matter of the classes derived from Console.
+A guest runs a job, a shell script (see scripts/guest/lib.sh for what it can call). Where the guest runs, on this
+machine or in a VM that plays the host, is the matter of the classes derived from Console.
 """
 
 import os
@@ -33,7 +33,7 @@ def kernel_options(options=""):
 
 
 def make_initramfs(rig, folder, job, programs=()):
-    """The rig's initramfs and behind it the job and static programs for /bin: the kernel unpacks one after the other."""
+    """The rig's initramfs and behind it the job and programs for /bin: the kernel unpacks one after the other."""
     root = Path(folder) / "job-root"
     (root / "bin").mkdir(parents=True)
     (root / "job").write_text(job)

@@ -49,7 +49,7 @@ class NestedUsbvfiod:
 
     def status(self, field):
         """A number of /proc/PID/status, such as VmRSS (KiB) or Threads."""
-        return int(self.host.run(f"sed -n 's/^{field}:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/$(cat {self.folder}/pid)/status"))
+        return int(self.host.run(f"awk '$1 == \"{field}:\" {{ print $2 }}' /proc/$(cat {self.folder}/pid)/status"))
 
     def rss_kib(self):
         """Memory of its own; not the guest's, which is shared."""
