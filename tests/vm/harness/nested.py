@@ -134,6 +134,8 @@ class Host:
                    "-device", f"virtio-serial-pci,id=ports,max_ports={2 + 2 * GUESTS}",
                    "-fsdev", f"local,id=share,path={self.share},security_model=none",
                    "-device", "virtio-9p-pci,fsdev=share,mount_tag=share",
+                   # What a loudspeaker plays, as it comes.
+                   "-audiodev", f"wav,id=audio,path={self.folder / 'audio.wav'},out.mixing-engine=off",
                    "-device", "qemu-xhci,id=xhci,p2=15,p3=15", "-device", "usb-ehci,id=ehci",
                    "-device", "piix3-usb-uhci,id=uhci", "-device", "piix3-usb-uhci,id=uhci2"]
         for number, (_ours, theirs) in enumerate(pairs[:-1]):
