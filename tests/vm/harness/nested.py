@@ -125,8 +125,9 @@ class Host:
         # The ends of this process: the control port, then console and monitor of each guest, then QEMU's own monitor.
         pairs = [socket.socketpair() for _ in range(2 + 2 * GUESTS)]
         self.control, *self.ports, monitor = [ours for ours, _theirs in pairs]
-        command = [self.rig / "qemu", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-M", "q35", "-m", f"{memory}M",
-                   "-smp", str(cpus), "-nodefaults", "-display", "none", "-no-reboot", "-bios", "qboot.rom",
+        command = [self.rig / "qemu", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-M", "q35",
+                   "-m", f"{memory}M", "-smp", str(cpus), "-nodefaults", "-display", "none", "-no-reboot",
+                   "-bios", "qboot.rom",
                    "-serial", f"file:{self.log}", "-kernel", self.rig / "vmlinux", "-initrd", self.rig / "nested-host",
                    "-append", f"console=ttyS0 panic=-1 quiet loglevel=4 usb_storage.delay_use=0 nosoftlockup "
                               f"rcupdate.rcu_cpu_stall_suppress=1 {FAST_KERNEL}",
@@ -349,7 +350,7 @@ class Host:
         return [line for line in self.kernel_log().splitlines() if BAD_LINES.search(line)]
 
     def tidy(self):
-        """End what a test has left: guests, daemons, devices. Demands that the host's kernel has nothing to complain of."""
+        """End what a test has left: guests, daemons, devices. Demands that the host's kernel does not complain."""
         for guest in self.guests:
             guest.close()
         self.guests.clear()
