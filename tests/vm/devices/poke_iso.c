@@ -128,35 +128,45 @@ static int stream(struct poke *poke, struct iso *iso, unsigned long seconds)
 	return r;
 }
 
-static int iso_run(struct poke *poke, uint8_t direction)
+/* Arguments from @at on: endpoint, something of the command, packets, transfers, size. */
+static void prepare(const struct poke *poke, struct iso *iso, int at, uint8_t direction)
 {
-	static struct iso iso;
-	int r;
+	memset(iso, 0, sizeof(*iso));
+	iso->ep_addr = (uint8_t)(poke_number(poke, at, 1) | direction);
+	iso->packets = MIN_OF((unsigned)poke_number(poke, at + 2, 8), 128u);
+	iso->urb_count = MIN_OF((unsigned)poke_number(poke, at + 3, 16), URBS_MAX);
+	iso->size = (unsigned)poke_number(poke, at + 4, 1023);
+	for (unsigned i = 0; i < iso->urb_count; i++)
+		iso->urbs[i] =
+			poke_urb_create(USBDEVFS_URB_TYPE_ISO, iso->ep_addr,
+					(size_t)iso->packets * iso->size, iso->packets);
+}
 
-	memset(&iso, 0, sizeof(iso));
-	iso.ep_addr = (uint8_t)(poke_number(poke, 0, 1) | direction);
-	iso.packets = MIN_OF((unsigned)poke_number(poke, 2, 8), 128u);
-	iso.urb_count = MIN_OF((unsigned)poke_number(poke, 3, 16), URBS_MAX);
-	iso.size = (unsigned)poke_number(poke, 4, 1023);
-	for (unsigned i = 0; i < iso.urb_count; i++)
-		iso.urbs[i] =
-			poke_urb_create(USBDEVFS_URB_TYPE_ISO, iso.ep_addr,
-					(size_t)iso.packets * iso.size, iso.packets);
-	r = stream(poke, &iso, poke_number(poke, 1, 1));
+/* @r: of what was done. A transfer that did not come back is left to the end of the process. */
+static int finish(struct poke *poke, const struct iso *iso, int r)
+{
 	poke_tell(poke,
 		  " packets=%lu bytes=%llu lost=%lu repeated=%lu empty=%lu bad=%lu "
 		  "errors=%lu "
 		  "urb_errors=%lu counter=%u longest_wait_us=%llu",
-		  iso.heard, (unsigned long long)iso.bytes, iso.lost, iso.repeated,
-		  iso.empty, iso.bad, iso.errors, iso.urb_errors, iso.counter,
-		  (unsigned long long)(iso.longest_ns / 1000u));
-	if (r == 0) {
-		for (unsigned i = 0; i < iso.urb_count; i++)
-			poke_urb_destroy(iso.urbs[i]);
-		if (iso.lost || iso.repeated || iso.bad || iso.errors || iso.urb_errors)
-			r = -EBADMSG;
-	}
-	return r;
+		  iso->heard, (unsigned long long)iso->bytes, iso->lost, iso->repeated,
+		  iso->empty, iso->bad, iso->errors, iso->urb_errors, iso->counter,
+		  (unsigned long long)(iso->longest_ns / 1000u));
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < iso->urb_count; i++)
+		poke_urb_destroy(iso->urbs[i]);
+	if (iso->lost || iso->repeated || iso->bad || iso->errors || iso->urb_errors)
+		return -EBADMSG;
+	return 0;
+}
+
+static int iso_run(struct poke *poke, uint8_t direction)
+{
+	static struct iso iso;
+
+	prepare(poke, &iso, 0, direction);
+	return finish(poke, &iso, stream(poke, &iso, poke_number(poke, 1, 1)));
 }
 
 static int iso_in(struct poke *poke)
@@ -169,6 +179,61 @@ static int iso_out(struct poke *poke)
 	return iso_run(poke, 0);
 }
 
+static int set_alternate(struct poke *poke, unsigned alternate)
+{
+	struct usbdevfs_setinterface set = {
+		.interface = (unsigned)poke_number(poke, 0, 0),
+		.altsetting = alternate,
+	};
+
+	return ioctl(poke->fd, USBDEVFS_SETINTERFACE, &set) < 0 ? -errno : 0;
+}
+
+/* A stream that is ended by the alternate setting without its endpoint. */
+static int cut_stream(struct poke *poke, struct iso *iso, unsigned long *ret_taken_back)
+{
+	struct poke_urb *done;
+	int r = set_alternate(poke, 1);
+
+	iso->started = false;
+	for (unsigned i = 0; i < iso->urb_count && r == 0; i++)
+		r = submit(poke, iso, iso->urbs[i]);
+	for (unsigned i = 0; i < 2 * iso->urb_count && r == 0; i++) {
+		r = poke_reap(poke, POKE_TIMEOUT_MS, &done);
+		if (r < 0)
+			return r;
+		iso->in_flight--;
+		completed(iso, done);
+		r = submit(poke, iso, done);
+	}
+	if (r == 0)
+		r = set_alternate(poke, 0);
+	while (r == 0 && iso->in_flight > 0) {
+		r = poke_reap(poke, POKE_TIMEOUT_MS, &done);
+		if (r < 0)
+			return r;
+		iso->in_flight--;
+		if (done->urb.status == 0)
+			completed(iso, done);
+		else
+			++*ret_taken_back;
+	}
+	return r;
+}
+
+static int iso_switch(struct poke *poke)
+{
+	static struct iso iso;
+	unsigned long taken_back = 0;
+	int r = 0;
+
+	prepare(poke, &iso, 1, 0);
+	for (unsigned long n = poke_number(poke, 2, 10); n > 0 && r == 0; n--)
+		r = cut_stream(poke, &iso, &taken_back);
+	poke_tell(poke, " taken_back=%lu", taken_back);
+	return finish(poke, &iso, r);
+}
+
 const struct poke_command POKE_ISO[] = {
 	{"iso-in",
 	 "ENDPOINT SECONDS [PACKETS URBS SIZE]: reads the counter; fails on a hole or "
@@ -176,5 +241,9 @@ const struct poke_command POKE_ISO[] = {
 	 2, iso_in},
 	{"iso-out", "ENDPOINT SECONDS [PACKETS URBS SIZE]: sends the counter", 2,
 	 iso_out},
+	{"iso-switch",
+	 "INTERFACE ENDPOINT COUNT [PACKETS URBS SIZE]: so many streams, each cut by "
+	 "alternate setting 0",
+	 3, iso_switch},
 	{NULL, NULL, 0, NULL},
 };

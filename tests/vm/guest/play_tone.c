@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ * play_tone.c - plays a known tone on a PCM device of ALSA, without ALSA's library
+ *
+ * Stereo, 16 bits, 48000 Hz. Frame n of the tone has a triangle wave of 1000 Hz on the left, and
+ * n modulo 32768 on the right: each frame tells its place. Then comes silence, more than the kernel's
+ * buffer holds: when all is written, the tone has been played. The buffer is full when the first
+ * frame is played; should it run empty, then this fails. Prints "PLAYED TONE_FRAMES"; exits 0, 1
+ * with a message, or 2 for wrong usage.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <sound/asound.h>
+
+#include "util/compiler.h"
+
+#define RATE_HZ       48000u
+#define CHANNELS      2u
+#define PERIOD_FRAMES 480u
+#define BUFFER_FRAMES 24000u
+/* the device's own buffers too */
+#define SILENT_FRAMES (BUFFER_FRAMES + 14400u)
+#define WAVE_FRAMES   48u
+#define WAVE_HALF     (WAVE_FRAMES / 2)
+#define WAVE_STEP     1000
+#define WAVE_LOWEST   (-12000)
+#define RIGHT_MASK    0x7fffu
+
+static int fail(const char *what)
+{
+	(void)printf("%s: %s\n", what, strerror(errno));
+	return 1;
+}
+
+static void set_mask(struct snd_pcm_hw_params *params, unsigned which, unsigned bit)
+{
+	struct snd_mask *mask = &params->masks[which - SNDRV_PCM_HW_PARAM_FIRST_MASK];
+
+	memset(mask, 0, sizeof(*mask));
+	mask->bits[bit / 32] = 1u << bit % 32;
+}
+
+static void set_interval(struct snd_pcm_hw_params *params, unsigned which, unsigned value)
+{
+	params->intervals[which - SNDRV_PCM_HW_PARAM_FIRST_INTERVAL] =
+		(struct snd_interval){.min = value, .max = value, .integer = 1};
+}
+
+static int configure(int fd)
+{
+	struct snd_pcm_hw_params hw = {.rmask = ~0u, .info = ~0u};
+	struct snd_pcm_sw_params sw = {
+		.avail_min = 1,
+		.period_step = 1,
+		.start_threshold = BUFFER_FRAMES,
+		.stop_threshold = BUFFER_FRAMES,
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(hw.masks); i++)
+		memset(&hw.masks[i], 0xff, sizeof(hw.masks[i]));
+	for (unsigned i = 0; i < ARRAY_SIZE(hw.intervals); i++)
+		hw.intervals[i].max = UINT32_MAX;
+	set_mask(&hw, SNDRV_PCM_HW_PARAM_ACCESS, SNDRV_PCM_ACCESS_RW_INTERLEAVED);
+	set_mask(&hw, SNDRV_PCM_HW_PARAM_FORMAT, SNDRV_PCM_FORMAT_S16_LE);
+	set_interval(&hw, SNDRV_PCM_HW_PARAM_RATE, RATE_HZ);
+	set_interval(&hw, SNDRV_PCM_HW_PARAM_CHANNELS, CHANNELS);
+	set_interval(&hw, SNDRV_PCM_HW_PARAM_PERIOD_SIZE, PERIOD_FRAMES);
+	set_interval(&hw, SNDRV_PCM_HW_PARAM_BUFFER_SIZE, BUFFER_FRAMES);
+	if (ioctl(fd, SNDRV_PCM_IOCTL_HW_PARAMS, &hw) < 0)
+		return -1;
+	return ioctl(fd, SNDRV_PCM_IOCTL_SW_PARAMS, &sw);
+}
+
+static void make_tone(int16_t *samples, unsigned frames)
+{
+	for (unsigned n = 0; n < frames; n++) {
+		int phase = (int)(n % WAVE_FRAMES);
+		int up = phase < (int)WAVE_HALF ? phase : (int)WAVE_FRAMES - phase;
+
+		samples[n * CHANNELS] = (int16_t)(WAVE_LOWEST + WAVE_STEP * up);
+		samples[n * CHANNELS + 1] = (int16_t)(n & RIGHT_MASK);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ int16_t *samples = NULL;
+	unsigned tone;
+	struct snd_xferi transfer;
+
+	if (argc != 3) {
+		(void)fprintf(stderr, "usage: %s PCM TONE_MS\n", argv[0]);
+		return 2;
+	}
+	tone = (unsigned)strtoul(argv[2], NULL, 10) * (RATE_HZ / 1000);
+	fd = open(argv[1], O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return fail("open");
+	if (configure(fd) < 0)
+		return fail("parameters");
+	samples = calloc(tone + SILENT_FRAMES, CHANNELS * sizeof(*samples));
+	if (!samples)
+		return fail("memory");
+	make_tone(samples, tone);
+	if (ioctl(fd, SNDRV_PCM_IOCTL_PREPARE) < 0)
+		return fail("prepare");
+	transfer = (struct snd_xferi){.buf = samples, .frames = tone + SILENT_FRAMES};
+	if (ioctl(fd, SNDRV_PCM_IOCTL_WRITEI_FRAMES, &transfer) < 0)
+		return fail("write");
+	if (transfer.result != (snd_pcm_sframes_t)transfer.frames) {
+		(void)printf("only %ld frames taken\n", transfer.result);
+		return 1;
+	}
+	(void)printf("PLAYED %u\n", tone);
+	return 0;
+}
