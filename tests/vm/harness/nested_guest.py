@@ -4,20 +4,26 @@
 import re
 import shlex
 import time
+from pathlib import Path
 
 from .console import FAST_KERNEL, NESTED_TIMEOUT_S, Console, GuestError, kernel_options, make_initramfs
 from .machine import Qmp
+
+# Among the files of the rig.
+SEABIOS = "qemu-root/usr/share/seabios/bios-256k.bin"
 
 
 class Guest(Console):
     """A VM in the host. Memory in MiB. programs: static programs of the test machine that the job finds in its PATH.
 
+    bios: qboot (fast, knows no USB) or seabios (drives the controller itself). reboots: it may do so.
     huge: the guest's memory is in huge pages, which saves a third of the time that it takes to boot.
     """
 
     timeout_s = NESTED_TIMEOUT_S
 
-    def __init__(self, host, controller, job="", *, memory=320, cpus=1, options="", programs=(), huge=True):
+    def __init__(self, host, controller, job="", *, memory=320, cpus=1, options="", programs=(), huge=True,
+                 bios="qboot", reboots=False):
         self.host = host
         self.slot = host.slots.pop()
         self.folder = host.folder / f"guest{next(host.numbers)}"
@@ -32,8 +38,9 @@ class Guest(Console):
         command = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", "q35,memory-backend=ram",
                    "-object", f"memory-backend-memfd,id=ram,size={memory}M,share=on"
                    f",hugetlb={'on' if huge else 'off'}", "-m", f"{memory}M",
-                   "-smp", str(cpus), "-L", "/lib/qemu", "-nodefaults", "-display", "none", "-no-reboot",
-                   "-bios", "qboot.rom", "-serial", "stdio",
+                   "-smp", str(cpus), "-L", "/lib/qemu", "-nodefaults", "-display", "none", "-serial", "stdio",
+                   "-bios", host.put(Path(host.rig) / SEABIOS) if bios == "seabios" else "qboot.rom",
+                   *([] if reboots else ["-no-reboot"]),
                    "-qmp", f"pipe:/dev/vport0p{2 * self.slot + 3}",
                    "-kernel", "/vmlinux", "-initrd", f"/share/{self.folder.name}/initramfs",
                    "-append", kernel_options(f"no_timer_check {FAST_KERNEL} {options}"), *controller.qemu_arguments()]
