@@ -77,9 +77,9 @@ static int configure(int fd)
 	return ioctl(fd, SNDRV_PCM_IOCTL_SW_PARAMS, &sw);
 }
 
-static void make_tone(int16_t *samples, unsigned frames)
+static void make_tone(int16_t *samples, size_t frames)
 {
-	for (unsigned n = 0; n < frames; n++) {
+	for (size_t n = 0; n < frames; n++) {
 		int phase = (int)(n % WAVE_FRAMES);
 		int up = phase < (int)WAVE_HALF ? phase : (int)WAVE_FRAMES - phase;
 
@@ -88,12 +88,29 @@ static void make_tone(int16_t *samples, unsigned frames)
 	}
 }
 
+static int play(int fd, int16_t *samples, unsigned frames)
+{
+	struct snd_xferi transfer = {.buf = samples, .frames = frames};
+
+	if (configure(fd) < 0)
+		return fail("parameters");
+	if (ioctl(fd, SNDRV_PCM_IOCTL_PREPARE) < 0)
+		return fail("prepare");
+	if (ioctl(fd, SNDRV_PCM_IOCTL_WRITEI_FRAMES, &transfer) < 0)
+		return fail("write");
+	if (transfer.result != (snd_pcm_sframes_t)frames) {
+		(void)printf("only %ld frames taken\n", transfer.result);
+		return 1;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	_cleanup_close_ int fd = -1;
-	_cleanup_free_ int16_t *samples = NULL;
+	int16_t *samples;
 	unsigned tone;
-	struct snd_xferi transfer;
+	int status;
 
 	if (argc != 3) {
 		(void)fprintf(stderr, "usage: %s PCM TONE_MS\n", argv[0]);
@@ -103,21 +120,13 @@ int main(int argc, char **argv)
 	fd = open(argv[1], O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return fail("open");
-	if (configure(fd) < 0)
-		return fail("parameters");
 	samples = calloc(tone + SILENT_FRAMES, CHANNELS * sizeof(*samples));
 	if (!samples)
 		return fail("memory");
 	make_tone(samples, tone);
-	if (ioctl(fd, SNDRV_PCM_IOCTL_PREPARE) < 0)
-		return fail("prepare");
-	transfer = (struct snd_xferi){.buf = samples, .frames = tone + SILENT_FRAMES};
-	if (ioctl(fd, SNDRV_PCM_IOCTL_WRITEI_FRAMES, &transfer) < 0)
-		return fail("write");
-	if (transfer.result != (snd_pcm_sframes_t)transfer.frames) {
-		(void)printf("only %ld frames taken\n", transfer.result);
-		return 1;
-	}
-	(void)printf("PLAYED %u\n", tone);
-	return 0;
+	status = play(fd, samples, tone + SILENT_FRAMES);
+	free(samples);
+	if (status == 0)
+		(void)printf("PLAYED %u\n", tone);
+	return status;
 }
