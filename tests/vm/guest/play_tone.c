@@ -2,13 +2,14 @@
  * play_tone.c - plays a known tone on a PCM device of ALSA, without ALSA's library
  *
  * Stereo, 16 bits, 48000 Hz. Frame n of the tone has a triangle wave of 1000 Hz on the left, and
- * n modulo 32768 on the right: each frame tells its place. Then comes silence, more than the kernel's
- * buffer holds: when all is written, the tone has been played. The buffer is full when the first
- * frame is played; should it run empty, then this fails. Prints "PLAYED TONE_FRAMES"; exits 0, 1
- * with a message, or 2 for wrong usage.
+ * n modulo 32768 on the right: each frame tells its place. Then comes silence. All of the tone is in
+ * the kernel's buffer before the first frame is played, which goes on without this process, however
+ * late that is. Prints "PLAYED TONE_FRAMES"; exits 0, 1 with a message, or 2 for wrong usage.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +23,10 @@
 
 #define RATE_HZ       48000u
 #define CHANNELS      2u
-#define PERIOD_FRAMES 480u
-#define BUFFER_FRAMES 24000u
+#define PERIOD_FRAMES 4800u
+#define BUFFER_FRAMES 96000u
 /* the device's own buffers too */
-#define SILENT_FRAMES (BUFFER_FRAMES + 14400u)
+#define SILENT_FRAMES 14400u
 #define WAVE_FRAMES   48u
 #define WAVE_HALF     (WAVE_FRAMES / 2)
 #define WAVE_STEP     1000
@@ -52,14 +53,17 @@ static void set_interval(struct snd_pcm_hw_params *params, unsigned which, unsig
 		(struct snd_interval){.min = value, .max = value, .integer = 1};
 }
 
-static int configure(int fd)
+/* Starts when @frames have been written, then plays them and silence for ever; ready for more when
+ * @frames have been played. */
+static int configure(int fd, unsigned frames)
 {
 	struct snd_pcm_hw_params hw = {.rmask = ~0u, .info = ~0u};
 	struct snd_pcm_sw_params sw = {
-		.avail_min = 1,
+		.avail_min = BUFFER_FRAMES,
 		.period_step = 1,
-		.start_threshold = BUFFER_FRAMES,
-		.stop_threshold = BUFFER_FRAMES,
+		.start_threshold = frames,
+		.stop_threshold = ULONG_MAX,
+		.silence_size = ULONG_MAX,
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(hw.masks); i++)
@@ -91,8 +95,9 @@ static void make_tone(int16_t *samples, size_t frames)
 static int play(int fd, int16_t *samples, unsigned frames)
 {
 	struct snd_xferi transfer = {.buf = samples, .frames = frames};
+	struct pollfd played = {.fd = fd, .events = POLLOUT};
 
-	if (configure(fd) < 0)
+	if (configure(fd, frames) < 0)
 		return fail("parameters");
 	if (ioctl(fd, SNDRV_PCM_IOCTL_PREPARE) < 0)
 		return fail("prepare");
@@ -102,7 +107,7 @@ static int play(int fd, int16_t *samples, unsigned frames)
 		(void)printf("only %ld frames taken\n", transfer.result);
 		return 1;
 	}
-	return 0;
+	return poll(&played, 1, -1) < 0 ? fail("poll") : 0;
 }
 
 int main(int argc, char **argv)
