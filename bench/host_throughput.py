@@ -55,7 +55,7 @@ def against_libusb(host, stick, build, rounds):
     # Into the root of the daemon, so that each finds the other and its libraries.
     command = host.install(build / "bench" / "bench_host")
     root = command.split()[1]
-    host.run(f"cp -an /root0/usbvfiod /root0/lib* /root0/usr {root}/ 2>/dev/null; [ -x {root}/usbvfiod ]")
+    host.run(f"cp -a /root0/usbvfiod {root} && cp -a /root0/lib/. {root}/lib")
     return host.run(f"ulimit -n 4096; USBVFIOD=/usbvfiod {command} {stick.node} {rounds}", timeout_s=1200)
 
 

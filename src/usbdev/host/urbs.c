@@ -248,6 +248,9 @@ static void reap(struct urbs *urbs)
 			take_back(urb);
 		else
 			log_limited(LOG_LEVEL_WARN, "reaped a foreign USB transfer");
+		/* asking for more would be in vain */
+		if (urbs->with_kernel_count == 0 && !urbs->in_doubt)
+			break;
 	}
 	if (!urbs->destroyed)
 		urb_queue_each(urbs, wake_starved);
