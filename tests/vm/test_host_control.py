@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: MIT
+"""Requests, faults and cancellations, with synthetic devices of the host that tell what reached them.
+
+All tests of this module use the same host and the same guest; one that fails makes the next begin with new ones. The
+guest pokes at the devices as the tests ask it to, by its kernel's usbfs.
+"""
+
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+
+from devices.synthetic import Synthetic, parse
+
+pytestmark = pytest.mark.usbvfiod_only
+
+JOB = r"""
+poke() {
+	usb-poke "$@" >/tmp/poked
+	status=$?
+	while read -r line; do
+		say POKED "$line"
+	done </tmp/poked
+	return $status
+}
+
+say UP
+while hear line; do
+	[ "$line" != end ] || break
+	(eval "$line")
+	say DONE $?
+done
+"""
+
+SPEEDS = ["full", "high", "super"]
+# What usb-poke tells of its command counts that only ever grows, and what is never the same.
+COUNTERS = {"set_configuration", "set_interface", "clear_halt", "set_halt", "resets", "controls", "stalls",
+            "wrong_endpoint", "unlinks"}
+TIMES = {"us", "ms", "busiest_queue"}
+
+
+def pattern_checksum(length, start=0):
+    """Of the bytes that the kind big-control sends, as usb-poke tells it."""
+    return f"{zlib.adler32(bytes((start + i * 7 + i // 256) & 0xff for i in range(length))):08x}"
+
+
+class Scene:
+    """Host, daemon and guest with all devices."""
+
+    def __init__(self, host, build):
+        self.host = host
+        host.logs = [host.log]
+        self.synthetic = Synthetic(host, build)
+        kinds = {
+            "big": ("big-control", "high"),
+            "big-super": ("big-control", "super"),
+            "slow": ("slow", "high", "bulk-ms=100"),
+            "alternate": ("alternate", "high"),
+            **{f"stall-{speed}": ("stall", speed) for speed in SPEEDS},
+            **{f"loop-{speed}": ("loopback", speed) for speed in SPEEDS},
+        }
+        self.devices = {name: self.synthetic.plug(*words, serial=name) for name, words in kinds.items()}
+        # What the kernel does to a device when nobody is in between.
+        self.bare_answers = changes(self.synthetic.poke(self.devices["alternate"], *ALTERNATE))
+        specs = [one.device for name, one in self.devices.items() if name != "big-super"]
+        self.usb = host.controller(*specs, f"host:path={self.devices['big-super'].device.node},reset=never")
+        self.guest = host.boot(self.usb, JOB, programs=[self.synthetic.poke_program])
+        self.guest.expect_word("UP")
+
+    def name(self, device):
+        """As usb-poke in the guest wants it."""
+        one = self.devices[device]
+        return f"{one.device.ids}:{device}"
+
+    def ask(self, line):
+        """Have the guest run it; returns what usb-poke said to each command."""
+        start = self.guest.position
+        assert len(line) < 4096, "the console takes no longer ones"
+        self.guest.say(line)
+        status = self.guest.expect_word("DONE")
+        said = re.findall(r"^GUEST POKED (.*)$", self.guest.text[start:self.guest.position], re.MULTILINE)
+        assert status == ["0"], f"{line}:\n" + "\n".join(said)
+        return [parse(one) for one in said]
+
+    def poke(self, device, *commands):
+        return self.ask(f"poke {self.name(device)} --wait 60 {' , '.join(commands)}")
+
+    def stats(self, device):
+        return self.devices[device].stats()
+
+    def addresses(self):
+        """How often the host has given a synthetic device its address."""
+        return self.host.kernel_log().count("SetAddress Request")
+
+
+class SceneKeeper:
+    """The scene of the module's tests, set up when the first one asks."""
+
+    def __init__(self, host_keeper, build):
+        self.host_keeper = host_keeper
+        self.build = build
+        self.scene = None
+
+    def get(self):
+        if self.scene is None:
+            self.scene = Scene(self.host_keeper.get(), self.build)
+        return self.scene
+
+    def finish(self):
+        """In order, and clean."""
+        if self.scene is not None:
+            self.scene.guest.say("end")
+            self.scene.guest.finish()
+            self.scene.usb.stop()
+            assert self.scene.host.bad_lines() == []
+        self.scene = None
+
+    def drop(self):
+        self.scene = None
+        # Ends the guest and the daemon too.
+        self.host_keeper.drop()
+
+
+@pytest.fixture(scope="module")
+def scene_keeper(request, host_keeper):
+    build = Path(request.config.getoption("--daemon")).resolve().parent / "tests" / "vm" / "devices"
+    keeper = SceneKeeper(host_keeper, build)
+    yield keeper
+    try:
+        keeper.finish()
+    finally:
+        keeper.drop()
+
+
+@pytest.fixture
+def scene(request, scene_keeper):
+    one = scene_keeper.get()
+    request.node.logs = one.host.logs
+    yield one
+    if getattr(request.node, "failed", False):
+        scene_keeper.drop()
+    else:
+        assert one.host.bad_lines() == []
+
+
+# Of control requests
+
+SIZES = [1, 2, 7, 8, 9, 63, 64, 65, 511, 512, 513, 1023, 1024, 1025, 4095, 4096, 4097, 12288, 32767, 65472, 65535]
+
+
+@pytest.mark.parametrize("device", ["big", "big-super"])
+def test_control_requests_of_all_sizes(scene, device):
+    before = scene.stats(device)
+    scene.poke(device, *(f"pattern-in {size} {size % 251}" for size in SIZES))
+    scene.poke(device, "pattern-out 0", *(f"pattern-out {size} {size % 251}" for size in SIZES))
+    stats = scene.stats(device)
+    assert stats["bytes_in"] - before["bytes_in"] == sum(SIZES)
+    assert stats["bytes_out"] - before["bytes_out"] == sum(SIZES)
+    assert stats["wrong"] == 0
+    # Nobody repeats or splits one.
+    assert stats["controls"] - before["controls"] == 2 * len(SIZES) + 1
+
+
+def test_short_answers_are_told_exactly(scene):
+    short = [(65535, 1), (65535, 100), (65535, 4096), (65535, 65534), (4096, 512), (4096, 511), (64, 63), (2, 1)]
+    # usb-poke demands as many bytes as there are, and that they are the right ones.
+    results = scene.poke("big", *(f"pattern-in {length} 9 {limit}" for length, limit in short))
+    assert [result["actual"] for result in results] == [limit for _length, limit in short]
+
+
+def test_requests_to_any_recipient(scene):
+    recipients = [0, 1, 2, 3, 4, 31]
+    before = scene.stats("big")
+    results = scene.poke("big", *(f"control {0xc0 | recipient} 1 {recipient} 0 300" for recipient in recipients))
+    checksums = [str(result["checksum"]).zfill(8) for result in results]
+    assert checksums == [pattern_checksum(300, recipient) for recipient in recipients]
+    scene.poke("big", *(f"control {0x40 | recipient} 1 0 {recipient << 8} 700" for recipient in recipients))
+    stats = scene.stats("big")
+    assert stats["bytes_out"] - before["bytes_out"] == len(recipients) * 700
+    assert stats["wrong"] == 0
+
+
+def test_refused_requests_are_told_and_forgotten(scene):
+    scene.poke("big", "expect EPIPE control 0xc0 0x77 0 0 8", "pattern-in 64", "expect EPIPE control 0x40 0x77 0 0 8",
+               "pattern-in 64", "expect EPIPE control 0x40 0x77 0 0 0", "pattern-out 64", "expect EPIPE string 200",
+               "expect EPIPE control 0xa0 1 0 0 16", "pattern-in 65535")
+
+
+def test_slow_and_silent_requests(scene):
+    before = scene.stats("slow")["unlinks"]
+    results = scene.poke("slow", "control 0xc0 1 5500 0 8 60000", "control 0x40 1 5500 0 64 60000",
+                         "control-cancel 0xc0 2 0 0 8 500", "control 0xc0 1 10 0 8",
+                         "expect ETIMEDOUT control 0x40 2 0 0 8 500", "control 0xc0 1 10 0 8",
+                         "control-cancel 0x40 2 0 0 65535 100", "control 0xc0 1 10 0 8", "claim 0", "in 0x81 512")
+    assert results[0]["ms"] >= 5500
+    assert results[1]["ms"] >= 5500
+    assert results[2]["early"] == results[6]["early"] == 0
+    assert [str(results[at]["bytes"]).zfill(16) for at in (0, 3, 5, 7)] == ["0001020304050607"] * 4
+    assert scene.stats("slow")["unlinks"] - before == 3
+
+
+def test_addresses_are_for_the_host_to_give(scene):
+    # Plugged in without resets: what the guest did to have it enumerated has not reached it.
+    assert scene.stats("big-super")["resets"] == 0
+    addresses = scene.addresses()
+    scene.poke("big", "control 0x00 5 77 0 0", "pattern-in 64", "control 0x00 5 0 0 0", "pattern-in 64")
+    scene.poke("big-super", "control 0x00 5 1 0 0", "pattern-in 64")
+    assert scene.addresses() == addresses
+    resets = scene.stats("big")["resets"]
+    scene.poke("big", "reset", "pattern-in 64")
+    assert scene.stats("big")["resets"] == resets + 1
+    assert scene.addresses() == addresses + 1
+    assert scene.stats("big-super")["resets"] == 0
+
+
+# Of what the kernel keeps about a device. Each IN transfer tells configuration, alternate setting, endpoint and a
+# number that begins anew where a data toggle does; counts tells what has reached the device.
+ALTERNATE = [
+    # Whatever was before: from here on it is the same.
+    "claim 0", "interface 0 1", "clear-halt 0x81", "release 0", "counts",
+    "claim 0", "claim 1", "claim 2",
+    "expect ENOENT in 0x81 64",
+    "interface 0 1", "in 0x81 4", "in 0x81 64", "out 1 100", "counts",
+    "interface 0 2", "in 0x81 4", "in 0x81 4", "clear-halt 0x81", "in 0x81 4", "out 1 8", "counts",
+    "interface 1 1", "in 0x82 4", "out 2 512", "in 0x81 4", "in 0x83 4", "counts",
+    "expect EINVAL interface 1 2", "interface 0 0", "expect ENOENT in 0x81 64", "in 0x82 4", "counts",
+    *["interface 0 1", "in 0x81 4", "in 0x81 4", "interface 0 0"] * 5, "counts",
+    "interface 0 1",
+    # Halted by request, not by itself.
+    "control 0x82 0 0 0x81 2", "control 0x02 3 0 0x81 0", "control 0x82 0 0 0x81 2", "expect EPIPE in 0x81 4",
+    "clear-halt 0x81", "control 0x82 0 0 0x81 2", "in 0x81 4", "counts",
+    "control 0x80 0 0 0 2", "control 0x80 8 0 0 1", "control 0x81 10 0 0 1", "control 0x81 10 0 1 1",
+    "release 0", "release 1", "release 2", "counts",
+    "configuration 2", "claim 0", "in 0x84 4", "in 0x84 4", "out 4 64", "control 0x80 8 0 0 1", "counts",
+    "release 0", "configuration 2", "counts", "claim 0", "in 0x84 4", "release 0",
+    "configuration 1", "claim 2", "in 0x83 4", "in 0x83 4", "release 2", "configuration 1", "counts",
+    "claim 2", "in 0x83 4", "release 2",
+]
+
+
+def changes(results):
+    """What the device did and had to do: each counts becomes what is more than in the first one."""
+    first = next(result for result in results if "controls" in result)
+    return [{key: value - first[key] if key in COUNTERS else value for key, value in result.items()
+             if key not in TIMES and result is not first} for result in results]
+
+
+def test_what_a_guest_sets_is_set_in_the_device(scene):
+    # Word for word what happens when nobody is in between.
+    for command, bare, ours in zip(ALTERNATE, scene.bare_answers, changes(scene.poke("alternate", *ALTERNATE)),
+                                   strict=True):
+        assert ours == bare, command
+    assert scene.stats("alternate")["wrong_endpoint"] == 0
+
+
+# Of bulk transfers that fail
+
+STALL, ERROR, SHORT, BABBLE, SILENT, ZERO, MIDDLE = range(1, 8)
+
+
+class Stream:
+    """The commands for a device of the kind stall, and what its pattern says of the answers."""
+
+    def __init__(self, place):
+        self.commands = ["claim 0"]
+        self.expected = [None]
+        self.place = place
+
+    def add(self, *commands):
+        for command in commands:
+            self.commands.append(command)
+            self.expected.append(None)
+
+    def fault(self, what, endpoint=0x81, after=0):
+        self.add(f"control 0x40 1 {after << 8 | what} {endpoint} 0")
+
+    def read(self, length, actual=None, error=None):
+        """An IN transfer that brings so many bytes, all that were asked for unless told otherwise."""
+        actual = length if actual is None else actual
+        self.commands.append(f"{'expect ' + error + ' ' if error else ''}in 0x81 {length}")
+        data = bytes((self.place + i) * 7 & 0xff for i in range(actual))
+        self.expected.append((actual, None if error else zlib.adler32(data)))
+        self.place += actual
+
+    def lose(self, length):
+        """So many bytes leave the device and arrive nowhere."""
+        self.place += length
+
+    def check(self, results):
+        for command, expected, result in zip(self.commands, self.expected, results, strict=True):
+            if expected:
+                assert result["actual"] == expected[0], command
+                if expected[1] is not None:
+                    assert int(str(result["checksum"]), 16) == expected[1], command
+
+
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_faults_and_recovery(scene, speed):
+    device = f"stall-{speed}"
+    before = scene.stats(device)
+    place = before["place_in"]
+    for _ in range(3):
+        stream = Stream(place)
+        stream.read(512)
+        stream.fault(STALL)
+        stream.read(512, actual=0, error="EPIPE")
+        stream.read(512, actual=0, error="EPIPE")
+        stream.add("clear-halt 0x81")
+        stream.read(512)
+        # The guest's driver tries again by itself.
+        stream.fault(ERROR)
+        stream.read(512)
+        stream.fault(SHORT)
+        stream.read(3000, actual=1500)
+        stream.fault(ZERO)
+        stream.read(512, actual=0)
+        stream.fault(MIDDLE)
+        stream.read(2048, actual=1024, error="EPIPE")
+        stream.add("clear-halt 0x81")
+        stream.read(512)
+        stream.fault(SILENT)
+        stream.add("expect ETIMEDOUT in 0x81 512 200")
+        stream.fault(0)
+        stream.read(512)
+        # Lengths that are no packets: the device sees what was asked for.
+        for length in (1, 7, 63, 65, 511, 513, 1000, 1025, 5000, 70001):
+            stream.read(length)
+        stream.fault(STALL, 1, after=2)
+        stream.add("out 1 512", "out 1 512", "expect EPIPE out 1 512", "expect EPIPE out 1 512", "clear-halt 1",
+                   "out 1 512")
+        stream.fault(ERROR, 1)
+        stream.add("out 1 1024")
+        stream.check(scene.poke(device, *stream.commands))
+        place = stream.place
+    stats = scene.stats(device)
+    assert stats["place_in"] == place
+    assert stats["taken_out"] - before["taken_out"] == 3 * (3 * 512 + 1024)
+    assert stats["wrong_out"] == before["wrong_out"]
+    assert stats["clear_halt"] - before["clear_halt"] == 9
+    assert stats["unlinks"] - before["unlinks"] == 3
+    assert stats["faults"] - before["faults"] == 3 * 7
+
+
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_babble_is_an_error(scene, speed):
+    stream = Stream(scene.stats(f"stall-{speed}")["place_in"])
+    for _ in range(3):
+        stream.fault(BABBLE)
+        stream.add("expect EOVERFLOW in 0x81 512")
+        stream.lose(512)
+        stream.read(512)
+    stream.check(scene.poke(f"stall-{speed}", *stream.commands))
+    assert scene.stats(f"stall-{speed}")["place_in"] == stream.place
+
+
+@pytest.mark.parametrize("speed, packet", [("full", 64), ("high", 512), ("super", 1024)])
+def test_short_and_empty_packets(scene, speed, packet):
+    before = scene.stats(f"loop-{speed}").get("ep01_zero_packets", 0)
+    sizes = [1, packet - 1, packet, packet + 1, 3 * packet, 3 * packet + 5, 16 * packet, 40 * packet - 1]
+    commands = ["claim 0", "out 1 0", f"in 0x81 {packet}"]
+    for size in sizes:
+        # Ended by an empty packet where it has no short one.
+        commands += [f"out 1 {size} 20000 1", f"in 0x81 {64 * packet}"]
+    # The end is there, and the bytes in front of it are taken in two.
+    commands += [f"out 1 {2 * packet} 20000 1", f"in 0x81 {packet}", f"in 0x81 {2 * packet}", "out 1 0", "in 0x81 13"]
+    results = scene.poke(f"loop-{speed}", *commands)
+    told = [result["actual"] for command, result in zip(commands, results) if command.startswith("in")]
+    assert told == [0, *sizes, packet, packet, 0]
+    # Two alone, one behind each OUT transfer of whole packets.
+    ended = sum(size % packet == 0 for size in sizes) + 1
+    assert scene.stats(f"loop-{speed}")["ep01_zero_packets"] - before == 2 + ended
