@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Drivers, guests, VMMs and daemons come and go; the devices of the host stay."""
+
+import hashlib
+import signal
+
+import pytest
+
+from harness import images
+
+BUSES = {"full": "uhci", "high": "ehci", "super": "xhci"}
+
+# stick MBITS: sets disk to the name of the stick at that speed, once it can be read.
+STICK = """
+find_stick() {
+	disk=
+	for block in /sys/block/sd*; do
+		[ "$(cat "$block/device/../../../../speed" 2>/dev/null)" != "$1" ] || disk=${block##*/}
+	done
+	[ -n "$disk" ]
+}
+stick() {
+	wait_for "find_stick $1"
+	wait_disk $disk
+}
+"""
+
+RESET_CONTROLLER = STICK + """
+drop_caches_and_read() {
+	drop_caches
+	dd if=/dev/$disk bs=512 skip=2048 count=1 2>/dev/null | sha256sum | cut -d' ' -f1
+}
+speeds="12 480 5000"
+for speed in $speeds; do
+	stick $speed
+	dd if=/dev/urandom of=/tmp/$speed bs=512 count=1 2>/dev/null
+	dd if=/tmp/$speed of=/dev/$disk bs=512 seek=2048 conv=fsync 2>/dev/null || die write
+	say WRITTEN $(sha256 /tmp/$speed)
+done
+# An open keyboard has a transfer waiting for a key.
+exec 4<"$(keyboard_node)"
+for round in 1 2 3; do
+	rmmod xhci_pci && rmmod xhci_hcd || die cannot remove the driver
+	! ls /sys/block | grep -q '^sd' || die the sticks are still there
+	modprobe xhci_pci
+	for speed in $speeds; do
+		stick $speed
+		say READ $(drop_caches_and_read)
+	done
+	keyboard_node >/dev/null
+	say ROUND $round
+done
+"""
+
+
+def test_controller_is_reset_three_times(host, tmp_path):
+    sticks = [images.filled(tmp_path / f"{speed}.img", 4) for speed in BUSES]
+    devices = [host.plug_stick(stick, bus) for stick, bus in zip(sticks, BUSES.values())]
+    keyboard = host.plug("usb-kbd", bus="uhci2")
+    usb = host.controller(*devices, keyboard)
+    guest = host.boot(usb, RESET_CONTROLLER).finish()
+    usb.stop()
+
+    written = guest.told("WRITTEN")
+    assert len(guest.told("ROUND")) == 3
+    assert guest.told("READ") == written * 3
+    assert guest.complaints() == []
+    for stick, words in zip(sticks, written):
+        assert hashlib.sha256(stick.read_bytes()[2048 * 512:2049 * 512]).hexdigest() == words[0]
+
+
+def kill(usb):
+    """End the daemon as the OOM killer would."""
+    usb.signal(signal.SIGKILL)
+    usb.task.wait()
+    usb.stopped = True
+
+
+def memory_kib(host):
+    """What the host's kernel has for itself and cannot get back."""
+    return int(host.run("sed -n 's/^SUnreclaim: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
+
+
+@pytest.mark.usbvfiod_only
+def test_devices_come_and_go_with_the_daemon(host, tmp_path):
+    devices = [
+        host.plug_stick(images.filled(tmp_path / "stick.img", 4), "ehci"),
+        host.plug_uas(images.filled(tmp_path / "disk.img", 4), "xhci"),
+        host.plug("usb-kbd", bus="uhci"),
+    ]
+    drivers = ["usb-storage", "uas", "usbhid"]
+    before_kib = 0
+    for number in range(20):
+        usb = host.controller(*devices)
+        assert [device.driver() for device in devices] == ["usbfs"] * 3
+        usb.stop()
+        assert [device.driver() for device in devices] == drivers
+        before_kib = before_kib if number > 2 else memory_kib(host)
+    # A new disk for the kernel each time; it frees what it no longer needs when it likes to.
+    assert memory_kib(host) < before_kib + 2048
+
+    # Nobody gives back what a killed daemon had; the next one does.
+    kill(host.controller(*devices))
+    assert host.run("ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /dev/bus/usb", check=False).strip() == "0"
+    host.controller(*devices).stop()
+    assert [device.driver() for device in devices] == drivers
