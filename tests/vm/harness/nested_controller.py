@@ -10,18 +10,18 @@ from .controller import SANITIZER_OPTIONS, Usbvfiod, demand_clean_log
 
 
 class NestedUsbvfiod:
-    """usbvfiod in the host. Devices: HostDevice, or what --device takes."""
+    """usbvfiod in the host. Devices: HostDevice, or what --device takes. launcher: a command that runs usbvfiod's."""
 
     name = "usbvfiod"
 
-    def __init__(self, host, binary, devices, log, options=(), qemu_properties=None):
+    def __init__(self, host, binary, devices, log, options=(), qemu_properties=None, launcher=()):
         self.host = host
         self.log = Path(log)
         self.stopped = False
         self.qemu_properties = qemu_properties or {}
         self.folder = f"/run/usbvfiod-{next(host.numbers)}"
         self.socket = f"{self.folder}/usb.sock"
-        command = host.install(binary).split() + ["--socket-path", self.socket, *map(str, options)]
+        command = [*launcher, *host.install(binary).split(), "--socket-path", self.socket, *map(str, options)]
         for device in devices:
             command += ["--device", getattr(device, "node", device)]
         environment = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in
