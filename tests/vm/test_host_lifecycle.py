@@ -2,6 +2,7 @@
 """Drivers, guests, VMMs and daemons come and go; the devices of the host stay."""
 
 import hashlib
+import re
 import signal
 
 import pytest
@@ -69,11 +70,72 @@ def test_controller_is_reset_three_times(host, tmp_path):
         assert hashlib.sha256(stick.read_bytes()[2048 * 512:2049 * 512]).hexdigest() == words[0]
 
 
+# The first 4 MiB are copied to the second ones, again and again.
+COPY_WITHOUT_END = STICK + """
+stick 480
+exec 4<"$(keyboard_node)"
+say SUM $(dd if=/dev/$disk bs=1M count=4 2>/dev/null | sha256sum | cut -d' ' -f1)
+dd if=/dev/$disk of=/tmp/first bs=1M count=4 2>/dev/null
+while :; do dd if=/tmp/first of=/dev/$disk bs=256k seek=16 oflag=direct 2>/dev/null && say WROTE; done &
+while :; do dd if=/dev/$disk of=/dev/null bs=64k iflag=direct 2>/dev/null; done &
+hear end
+"""
+
+
+class Busy:
+    """A guest that copies on a stick while a keyboard waits for a key."""
+
+    def __init__(self, host, folder):
+        self.host = host
+        self.image = images.filled(folder / "stick.img", 8)
+        self.first_half = images.sha256(self.image, mib=4)
+        self.stick = host.plug_stick(self.image, "ehci")
+        self.keyboard = host.plug("usb-kbd", bus="uhci")
+
+    def controller(self):
+        usb = self.host.controller(self.stick, self.keyboard)
+        assert len(re.findall(r"port \d+: .* speed$", usb.log_text(), re.MULTILINE)) == 2
+        assert [self.stick.driver(), self.keyboard.driver()] == ["usbfs", "usbfs"]
+        return usb
+
+    def boot(self, usb):
+        guest = self.host.boot(usb, COPY_WITHOUT_END)
+        assert guest.expect_word("SUM") == [self.first_half]
+        guest.expect_word("WROTE")
+        return guest
+
+    def demand_drivers(self):
+        """The host's own drivers have the devices, and the disk has what it should."""
+        assert [self.stick.driver(), self.keyboard.driver()] == ["usb-storage", "usbhid"]
+        assert self.host.run(f"dd if={self.host.disk(self.stick)} bs=1M count=4 2>/dev/null | sha256 -").strip() == \
+            self.first_half
+
+
 def kill(usb):
     """End the daemon as the OOM killer would."""
     usb.signal(signal.SIGKILL)
     usb.task.wait()
     usb.stopped = True
+
+
+@pytest.mark.usbvfiod_only
+def test_vmm_and_daemon_are_killed_while_busy(host, tmp_path):
+    busy = Busy(host, tmp_path)
+    usb = busy.controller()
+    guest = busy.boot(usb)
+    guest.kill()
+    guest.close()
+    # The same daemon serves the next VMM.
+    guest = busy.boot(usb)
+    kill(usb)
+    # The next daemon takes the devices without delay.
+    usb = busy.controller()
+    guest.kill()
+    guest.close()
+    busy.boot(usb)
+    # The guest goes on, but its daemon ends as an operator wants it to.
+    usb.stop()
+    busy.demand_drivers()
 
 
 def memory_kib(host):
