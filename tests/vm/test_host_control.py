@@ -25,6 +25,37 @@ poke() {
 	return $status
 }
 
+# poke_load DEVICE SECOND...: on that one while all others, each "DEVICE loop..." in one word, are kept busy.
+poke_load() {
+	first=$1
+	shift
+	pids=
+	for load in "$@"; do
+		usb-poke $load >>/tmp/load 2>&1 &
+		pids="$pids $!"
+	done
+	poke $first || return 1
+	for pid in $pids; do
+		wait "$pid" || die "$(cat /tmp/load)"
+	done
+}
+
+# disk SERIAL: writes to the disk, reads it again; tells its driver.
+disk() {
+	wait_for "grep -qsx '$1' /sys/bus/usb/devices/*/serial"
+	dev=$(dirname "$(grep -lsx "$1" /sys/bus/usb/devices/*/serial)")
+	wait_for "ls -d $dev/*:*/host*/target*/*/block/* >/dev/null 2>&1"
+	disk=$(basename "$dev"/*:*/host*/target*/*/block/*)
+	wait_disk "$disk"
+	say DRIVER "$(basename "$(readlink "$dev"/*:1.0/driver)")"
+	say FIRST "$(dd if=/dev/$disk bs=512 skip=1000 count=1 2>/dev/null | hexdump -n 4 -v -e '1/4 "%u"')"
+	dd if=/dev/urandom of=/tmp/random bs=64k count=32 2>/dev/null
+	say WRITTEN "$(sha256 /tmp/random)"
+	dd if=/tmp/random of=/dev/$disk bs=64k seek=3 conv=fsync 2>/dev/null || die write
+	drop_caches
+	say READ "$(dd if=/dev/$disk bs=64k skip=3 count=32 2>/dev/null | sha256sum | cut -d' ' -f1)"
+}
+
 say UP
 while hear line; do
 	[ "$line" != end ] || break
@@ -57,6 +88,7 @@ class Scene:
             "big-super": ("big-control", "super"),
             "slow": ("slow", "high", "bulk-ms=100"),
             "alternate": ("alternate", "high"),
+            "disk": ("storage", "super", "mib=4"),
             **{f"stall-{speed}": ("stall", speed) for speed in SPEEDS},
             **{f"loop-{speed}": ("loopback", speed) for speed in SPEEDS},
         }
@@ -370,3 +402,61 @@ def test_short_and_empty_packets(scene, speed, packet):
     # Two alone, one behind each OUT transfer of whole packets.
     ended = sum(size % packet == 0 for size in sizes) + 1
     assert scene.stats(f"loop-{speed}")["ep01_zero_packets"] - before == 2 + ended
+
+
+# Of transfers taken back, and of many at once
+
+def test_a_thousand_transfers_taken_back_under_load(scene):
+    before = scene.stats("loop-super")
+    load = " ".join(f"'{scene.name(one)} --wait 60 claim 0 , loop 1 0x81 4096 4 {count}'"
+                    for one, count in (("loop-high", 400), ("loop-full", 100)))
+    results = scene.ask(f"poke_load '{scene.name('loop-super')} --wait 60 claim 0 , loop 1 0x81 16384 4 20 , "
+                        f"unlink 0x81 1000 512 1 , loop 1 0x81 16384 4 20 , unlink 0x81 50 70000 20 , "
+                        f"loop 1 0x81 1000 4 50 , unlink 0x82 100 8 1 , out 1 500 , in 0x81 512' {load}")
+    taken = [result for result in results if "taken_back" in result]
+    assert [one["taken_back"] + one["done_before"] for one in taken] == [1000, 1000, 100]
+    assert [one["taken_back"] for one in taken[:2]] == [1000, 1000]
+    stats = scene.stats("loop-super")
+    # One that has not got so far yet is taken back without the device.
+    assert stats["unlinks"] - before["unlinks"] >= 1000
+    assert stats["looped"] - before["looped"] == 40 * 16384 + 50 * 1000 + 500
+    assert stats["waiting"] == 0
+
+
+def test_transfers_taken_back_while_they_complete(scene):
+    # The device answers at once: each is taken back, or done before, and the endpoint goes on in either case.
+    result = scene.poke("stall-high", "claim 0", "unlink 0x81 300 512 4", "in 0x81 512", "unlink 1 300 512 4",
+                        "out 1 0")
+    assert result[1]["taken_back"] + result[1]["done_before"] == 1200
+    assert result[3]["taken_back"] + result[3]["done_before"] == 1200
+    assert result[2]["actual"] == 512
+
+
+def test_both_directions_at_depth_under_load(scene):
+    before = {speed: scene.stats(f"loop-{speed}") for speed in SPEEDS}
+    counts = {"full": (512, 8, 200), "high": (1000, 16, 1500), "super": (3001, 16, 1500)}
+    words = [f"'{scene.name('loop-' + speed)} --wait 60 claim 0 , loop 1 0x81 {' '.join(map(str, counts[speed]))}'"
+             for speed in SPEEDS]
+    results = scene.ask(f"poke_load {' '.join(words)}; poke {scene.name('loop-full')} claim 0 , in 0x82 8")
+    assert results[1]["wrong"] == 0
+    for speed, (size, _depth, count) in counts.items():
+        stats = scene.stats(f"loop-{speed}")
+        assert stats["looped"] - before[speed]["looped"] == size * count
+        assert stats["waiting"] == 0
+    # What the device says on its other endpoint: how many bytes went in, and their checksum.
+    said = bytes.fromhex(str(results[-1]["bytes"]).zfill(16))
+    stats = scene.stats("loop-full")
+    assert int.from_bytes(said[:4], "little") == stats["looped"]
+    assert f"{int.from_bytes(said[4:], 'little'):08x}" == str(stats["checksum"]).zfill(8)
+
+
+def test_uas_is_hidden_where_the_host_has_no_streams(scene):
+    assert "has no streams for UAS" in scene.usb.log_text()
+    scene.ask("disk disk")
+    guest = scene.guest
+    assert guest.told_once("DRIVER") == "usb-storage"
+    assert guest.told_once("FIRST") == "1000"
+    assert guest.told_once("READ") == guest.told_once("WRITTEN")
+    stats = scene.stats("disk")
+    assert stats["uas_transfers"] == 0
+    assert stats["last_interface"] in (0, "0.0")

@@ -1,13 +1,135 @@
 # SPDX-License-Identifier: MIT
-"""A host that does not let the daemon have what it wants, and a daemon that may hardly do anything."""
+"""Devices that lie, a host that does not let the daemon have what it wants, and a daemon that may hardly do anything."""
 
 import re
 
 import pytest
 
 from devices.synthetic import synthetic  # noqa: F401 a fixture
+from harness import images
+from harness.nested import BAD_LINES
 
 pytestmark = pytest.mark.usbvfiod_only
+
+# The host's kernel takes none of these, so nobody can hand them on.
+NO_DEVICES = {"zero-ep0", "no-configurations"}
+SUPER = ["zero-packets", "big-packets", "conflicts", "odd-numbers", "many-alternates", "garbage", "changing",
+         "long-answers", "strange-classes", "changed-after-reset"]
+SERIALS = ["GOOD1", "GOOD2"]
+# What is said of one that is refused, or not there any more by then.
+REFUSED = re.compile(r"is a hub|has gone|not there any more|cannot be had")
+
+JOB = r"""
+# Until it is told to stop: the healthy device with this serial number does its work.
+work() {
+	rounds=0
+	until [ -e /tmp/stop ]; do
+		usb-poke "1209:100b:$1" --wait 300 claim 0 , loop 1 0x81 4096 4 25 >"/tmp/work.$1" || die "$(cat "/tmp/work.$1")"
+		rounds=$((rounds + 1))
+		: >"/tmp/works.$1"
+	done
+	say ROUNDS $rounds
+}
+
+hostile() { grep -lsi '^bad' /sys/bus/usb/devices/*/idProduct; }
+
+# Each on its own: after a command that fails usb-poke does no more.
+poke_all() {
+	for file in $(hostile); do
+		dev=$(dirname "$file")
+		read -r bus <"$dev/busnum" && read -r number <"$dev/devnum" || continue
+		node=$(printf '/dev/bus/usb/%03d/%03d' $bus $number)
+		while read -r commands; do
+			usb-poke "$node" $commands </dev/null
+		done >>/tmp/poked 2>&1 <<-END
+			descriptors , string 2 , string 3 , string 200
+			claim 0 , in 0x81 512 500 , in 0x81 70001 500 , clear-halt 0x81
+			claim 0 , out 1 512 500 , out 1 70001 500 , clear-halt 1
+			claim 0 , in 0x82 64 300
+			claim 0 , interface 0 1 , in 0x81 64 300
+			claim 0 , interface 0 2 , in 0x82 64 300 , interface 0 0
+			claim 0 , interface 0 1 , iso-in 0x83 1 2 4 64
+			claim 1 , in 0x82 512 300
+			claim 0 , unlink 0x81 5 512 4
+			control 0xc0 1 0 0 64
+			control 0xc0 1 0 0 4096
+			configuration 0 , configuration 1
+			reset
+			descriptors
+		END
+	done
+}
+
+for serial in SERIALS; do
+	work $serial &
+done
+# Ports are looked at in order, and the keyboards are plugged into the last ones.
+until [ "$(ls -d /sys/bus/usb/drivers/usbhid/*:* 2>/dev/null | wc -l)" = 2 ]; do usleep 100000; done
+for serial in SERIALS; do
+	wait_for "[ -e /tmp/works.$serial ]"
+done
+say FOUND $(hostile | wc -l)
+poke_all
+say POKED $(grep -c ^OK /tmp/poked) $(grep -c ^FAIL /tmp/poked)
+hear pulled
+until [ -z "$(hostile)" ]; do usleep 100000; done
+for serial in SERIALS; do
+	rm /tmp/works.$serial
+	wait_for "[ -e /tmp/works.$serial ]"
+done
+: >/tmp/stop
+wait
+"""
+
+
+class Two:
+    """Two daemons with a controller each, for one guest."""
+
+    def __init__(self, *controllers):
+        self.controllers = controllers
+
+    def qemu_arguments(self):
+        return [word for one in self.controllers for word in one.qemu_arguments()]
+
+
+def variants(host):
+    return [name for name in host.run("vhci-device --kind hostile --option variant=list", check=False).split("\n")
+            if re.fullmatch(r"[a-z0-9-]+", name) and name not in NO_DEVICES]
+
+
+@pytest.mark.sanitized
+def test_devices_that_lie_break_nothing(host, synthetic):
+    names = variants(host)
+    assert len(names) > 25
+    high = [synthetic.plug("hostile", "high", f"variant={name}") for name in names[:28]]
+    rest = [synthetic.plug("hostile", "super", f"variant={name}") for name in names[28:] + SUPER]
+    healthy = [synthetic.plug("loopback", "super", serial=serial) for serial in SERIALS]
+    controllers = []
+    for half, one in enumerate(healthy):
+        devices = [device.device for device in [one] + high[half::2] + rest[half::2]]
+        controllers.append(host.controller(*devices, "keyboard", options=["--ports", "15"],
+                                           qemu_properties={"id": f"usb{half}"}))
+        plugged = re.findall(r"port \d+: ", controllers[-1].log_text())
+        refused = REFUSED.findall(controllers[-1].log_text())
+        assert len(plugged) + len(refused) == len(devices) + 1, controllers[-1].log_text()
+        assert len(refused) <= 1, controllers[-1].log_text()
+    guest = host.boot(Two(*controllers), JOB.replace("SERIALS", " ".join(SERIALS)),
+                      programs=[synthetic.poke_program])
+    # Devices without a configuration that makes sense, or that go when they are reset, are not found by any guest.
+    assert int(guest.expect_word("FOUND")[0]) > 25
+    good, bad = map(int, guest.expect_word("POKED"))
+    assert good > 100 and bad > 50
+    for device in high + rest:
+        device.kill()
+    guest.say("pulled")
+    guest.finish()
+    assert [int(words[0]) > 1 for words in guest.told("ROUNDS")] == [True, True]
+    assert [line for line in guest.complaints() if BAD_LINES.search(line)] == []
+    for one, controller in zip(healthy, controllers):
+        controller.stop()
+        stats = one.stop()
+        assert stats["waiting"] == stats["wrong_endpoint"] == 0
+
 
 # Becomes nobody, who has file descriptor 5 (the node NODE, if that is set), behind the daemon's own chroot.
 AS_NOBODY = """#!/bin/sh
@@ -36,6 +158,34 @@ def nobody(host):
         return usb
 
     return start
+
+
+READ_STICK = """
+wait_disk sda
+say SUM $(sha256 /dev/sda)
+dd if=/dev/urandom of=/tmp/random bs=64k count=8 2>/dev/null
+dd if=/tmp/random of=/dev/sda bs=64k conv=fsync 2>/dev/null || die write
+drop_caches
+dd if=/dev/sda bs=64k count=8 2>/dev/null | cmp - /tmp/random || die compare
+say WRITTEN $(sha256 /tmp/random)
+"""
+
+
+def test_nobody_with_an_open_node(host, nobody, tmp_path):
+    image = images.filled(tmp_path / "stick.img", 4)
+    total = images.sha256(image)
+    stick = host.plug_stick(image, "ehci")
+    host.disk(stick)
+    usb = nobody("host:fd=5", node=stick.node)
+    # Not even the folder of nodes is of use to it.
+    assert host.run(f"stat -c %u:%a {stick.node}").strip() in ("0:664", "0:600")
+    guest = host.boot(usb, READ_STICK).finish()
+    assert guest.told_once("SUM") == total
+    assert guest.complaints() == []
+    usb.stop()
+    # The host's driver has it again, with what the guest wrote.
+    written = host.run(f"dd if={host.disk(stick)} bs=64k count=8 2>/dev/null | sha256sum").split()[0]
+    assert written == guest.told_once("WRITTEN")
 
 
 def serves(usb):
