@@ -266,13 +266,19 @@ static int claim_all(struct handle *handle, struct err *err)
 	return 0;
 }
 
-/* @give_back: to the drivers of the host; else they are nobody's for the moment. */
+/* @give_back: to the drivers of the host; else they are nobody's for the moment. None
+ * is offered to a driver before all are free: a driver such as CDC's takes two, and
+ * refuses the first while it cannot have the second. So libusb must not do it. */
 static void release_all(struct handle *handle, bool give_back)
 {
-	(void)libusb_set_auto_detach_kernel_driver(handle->usb, give_back);
+	(void)libusb_set_auto_detach_kernel_driver(handle->usb, 0);
 	for (unsigned i = 0; i < DESCR_INTERFACES_MAX; i++) {
 		if (handle->claimed & UINT32_C(1) << i)
 			(void)libusb_release_interface(handle->usb, (int)i);
+	}
+	for (unsigned i = 0; give_back && i < DESCR_INTERFACES_MAX; i++) {
+		if (handle->claimed & UINT32_C(1) << i)
+			(void)libusb_attach_kernel_driver(handle->usb, (int)i);
 	}
 	handle->claimed = 0;
 }

@@ -208,6 +208,12 @@ int libusb_release_interface(libusb_device_handle *handle, int interface)
 	return call("release %d%s", interface, mode());
 }
 
+int libusb_attach_kernel_driver(libusb_device_handle *handle, int interface)
+{
+	(void)handle;
+	return call("attach %d", interface);
+}
+
 int libusb_set_configuration(libusb_device_handle *handle, int value)
 {
 	(void)handle;
