@@ -14,7 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define VHCI "/sys/devices/platform/vhci_hcd.0"
+/* The first controller's folder has the status of all; each has 15 ports of either half. */
+#define VHCI             "/sys/devices/platform/vhci_hcd.0"
+#define VHCI_CONTROLLERS 8u
 /* The state of a port that has no device (VDEV_ST_NULL). */
 #define PORT_FREE 4
 
@@ -29,11 +31,17 @@ static int write_file(const char *path, const char *text)
 
 /* The device's name comes from the number of its root hub: the first is the USB 2 half, the second
  * the USB 3 half. */
-static void name_path(struct vhci_port *port, bool super, int port_of_hub)
+static void name_path(struct vhci_port *port, unsigned controller, bool super,
+		      int port_of_hub)
 {
-	DIR *dir = opendir(VHCI);
+	char folder[64];
 	struct dirent *entry;
 	int first = 0, second = 0;
+	DIR *dir;
+
+	(void)snprintf(folder, sizeof(folder), "/sys/devices/platform/vhci_hcd.%u",
+		       controller);
+	dir = opendir(folder);
 
 	while (dir && (entry = readdir(dir))) {
 		int bus = 0;
@@ -73,21 +81,18 @@ static int try_port(struct vhci_port *port, enum usb_speed speed, int number)
 	return pair[0];
 }
 
-int vhci_attach(struct vhci_port *port, enum usb_speed speed)
+/* A free port of that controller. Return: our end of the connection, or -errno; -EBUSY: none. */
+static int attach_to(struct vhci_port *port, unsigned controller, enum usb_speed speed)
 {
 	bool super = speed >= USB_SPEED_SUPER;
-	FILE *status = fopen(VHCI "/status", "re");
-	int first_of_half = -1, fd = -EBUSY, r = -EBUSY;
-	char line[256];
+	int first_of_half = -1, fd = -EBUSY;
+	char path[64], line[256];
+	FILE *status;
 
-	if (!status)
-		return -ENODEV;
-	/* others that look for a port at the same time wait */
-	(void)flock(fileno(status), LOCK_EX);
-	port->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (port->kmsg >= 0)
-		(void)lseek(port->kmsg, 0, SEEK_END);
-	while (fd < 0 && fgets(line, sizeof(line), status)) {
+	(void)snprintf(path, sizeof(path),
+		       controller ? VHCI "/status.%u" : VHCI "/status", controller);
+	status = fopen(path, "re");
+	while (status && fd < 0 && fgets(line, sizeof(line), status)) {
 		char hub[8];
 		int number, state;
 
@@ -98,14 +103,32 @@ int vhci_attach(struct vhci_port *port, enum usb_speed speed)
 			first_of_half = number;
 		if (state != PORT_FREE)
 			continue;
-		name_path(port, super, number - first_of_half);
+		name_path(port, controller, super, number - first_of_half);
 		fd = try_port(port, speed, number);
-		r = fd < 0 ? fd : 0;
 	}
+	if (status)
+		(void)fclose(status);
+	return fd;
+}
+
+int vhci_attach(struct vhci_port *port, enum usb_speed speed)
+{
+	FILE *status = fopen(VHCI "/status", "re");
+	int fd = -EBUSY;
+
+	if (!status)
+		return -ENODEV;
+	/* others that look for a port at the same time wait */
+	(void)flock(fileno(status), LOCK_EX);
+	port->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (port->kmsg >= 0)
+		(void)lseek(port->kmsg, 0, SEEK_END);
+	for (unsigned i = 0; fd < 0 && i < VHCI_CONTROLLERS; i++)
+		fd = attach_to(port, i, speed);
 	(void)fclose(status);
 	if (fd < 0 && port->kmsg >= 0)
 		(void)close(port->kmsg);
-	return fd < 0 ? r : fd;
+	return fd;
 }
 
 void vhci_detach(const struct vhci_port *port)
