@@ -124,7 +124,8 @@ def test_devices_that_lie_break_nothing(host, synthetic):
     guest.say("pulled")
     guest.finish()
     assert [int(words[0]) > 1 for words in guest.told("ROUNDS")] == [True, True]
-    assert [line for line in guest.complaints() if BAD_LINES.search(line)] == []
+    # usb-poke uses interfaces that it cannot claim.
+    assert [line for line in guest.complaints() if BAD_LINES.search(line) and "(usb-poke) did not claim" not in line] == []
     for one, controller in zip(healthy, controllers):
         controller.stop()
         stats = one.stop()
