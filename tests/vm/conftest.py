@@ -28,12 +28,13 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "usbvfiod_only: not for QEMU's own controller")
     config.addinivalue_line("markers", "nested: in a VM that plays the host; set where the fixture host is used")
+    config.addinivalue_line("markers", "long: takes minutes; only by scripts/check --long")
     config.addinivalue_line("markers", "sanitized: of the nested tests, one to run with the sanitized usbvfiod too")
 
 
 def pytest_collection_modifyitems(config, items):
     for item in items:
-        if "host" in item.fixturenames:
+        if "host_keeper" in item.fixturenames:
             item.add_marker(pytest.mark.nested)
     if config.getoption("--controller") == "usbvfiod":
         return

@@ -97,6 +97,7 @@ def variants(host):
             if re.fullmatch(r"[a-z0-9-]+", name) and name not in NO_DEVICES]
 
 
+@pytest.mark.long
 @pytest.mark.sanitized
 def test_devices_that_lie_break_nothing(host, synthetic):
     names = variants(host)

@@ -8,7 +8,7 @@ import pytest
 
 from devices.synthetic import parse, synthetic  # noqa: F401 a fixture
 
-pytestmark = pytest.mark.usbvfiod_only
+pytestmark = [pytest.mark.long, pytest.mark.usbvfiod_only]
 
 # poke SERIAL COMMAND...: what usb-poke says, told a line each.
 POKE = """
