@@ -183,6 +183,8 @@ SIZES = [1, 2, 7, 8, 9, 63, 64, 65, 511, 512, 513, 1023, 1024, 1025, 4095, 4096,
 
 @pytest.mark.parametrize("device", ["big", "big-super"])
 def test_control_requests_of_all_sizes(scene, device):
+    # Not before the guest has asked what it wants to know of a new device.
+    scene.poke(device, "pattern-out 0")
     before = scene.stats(device)
     scene.poke(device, *(f"pattern-in {size} {size % 251}" for size in SIZES))
     scene.poke(device, "pattern-out 0", *(f"pattern-out {size} {size % 251}" for size in SIZES))
