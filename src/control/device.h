@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * device.h - what is told of a device and of a virtual port, and its JSON
+ */
+#ifndef CONTROL_DEVICE_H
+#define CONTROL_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct json_object;
+
+/* Of numbers whose 0 means something. */
+#define CONTROL_UNKNOWN (-1)
+
+/**
+ * struct control_device - one device, as far as it is known
+ *
+ * Strings are borrowed for the time of the call, UTF-8 or not: what is not is shown
+ * with '?' in its place. NULL, CONTROL_UNKNOWN and (where said) 0 mean not known: the
+ * field is left out.
+ *
+ * @id:		what names it to "detach" and the like; unique in the daemon. Always there
+ * @kind:	"host", "stick", "keyboard", "zero"
+ * @label:	for people, as in the log
+ * @vendor_id, @product_id: CONTROL_UNKNOWN = not known
+ * @speed:	"low", "full", "high", "super", "super-plus", "super-plus-x2"
+ * @port:	virtual port, 1-based; 0 = in none
+ * @bus, @address: of the host; 0 = no device of the host. The legacy dialect knows devices
+ *		by these only
+ * @place:	where it is plugged in on the host, "1-2.3"
+ * @since:	when it was attached, seconds since 1970; 0 = not known
+ * @state:	"attached", "gone" (its port is kept for it), "opening", "held"
+ * @rule:	id of the rule it came by
+ * @has_counters: the counters below are known
+ */
+struct control_device {
+	const char *id;
+	const char *kind;
+	const char *label;
+	int vendor_id;
+	int product_id;
+	const char *serial;
+	const char *product;
+	const char *manufacturer;
+	const char *speed;
+	unsigned port;
+	unsigned bus;
+	unsigned address;
+	const char *place;
+	int64_t since;
+	const char *state;
+	const char *rule;
+
+	bool has_counters;
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint64_t transfers;
+	uint64_t errors;
+};
+
+/* Everything not known. */
+#define CONTROL_DEVICE_INIT                                                  \
+	{                                                                    \
+		.vendor_id = CONTROL_UNKNOWN, .product_id = CONTROL_UNKNOWN, \
+	}
+
+/**
+ * struct control_port - one virtual port
+ * @port:	its number, 1-based
+ * @kind:	"usb2" or "usb3"
+ * @device:	id of the device in it, NULL = empty
+ */
+struct control_port {
+	unsigned port;
+	const char *kind;
+	const char *device;
+};
+
+/* Return: owned; NULL without memory. */
+struct json_object *control_device_to_json(const struct control_device *device);
+struct json_object *control_port_to_json(const struct control_port *port);
+/* A string of any bytes, as JSON can hold it. Return: owned; NULL without memory. */
+struct json_object *control_text_to_json(const char *text);
+
+#endif /* CONTROL_DEVICE_H */

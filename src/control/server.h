@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ * server.h - the control socket: many clients, two dialects, one owner that answers
+ *
+ * A connection whose first byte is '{' or white space speaks JSON, any other the
+ * 3-byte commands of the original program. The owner sees struct control_request
+ * and needs not know which it was. Loop thread only; never waits for a client.
+ *
+ * What a client can have: one request being answered, CONTROL_LINE_MAX bytes of input,
+ * CONTROL_OUT_MAX of events not yet read plus one answer. Its next request is looked
+ * at when the answer to the last has left.
+ */
+#ifndef CONTROL_SERVER_H
+#define CONTROL_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/protocol.h"
+#include "util/compiler.h"
+#include "util/err.h"
+
+struct control_device;
+struct control_request;
+struct control_server;
+struct loop;
+
+/* Connections at one time; more are told so and closed. */
+#define CONTROL_CONNS_MAX 32u
+/* Bytes of events kept for a watcher. Beyond it events are lost to that watcher, which
+ * is told how many. */
+#define CONTROL_OUT_MAX ((size_t)256 * 1024)
+/* What has not shown its dialect, or not sent all of a legacy command, or not taken
+ * the last answer before its connection ends, is closed after this time. */
+#define CONTROL_TIMEOUT_NS UINT64_C(5000000000)
+
+/**
+ * struct control_options
+ * @daemon:	name and version, told by "hello": "usbvfiod 0.1.0"; borrowed for ever
+ * @request:	answer @req, now or later, exactly once (control/request.h). Must not
+ *		destroy the server
+ * @timeout_ns:	0 = CONTROL_TIMEOUT_NS
+ */
+struct control_options {
+	const char *daemon;
+	void (*request)(void *ctx, struct control_request *req);
+	void *ctx;
+	uint64_t timeout_ns;
+};
+
+/**
+ * control_server_create() - serve the control socket
+ * @fd:		listening unix stream socket; taken, also on failure
+ * @options:	copied
+ *
+ * Return: owned, or NULL with @err filled.
+ */
+struct control_server *control_server_create(struct loop *loop, int fd,
+					     const struct control_options *options,
+					     struct err *err);
+/* Closes everything. Requests not answered yet stay good, their answers go nowhere.
+ * NULL is fine. */
+void control_server_destroy(struct control_server *server);
+
+/**
+ * control_server_event() - tell all watchers
+ * @device:	what it is about; NULL = nothing particular
+ * @message:	more in words, NULL = nothing
+ */
+void control_server_event(struct control_server *server, enum control_event event,
+			  const struct control_device *device, const char *message);
+
+/* Connections there are; for tests and the log. */
+unsigned control_server_clients(const struct control_server *server);
+
+#endif /* CONTROL_SERVER_H */
