@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
 #define LISTENERS_MAX  8 /* listening sockets of one process at one time */
@@ -64,6 +65,62 @@ int set_nonblock_cloexec(int fd)
 	if (!(flags & FD_CLOEXEC) && fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0)
 		return -errno;
 	return 0;
+}
+
+/* Takes the fds out of @msg: those there is room for, the others are closed. */
+static size_t take_fds(struct msghdr *msg, int *fds, size_t fds_max, bool *lost)
+{
+	size_t nfds = 0;
+
+	if (msg->msg_flags & MSG_CTRUNC)
+		*lost = true;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t count;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			if (nfds < fds_max) {
+				fds[nfds++] = fd;
+			} else {
+				*lost = true;
+				close_fd(&fd);
+			}
+		}
+	}
+	return nfds;
+}
+
+ssize_t receive_fds(int fd, void *buf, size_t len, int *fds, size_t fds_max,
+		    size_t *ret_nfds, bool *ret_lost)
+{
+	/* SO_PASSCRED may be set on a socket that was handed to us */
+	union {
+		char bytes[CMSG_SPACE(RECEIVE_FDS_MAX * sizeof(int)) +
+			   CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {.iov_base = buf, .iov_len = len};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t n;
+
+	*ret_nfds = 0;
+	do {
+		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	*ret_nfds = take_fds(&msg, fds, fds_max, ret_lost);
+	return n;
 }
 
 static bool still_open(const struct listener *listener)

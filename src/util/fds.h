@@ -5,7 +5,9 @@
 #define UTIL_FDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include "util/compiler.h"
 #include "util/err.h"
@@ -24,6 +26,23 @@ void close_fd(int *fd);
 
 /* O_NONBLOCK and FD_CLOEXEC. Return: 0 or -errno. */
 MUST_USE int set_nonblock_cloexec(int fd);
+
+/* What one sendmsg() can carry (the kernel's SCM_MAX_FD). */
+#define RECEIVE_FDS_MAX 253u
+
+/**
+ * receive_fds() - bytes of a unix stream socket, and the fds that came with them
+ * @fds:	room for @fds_max (RECEIVE_FDS_MAX at most); the fds are close-on-exec and
+ *		become the caller's
+ * @ret_nfds:	how many came, set with any result
+ * @ret_lost:	set if there were more fds than room, or than the process may have: they
+ *		are closed; otherwise left alone
+ *
+ * Never waits. Fds end it early: what was sent behind them comes with the next call.
+ * Return: bytes, 0 at the stream's end, or -errno.
+ */
+MUST_USE ssize_t receive_fds(int fd, void *buf, size_t len, int *fds, size_t fds_max,
+			     size_t *ret_nfds, bool *ret_lost);
 
 /**
  * listen_unix() - a listening SOCK_STREAM socket at @path, mode 0600 & ~umask

@@ -104,31 +104,6 @@ void vuser_conn_reply(struct vuser_conn *conn, const struct vuser_header *reques
 	flush(conn);
 }
 
-/* Adds what came with a recvmsg() to the fds of the last message begun. */
-static void take_fds(struct vuser_conn *conn, struct msghdr *msg)
-{
-	if (msg->msg_flags & MSG_CTRUNC)
-		conn->fds_lost = true;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		size_t count;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (conn->nfds < VUSER_FDS_MAX) {
-				conn->fds[conn->nfds++] = fd;
-			} else {
-				conn->fds_lost = true;
-				close_fd(&fd);
-			}
-		}
-	}
-}
-
 /* How many bytes to ask for: a batch, or just the rest of an incomplete message. */
 static size_t receive_want(const struct vuser_conn *conn)
 {
@@ -146,34 +121,21 @@ static size_t receive_want(const struct vuser_conn *conn)
 /* Return: true if there may be more in the socket. */
 static bool receive(struct vuser_conn *conn)
 {
-	/* SO_PASSCRED may be set on a socket that was handed to us */
-	union {
-		char bytes[CMSG_SPACE(VUSER_FDS_MAX * sizeof(int)) +
-			   CMSG_SPACE(sizeof(struct ucred))];
-		struct cmsghdr align;
-	} control;
 	size_t want = receive_want(conn);
-	struct iovec iov = {.iov_base = conn->in + conn->in_end, .iov_len = want};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
+	size_t nfds;
 	ssize_t n;
 
-	do {
-		n = recvmsg(conn->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
+	n = receive_fds(conn->fd, conn->in + conn->in_end, want, conn->fds + conn->nfds,
+			VUSER_FDS_MAX - conn->nfds, &nfds, &conn->fds_lost);
+	conn->nfds += (unsigned)nfds;
 	if (n <= 0) {
-		if (n == 0 || errno != EAGAIN)
+		if (n != -EAGAIN)
 			conn->closing = true;
 		return false;
 	}
-	take_fds(conn, &msg);
 	conn->in_end += (size_t)n;
-	/* fds end a recvmsg() early */
-	return (size_t)n == want || msg.msg_controllen > 0;
+	/* fds end it early */
+	return (size_t)n == want || nfds > 0 || conn->fds_lost;
 }
 
 /* The message at the start of the input. Return: 1 if it is complete, 0 if not,

@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: MIT
+ * conn.c - one connection: bytes and fds in, requests out of them, answers back
+ *
+ * A connection is always in one of three states. It receives, while no complete
+ * request is there; it waits for its owner's answer, reading nothing; or it sends,
+ * reading nothing either. So a client that asks and does not read the answers stops
+ * itself. Only events come besides, and they are bounded (answer.c).
+ *
+ * Fds: a recvmsg() ends behind data that carried some, so they belong to the line that
+ * the last byte received is in. While a line is incomplete more is received, which may
+ * end it and begin others; then nothing is received until those have been handled. So
+ * at most two lines have fds: the first and the last in the buffer.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control/server_priv.h"
+#include "util/fds.h"
+#include "util/log.h"
+
+/* Requests handled in one go, then others get their turn. */
+#define RUN_REQUESTS 16u
+/* More than a request can have, so that too many are told from one. */
+#define RECEIVE_FDS 4u
+/* What an idle connection keeps for sending. */
+#define OUT_ROOM_KEPT 4096u
+
+static void on_task(void *ctx)
+{
+	control_conn_run(ctx);
+}
+
+struct control_conn *control_conn_create(struct control_server *server, int fd)
+{
+	struct control_conn *conn = calloc(1, sizeof(*conn));
+	struct ucred cred = {0};
+	socklen_t len = sizeof(cred);
+
+	if (!conn) {
+		close_fd(&fd);
+		return NULL;
+	}
+	list_init(&conn->link);
+	conn->server = server;
+	conn->fd = fd;
+	conn->task = (struct loop_task){.cb = on_task, .ctx = conn};
+	for (size_t i = 0; i < ARRAY_SIZE(conn->fds); i++)
+		conn->fds[i].fd = -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		cred = (struct ucred){.uid = (uid_t)-1};
+	conn->pid = cred.pid;
+	conn->uid = cred.uid;
+	/* pages of it come into being when first used */
+	conn->in = malloc(CONTROL_LINE_MAX);
+	if (!conn->in) {
+		control_conn_destroy(conn);
+		return NULL;
+	}
+	return conn;
+}
+
+void control_conn_destroy(struct control_conn *conn)
+{
+	if (!conn)
+		return;
+	if (conn->pending)
+		conn->pending->conn = NULL;
+	loop_undefer(conn->server->loop, &conn->task);
+	loop_timer_destroy(conn->timer);
+	loop_unwatch(conn->watch);
+	list_remove(&conn->link);
+	for (size_t i = 0; i < ARRAY_SIZE(conn->fds); i++)
+		close_fd(&conn->fds[i].fd);
+	close_fd(&conn->fd);
+	free(conn->in);
+	free(conn->out);
+	free(conn);
+}
+
+/* ---- sending ---- */
+
+void control_conn_put(struct control_conn *conn, const void *bytes, size_t len)
+{
+	loop_defer(conn->server->loop, &conn->task);
+	if (conn->out_start > 0) {
+		conn->out_end -= conn->out_start;
+		memmove(conn->out, conn->out + conn->out_start, conn->out_end);
+		conn->out_start = 0;
+	}
+	if (conn->out_room - conn->out_end < len) {
+		size_t room = MAX_OF(2 * conn->out_room, conn->out_end + len);
+		char *out = realloc(conn->out, room);
+
+		if (!out) {
+			conn->broken = true;
+			return;
+		}
+		conn->out = out;
+		conn->out_room = room;
+	}
+	memcpy(conn->out + conn->out_end, bytes, len);
+	conn->out_end += len;
+}
+
+/* All has left. */
+static void on_sent(struct control_conn *conn)
+{
+	char line[64];
+	int len;
+
+	conn->out_start = 0;
+	conn->out_end = 0;
+	if (conn->out_room > OUT_ROOM_KEPT) {
+		free(conn->out);
+		conn->out = NULL;
+		conn->out_room = 0;
+	}
+	if (!conn->lost || conn->ending)
+		return;
+	len = snprintf(line, sizeof(line), "{\"event\":\"lost\",\"count\":%" PRIu64 "}\n",
+		       conn->lost);
+	conn->lost = 0;
+	control_conn_put(conn, line, (size_t)len);
+}
+
+static void flush(struct control_conn *conn)
+{
+	while (control_conn_has_output(conn) && !conn->broken) {
+		ssize_t n = send(conn->fd, conn->out + conn->out_start,
+				 conn->out_end - conn->out_start,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n >= 0) {
+			conn->out_start += (size_t)n;
+			if (!control_conn_has_output(conn))
+				on_sent(conn);
+		} else if (errno == EAGAIN) {
+			return;
+		} else if (errno != EINTR) {
+			conn->broken = true;
+		}
+	}
+	if (conn->lost && !control_conn_has_output(conn))
+		on_sent(conn);
+}
+
+void control_conn_answered(struct control_conn *conn)
+{
+	conn->pending = NULL;
+	if (conn->dialect == CONTROL_DIALECT_LEGACY)
+		conn->ending = true;
+	loop_defer(conn->server->loop, &conn->task);
+}
+
+/* ---- fds ---- */
+
+/* @fd, taken, came with the line that begins at @line. */
+static void keep_fd(struct control_conn *conn, uint64_t line, int fd)
+{
+	struct control_line_fd *unused = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(conn->fds); i++) {
+		struct control_line_fd *entry = &conn->fds[i];
+
+		if (entry->fd < 0) {
+			unused = entry;
+		} else if (entry->line == line) {
+			entry->many = true;
+			close_fd(&fd);
+			return;
+		}
+	}
+	assert(unused);
+	*unused = (struct control_line_fd){.line = line, .fd = fd};
+}
+
+/* The fd that came with the line at @line, which becomes the caller's, or -1. */
+static int take_fd(struct control_conn *conn, uint64_t line, bool *ret_many)
+{
+	*ret_many = false;
+	for (size_t i = 0; i < ARRAY_SIZE(conn->fds); i++) {
+		struct control_line_fd *entry = &conn->fds[i];
+
+		if (entry->fd >= 0 && entry->line == line) {
+			*ret_many = entry->many;
+			return steal_fd(&entry->fd);
+		}
+	}
+	return -1;
+}
+
+/* Where the line of the last byte received begins, in bytes of the connection. */
+static uint64_t last_line(const struct control_conn *conn)
+{
+	const char *start = conn->in + conn->in_start;
+	size_t len = conn->in_end - conn->in_start - 1;
+	const char *newline = NULL;
+
+	/* a legacy command may hold the byte of a newline */
+	if (conn->dialect == CONTROL_DIALECT_JSON)
+		newline = memrchr(start, '\n', len);
+	return conn->in_base + conn->in_start +
+	       (newline ? (size_t)(newline - start) + 1 : 0);
+}
+
+/* ---- receiving ---- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static void learn_dialect(struct control_conn *conn)
+{
+	if (conn->dialect != CONTROL_DIALECT_UNKNOWN)
+		return;
+	if (conn->in[0] == '{' || is_blank(conn->in[0])) {
+		conn->dialect = CONTROL_DIALECT_JSON;
+		loop_timer_stop(conn->timer);
+	} else {
+		conn->dialect = CONTROL_DIALECT_LEGACY;
+	}
+}
+
+/* Return: true if something has come, if only the end. */
+static bool receive(struct control_conn *conn)
+{
+	int fds[RECEIVE_FDS];
+	bool lost = false;
+	size_t nfds;
+	ssize_t n;
+
+	if (conn->in_start > 0) {
+		conn->in_end -= conn->in_start;
+		conn->in_scanned -= conn->in_start;
+		conn->in_base += conn->in_start;
+		memmove(conn->in, conn->in + conn->in_start, conn->in_end);
+		conn->in_start = 0;
+	}
+	n = receive_fds(conn->fd, conn->in + conn->in_end,
+			CONTROL_LINE_MAX - conn->in_end, fds, RECEIVE_FDS, &nfds, &lost);
+	if (n <= 0) {
+		for (size_t i = 0; i < nfds; i++)
+			close_fd(&fds[i]);
+		if (n == 0)
+			conn->eof = true;
+		else if (n != -EAGAIN)
+			conn->broken = true;
+		return n == 0;
+	}
+	conn->in_end += (size_t)n;
+	learn_dialect(conn);
+	for (size_t i = 0; i < nfds; i++)
+		keep_fd(conn, last_line(conn), fds[i]);
+	return true;
+}
+
+/* ---- requests ---- */
+
+static void tell_owner(struct control_conn *conn)
+{
+	struct control_request *req = &conn->pending->req;
+
+	if (req->verb == CONTROL_VERB_ATTACH || req->verb == CONTROL_VERB_DETACH)
+		log_limited(LOG_LEVEL_INFO, "control: pid %d, uid %u asks to %s a device",
+			    (int)req->pid, (unsigned)req->uid,
+			    control_verb_name(req->verb));
+	conn->server->options.request(conn->server->options.ctx, req);
+}
+
+/* A request that cannot even be looked at: there is no memory for it. */
+static struct control_pending *new_pending(struct control_conn *conn)
+{
+	struct control_pending *pending = control_pending_create(conn);
+
+	if (!pending) {
+		log_limited(LOG_LEVEL_ERROR, "control: no memory for a request");
+		conn->broken = true;
+	}
+	return pending;
+}
+
+/* Return: true if a request was handled. */
+static bool handle_legacy(struct control_conn *conn)
+{
+	const uint8_t *bytes = (const uint8_t *)conn->in;
+	struct control_pending *pending;
+	struct control_request *req;
+	bool many;
+	int fd;
+
+	if (conn->in_end < CONTROL_LEGACY_REQUEST_BYTES &&
+	    bytes[0] <= CONTROL_LEGACY_CMD_LIST) {
+		if (conn->eof && conn->in_end > 0) {
+			control_conn_complain(conn, CONTROL_CODE_BAD_REQUEST, "");
+			conn->ending = true;
+		}
+		return false;
+	}
+	loop_timer_stop(conn->timer);
+	fd = take_fd(conn, 0, &many);
+	/* an fd where none belongs, none where one does, and no such command */
+	if (many || bytes[0] > CONTROL_LEGACY_CMD_LIST ||
+	    (fd >= 0) != (bytes[0] == CONTROL_LEGACY_CMD_ATTACH)) {
+		close_fd(&fd);
+		control_conn_complain(conn, CONTROL_CODE_CANNOT_OPEN, "");
+		conn->ending = true;
+		return true;
+	}
+	pending = new_pending(conn);
+	if (!pending) {
+		close_fd(&fd);
+		return false;
+	}
+	req = &pending->req;
+	req->fd = fd;
+	req->target.text = "";
+	if (bytes[0] == CONTROL_LEGACY_CMD_ATTACH) {
+		req->verb = CONTROL_VERB_ATTACH;
+		req->attach.bus = bytes[1];
+		req->attach.address = bytes[2];
+	} else if (bytes[0] == CONTROL_LEGACY_CMD_DETACH) {
+		req->verb = CONTROL_VERB_DETACH;
+		req->target.kind = CONTROL_TARGET_ADDRESS;
+		req->target.bus = bytes[1];
+		req->target.address = bytes[2];
+		(void)snprintf(pending->text, sizeof(pending->text), "%03u:%03u",
+			       bytes[1], bytes[2]);
+		req->target.text = pending->text;
+	} else {
+		req->verb = CONTROL_VERB_LIST;
+	}
+	tell_owner(conn);
+	return true;
+}
+
+static void answer_hello(struct control_pending *pending)
+{
+	struct json_object *result = control_hello(pending->server->options.daemon);
+
+	if (result)
+		control_answer(&pending->req, result);
+	else
+		control_refuse(&pending->req, CONTROL_CODE_INTERNAL, NULL,
+			       "out of memory");
+}
+
+/* @line: @len bytes and a NUL. */
+static void handle_line(struct control_conn *conn, const char *line, size_t len, int fd,
+			bool many)
+{
+	struct control_pending *pending = new_pending(conn);
+	struct control_refusal refusal = {.text = ""};
+
+	if (!pending) {
+		close_fd(&fd);
+		return;
+	}
+	pending->req.fd = fd;
+	if (control_parse(pending, line, len, &refusal) < 0) {
+		control_refuse(&pending->req, refusal.code, NULL, "%s", refusal.text);
+	} else if (many) {
+		control_refuse(&pending->req, CONTROL_CODE_BAD_REQUEST,
+			       "send each request that needs one by a sendmsg() of its "
+			       "own",
+			       "more than one file descriptor came with this");
+	} else if (pending->req.verb == CONTROL_VERB_HELLO) {
+		answer_hello(pending);
+	} else if (pending->req.verb == CONTROL_VERB_WATCH) {
+		conn->events = pending->events;
+		control_answer(&pending->req, NULL);
+	} else {
+		tell_owner(conn);
+	}
+}
+
+static bool all_blank(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (!is_blank(text[i]))
+			return false;
+	}
+	return true;
+}
+
+/* What there is will not become a line. Return: false. */
+static bool handle_no_line(struct control_conn *conn)
+{
+	size_t len = conn->in_end - conn->in_start;
+
+	if (len == CONTROL_LINE_MAX) {
+		control_conn_complain(conn, CONTROL_CODE_TOO_LARGE,
+				      "the line is too long: 65536 bytes are possible");
+		conn->ending = true;
+	} else if (conn->eof && !all_blank(conn->in + conn->in_start, len)) {
+		control_conn_complain(conn, CONTROL_CODE_BAD_REQUEST,
+				      "the last line has no newline at its end");
+		conn->ending = true;
+	}
+	return false;
+}
+
+/* Return: true if there was a line. */
+static bool handle_json(struct control_conn *conn)
+{
+	char *line = conn->in + conn->in_start;
+	char *newline = memchr(conn->in + conn->in_scanned, '\n',
+			       conn->in_end - conn->in_scanned);
+	size_t len;
+	bool many;
+	int fd;
+
+	if (!newline) {
+		conn->in_scanned = conn->in_end;
+		return handle_no_line(conn);
+	}
+	len = (size_t)(newline - line);
+	fd = take_fd(conn, conn->in_base + conn->in_start, &many);
+	conn->in_start += len + 1;
+	conn->in_scanned = conn->in_start;
+	*newline = '\0';
+	/* an empty line is nothing; with an fd it is refused as no JSON */
+	if (fd >= 0 || !all_blank(line, len))
+		handle_line(conn, line, len, fd, many);
+	return true;
+}
+
+static bool handle_next(struct control_conn *conn)
+{
+	switch (conn->dialect) {
+	case CONTROL_DIALECT_JSON:
+		return handle_json(conn);
+	case CONTROL_DIALECT_LEGACY:
+		return handle_legacy(conn);
+	case CONTROL_DIALECT_UNKNOWN:
+		break;
+	}
+	return false;
+}
+
+/* Handles and receives until there is no more, or it is for others to go on. */
+static void work(struct control_conn *conn)
+{
+	unsigned handled = 0;
+
+	flush(conn);
+	while (!conn->broken && !conn->ending && !conn->pending &&
+	       !control_conn_has_output(conn)) {
+		if (handled == RUN_REQUESTS) {
+			loop_defer_next_turn(conn->server->loop, &conn->task);
+			return;
+		}
+		if (handle_next(conn)) {
+			handled++;
+			flush(conn);
+			continue;
+		}
+		if (conn->broken || conn->ending)
+			break;
+		if (conn->eof)
+			conn->ending = true;
+		else if (!receive(conn))
+			return;
+	}
+	flush(conn);
+}
+
+static unsigned wanted_events(const struct control_conn *conn)
+{
+	if (control_conn_has_output(conn))
+		return LOOP_WRITE;
+	return conn->pending || conn->ending ? 0 : LOOP_READ;
+}
+
+void control_conn_run(struct control_conn *conn)
+{
+	work(conn);
+	if (conn->ending && !conn->pending) {
+		if (!control_conn_has_output(conn))
+			conn->broken = true;
+		else
+			loop_timer_set(conn->timer, conn->server->options.timeout_ns);
+	}
+	if (conn->broken || loop_watch_set(conn->watch, wanted_events(conn)) < 0)
+		control_server_drop(conn);
+}
+
+void control_conn_timeout(struct control_conn *conn)
+{
+	if (conn->dialect == CONTROL_DIALECT_LEGACY && !conn->ending) {
+		control_conn_complain(conn, CONTROL_CODE_BAD_REQUEST, "");
+		conn->ending = true;
+		control_conn_run(conn);
+		return;
+	}
+	control_server_drop(conn);
+}
+
+bool control_conn_is_silent(const struct control_conn *conn)
+{
+	char byte;
+
+	return conn->dialect == CONTROL_DIALECT_UNKNOWN &&
+	       recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}

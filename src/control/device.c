@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ * device.c - what is told of a device and of a virtual port, and its JSON
+ */
+#include "control/device.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/json_priv.h"
+#include "util/compiler.h"
+
+/* Bytes of a text shown at most; strings of devices are shorter. */
+#define TEXT_BYTES_MAX 4096u
+
+/* Bytes of the well-formed UTF-8 sequence at @s, which has @left bytes; 0 if there is
+ * none (RFC 3629: no surrogates, nothing longer than need be). */
+static size_t utf8_sequence(const unsigned char *s, size_t left)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t len;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		len = 2;
+	else if ((s[0] & 0xf0) == 0xe0)
+		len = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		len = 4;
+	else
+		return 0;
+	if (s[0] == 0xe0)
+		low = 0xa0;
+	else if (s[0] == 0xed)
+		high = 0x9f;
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	else if (s[0] == 0xf4)
+		high = 0x8f;
+	if (left < len || s[1] < low || s[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return len;
+}
+
+struct json_object *control_text_to_json(const char *text)
+{
+	size_t len = strnlen(text, TEXT_BYTES_MAX);
+	struct json_object *json;
+	char *copy = malloc(len + 1);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, text, len);
+	for (size_t i = 0; i < len;) {
+		size_t step = utf8_sequence((const unsigned char *)copy + i, len - i);
+
+		if (!step)
+			copy[i] = '?';
+		i += step ? step : 1;
+	}
+	json = json_object_new_string_len(copy, (int)len);
+	free(copy);
+	return json;
+}
+
+bool control_add(struct json_object *object, const char *key, struct json_object *value)
+{
+	if (!value)
+		return false;
+	if (json_object_object_add(object, key, value) < 0) {
+		json_object_put(value);
+		return false;
+	}
+	return true;
+}
+
+bool control_add_text(struct json_object *object, const char *key, const char *text)
+{
+	return !text || control_add(object, key, control_text_to_json(text));
+}
+
+bool control_add_time(struct json_object *object, const char *key, int64_t seconds)
+{
+	time_t time = (time_t)seconds;
+	char text[40];
+	struct tm tm;
+
+	if (!gmtime_r(&time, &tm) || !strftime(text, sizeof(text), "%FT%TZ", &tm))
+		return true;
+	return control_add_text(object, key, text);
+}
+
+static bool add_number(struct json_object *object, const char *key, uint64_t value)
+{
+	return control_add(object, key, json_object_new_uint64(value));
+}
+
+/* As lsusb shows it and rules have it: four hexadecimal digits. */
+static bool add_usb_id(struct json_object *object, const char *key, int value)
+{
+	char text[16];
+
+	if (value == CONTROL_UNKNOWN)
+		return true;
+	(void)snprintf(text, sizeof(text), "%04x", (unsigned)value & 0xffff);
+	return control_add_text(object, key, text);
+}
+
+static bool add_if(struct json_object *object, const char *key, unsigned value)
+{
+	return !value || add_number(object, key, value);
+}
+
+static bool add_counters(struct json_object *object, const struct control_device *device)
+{
+	return add_number(object, "bytes_in", device->bytes_in) &&
+	       add_number(object, "bytes_out", device->bytes_out) &&
+	       add_number(object, "transfers", device->transfers) &&
+	       add_number(object, "errors", device->errors);
+}
+
+static bool fill_device(struct json_object *object, const struct control_device *device)
+{
+	return control_add_text(object, "id", device->id) &&
+	       control_add_text(object, "kind", device->kind) &&
+	       control_add_text(object, "label", device->label) &&
+	       add_usb_id(object, "vendor_id", device->vendor_id) &&
+	       add_usb_id(object, "product_id", device->product_id) &&
+	       control_add_text(object, "serial", device->serial) &&
+	       control_add_text(object, "product", device->product) &&
+	       control_add_text(object, "manufacturer", device->manufacturer) &&
+	       control_add_text(object, "speed", device->speed) &&
+	       add_if(object, "port", device->port) &&
+	       add_if(object, "bus", device->bus) &&
+	       add_if(object, "address", device->address) &&
+	       control_add_text(object, "place", device->place) &&
+	       (!device->since || control_add_time(object, "since", device->since)) &&
+	       control_add_text(object, "state", device->state) &&
+	       control_add_text(object, "rule", device->rule) &&
+	       (!device->has_counters || add_counters(object, device));
+}
+
+static bool fill_port(struct json_object *object, const struct control_port *port)
+{
+	return add_number(object, "port", port->port) &&
+	       control_add_text(object, "kind", port->kind) &&
+	       control_add_text(object, "device", port->device);
+}
+
+struct json_object *control_device_to_json(const struct control_device *device)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (object && fill_device(object, device))
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
+struct json_object *control_port_to_json(const struct control_port *port)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (object && fill_port(object, port))
+		return object;
+	json_object_put(object);
+	return NULL;
+}

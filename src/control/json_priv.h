@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * json_priv.h - building JSON objects without losing sight of memory
+ *
+ * Each returns false if there is no memory; then what was to be added is gone.
+ */
+#ifndef CONTROL_JSON_PRIV_H
+#define CONTROL_JSON_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct json_object;
+
+/* @value is taken; NULL counts as missing memory. */
+bool control_add(struct json_object *object, const char *key, struct json_object *value);
+/* Nothing is added for NULL. */
+bool control_add_text(struct json_object *object, const char *key, const char *text);
+/* RFC 3339, UTC, to the second. Nothing is added for what is no time. */
+bool control_add_time(struct json_object *object, const char *key, int64_t seconds);
+
+#endif /* CONTROL_JSON_PRIV_H */
