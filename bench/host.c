@@ -72,6 +72,8 @@ static double process_cpu_s(pid_t pid)
 		unsigned long long ns = 0;
 		FILE *file;
 
+		if (entry->d_name[0] == '.') /* "../schedstat" is there, too */
+			continue;
 		(void)snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", (int)pid,
 			       entry->d_name);
 		file = fopen(path, "re");
