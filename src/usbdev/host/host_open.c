@@ -2,9 +2,9 @@
  * host_open.c - the life of a real device here: taking it from the host, giving it back
  *
  * Opening is one job of the worker. Closing waits until no other job runs, in the loop
- * destroys the URBs (whose watch on the fd must go before the fd), and is then one
- * job again: the host's drivers get their interfaces, the fd is closed. The thread
- * ends last.
+ * destroys the URBs (whose watch on the fd and mappings must go before the fd), and is
+ * then one job again: the host's drivers get their interfaces, the fd is closed. The
+ * thread ends last.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -2,9 +2,10 @@
  * urb_piece.c - control, bulk and interrupt transfers as URBs
  *
  * A transfer longer than an URB may be goes in pieces, the next when the one before is
- * back: a short packet ends it. OUT data that lies in one piece of host memory is given
- * to the kernel as it is, which copies it inside the call; otherwise it is gathered
- * in a buffer. IN data goes to a buffer and from there to the guest.
+ * back: a short packet ends it. IN data goes to a buffer and from there to the guest, OUT
+ * data from the guest to a buffer: once copied, if usbfs has mapped that. If not, OUT data
+ * that lies in one piece of host memory is given to the kernel as it is, which copies
+ * it inside the call.
  *
  * When a bulk or interrupt transfer fails, the kernel goes on with those behind it, as
  * the guest must not see it do: they are fetched back before the failure is told, and
@@ -65,28 +66,40 @@ static void *contiguous(struct usbdev_transfer *transfer, uint32_t offset, uint3
 }
 
 /* Return: 0, -EFAULT guest memory cannot be read, or -errno. */
-static int hand_out(struct urb *urb)
+static int hand_buffered(struct urb *urb)
 {
 	struct usbdev_transfer *transfer = urb->transfers[0];
-	struct urbs *urbs = urb->queue->urbs;
-	uint32_t offset = transfer->actual_bytes;
-	void *data = contiguous(transfer, offset, urb->length_bytes);
-	struct urb_buffer *buffer;
+	int r = usbdev_transfer_read(transfer, transfer->actual_bytes, urb->buffer->data,
+				     urb->length_bytes);
+
+	return r < 0 ? r : urb_submit(urb, urb->buffer->data, urb->length_bytes);
+}
+
+/* Return: as there. */
+static int hand_out(struct urb *urb)
+{
+	struct urb_buffers *buffers = &urb->queue->urbs->buffers;
+	void *data;
 	int r;
 
+	urb->buffer = urb_buffer_get_mapped(buffers, urb->length_bytes);
+	if (urb->buffer)
+		return hand_buffered(urb);
+	data = contiguous(urb->transfers[0], urb->transfers[0]->actual_bytes,
+			  urb->length_bytes);
 	if (data || urb->length_bytes == 0) {
 		r = urb_submit(urb, data, urb->length_bytes);
 		/* it may have changed since it was looked up: copying tells */
 		if (r != -EFAULT)
 			return r;
 	}
-	buffer = urb_buffer_get(&urbs->buffers, urb->length_bytes);
-	if (!buffer)
+	urb->buffer = urb_buffer_get_heap(buffers, urb->length_bytes);
+	if (!urb->buffer)
 		return -ENOMEM;
-	r = usbdev_transfer_read(transfer, offset, buffer->data, urb->length_bytes);
-	if (r == 0)
-		r = urb_submit(urb, buffer->data, urb->length_bytes);
-	urb_buffer_put(&urbs->buffers, buffer);
+	r = hand_buffered(urb);
+	/* the kernel has copied it */
+	urb_buffer_put(buffers, urb->buffer);
+	urb->buffer = NULL;
 	return r;
 }
 
@@ -109,8 +122,8 @@ static int hand_control(struct urb *urb)
 	uint8_t *data;
 	int r = 0;
 
-	urb->buffer = urb_buffer_get(&urb->queue->urbs->buffers,
-				     SETUP_BYTES + (uint32_t)setup->length);
+	urb->buffer = urb_buffer_get_heap(&urb->queue->urbs->buffers,
+					  SETUP_BYTES + (uint32_t)setup->length);
 	if (!urb->buffer)
 		return -ENOMEM;
 	data = urb->buffer->data;

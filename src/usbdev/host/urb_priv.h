@@ -45,6 +45,8 @@
 #define URB_QUEUE_BYTES_MAX (4u << 20)
 /* How soon after -ENOMEM it is tried again, if nothing of ours comes back before. */
 #define URB_MEMORY_WAIT_NS 5000000u
+/* So often it is looked whether mapped buffers are not needed any more. */
+#define URB_TRIM_NS 50000000u
 /* So long isochronous transfers wait for memory. */
 #define URB_ISOCH_WAIT_NS 100000000u
 #define URB_PACKETS_MAX   32u
@@ -73,7 +75,8 @@ enum urb_discard {
  * struct urb - one URB: a piece of a transfer, or several isochronous transfers
  * @next:	spare ones, or those of a discard job
  * @node:	urbs->with_kernel, in the order submitted; or on none
- * @buffer:	where the kernel puts IN data, else NULL
+ * @buffer:	where IN data comes to or OUT data lies; NULL: there is none, or it was
+ *		copied by the kernel
  * @length_bytes: of the data
  * @is_last:	no further piece of the transfer will follow
  * @is_back:	reaped
@@ -133,6 +136,7 @@ struct urb_queue {
  * @watched:	what the loop watches @fd for
  * @task:	looks at the queues on @work
  * @timer:	armed while a queue is starved
+ * @trim_timer:	armed while mapped buffers lie spare
  * @freezes:	of the owner
  * @discarding:	@job is with the worker; counts as a freeze
  * @job_first:	what it discards; the worker's until it is done
@@ -159,6 +163,8 @@ struct urbs {
 	struct loop_task task;
 	struct loop_timer *timer;
 	bool timer_armed;
+	struct loop_timer *trim_timer;
+	bool trim_armed;
 	unsigned freezes;
 	bool discarding;
 	struct worker_job job;

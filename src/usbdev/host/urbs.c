@@ -2,8 +2,8 @@
  * urbs.c - the transfers of one host device that are with the kernel (usbfs URBs)
  *
  * The loop calls on_fd() when URBs can be reaped, on_task() when queues want to be
- * looked at, on_timer() when memory is to be tried for again, and urb_discard.c when the
- * worker has discarded. Only these report, so never inside a call of the owner's; and
+ * looked at, on_timer() when memory is to be tried for again, on_trim_timer() when some has
+ * lain unused, and urb_discard.c when the worker has discarded. Only these report, so never inside a call of the owner's; and
  * the owner may destroy the whole inside a report, which then happens when the
  * callback ends.
  *
@@ -45,10 +45,28 @@ struct urb *urb_get(struct urb_queue *queue)
 	return urb;
 }
 
+static void arm_trim_timer(struct urbs *urbs)
+{
+	if (urbs->trim_armed || !urb_buffers_has_mapped_spares(&urbs->buffers))
+		return;
+	urbs->trim_armed = true;
+	loop_timer_set(urbs->trim_timer, URB_TRIM_NS);
+}
+
+static void on_trim_timer(void *ctx)
+{
+	struct urbs *urbs = ctx;
+
+	urbs->trim_armed = false;
+	urb_buffers_trim(&urbs->buffers);
+	arm_trim_timer(urbs);
+}
+
 void urb_put(struct urbs *urbs, struct urb *urb)
 {
 	assert(list_empty(&urb->node));
 	urb_buffer_put(&urbs->buffers, urb->buffer);
+	arm_trim_timer(urbs);
 	if (urbs->spare_count == URB_SPARE_MAX) {
 		free(urb);
 		return;
@@ -72,7 +90,6 @@ static void free_all(struct urbs *urbs)
 		urbs->spare = urb->next;
 		free(urb);
 	}
-	urb_buffers_finish(&urbs->buffers);
 	free(urbs);
 }
 
@@ -151,7 +168,8 @@ static void lose_queue(struct urb_queue *queue)
 }
 
 /* Nothing is left to be reaped, and nothing will come. The kernel writes to an URB's
- * memory only when it is reaped, so that can go. */
+ * memory only when it is reaped, so that can go. The controller may still write to what
+ * was mapped: it is unmapped, which leaves it to the kernel, and not used again. */
 static void lose_all(struct urbs *urbs)
 {
 	if (urbs->gone)
@@ -161,6 +179,7 @@ static void lose_all(struct urbs *urbs)
 	urbs->in_doubt = false;
 	loop_unwatch(urbs->watch);
 	urbs->watch = NULL;
+	urb_buffers_stop_mapping(&urbs->buffers);
 	while (!list_empty(&urbs->with_kernel)) {
 		struct urb *urb =
 			LIST_ENTRY(list_first(&urbs->with_kernel), struct urb, node);
@@ -324,6 +343,8 @@ int urb_submit(struct urb *urb, void *data, uint32_t bytes)
 	urb->usb.buffer_length = (int)bytes;
 	urb->usb.usercontext = urb;
 	r = usbfs_submit(urbs->fd, &urb->usb);
+	if (r == -ENOMEM && urb_buffers_unmap_spares(&urbs->buffers))
+		r = usbfs_submit(urbs->fd, &urb->usb);
 	if (r < 0)
 		return r;
 	list_append(&urbs->with_kernel, &urb->node);
@@ -338,6 +359,17 @@ int urb_submit(struct urb *urb, void *data, uint32_t bytes)
 }
 
 /* ---- for the owner ---- */
+
+/* Elsewhere the memory may be one that the CPU does not cache, slower to read than to copy. */
+static bool can_map(uint32_t caps)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	return caps & USBDEVFS_CAP_MMAP;
+#else
+	(void)caps;
+	return false;
+#endif
+}
 
 struct urbs *urbs_create(struct loop *loop, int fd, uint32_t caps, struct worker *worker,
 			 const struct urbs_owner *owner)
@@ -364,10 +396,12 @@ struct urbs *urbs_create(struct loop *loop, int fd, uint32_t caps, struct worker
 	else
 		urbs->piece_bytes_max = URB_PIECE_BYTES_OLD;
 	urbs->piece_bytes = urbs->piece_bytes_max;
+	urb_buffers_init(&urbs->buffers, can_map(caps) ? fd : -1);
 	urbs->watched = LOOP_WRITE;
 	urbs->watch = loop_watch_fd(loop, fd, LOOP_WRITE, on_fd, urbs);
 	urbs->timer = loop_timer_create(loop, on_timer, urbs);
-	if (!urbs->watch || !urbs->timer) {
+	urbs->trim_timer = loop_timer_create(loop, on_trim_timer, urbs);
+	if (!urbs->watch || !urbs->timer || !urbs->trim_timer) {
 		urbs_destroy(urbs);
 		return NULL;
 	}
@@ -381,8 +415,10 @@ void urbs_destroy(struct urbs *urbs)
 	assert(urbs_quiet(urbs) && !urbs->destroyed);
 	loop_unwatch(urbs->watch);
 	loop_timer_destroy(urbs->timer);
+	loop_timer_destroy(urbs->trim_timer);
 	loop_undefer(urbs->loop, &urbs->task);
 	urb_queue_each(urbs, urb_queue_forget);
+	urb_buffers_finish(&urbs->buffers);
 	urbs->destroyed = true;
 	if (urbs->busy == 0)
 		free_all(urbs);

@@ -15,7 +15,8 @@
  *
  * Of a device at most URB_QUEUE_BYTES_MAX (4 MiB) are with the kernel for one endpoint and
  * stream (the kernel's own limit, 16 MiB for all devices, is waited for), 4 MiB of buffers
- * lie spare, and 256 KiB of late data are kept for one endpoint and stream.
+ * lie spare, for a moment 4 MiB more that usbfs maps (see urb_buffer.h), and 256 KiB of
+ * late data are kept for one endpoint and stream.
  *
  * Loop thread only. Results never come inside a call.
  */
@@ -48,7 +49,7 @@ struct urbs_owner {
 	void (*gone)(void *ctx);
 };
 
-/* @fd: usbfs, borrowed; @caps: of USBDEVFS_GET_CAPABILITIES; @worker: borrowed. Begins
+/* @fd: usbfs, borrowed until urbs_destroy(); @caps: of USBDEVFS_GET_CAPABILITIES; @worker: borrowed. Begins
  * thawed. Returns owned, or NULL without memory. */
 struct urbs *urbs_create(struct loop *loop, int fd, uint32_t caps, struct worker *worker,
 			 const struct urbs_owner *owner);

@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "usbdev/host/usbfs.h"
 #include "util/compiler.h"
 
-#define SETUP_BYTES 8
+#define SETUP_BYTES  8
+#define MAPPINGS_MAX 512
 
 struct fake fake;
 
@@ -26,6 +28,10 @@ static unsigned discards_running;
 static struct fake_urb *pending, *finished;
 static int fd = -1;
 static bool gone, ready;
+static struct mapping {
+	uint8_t *data; /* NULL = unused */
+	size_t bytes;
+} mappings[MAPPINGS_MAX];
 
 /* An eventfd that is full is not writable. */
 static void update_ready(void)
@@ -46,6 +52,7 @@ int fake_start(void)
 {
 	memset(&fake, 0, sizeof(fake));
 	fake.discard_status = -ENOENT;
+	memset(mappings, 0, sizeof(mappings));
 	fd = eventfd(0, EFD_CLOEXEC);
 	assert(fd >= 0);
 	gone = false;
@@ -98,18 +105,115 @@ static void note_call(void)
 		fake.violations++;
 }
 
+/* The one that @buffer lies in. */
+static struct mapping *mapping_of(const void *buffer)
+{
+	for (unsigned i = 0; i < MAPPINGS_MAX; i++) {
+		struct mapping *mapping = &mappings[i];
+
+		if (mapping->data && (const uint8_t *)buffer >= mapping->data &&
+		    (const uint8_t *)buffer < mapping->data + mapping->bytes)
+			return mapping;
+	}
+	return NULL;
+}
+
+/* What is charged to all there are. */
+static uint32_t used_bytes(void)
+{
+	uint32_t bytes = fake.mapped_bytes;
+
+	for (const struct fake_urb *urb = pending; urb; urb = urb->next)
+		bytes += urb->mapped ? 0 : urb->bytes;
+	return bytes;
+}
+
+static bool is_too_much(uint32_t bytes)
+{
+	return (fake.bytes_max && bytes > fake.bytes_max) ||
+	       (fake.memory_max && used_bytes() + bytes > fake.memory_max);
+}
+
+int usbfs_map(int at_fd, size_t bytes, void **ret_data)
+{
+	struct mapping *mapping = mappings;
+	int r = 0;
+
+	assert(at_fd == fd);
+	pthread_mutex_lock(&lock);
+	if (fake.closed)
+		fake.violations++;
+	if (fake.map_errors > 0) {
+		fake.map_errors--;
+		r = fake.map_error;
+	} else if (is_too_much((uint32_t)bytes)) {
+		r = -ENOMEM;
+	}
+	if (r == 0) {
+		while (mapping->data)
+			mapping++;
+		assert(mapping < mappings + MAPPINGS_MAX);
+		mapping->bytes = bytes;
+		mapping->data = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		assert(mapping->data != MAP_FAILED);
+		fake.maps++;
+		fake.mapped_bytes += (uint32_t)bytes;
+		*ret_data = mapping->data;
+	} else {
+		fake.maps_refused++;
+	}
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+void usbfs_unmap(void *data, size_t bytes)
+{
+	struct mapping *mapping;
+
+	pthread_mutex_lock(&lock);
+	mapping = mapping_of(data);
+	assert(mapping && mapping->data == data && mapping->bytes == bytes);
+	for (const struct fake_urb *urb = pending; urb; urb = urb->next)
+		if (urb->mapped && mapping_of(urb->buffer) == mapping && !gone)
+			fake.violations++;
+	if (fake.closed)
+		fake.violations++;
+	(void)munmap(data, bytes);
+	mapping->data = NULL;
+	fake.unmaps++;
+	fake.mapped_bytes -= (uint32_t)bytes;
+	pthread_mutex_unlock(&lock);
+}
+
+/* Data of an URB that ends, in mapped memory: the controller has moved it. */
+static void move_mapped(struct fake_urb *urb)
+{
+	if (!urb->mapped)
+		return;
+	if (urb->in)
+		memcpy(urb->buffer, urb->data, MIN_OF(urb->actual, urb->bytes));
+	else
+		memcpy(urb->data, urb->buffer, urb->bytes);
+}
+
 int usbfs_submit(int at_fd, struct usbdevfs_urb *usb)
 {
+	struct mapping *mapping;
 	struct fake_urb *urb;
 	int r = 0;
 
 	assert(at_fd == fd);
 	pthread_mutex_lock(&lock);
 	note_call();
+	mapping = mapping_of(usb->buffer);
+	if (mapping)
+		assert((uint8_t *)usb->buffer + usb->buffer_length <=
+		       mapping->data + mapping->bytes);
 	if (fake.submit_errors > 0) {
 		fake.submit_errors--;
 		r = fake.submit_error;
-	} else if (fake.bytes_max && (uint32_t)usb->buffer_length > fake.bytes_max) {
+	} else if (!mapping && is_too_much((uint32_t)usb->buffer_length)) {
 		r = -ENOMEM;
 	} else if (gone) {
 		r = -ENODEV;
@@ -125,6 +229,7 @@ int usbfs_submit(int at_fd, struct usbdevfs_urb *usb)
 	urb->usb = usb;
 	urb->bytes = (uint32_t)usb->buffer_length;
 	urb->buffer = usb->buffer;
+	urb->mapped = mapping != NULL;
 	urb->in = (usb->endpoint & 0x80) != 0;
 	urb->data = calloc(1, urb->bytes + 1);
 	if (usb->type == USBDEVFS_URB_TYPE_CONTROL) {
@@ -168,7 +273,7 @@ int usbfs_reap(int at_fd, struct usbdevfs_urb **ret_urb)
 	if (urb->data) { /* NULL: a foreign one */
 		urb->usb->status = urb->status;
 		urb->usb->actual_length = (int)urb->actual;
-		if (urb->in && urb->actual > 0)
+		if (urb->in && urb->actual > 0 && !urb->mapped)
 			memcpy(urb->buffer, urb->data, MIN_OF(urb->actual, urb->bytes));
 	}
 	free(urb->data);
@@ -197,6 +302,7 @@ int usbfs_discard(int at_fd, struct usbdevfs_urb *usb)
 		unlink_pending(urb);
 		urb->status = fake.discard_status;
 		urb->actual = urb->partial;
+		move_mapped(urb);
 		append(&finished, urb);
 		update_ready();
 	}
@@ -223,6 +329,7 @@ static void finish(struct fake_urb *urb, int status)
 	pthread_mutex_lock(&lock);
 	unlink_pending(urb);
 	urb->status = status;
+	move_mapped(urb);
 	append(&finished, urb);
 	update_ready();
 	pthread_mutex_unlock(&lock);

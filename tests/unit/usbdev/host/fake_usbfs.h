@@ -3,7 +3,8 @@
  *
  * Linked in place of usbfs.c. Its fd is "writable" when there is something to be
  * reaped or the device is gone, as usbfs' is. Data moves as there: OUT inside submit,
- * IN inside reap. Discards come on the worker's thread; the rest is for the loop's.
+ * IN inside reap; in mapped memory, which is unreadable once unmapped, both when the URB
+ * ends. Discards come on the worker's thread; the rest is for the loop's.
  */
 #ifndef FAKE_USBFS_H
 #define FAKE_USBFS_H
@@ -20,6 +21,7 @@ struct fake_urb {
 	uint32_t bytes;
 	void *buffer;
 	bool in;
+	bool mapped;      /* @buffer is */
 	uint32_t partial; /* bytes it has moved if it is discarded */
 	int status;
 	uint32_t actual;
@@ -32,10 +34,17 @@ struct fake {
 	unsigned pending; /* with the "kernel" */
 	int submit_error; /* the next @submit_errors submissions are refused with it */
 	unsigned submit_errors;
-	uint32_t bytes_max;  /* longer ones get -ENOMEM; 0 = any */
-	int discard_status;  /* of a discarded URB: -ENOENT */
-	bool closed;         /* any call is counted in @violations */
-	unsigned violations; /* calls while @closed, or while a discard ran */
+	uint32_t bytes_max;  /* longer ones, and mappings, get -ENOMEM; 0 = any */
+	uint32_t memory_max; /* of all there are; 0 = any */
+	int map_error;       /* the next @map_errors mappings are refused with it */
+	unsigned map_errors;
+	unsigned maps, unmaps, maps_refused;
+	uint32_t mapped_bytes;
+	int discard_status; /* of a discarded URB: -ENOENT */
+	bool closed;        /* any call is counted in @violations */
+	unsigned
+		violations; /* calls while @closed, or while a discard ran; memory unmapped
+			      * under an URB of a device that is there */
 	const struct usbdevfs_urb *discarded[8]; /* in the order asked for */
 };
 

@@ -65,7 +65,7 @@ int fixture_setup(void **state)
 	assert_non_null(f.worker);
 	f.fd = fake_start();
 	fixture_create(USBDEVFS_CAP_BULK_SCATTER_GATHER |
-		       USBDEVFS_CAP_NO_PACKET_SIZE_LIM);
+		       USBDEVFS_CAP_NO_PACKET_SIZE_LIM | USBDEVFS_CAP_MMAP);
 	return 0;
 }
 
@@ -78,6 +78,7 @@ int fixture_teardown(void **state)
 		while (!urbs_quiet(f.urbs))
 			assert_int_equal(loop_turn(f.loop, true), 0);
 		urbs_destroy(f.urbs);
+		assert_int_equal(fake.mapped_bytes, 0);
 	}
 	worker_destroy(f.worker);
 	loop_destroy(f.loop);
