@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,8 +181,7 @@ static void keep_fd(struct control_conn *conn, uint64_t line, int fd)
 	*unused = (struct control_line_fd){.line = line, .fd = fd};
 }
 
-/* The fd that came with the line at @line, which becomes the caller's, or -1. */
-static int take_fd(struct control_conn *conn, uint64_t line, bool *ret_many)
+int control_conn_take_fd(struct control_conn *conn, uint64_t line, bool *ret_many)
 {
 	*ret_many = false;
 	for (size_t i = 0; i < ARRAY_SIZE(conn->fds); i++) {
@@ -211,16 +211,11 @@ static uint64_t last_line(const struct control_conn *conn)
 
 /* ---- receiving ---- */
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static void learn_dialect(struct control_conn *conn)
 {
 	if (conn->dialect != CONTROL_DIALECT_UNKNOWN)
 		return;
-	if (conn->in[0] == '{' || is_blank(conn->in[0])) {
+	if (conn->in[0] == '{' || control_is_blank(conn->in[0])) {
 		conn->dialect = CONTROL_DIALECT_JSON;
 		loop_timer_stop(conn->timer);
 	} else {
@@ -261,188 +256,7 @@ static bool receive(struct control_conn *conn)
 	return true;
 }
 
-/* ---- requests ---- */
-
-static void tell_owner(struct control_conn *conn)
-{
-	struct control_request *req = &conn->pending->req;
-
-	if (req->verb == CONTROL_VERB_ATTACH || req->verb == CONTROL_VERB_DETACH)
-		log_limited(LOG_LEVEL_INFO, "control: pid %d, uid %u asks to %s a device",
-			    (int)req->pid, (unsigned)req->uid,
-			    control_verb_name(req->verb));
-	conn->server->options.request(conn->server->options.ctx, req);
-}
-
-/* A request that cannot even be looked at: there is no memory for it. */
-static struct control_pending *new_pending(struct control_conn *conn)
-{
-	struct control_pending *pending = control_pending_create(conn);
-
-	if (!pending) {
-		log_limited(LOG_LEVEL_ERROR, "control: no memory for a request");
-		conn->broken = true;
-	}
-	return pending;
-}
-
-/* Return: true if a request was handled. */
-static bool handle_legacy(struct control_conn *conn)
-{
-	const uint8_t *bytes = (const uint8_t *)conn->in;
-	struct control_pending *pending;
-	struct control_request *req;
-	bool many;
-	int fd;
-
-	if (conn->in_end < CONTROL_LEGACY_REQUEST_BYTES &&
-	    bytes[0] <= CONTROL_LEGACY_CMD_LIST) {
-		if (conn->eof && conn->in_end > 0) {
-			control_conn_complain(conn, CONTROL_CODE_BAD_REQUEST, "");
-			conn->ending = true;
-		}
-		return false;
-	}
-	loop_timer_stop(conn->timer);
-	fd = take_fd(conn, 0, &many);
-	/* an fd where none belongs, none where one does, and no such command */
-	if (many || bytes[0] > CONTROL_LEGACY_CMD_LIST ||
-	    (fd >= 0) != (bytes[0] == CONTROL_LEGACY_CMD_ATTACH)) {
-		close_fd(&fd);
-		control_conn_complain(conn, CONTROL_CODE_CANNOT_OPEN, "");
-		conn->ending = true;
-		return true;
-	}
-	pending = new_pending(conn);
-	if (!pending) {
-		close_fd(&fd);
-		return false;
-	}
-	req = &pending->req;
-	req->fd = fd;
-	req->target.text = "";
-	if (bytes[0] == CONTROL_LEGACY_CMD_ATTACH) {
-		req->verb = CONTROL_VERB_ATTACH;
-		req->attach.bus = bytes[1];
-		req->attach.address = bytes[2];
-	} else if (bytes[0] == CONTROL_LEGACY_CMD_DETACH) {
-		req->verb = CONTROL_VERB_DETACH;
-		req->target.kind = CONTROL_TARGET_ADDRESS;
-		req->target.bus = bytes[1];
-		req->target.address = bytes[2];
-		(void)snprintf(pending->text, sizeof(pending->text), "%03u:%03u",
-			       bytes[1], bytes[2]);
-		req->target.text = pending->text;
-	} else {
-		req->verb = CONTROL_VERB_LIST;
-	}
-	tell_owner(conn);
-	return true;
-}
-
-static void answer_hello(struct control_pending *pending)
-{
-	struct json_object *result = control_hello(pending->server->options.daemon);
-
-	if (result)
-		control_answer(&pending->req, result);
-	else
-		control_refuse(&pending->req, CONTROL_CODE_INTERNAL, NULL,
-			       "out of memory");
-}
-
-/* @line: @len bytes and a NUL. */
-static void handle_line(struct control_conn *conn, const char *line, size_t len, int fd,
-			bool many)
-{
-	struct control_pending *pending = new_pending(conn);
-	struct control_refusal refusal = {.text = ""};
-
-	if (!pending) {
-		close_fd(&fd);
-		return;
-	}
-	pending->req.fd = fd;
-	if (control_parse(pending, line, len, &refusal) < 0) {
-		control_refuse(&pending->req, refusal.code, NULL, "%s", refusal.text);
-	} else if (many) {
-		control_refuse(&pending->req, CONTROL_CODE_BAD_REQUEST,
-			       "send each request that needs one by a sendmsg() of its "
-			       "own",
-			       "more than one file descriptor came with this");
-	} else if (pending->req.verb == CONTROL_VERB_HELLO) {
-		answer_hello(pending);
-	} else if (pending->req.verb == CONTROL_VERB_WATCH) {
-		conn->events = pending->events;
-		control_answer(&pending->req, NULL);
-	} else {
-		tell_owner(conn);
-	}
-}
-
-static bool all_blank(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (!is_blank(text[i]))
-			return false;
-	}
-	return true;
-}
-
-/* What there is will not become a line. Return: false. */
-static bool handle_no_line(struct control_conn *conn)
-{
-	size_t len = conn->in_end - conn->in_start;
-
-	if (len == CONTROL_LINE_MAX) {
-		control_conn_complain(conn, CONTROL_CODE_TOO_LARGE,
-				      "the line is too long: 65536 bytes are possible");
-		conn->ending = true;
-	} else if (conn->eof && !all_blank(conn->in + conn->in_start, len)) {
-		control_conn_complain(conn, CONTROL_CODE_BAD_REQUEST,
-				      "the last line has no newline at its end");
-		conn->ending = true;
-	}
-	return false;
-}
-
-/* Return: true if there was a line. */
-static bool handle_json(struct control_conn *conn)
-{
-	char *line = conn->in + conn->in_start;
-	char *newline = memchr(conn->in + conn->in_scanned, '\n',
-			       conn->in_end - conn->in_scanned);
-	size_t len;
-	bool many;
-	int fd;
-
-	if (!newline) {
-		conn->in_scanned = conn->in_end;
-		return handle_no_line(conn);
-	}
-	len = (size_t)(newline - line);
-	fd = take_fd(conn, conn->in_base + conn->in_start, &many);
-	conn->in_start += len + 1;
-	conn->in_scanned = conn->in_start;
-	*newline = '\0';
-	/* an empty line is nothing; with an fd it is refused as no JSON */
-	if (fd >= 0 || !all_blank(line, len))
-		handle_line(conn, line, len, fd, many);
-	return true;
-}
-
-static bool handle_next(struct control_conn *conn)
-{
-	switch (conn->dialect) {
-	case CONTROL_DIALECT_JSON:
-		return handle_json(conn);
-	case CONTROL_DIALECT_LEGACY:
-		return handle_legacy(conn);
-	case CONTROL_DIALECT_UNKNOWN:
-		break;
-	}
-	return false;
-}
+/* ---- running ---- */
 
 /* Handles and receives until there is no more, or it is for others to go on. */
 static void work(struct control_conn *conn)
@@ -456,7 +270,7 @@ static void work(struct control_conn *conn)
 			loop_defer_next_turn(conn->server->loop, &conn->task);
 			return;
 		}
-		if (handle_next(conn)) {
+		if (control_conn_handle_next(conn)) {
 			handled++;
 			flush(conn);
 			continue;
@@ -502,10 +316,13 @@ void control_conn_timeout(struct control_conn *conn)
 	control_server_drop(conn);
 }
 
-bool control_conn_is_silent(const struct control_conn *conn)
+bool control_conn_may_go(const struct control_conn *conn)
 {
-	char byte;
+	struct pollfd poll_fd = {.fd = conn->fd, .events = POLLIN};
 
-	return conn->dialect == CONTROL_DIALECT_UNKNOWN &&
-	       recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+	(void)poll(&poll_fd, 1, 0);
+	/* while its owner works on an answer nobody waits for the client's end */
+	if (poll_fd.revents & POLLHUP)
+		return true;
+	return conn->dialect == CONTROL_DIALECT_UNKNOWN && poll_fd.revents == 0;
 }

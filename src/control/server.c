@@ -57,16 +57,16 @@ static void add_conn(struct control_server *server, int fd)
 	server->nconns++;
 }
 
-/* Makes room by closing the oldest connection that has said nothing. Return: true if
- * there was one. */
-static bool evict_silent(struct control_server *server)
+/* Makes room by closing the oldest connection that has said nothing, or whose client
+ * has gone. Return: true if there was one. */
+static bool evict(struct control_server *server)
 {
 	struct list *pos;
 
 	LIST_FOREACH(pos, &server->conns) {
 		struct control_conn *conn = LIST_ENTRY(pos, struct control_conn, link);
 
-		if (control_conn_is_silent(conn)) {
+		if (control_conn_may_go(conn)) {
 			control_server_drop(conn);
 			return true;
 		}
@@ -115,7 +115,7 @@ static void on_listen(void *ctx, int listen_fd, unsigned events)
 				turn_away(server);
 			return;
 		}
-		if (server->nconns == CONTROL_CONNS_MAX && !evict_silent(server))
+		if (server->nconns == CONTROL_CONNS_MAX && !evict(server))
 			refuse_client(fd);
 		else
 			add_conn(server, fd);

@@ -138,6 +138,18 @@ struct control_refusal {
 MUST_USE int control_parse(struct control_pending *pending, const char *line, size_t len,
 			   struct control_refusal *refusal);
 
+/* ---- speak.c ---- */
+
+/* Handles the first request in the input. Return: true if there was one; false if more
+ * has to come, or conn->ending or conn->broken has been set. */
+bool control_conn_handle_next(struct control_conn *conn);
+
+/* White space of JSON. */
+static inline bool control_is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* ---- server.c ---- */
 
 /* @conn is destroyed and its place free. */
@@ -165,10 +177,13 @@ void control_conn_destroy(struct control_conn *conn);
 void control_conn_run(struct control_conn *conn);
 /* Has its time been used up? Then its client is told, if it can be, and it is ended. */
 void control_conn_timeout(struct control_conn *conn);
-/* True if nothing at all has come from its client. */
-bool control_conn_is_silent(const struct control_conn *conn);
+/* True if nothing at all has come from its client, or the client has gone. */
+bool control_conn_may_go(const struct control_conn *conn);
 /* Appends to what is to be sent, and has it sent soon. */
 void control_conn_put(struct control_conn *conn, const void *bytes, size_t len);
+/* The fd that came with the line that begins at @line (see struct control_line_fd), which
+ * becomes the caller's; -1 = none. */
+int control_conn_take_fd(struct control_conn *conn, uint64_t line, bool *ret_many);
 /* The request has been answered: the next may come. */
 void control_conn_answered(struct control_conn *conn);
 /* True if something is to be sent. */
