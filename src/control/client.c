@@ -11,6 +11,7 @@
 #include "control/json_priv.h"
 #include "control/stream_priv.h"
 #include "util/fds.h"
+#include "util/loop.h"
 
 /* An answer is at most CONTROL_ANSWER_MAX; nothing that is longer is read. */
 #define IN_BYTES_MAX CONTROL_ANSWER_MAX
@@ -229,6 +230,9 @@ static int await_answer(struct control_client *client, int64_t id, uint64_t dead
 			return refuse_line(err);
 		}
 		keep_event(client, object);
+		/* who never stops talking is not waited for either */
+		if (clock_now_ns() >= deadline_ns)
+			return control_stream_timeout(err);
 	}
 }
 

@@ -21,6 +21,11 @@ uint64_t control_deadline(int timeout_ms)
 	return clock_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
 }
 
+int control_stream_timeout(struct err *err)
+{
+	return err_set(err, ETIMEDOUT, "the daemon does not answer: look at its log");
+}
+
 /* Milliseconds to the deadline, as poll() wants them. */
 static int left_ms(uint64_t deadline_ns)
 {
@@ -45,8 +50,7 @@ static int await(int fd, short events, uint64_t deadline_ns, struct err *err)
 		if (n > 0)
 			return 0;
 		if (n == 0)
-			return err_set(err, ETIMEDOUT,
-				       "the daemon does not answer: look at its log");
+			return control_stream_timeout(err);
 		if (errno != EINTR)
 			return err_set(err, errno, "cannot wait for the daemon: %s",
 				       strerror(errno));
@@ -100,8 +104,7 @@ int control_stream_connect(const char *path, uint64_t deadline_ns, struct err *e
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	while (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		if (errno == EAGAIN)
-			return err_set(err, ETIMEDOUT,
-				       "the daemon does not answer: look at its log");
+			return control_stream_timeout(err);
 		if (errno != EINTR)
 			return refuse_connect(path, errno, err);
 	}

@@ -16,6 +16,8 @@
 /* The time in @timeout_ms, as clock_now_ns() has it; -1 = CONTROL_FOREVER. */
 uint64_t control_deadline(int timeout_ms);
 
+/* Fills @err. Return: -ETIMEDOUT. */
+MUST_USE int control_stream_timeout(struct err *err);
 /* Return: fd, owned, or -errno with @err filled. */
 MUST_USE int control_stream_connect(const char *path, uint64_t deadline_ns,
 				    struct err *err);
