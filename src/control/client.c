@@ -291,7 +291,7 @@ static const char *error_text(struct json_object *error, const char *key)
 int control_call_ok(struct control_client *client, struct json_object *request, int fd,
 		    struct json_object **ret_answer, struct err *err)
 {
-	struct json_object *answer, *ok, *error = NULL;
+	struct json_object *answer = NULL, *ok, *error = NULL;
 	const char *message, *hint;
 	int r = control_call(client, request, fd, &answer, err);
 

@@ -92,7 +92,7 @@ int control_stream_connect(const char *path, uint64_t deadline_ns, struct err *e
 	if (strlen(path) >= sizeof(addr.sun_path) || !*path)
 		return err_set(err, ENAMETOOLONG, "the socket path '%s' cannot be one",
 			       path);
-	strcpy(addr.sun_path, path);
+	memcpy(addr.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(err, errno, "cannot create a socket: %s", strerror(errno));
