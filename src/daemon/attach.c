@@ -18,47 +18,82 @@
 /* How long the devices may take before we are ready without them. */
 #define START_MAX_NS UINT64_C(5000000000)
 
-static bool is_opening(const struct attachment *at)
+/* "--device " before what a user has written there. */
+static const char *option_of(const struct attachment *at)
 {
-	return at->state == ATTACH_NODE || at->state == ATTACH_OPENING;
+	return at->option ? "--device " : "";
 }
 
 static bool any_opening(const struct attach *attach)
 {
-	struct list *pos, *tmp;
+	struct list *pos;
 
-	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
-		if (is_opening(LIST_ENTRY(pos, struct attachment, node_in_attach)))
+	LIST_FOREACH(pos, &attach->attachments) {
+		if (attachment_is_opening(attachment_of(pos)))
 			return true;
 	}
 	return false;
 }
 
-/* Something has come to an end: perhaps all has. */
-static void check_all(struct attach *attach)
+void attach_check_all(struct attach *attach)
 {
 	if (attach->stopping ? attach_is_idle(attach)
 			     : !attach->settled && !any_opening(attach))
 		loop_defer(attach->options.loop, &attach->tell);
 }
 
+static void answer(struct attachment *at, unsigned port)
+{
+	attach_done *done = at->done;
+
+	at->done = NULL;
+	if (done && !at->attach->stopping)
+		done(at->done_ctx, at->id, port, port ? NULL : &at->err, at->hint);
+}
+
+void attachment_end(struct attachment *at)
+{
+	at->state = ATTACH_OUT;
+	answer(at, 0);
+	if (at->attach->options.loop)
+		loop_defer(at->attach->options.loop, &at->attach->sweep);
+}
+
+static void attachment_free(struct attachment *at)
+{
+	assert(!at->dev && !at->worker);
+	list_remove(&at->node_in_attach);
+	close_fd(&at->node.fd);
+	loop_timer_destroy(at->timer);
+	free(at->text);
+	free(at);
+}
+
+static void on_sweep(void *ctx)
+{
+	struct attach *attach = ctx;
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
+		if (attachment_of(pos)->state == ATTACH_OUT)
+			attachment_free(attachment_of(pos));
+	}
+}
+
 /* --- into the controller --- */
 
 static void on_destroyed(void *ctx)
 {
-	struct attach *attach = ctx;
-
-	attach->destroying--;
-	check_all(attach);
+	attachment_left(ctx);
 }
 
-static void give_back(struct attach *attach, struct usbdev *dev)
+void attachment_give_back(struct attachment *at, struct usbdev *dev)
 {
-	attach->destroying++;
-	usbdev_destroy(dev, on_destroyed, attach);
+	at->state = ATTACH_LEAVING;
+	usbdev_destroy(dev, on_destroyed, at);
 }
 
-static struct usbdev *let_go(struct attachment *at)
+struct usbdev *attachment_let_go(struct attachment *at)
 {
 	struct usbdev *dev = at->dev;
 
@@ -72,43 +107,50 @@ static void on_held_gone(void *ctx)
 {
 	struct attachment *at = ctx;
 
-	log_error("--device %s: the device has gone", at->text);
-	at->state = ATTACH_OUT;
-	give_back(at->attach, let_go(at));
+	(void)err_set(&at->err, ENODEV, "the device has gone");
+	log_error("%s%s: %s", option_of(at), at->text, at->err.text);
+	attachment_give_back(at, attachment_let_go(at));
 }
 
 static const struct usbdev_events held_events = {.gone = on_held_gone};
 
-static void hold(struct attachment *at, struct usbdev *dev)
-{
-	at->state = ATTACH_HELD;
-	at->dev = dev;
-	usbdev_set_events(dev, &held_events, at);
-}
-
 /* Return: 0 or -errno, logged. */
 static int plug(struct attachment *at)
 {
-	char label[USBDEV_NAME_BYTES];
-	const char *speed = device_speed_name(at->dev->speed);
-	struct err err = {0};
+	struct usbdev *dev = attachment_let_go(at);
 	int port;
 
-	(void)snprintf(label, sizeof(label), "%s", at->dev->label);
-	port = vm_plug(at->attach->options.vm, let_go(at), at->port, &err);
+	(void)snprintf(at->label, sizeof(at->label), "%s", dev->label);
+	at->speed = device_speed_name(dev->speed);
+	port = vm_plug(at->attach->options.vm, dev, at->port, &at->err);
 	if (port < 0) {
-		at->state = ATTACH_OUT;
-		log_error("--device %s: %s", at->text, err.text);
+		log_error("%s%s: %s", option_of(at), at->text, at->err.text);
+		attachment_tell(at, ATTACH_EVENT_FAILED, &at->err);
+		attachment_end(at);
 		return port;
 	}
 	at->state = ATTACH_PLUGGED;
 	at->port = (unsigned)port;
+	at->plugged = dev;
+	at->since = time(NULL);
 	if (at->returning)
-		log_limited(LOG_LEVEL_INFO, "port %d: %s, %s speed, is back", port, label,
-			    speed);
+		log_limited(LOG_LEVEL_INFO, "port %d: %s, %s speed, is back", port,
+			    at->label, at->speed);
 	else
-		log_info("port %d: %s, %s speed", port, label, speed);
+		log_info("port %d: %s, %s speed", port, at->label, at->speed);
+	attachment_tell(at, at->returning ? ATTACH_EVENT_RETURNED : ATTACH_EVENT_ATTACHED,
+			NULL);
+	answer(at, at->port);
 	return 0;
+}
+
+void attachment_hold(struct attachment *at, struct usbdev *dev)
+{
+	at->state = ATTACH_HELD;
+	at->dev = dev;
+	usbdev_set_events(dev, &held_events, at);
+	if (at->attach->settled)
+		(void)plug(at);
 }
 
 /* All that are there get their ports, in order. */
@@ -120,8 +162,7 @@ static void settle(struct attach *attach)
 	attach->settled = true;
 	loop_timer_stop(attach->patience);
 	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
-		struct attachment *at =
-			LIST_ENTRY(pos, struct attachment, node_in_attach);
+		struct attachment *at = attachment_of(pos);
 		int r = at->state == ATTACH_HELD ? plug(at) : 0;
 
 		if (r < 0 && !at->real)
@@ -146,13 +187,12 @@ static void on_patience_over(void *ctx)
 	struct list *pos, *tmp;
 
 	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
-		const struct attachment *at =
-			LIST_ENTRY(pos, struct attachment, node_in_attach);
+		const struct attachment *at = attachment_of(pos);
 
-		if (is_opening(at))
-			log_warn("--device %s: still not there; it will be plugged in "
-				 "when it is",
-				 at->text);
+		if (attachment_is_opening(at))
+			log_warn("%s%s: still not there; it will be plugged in when it "
+				 "is",
+				 option_of(at), at->text);
 	}
 	settle(attach);
 }
@@ -162,53 +202,61 @@ static void on_patience_over(void *ctx)
 /* @at->err says why. */
 static void failed(struct attachment *at)
 {
-	at->state = ATTACH_OUT;
-	if (at->attach->stopping) {
+	struct attach *attach = at->attach;
+
+	if (attach->stopping || at->cancelled) {
 		/* nobody wants it any more */
+		attachment_left(at);
 	} else if (at->returning) {
 		attachment_not_back(at);
 	} else {
-		log_error("--device %s: %s", at->text, at->err.text);
+		log_error("%s%s: %s", option_of(at), at->text, at->err.text);
 		if (at->hint[0] != '\0')
 			log_info("to mend that: %s", at->hint);
+		attachment_tell(at, ATTACH_EVENT_FAILED, &at->err);
+		attachment_end(at);
 	}
-	check_all(at->attach);
+	attach_check_all(attach);
 }
 
 static void on_opened(void *ctx, struct usbdev *dev, const struct err *err)
 {
 	struct attachment *at = ctx;
-	struct attach *attach = at->attach;
 
 	if (!dev) {
-		at->err = *err;
+		if (!at->cancelled)
+			at->err = *err;
 		at->result = -err->code;
 		failed(at);
-		return;
+	} else if (at->attach->stopping || at->cancelled) {
+		attachment_give_back(at, dev);
+	} else {
+		attachment_hold(at, dev);
+		attach_check_all(at->attach);
 	}
-	at->state = ATTACH_OUT;
-	if (attach->stopping) {
-		give_back(attach, dev);
-		return;
-	}
-	hold(at, dev);
-	if (attach->settled)
-		(void)plug(at);
-	else
-		check_all(attach);
 }
 
-static void open_device(struct attachment *at)
+void attachment_open_device(struct attachment *at)
 {
 	struct host_options options = {
-		.fd = steal_fd(&at->node.fd),
 		.name = at->name,
 		.reset = at->host.reset,
 	};
 
+	at->before = attachment_rival(at);
+	if (at->before) {
+		log_debug("%s: is attached already, and given back first", at->name);
+		at->state = ATTACH_WAITING;
+		if (at->port == 0)
+			at->port = at->before->port;
+		if (at->before->state != ATTACH_LEAVING)
+			attachment_leave(at->before);
+		return;
+	}
 	at->state = ATTACH_OPENING;
 	at->hint[0] = '\0';
 	at->err = (struct err){0};
+	options.fd = steal_fd(&at->node.fd);
 	at->result =
 		host_open(at->attach->options.loop, &options, on_opened, at, &at->err);
 	if (at->result < 0)
@@ -228,15 +276,14 @@ static void node_done(struct worker_job *job)
 
 	worker_destroy(at->worker);
 	at->worker = NULL;
-	if (at->attach->stopping) {
+	if (at->attach->stopping || at->cancelled) {
 		if (at->result == 0)
 			close_fd(&at->node.fd);
-		at->state = ATTACH_OUT;
-		check_all(at->attach);
+		attachment_left(at);
 	} else if (at->result < 0) {
 		failed(at);
 	} else {
-		open_device(at);
+		attachment_open_device(at);
 	}
 }
 
@@ -265,6 +312,7 @@ struct attach *attach_create(void)
 		return NULL;
 	list_init(&attach->attachments);
 	attach->tell = (struct loop_task){.cb = on_tell, .ctx = attach};
+	attach->sweep = (struct loop_task){.cb = on_sweep, .ctx = attach};
 	return attach;
 }
 
@@ -275,34 +323,45 @@ void attach_destroy(struct attach *attach)
 	if (!attach)
 		return;
 	assert(attach_is_idle(attach));
-	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
-		struct attachment *at =
-			LIST_ENTRY(pos, struct attachment, node_in_attach);
-
-		assert(!at->dev);
-		close_fd(&at->node.fd);
-		loop_timer_destroy(at->timer);
-		free(at);
-	}
+	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments)
+		attachment_free(attachment_of(pos));
 	uevents_destroy(attach->uevents);
 	loop_timer_destroy(attach->patience);
-	if (attach->options.loop)
+	if (attach->options.loop) {
 		loop_undefer(attach->options.loop, &attach->tell);
+		loop_undefer(attach->options.loop, &attach->sweep);
+	}
 	free(attach);
+}
+
+struct attachment *attachment_add(struct attach *attach, const char *text)
+{
+	struct attachment *at = calloc(1, sizeof(*at));
+
+	if (at)
+		at->text = strdup(text);
+	if (!at || !at->text) {
+		free(at);
+		return NULL;
+	}
+	at->attach = attach;
+	at->id = ++attach->last_id;
+	at->node.fd = -1;
+	at->host.fd = -1;
+	at->speed = "";
+	list_append(&attach->attachments, &at->node_in_attach);
+	return at;
 }
 
 int attach_add(struct attach *attach, const char *text)
 {
-	struct attachment *at = calloc(1, sizeof(*at));
+	struct attachment *at = attachment_add(attach, text);
 	struct err err = {0};
 	int r;
 
 	if (!at)
 		return -ENOMEM;
-	at->attach = attach;
-	at->text = text;
-	at->node.fd = -1;
-	list_append(&attach->attachments, &at->node_in_attach);
+	at->option = true;
 	r = device_is_host(text, &at->host, &err);
 	assert(r >= 0); /* device_check() has accepted it */
 	at->real = r == 1;
@@ -321,24 +380,30 @@ int attach_add(struct attach *attach, const char *text)
 
 static int start_one(struct attachment *at)
 {
-	struct attach *attach = at->attach;
 	struct usbdev *dev = NULL;
 	struct err err = {0};
 	int r = 0;
 
 	if (!at->real) {
-		r = device_create(attach->options.loop, at->text, &dev, &err);
+		r = device_create(at->attach->options.loop, at->text, &dev, &err);
 		if (r < 0)
 			log_error("--device %s: %s", at->text, err.text);
 		else
-			hold(at, dev);
+			attachment_hold(at, dev);
 		return r;
 	}
 	if (at->host.fd < 0)
 		attachment_open(at);
 	else if (at->node.fd >= 0)
-		open_device(at);
+		attachment_open_device(at);
 	return r;
+}
+
+void attach_listen(struct attach *attach)
+{
+	if (!attach->uevents)
+		attach->uevents =
+			uevents_create(attach->options.loop, attach_on_uevent, attach);
 }
 
 int attach_start(struct attach *attach, const struct attach_options *options)
@@ -352,20 +417,18 @@ int attach_start(struct attach *attach, const struct attach_options *options)
 		return -ENOMEM;
 	}
 	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
-		struct attachment *at =
-			LIST_ENTRY(pos, struct attachment, node_in_attach);
+		struct attachment *at = attachment_of(pos);
 		int r;
 
 		/* before the first is opened, so that nothing is missed */
-		if (at->real && at->host.fd < 0 && !attach->uevents)
-			attach->uevents =
-				uevents_create(options->loop, attach_on_uevent, attach);
+		if (at->real && at->host.fd < 0)
+			attach_listen(attach);
 		r = start_one(at);
 		if (r < 0)
 			return r;
 	}
 	loop_timer_set(attach->patience, START_MAX_NS);
-	check_all(attach);
+	attach_check_all(attach);
 	return 0;
 }
 
@@ -379,35 +442,39 @@ void attach_stop(struct attach *attach)
 	if (attach->patience)
 		loop_timer_stop(attach->patience);
 	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
-		struct attachment *at =
-			LIST_ENTRY(pos, struct attachment, node_in_attach);
+		struct attachment *at = attachment_of(pos);
 
 		if (at->timer)
 			loop_timer_stop(at->timer);
 		if (at->state == ATTACH_HELD)
-			give_back(attach, let_go(at));
-		if (!is_opening(at))
-			at->state = ATTACH_OUT;
+			attachment_give_back(at, attachment_let_go(at));
+		else if (at->state == ATTACH_WAITING || at->state == ATTACH_PLUGGED ||
+			 at->state == ATTACH_AWAY)
+			/* the vm pulls what is plugged in */
+			attachment_end(at);
 	}
 	if (attach->options.loop)
-		check_all(attach);
+		attach_check_all(attach);
 }
 
 bool attach_is_idle(const struct attach *attach)
 {
-	return attach->destroying == 0 && !any_opening(attach);
+	struct list *pos;
+
+	LIST_FOREACH(pos, &attach->attachments) {
+		if (attachment_of(pos)->state == ATTACH_LEAVING)
+			return false;
+	}
+	return !any_opening(attach);
 }
 
 unsigned attach_count(const struct attach *attach)
 {
-	struct list *pos, *tmp;
+	struct list *pos;
 	unsigned count = 0;
 
-	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
-		if (LIST_ENTRY(pos, struct attachment, node_in_attach)->state ==
-		    ATTACH_PLUGGED)
-			count++;
-	}
+	LIST_FOREACH(pos, &attach->attachments)
+		count += attachment_of(pos)->state == ATTACH_PLUGGED;
 	return count;
 }
 
@@ -416,10 +483,10 @@ void attach_gone(struct attach *attach, unsigned port)
 	struct list *pos, *tmp;
 
 	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
-		struct attachment *at =
-			LIST_ENTRY(pos, struct attachment, node_in_attach);
+		struct attachment *at = attachment_of(pos);
 
 		if (at->state == ATTACH_PLUGGED && at->port == port) {
+			at->plugged = NULL;
 			attachment_gone(at);
 			return;
 		}

@@ -1,19 +1,65 @@
 /* SPDX-License-Identifier: MIT
  * attach.h - devices on their way into the controller, and those that come back
  *
- * Loop thread only. What --device names is made or opened here, plugged into the
- * vm, and looked for when it comes back after it has gone.
+ * Loop thread only. What --device and orders at run time name is made or opened here,
+ * plugged into the vm, given back, and looked for when it comes back after it has gone.
  */
 #ifndef DAEMON_ATTACH_H
 #define DAEMON_ATTACH_H
 
 #include <stdbool.h>
+#include <time.h>
 
+#include "daemon/devices.h"
+#include "usbdev/usbdev.h"
 #include "util/compiler.h"
+#include "util/err.h"
 
 struct attach;
 struct loop;
 struct vm;
+
+#define ATTACH_NAME_BYTES 64u
+#define ATTACH_RULE_BYTES 64u
+
+enum attach_event {
+	ATTACH_EVENT_ATTACHED,
+	ATTACH_EVENT_RETURNED, /* attached again, after it had gone */
+	ATTACH_EVENT_GONE,     /* pulled on the host's side */
+	ATTACH_EVENT_DETACHED, /* as ordered */
+	ATTACH_EVENT_FAILED,   /* it could not be had */
+};
+
+/**
+ * struct attach_info - what is known of a device; strings borrowed for the call
+ * @id:		its number, never used again; > 0
+ * @state:	"opening", "plugged", "away", "leaving"
+ * @text:	what was asked for
+ * @label:	what it says of itself; "" before it was opened
+ * @rule:	the rule it is attached for, "" if none
+ * @place:	in sysfs (struct uevent), "" if unknown or emulated
+ * @port:	1-based port of the controller, 0 before it has one
+ * @bus, @number: of its node, 0 if emulated
+ * @speed:	"high"..., "" before it was opened
+ * @since:	when it was plugged in (CLOCK_REALTIME), 0 if it is not
+ * @why:	with ATTACH_EVENT_FAILED, else NULL
+ */
+struct attach_info {
+	unsigned id;
+	const char *state;
+	const char *text;
+	const char *label;
+	const char *rule;
+	const char *place;
+	bool real;
+	unsigned port;
+	unsigned bus;
+	unsigned number;
+	const char *speed;
+	time_t since;
+	struct usbdev_stats stats;
+	const struct err *why;
+};
 
 /**
  * struct attach_options - where to plug in, and whom to tell
@@ -22,12 +68,39 @@ struct vm;
  *		@result: 0, or -errno: an emulated device could not be plugged in, which
  *		has been logged
  * @idle:	answer to attach_stop(), later
+ * @event:	something happened to a device; may be NULL. Must not call back
  */
 struct attach_options {
 	struct loop *loop;
 	struct vm *vm;
 	void (*settled)(void *ctx, int result);
 	void (*idle)(void *ctx);
+	void (*event)(void *ctx, enum attach_event event, const struct attach_info *info);
+	void *ctx;
+};
+
+/* How an order has ended: @port, or 0 and why not (@err, and @hint how to mend it, which
+ * may be ""). */
+typedef void attach_done(void *ctx, unsigned id, unsigned port, const struct err *err,
+			 const char *hint);
+
+/**
+ * struct attach_order - a device to be attached at run time; copied
+ * @text:	as device_check() accepts, or a name for @fd
+ * @fd:		open node of a real device, taken, also on failure; -1: @text says what
+ * @reset:	with @fd
+ * @port:	where to if that is free and of its kind, 0 = anywhere
+ * @rule:	id of the rule this is for, or NULL. Such a device is not looked for when it
+ *		has gone: the rule does that
+ * @done:	called exactly once, inside attach_order() or later; not after attach_stop()
+ */
+struct attach_order {
+	const char *text;
+	int fd;
+	enum host_reset reset;
+	unsigned port;
+	const char *rule;
+	attach_done *done;
 	void *ctx;
 };
 
@@ -53,6 +126,27 @@ MUST_USE int attach_start(struct attach *attach, const struct attach_options *op
 
 /* The device in @port has been pulled on the host's side (struct vm_options.gone). */
 void attach_gone(struct attach *attach, unsigned port);
+
+/* A device that is attached already is given back first, and keeps its port. After
+ * attach_start(). Return: the id (> 0), or -errno with the reason in @err: then
+ * @order->done is not called. */
+MUST_USE int attach_order(struct attach *attach, const struct attach_order *order,
+			  struct err *err);
+
+/**
+ * attach_detach() - pull a device and give it back to the host
+ * @done:	it has been given back: called once, inside this call or later, unless there
+ *		is attach_stop() before. May be NULL
+ *
+ * One that is still being opened is given back when that has ended, and its order fails
+ * with ECANCELED. Return: 0; -ENOENT no such device; -EALREADY: it is on its way out.
+ */
+MUST_USE int attach_detach(struct attach *attach, unsigned id, void (*done)(void *ctx),
+			   void *ctx);
+
+/* Calls @each for those that are on their way in, plugged in, away or leaving. */
+void attach_each(const struct attach *attach,
+		 void (*each)(void *ctx, const struct attach_info *info), void *ctx);
 
 /* No device is opened or plugged in any more; what is on its way is given back. When
  * that is done, and not before this returns, options.idle is called, if attach_start()

@@ -11,7 +11,9 @@
  * within a time limit a device appears at the same place, that one is opened: as far
  * as the guest is concerned a firmware loader or a reset that changes descriptors is
  * a disconnect and a connect. Whatever fails ends in OUT, from AWAY when the time is
- * over. Emulated devices go from HELD to PLUGGED.
+ * over. Emulated devices go from HELD to PLUGGED. LEAVING: it is being given back, then
+ * OUT. WAITING: like OPENING, but another attachment of the same device is to be OUT
+ * before. What is OUT is swept away soon.
  *
  * Where a device sits is asked of sysfs once when its node is opened; that it comes
  * back is told by the kernel, or seen in sysfs if it was there again before we
@@ -25,24 +27,37 @@
 #include "daemon/attach.h"
 #include "daemon/devices.h"
 #include "daemon/node.h"
+#include "daemon/vm.h"
 #include "util/list.h"
 #include "util/loop.h"
 #include "util/worker.h"
 
-#define ATTACH_NAME_BYTES 64u
+/* On their way in, plugged in or leaving; more orders are refused. */
+#define ATTACH_MAX 64u
 
 enum attach_state {
 	ATTACH_OUT,
 	ATTACH_NODE,
+	ATTACH_WAITING,
 	ATTACH_OPENING,
 	ATTACH_HELD,
 	ATTACH_PLUGGED,
 	ATTACH_AWAY,
+	ATTACH_LEAVING,
 };
 
 /**
- * struct attachment - one --device
- * @text:	what the user wrote
+ * struct attachment - one --device or order
+ * @id:		see struct attach_info
+ * @option:	it is a --device
+ * @text:	what the user wrote; owned
+ * @rule:	see struct attach_order; "" if none
+ * @done, @done_ctx: of its order, NULL when it has been called
+ * @cancelled:	detached while it was being opened
+ * @left, @left_ctx: of attach_detach()
+ * @before:	while WAITING: the one that has to leave
+ * @plugged:	while PLUGGED; the vm's
+ * @label, @speed, @since: see struct attach_info
  * @name:	for log lines
  * @real:	@host describes it; else it is emulated
  * @path:	of the node to open
@@ -61,7 +76,21 @@ struct attachment {
 	struct list node_in_attach;
 	struct attach *attach;
 	enum attach_state state;
-	const char *text;
+	unsigned id;
+	bool option;
+	char *text;
+	char rule[ATTACH_RULE_BYTES];
+	attach_done *done;
+	void *done_ctx;
+	bool cancelled;
+	void (*left)(void *ctx);
+	void *left_ctx;
+	struct vm_unplug unplug;
+	struct attachment *before;
+	struct usbdev *plugged;
+	char label[USBDEV_NAME_BYTES];
+	const char *speed;
+	time_t since;
 	char name[ATTACH_NAME_BYTES];
 	bool real;
 	struct device_host host;
@@ -88,7 +117,8 @@ struct attachment {
  * @uevents:	NULL: nobody tells us
  * @patience:	limits the time until settled
  * @tell:	deferred: settled or idle
- * @destroying:	devices that were not plugged in, and are being given back
+ * @sweep:	deferred: frees those that are OUT
+ * @last_id:	given
  * @settled:	the start is over
  */
 struct attach {
@@ -97,13 +127,54 @@ struct attach {
 	struct uevents *uevents;
 	struct loop_timer *patience;
 	struct loop_task tell;
-	unsigned destroying;
+	struct loop_task sweep;
+	unsigned last_id;
 	bool settled;
 	bool stopping;
 };
 
-/* attach.c: opens @at->path and what follows from that. */
+static inline struct attachment *attachment_of(struct list *node)
+{
+	return LIST_ENTRY(node, struct attachment, node_in_attach);
+}
+
+static inline bool attachment_is_opening(const struct attachment *at)
+{
+	return at->state == ATTACH_NODE || at->state == ATTACH_WAITING ||
+	       at->state == ATTACH_OPENING;
+}
+
+/* attach.c: a new one at the end of the list; NULL without memory. */
+struct attachment *attachment_add(struct attach *attach, const char *text);
+/* Opens @at->path and what follows from that. */
 void attachment_open(struct attachment *at);
+/* Takes what @at->node has from the host's drivers, or waits until it can. */
+void attachment_open_device(struct attachment *at);
+/* @dev, emulated or opened, waits for its port or gets it. */
+void attachment_hold(struct attachment *at, struct usbdev *dev);
+/* It is OUT: its order, if unanswered, has failed with @at->err. */
+void attachment_end(struct attachment *at);
+/* Gives @dev back, which is not plugged in; @at is LEAVING, then OUT. */
+void attachment_give_back(struct attachment *at, struct usbdev *dev);
+/* The device that is held, without its events. */
+struct usbdev *attachment_let_go(struct attachment *at);
+/* Something has come to an end: perhaps all has. */
+void attach_check_all(struct attach *attach);
+/* Has the kernel's news listened to, if it is not yet. */
+void attach_listen(struct attach *attach);
+
+/* attach_order.c */
+void attachment_tell(const struct attachment *at, enum attach_event event,
+		     const struct err *why);
+/* @unplug of one that was PLUGGED. */
+void attachment_unplugged(struct vm_unplug *unplug);
+/* It has been given back: it is OUT, those that waited for it go on. */
+void attachment_left(struct attachment *at);
+/* Another attachment of the same device, or NULL. */
+struct attachment *attachment_rival(const struct attachment *at);
+/* Pulls it, whatever its state but LEAVING and OUT. */
+void attachment_leave(struct attachment *at);
+
 /* attach_return.c: @at was PLUGGED, and has gone. */
 void attachment_gone(struct attachment *at);
 /* Its node could not be opened (@at->result, @at->err, @at->hint), or not used. */

@@ -16,13 +16,15 @@
 
 static void forget(struct attachment *at)
 {
-	at->state = ATTACH_OUT;
 	loop_timer_stop(at->timer);
+	attachment_end(at);
 }
 
 static void give_up(struct attachment *at)
 {
 	forget(at);
+	if (at->appeared)
+		attachment_tell(at, ATTACH_EVENT_FAILED, &at->err);
 	if (!at->appeared) {
 		log_limited(LOG_LEVEL_INFO, "%s: has not come back", at->name);
 		return;
@@ -89,9 +91,12 @@ void attachment_gone(struct attachment *at)
 	struct attach *attach = at->attach;
 	const char *why = NULL;
 
-	at->state = ATTACH_OUT;
-	if (!at->real)
+	at->since = 0;
+	attachment_tell(at, ATTACH_EVENT_GONE, NULL);
+	if (!at->real || at->rule[0] != '\0') {
+		attachment_end(at);
 		return;
+	}
 	if (at->host.fd >= 0)
 		why = "it was handed over open, and would have to be so again";
 	else if (!attach->uevents || at->node.place[0] == '\0')
@@ -102,6 +107,7 @@ void attachment_gone(struct attachment *at)
 		why = "not enough memory to look for it";
 	if (why) {
 		log_limited(LOG_LEVEL_INFO, "%s: has gone; %s", at->name, why);
+		attachment_end(at);
 		return;
 	}
 	log_limited(LOG_LEVEL_INFO,
@@ -143,8 +149,7 @@ void attach_on_uevent(void *ctx, const struct uevent *event)
 	struct list *pos, *tmp;
 
 	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
-		struct attachment *at =
-			LIST_ENTRY(pos, struct attachment, node_in_attach);
+		struct attachment *at = attachment_of(pos);
 
 		/* while one is being opened we do not listen, but look afterwards */
 		if (at->state != ATTACH_AWAY)

@@ -303,6 +303,26 @@ static void on_released(void *ctx, struct usbdev *dev)
 	usbdev_destroy(dev, on_destroyed, ctx);
 }
 
+static void on_unplugged(void *ctx)
+{
+	struct vm_unplug *unplug = ctx;
+
+	on_destroyed(unplug->vm);
+	unplug->done(unplug);
+}
+
+static void on_released_for(void *ctx, struct usbdev *dev)
+{
+	log_info("%s: unplugged", dev->label);
+	usbdev_destroy(dev, on_unplugged, ctx);
+}
+
+int vm_unplug(struct vm *vm, unsigned port, struct vm_unplug *unplug)
+{
+	unplug->vm = vm;
+	return xhci_detach(vm->xhci, port, on_released_for, unplug);
+}
+
 static void unplug(struct vm *vm, unsigned port)
 {
 	int r = xhci_detach(vm->xhci, port, on_released, vm);

@@ -51,6 +51,19 @@ void vm_stop_serving(struct vm *vm);
  * the other kind. @dev is taken, also on failure.
  * Return: the port's number (1-based), or -errno with the reason in @err. */
 MUST_USE int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, struct err *err);
+/**
+ * struct vm_unplug - a device that is being given back; the caller's until @done
+ * @done:	the device has been destroyed, what it had is with the host again. Called later,
+ *		from the loop
+ */
+struct vm_unplug {
+	struct vm *vm;
+	void (*done)(struct vm_unplug *unplug);
+};
+
+/* Pulls the device in @port and destroys it: the port is free at once. @unplug->done is
+ * set by the caller. Return: 0, or -ENOENT: no device, nothing will be called. */
+MUST_USE int vm_unplug(struct vm *vm, unsigned port, struct vm_unplug *unplug);
 /* Pulls and destroys every device. Transfers in flight end first, and what the devices
  * have to give back is given back: when all is done, and not before this returns,
  * options.emptied is called. */

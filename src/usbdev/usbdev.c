@@ -81,6 +81,18 @@ int usbdev_transfer_write(struct usbdev_transfer *transfer, uint32_t offset,
 	return copy(transfer, offset, (uint8_t *)buf, len, true); /* not written to */
 }
 
+static void count(struct usbdev_stats *stats, const struct usbdev_transfer *transfer)
+{
+	stats->transfers++;
+	if (usbdev_transfer_is_in(transfer))
+		stats->in_bytes += transfer->actual_bytes;
+	else
+		stats->out_bytes += transfer->actual_bytes;
+	if (transfer->status != USBDEV_STATUS_OK &&
+	    transfer->status != USBDEV_STATUS_CANCELLED)
+		stats->failed++;
+}
+
 /* The transfer goes back to its owner. @dev may be destroyed by it if this was
  * the last one. */
 static void hand_back(struct usbdev *dev, struct usbdev_transfer *transfer)
@@ -88,6 +100,7 @@ static void hand_back(struct usbdev *dev, struct usbdev_transfer *transfer)
 	assert(dev->in_flight > 0);
 	if (dev->tap)
 		dev->tap->completed(dev->tap, dev, transfer);
+	count(&dev->stats, transfer);
 	dev->in_flight--;
 	transfer->phase = PHASE_IDLE;
 	transfer->done(transfer);
@@ -138,6 +151,7 @@ int usbdev_init(struct usbdev *dev, const struct usbdev_ops *ops, struct loop *l
 	dev->events_ctx = NULL;
 	dev->address = 0;
 	dev->in_flight = 0;
+	dev->stats = (struct usbdev_stats){0};
 	dev->tap = NULL;
 	dev->destroyed = NULL;
 	dev->destroyed_ctx = NULL;

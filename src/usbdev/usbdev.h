@@ -215,6 +215,15 @@ struct usbdev_tap {
 			  struct usbdev_transfer *transfer);
 };
 
+/* What a device has done since it was made. A failed transfer is one that ended neither
+ * well nor by being taken back. */
+struct usbdev_stats {
+	uint64_t transfers;
+	uint64_t failed;
+	uint64_t in_bytes;
+	uint64_t out_bytes;
+};
+
 /**
  * struct usbdev - embedded in each back end's own struct as first member
  * @address:	what the guest calls it: its slot's ID, 0 before it has one. For captures
@@ -231,6 +240,7 @@ struct usbdev {
 	void *events_ctx;
 	uint8_t address;
 	unsigned in_flight;
+	struct usbdev_stats stats;
 	char label[USBDEV_NAME_BYTES];
 	struct usbdev_tap *tap;
 	void (*destroyed)(void *ctx);

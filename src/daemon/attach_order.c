@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT
+ * attach_order.c - devices attached, detached and looked at while the controller runs
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/attach_priv.h"
+#include "util/fds.h"
+#include "util/log.h"
+
+static const char *state_name(enum attach_state state)
+{
+	switch (state) {
+	case ATTACH_PLUGGED:
+		return "plugged";
+	case ATTACH_AWAY:
+		return "away";
+	case ATTACH_LEAVING:
+	case ATTACH_OUT:
+		return "leaving";
+	case ATTACH_NODE:
+	case ATTACH_WAITING:
+	case ATTACH_OPENING:
+	case ATTACH_HELD:
+	default:
+		return "opening";
+	}
+}
+
+static struct attach_info describe(const struct attachment *at)
+{
+	struct attach_info info = {
+		.id = at->id,
+		.state = state_name(at->state),
+		.text = at->text,
+		.label = at->label,
+		.rule = at->rule,
+		.place = at->node.place,
+		.real = at->real,
+		.port = at->port,
+		.bus = at->node.bus,
+		.number = at->node.number,
+		.speed = at->speed,
+		.since = at->since,
+	};
+
+	if (at->plugged)
+		info.stats = at->plugged->stats;
+	return info;
+}
+
+void attachment_tell(const struct attachment *at, enum attach_event event,
+		     const struct err *why)
+{
+	const struct attach_options *options = &at->attach->options;
+	struct attach_info info = describe(at);
+
+	info.why = why;
+	if (options->event && !at->attach->stopping)
+		options->event(options->ctx, event, &info);
+}
+
+void attach_each(const struct attach *attach,
+		 void (*each)(void *ctx, const struct attach_info *info), void *ctx)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
+		struct attach_info info = describe(attachment_of(pos));
+
+		if (attachment_of(pos)->state != ATTACH_OUT)
+			each(ctx, &info);
+	}
+}
+
+/* --- out --- */
+
+static bool has_device(const struct attachment *at)
+{
+	return at->state == ATTACH_OPENING || at->state == ATTACH_HELD ||
+	       at->state == ATTACH_PLUGGED || at->state == ATTACH_LEAVING;
+}
+
+struct attachment *attachment_rival(const struct attachment *at)
+{
+	struct list *pos;
+
+	LIST_FOREACH(pos, &at->attach->attachments) {
+		struct attachment *other = attachment_of(pos);
+
+		if (other != at && other->real && has_device(other) &&
+		    at->node.bus != 0 && other->node.bus == at->node.bus &&
+		    other->node.number == at->node.number)
+			return other;
+	}
+	return NULL;
+}
+
+/* Those that waited for @gone look again. */
+static void go_on(struct attach *attach, const struct attachment *gone)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
+		struct attachment *at = attachment_of(pos);
+
+		if (at->state == ATTACH_WAITING && at->before == gone)
+			attachment_open_device(at);
+	}
+}
+
+void attachment_left(struct attachment *at)
+{
+	struct attach *attach = at->attach;
+	void (*left)(void *ctx) = at->left;
+
+	at->left = NULL;
+	attachment_end(at);
+	if (left && !attach->stopping)
+		left(at->left_ctx);
+	go_on(attach, at);
+	attach_check_all(attach);
+}
+
+void attachment_unplugged(struct vm_unplug *unplug)
+{
+	attachment_left(CONTAINER_OF(unplug, struct attachment, unplug));
+}
+
+static void unplug(struct attachment *at)
+{
+	at->plugged = NULL;
+	at->since = 0;
+	at->unplug.done = attachment_unplugged;
+	at->state = ATTACH_LEAVING;
+	if (vm_unplug(at->attach->options.vm, at->port, &at->unplug) < 0)
+		attachment_left(at);
+}
+
+void attachment_leave(struct attachment *at)
+{
+	(void)err_set(&at->err, ECANCELED, "it has been detached meanwhile");
+	at->hint[0] = '\0';
+	at->cancelled = true;
+	switch (at->state) {
+	case ATTACH_PLUGGED:
+		attachment_tell(at, ATTACH_EVENT_DETACHED, NULL);
+		unplug(at);
+		break;
+	case ATTACH_HELD:
+		attachment_give_back(at, attachment_let_go(at));
+		break;
+	case ATTACH_AWAY:
+		loop_timer_stop(at->timer);
+		attachment_tell(at, ATTACH_EVENT_DETACHED, NULL);
+		attachment_left(at);
+		break;
+	case ATTACH_WAITING:
+		close_fd(&at->node.fd);
+		attachment_left(at);
+		break;
+	case ATTACH_NODE:
+	case ATTACH_OPENING:
+		/* when that has ended */
+		break;
+	case ATTACH_LEAVING:
+	case ATTACH_OUT:
+	default:
+		assert(false);
+	}
+}
+
+int attach_detach(struct attach *attach, unsigned id, void (*done)(void *ctx), void *ctx)
+{
+	struct list *pos;
+
+	LIST_FOREACH(pos, &attach->attachments) {
+		struct attachment *at = attachment_of(pos);
+
+		if (at->id != id || at->state == ATTACH_OUT)
+			continue;
+		if (at->state == ATTACH_LEAVING || at->cancelled)
+			return -EALREADY;
+		at->left = done;
+		at->left_ctx = ctx;
+		attachment_leave(at);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* --- in --- */
+
+static unsigned count_all(const struct attach *attach)
+{
+	struct list *pos;
+	unsigned count = 0;
+
+	LIST_FOREACH(pos, &attach->attachments)
+		count += attachment_of(pos)->state != ATTACH_OUT;
+	return count;
+}
+
+/* Takes apart what is wanted. Return: 0 or -errno; nothing is opened but order->fd. */
+static int prepare(struct attachment *at, const struct attach_order *order,
+		   struct usbdev **ret_dev, struct err *err)
+{
+	int r;
+
+	at->port = order->port;
+	(void)snprintf(at->rule, sizeof(at->rule), "%s", order->rule ? order->rule : "");
+	if (order->fd >= 0) {
+		at->real = true;
+		at->host.fd = order->fd;
+		at->host.reset = order->reset;
+		(void)snprintf(at->name, sizeof(at->name), "%s", order->text);
+		return node_adopt(order->fd, &at->node, err);
+	}
+	r = device_is_host(order->text, &at->host, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return device_create(at->attach->options.loop, order->text, ret_dev, err);
+	/* numbers of fds mean nothing in somebody else's message */
+	if (at->host.fd >= 0)
+		return err_set(err, EINVAL, "fd=%d: an fd is sent along with the request",
+			       at->host.fd);
+	at->real = true;
+	(void)snprintf(at->name, sizeof(at->name), "%s", at->host.path);
+	(void)snprintf(at->path, sizeof(at->path), "%s", at->host.path);
+	return 0;
+}
+
+/* NULL: not possible, @err says why; order->fd is as it was. */
+static struct attachment *make(struct attach *attach, const struct attach_order *order,
+			       struct usbdev **ret_dev, struct err *err)
+{
+	struct attachment *at;
+
+	if (attach->stopping) {
+		(void)err_set(err, ESHUTDOWN, "usbvfiod is stopping");
+		return NULL;
+	}
+	if (count_all(attach) >= ATTACH_MAX) {
+		(void)err_set(err, ENOSPC, "more than %u devices", ATTACH_MAX);
+		return NULL;
+	}
+	at = attachment_add(attach, order->text);
+	if (!at) {
+		(void)err_set(err, ENOMEM, "not enough memory");
+		return NULL;
+	}
+	if (prepare(at, order, ret_dev, err) < 0) {
+		attachment_end(at);
+		return NULL;
+	}
+	return at;
+}
+
+int attach_order(struct attach *attach, const struct attach_order *order, struct err *err)
+{
+	struct usbdev *dev = NULL;
+	struct attachment *at;
+
+	assert(attach->options.loop);
+	at = make(attach, order, &dev, err);
+	if (!at) {
+		int fd = order->fd;
+
+		close_fd(&fd);
+		return -err->code;
+	}
+	at->done = order->done;
+	at->done_ctx = order->ctx;
+	if (dev) {
+		attachment_hold(at, dev);
+	} else if (at->host.fd >= 0) {
+		attachment_open_device(at);
+	} else {
+		attach_listen(attach);
+		attachment_open(at);
+	}
+	return (int)at->id;
+}

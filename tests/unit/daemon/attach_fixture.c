@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: MIT
+ * attach_fixture.c - the world around attach: fakes of vm, usbfs, sysfs, news and time
+ */
+#include "attach_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/vm.h"
+#include "util/log.h"
+
+struct loop *loop;
+struct attach *attach;
+
+/* --- time --- */
+
+#define TIMERS_MAX 16
+
+static uint64_t now_ns;
+unsigned timers_set;
+static struct {
+	struct loop_timer *timer;
+	uint64_t at_ns;
+} timers[TIMERS_MAX];
+
+uint64_t __wrap_clock_now_ns(void);
+void __wrap_loop_timer_set(struct loop_timer *timer, uint64_t delay_ns);
+void __wrap_loop_timer_stop(struct loop_timer *timer);
+void __wrap_loop_timer_destroy(struct loop_timer *timer);
+void __real_loop_timer_set(struct loop_timer *timer, uint64_t delay_ns);
+void __real_loop_timer_destroy(struct loop_timer *timer);
+
+uint64_t __wrap_clock_now_ns(void)
+{
+	return now_ns;
+}
+
+static bool timer_take(struct loop_timer *timer)
+{
+	for (unsigned i = 0; i < TIMERS_MAX; i++) {
+		if (timers[i].timer == timer) {
+			timers[i].timer = NULL;
+			return true;
+		}
+	}
+	return false;
+}
+
+void __wrap_loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
+{
+	timers_set++;
+	(void)timer_take(timer);
+	for (unsigned i = 0; i < TIMERS_MAX; i++) {
+		if (!timers[i].timer) {
+			timers[i].timer = timer;
+			timers[i].at_ns = now_ns + delay_ns;
+			return;
+		}
+	}
+	fail();
+}
+
+void __wrap_loop_timer_stop(struct loop_timer *timer)
+{
+	(void)timer_take(timer);
+}
+
+void __wrap_loop_timer_destroy(struct loop_timer *timer)
+{
+	(void)timer_take(timer);
+	__real_loop_timer_destroy(timer);
+}
+
+void turn(void)
+{
+	assert_int_equal(loop_turn(loop, false), 0);
+}
+
+void turns(void)
+{
+	for (unsigned i = 0; i < 4; i++)
+		turn();
+}
+
+void advance(uint64_t ns)
+{
+	now_ns += ns;
+	for (unsigned i = 0; i < TIMERS_MAX; i++) {
+		if (timers[i].timer && timers[i].at_ns <= now_ns) {
+			__real_loop_timer_set(timers[i].timer, 0);
+			timers[i].timer = NULL;
+			assert_int_equal(loop_turn(loop, true), 0);
+		}
+	}
+	turns();
+}
+
+/* --- nodes; node_open() runs in a worker --- */
+
+struct fake_nodes nodes;
+
+void node_path(unsigned bus, unsigned number, char ret_path[NODE_PATH_BYTES])
+{
+	(void)snprintf(ret_path, NODE_PATH_BYTES, "/dev/bus/usb/%03u/%03u", bus, number);
+}
+
+static int give_node(struct node *node)
+{
+	node->fd = nodes.fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	node->bus = 1;
+	node->number = nodes.number;
+	(void)snprintf(node->place, sizeof(node->place), "%s", PLACE);
+	return 0;
+}
+
+int node_open(const char *path, struct node *ret_node, struct err *err,
+	      char ret_hint[NODE_HINT_BYTES])
+{
+	if (nodes.held)
+		(void)sem_wait(&nodes.release);
+	__atomic_add_fetch(&nodes.opens, 1, __ATOMIC_SEQ_CST);
+	(void)snprintf(nodes.path, sizeof(nodes.path), "%s", path);
+	(void)snprintf(ret_hint, NODE_HINT_BYTES, "do something");
+	if (nodes.error)
+		return err_set(err, nodes.error, "cannot open it");
+	(void)give_node(ret_node);
+	/* another device */
+	if (strcmp(path, "/dev/b") == 0)
+		ret_node->number++;
+	return 0;
+}
+
+int node_adopt(int fd, struct node *ret_node, struct err *err)
+{
+	if (fd != 7)
+		return err_set(err, EBADF, "no such fd");
+	return give_node(ret_node);
+}
+
+int node_at(const char *place, unsigned *ret_bus, unsigned *ret_number)
+{
+	assert_string_equal(place, PLACE);
+	*ret_bus = 1;
+	*ret_number = nodes.number;
+	return nodes.at_place ? 0 : -ENOENT;
+}
+
+/* --- the kernel's news --- */
+
+struct fake_kernel kernel;
+
+struct uevents *uevents_create(struct loop *l,
+			       void (*event)(void *ctx, const struct uevent *event),
+			       void *ctx)
+{
+	(void)l;
+	kernel.event = event;
+	kernel.ctx = ctx;
+	return kernel.none ? NULL : (struct uevents *)&kernel;
+}
+
+void uevents_destroy(struct uevents *uevents)
+{
+	if (uevents)
+		kernel.event = NULL;
+}
+
+void tell(bool added, const char *place, unsigned number)
+{
+	struct uevent event = {.added = added, .bus = 1, .number = number};
+
+	(void)snprintf(event.place, sizeof(event.place), "%s", place);
+	if (added)
+		nodes.number = number;
+	kernel.event(kernel.ctx, &event);
+}
+
+/* --- real devices --- */
+
+struct opening openings[16];
+unsigned opening_count;
+int open_error;
+unsigned destroyed;
+bool destroy_later;
+struct usbdev *destroying;
+
+int host_open(struct loop *l, const struct host_options *options,
+	      void (*callback)(void *ctx, struct usbdev *dev, const struct err *err),
+	      void *ctx, struct err *err)
+{
+	struct opening *opening = &openings[opening_count++];
+
+	(void)l;
+	assert_int_equal(close(options->fd), 0); /* it is open, and ours now */
+	if (open_error)
+		return err_set(err, open_error, "not this one");
+	opening->answered = false;
+	(void)snprintf(opening->name, sizeof(opening->name), "%s", options->name);
+	opening->reset = options->reset;
+	opening->opened = callback;
+	opening->ctx = ctx;
+	return 0;
+}
+
+void device_finish(struct usbdev *dev)
+{
+	usbdev_finish(dev);
+	free(dev);
+	destroyed++;
+}
+
+static void device_destroy(struct usbdev *dev)
+{
+	if (destroy_later)
+		destroying = dev;
+	else
+		device_finish(dev);
+}
+
+/* No transfer ever gets here: the vm is a fake. */
+static void device_transfer(struct usbdev *dev, struct usbdev_transfer *transfer)
+{
+	(void)dev;
+	(void)transfer;
+	fail();
+}
+
+static void device_reset(struct usbdev *dev)
+{
+	(void)dev;
+	fail();
+}
+
+static const struct usbdev_ops device_ops = {
+	.name = "fake",
+	.submit = device_transfer,
+	.cancel = device_transfer,
+	.reset = device_reset,
+	.destroy = device_destroy,
+};
+
+struct usbdev *answer(unsigned index)
+{
+	struct usbdev *dev = calloc(1, sizeof(*dev));
+
+	assert_true(dev && index < opening_count);
+	openings[index].answered = true;
+	assert_int_equal(usbdev_init(dev, &device_ops, loop, USBDEV_SPEED_HIGH,
+				     openings[index].name),
+			 0);
+	openings[index].opened(openings[index].ctx, dev, NULL);
+	turns();
+	return dev;
+}
+
+void refuse(unsigned index, int error)
+{
+	struct err err;
+
+	(void)err_set(&err, error, "it would not");
+	openings[index].answered = true;
+	openings[index].opened(openings[index].ctx, NULL, &err);
+	turns();
+}
+
+/* --- the vm --- */
+
+struct usbdev *ports[16];
+unsigned plugs;
+unsigned wanted;
+int plug_error;
+
+int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, struct err *err)
+{
+	(void)vm;
+	assert_null(dev->events);
+	wanted = port;
+	if (plug_error) {
+		usbdev_destroy(dev, NULL, NULL);
+		return err_set(err, plug_error, "no port");
+	}
+	ports[++plugs] = dev;
+	return (int)plugs;
+}
+
+static void on_unplugged(void *ctx)
+{
+	struct vm_unplug *unplug = ctx;
+
+	unplug->done(unplug);
+}
+
+int vm_unplug(struct vm *vm, unsigned port, struct vm_unplug *unplug)
+{
+	struct usbdev *dev = ports[port];
+
+	(void)vm;
+	assert_non_null(dev);
+	ports[port] = NULL;
+	usbdev_destroy(dev, on_unplugged, unplug);
+	return 0;
+}
+
+/* The vm destroys what it has. */
+void pull(unsigned port)
+{
+	usbdev_destroy(ports[port], NULL, NULL);
+	ports[port] = NULL;
+}
+
+/* The one in @port is pulled, on the host's side. */
+void go(unsigned port)
+{
+	pull(port);
+	attach_gone(attach, port);
+	turns();
+}
+
+/* --- the tests' surroundings --- */
+
+unsigned settled, idle;
+int result;
+
+static void on_settled(void *ctx, int r)
+{
+	assert_ptr_equal(ctx, &settled);
+	settled++;
+	result = r;
+}
+
+static void on_idle(void *ctx)
+{
+	assert_ptr_equal(ctx, &settled);
+	idle++;
+}
+
+int setup(void **state)
+{
+	(void)state;
+	memset(&nodes, 0, sizeof(nodes));
+	memset(&kernel, 0, sizeof(kernel));
+	memset(timers, 0, sizeof(timers));
+	memset(ports, 0, sizeof(ports));
+	sem_init(&nodes.release, 0, 0);
+	nodes.number = 5;
+	now_ns = 1000 * SECOND;
+	opening_count = plugs = destroyed = settled = idle = timers_set = 0;
+	open_error = plug_error = result = 0;
+	destroy_later = false;
+	log_init(LOG_LEVEL_ERROR, false);
+	loop = loop_create();
+	attach = attach_create();
+	return loop && attach ? 0 : -1;
+}
+
+int teardown(void **state)
+{
+	(void)state;
+	if (idle == 0) {
+		attach_stop(attach);
+		for (unsigned i = 0; i < opening_count; i++)
+			if (!open_error && !openings[i].answered)
+				refuse(i, ENODEV);
+		turns();
+	}
+	assert_int_equal(idle, 1);
+	for (unsigned port = 1; port <= plugs; port++)
+		if (ports[port])
+			pull(port);
+	turns();
+	attach_destroy(attach);
+	for (unsigned i = 0; i < TIMERS_MAX; i++)
+		assert_null(timers[i].timer);
+	loop_destroy(loop);
+	sem_destroy(&nodes.release);
+	return 0;
+}
+
+int try_start(void)
+{
+	const struct attach_options options = {
+		.loop = loop,
+		.vm = NULL, /* the fake needs none */
+		.settled = on_settled,
+		.idle = on_idle,
+		.ctx = &settled,
+	};
+
+	return attach_start(attach, &options);
+}
+
+void start(const char *first, ...)
+{
+	va_list ap;
+
+	va_start(ap, first);
+	for (const char *text = first; text; text = va_arg(ap, const char *))
+		assert_int_equal(attach_add(attach, text), 0);
+	va_end(ap);
+	assert_int_equal(try_start(), 0);
+	assert_int_equal(settled, 0); /* never inside */
+}
+
+/* Turns until host_open() has been called @count times in all. */
+void opened(unsigned count)
+{
+	while (opening_count < count)
+		assert_int_equal(loop_turn(loop, true), 0);
+	turns();
+	assert_int_equal(opening_count, count);
+}
+
+/* Turns until the worker's failure has had its effect, which is to set a timer. */
+void refused(unsigned opens, unsigned timers_before)
+{
+	while (__atomic_load_n(&nodes.opens, __ATOMIC_SEQ_CST) < opens ||
+	       timers_set == timers_before)
+		assert_int_equal(loop_turn(loop, true), 0);
+	turns();
+	assert_int_equal(nodes.opens, opens);
+}
+
+void start_one(void)
+{
+	start("/dev/bus/usb/001/005", NULL);
+	opened(1);
+	(void)answer(0);
+	assert_int_equal(settled, 1);
+	assert_int_equal(plugs, 1);
+}

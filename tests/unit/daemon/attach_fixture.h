@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ * attach_fixture.h - the world around attach: fakes of vm, usbfs, sysfs, news and time
+ *
+ * The loop, its workers and the emulated devices are the real ones. The vm, usbfs,
+ * sysfs, the kernel's news and the back end for real devices are fakes, and so is
+ * time: advance() lets it pass.
+ */
+#ifndef ATTACH_FIXTURE_H
+#define ATTACH_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <limits.h>
+#include <semaphore.h>
+
+#include "daemon/attach.h"
+#include "daemon/node.h"
+#include "usbdev/host/host.h"
+#include "usbdev/usbdev.h"
+#include "util/loop.h"
+
+#define SECOND UINT64_C(1000000000)
+#define PLACE  "/devices/platform/vhci_hcd.0/usb1/1-2/1-2.3"
+
+extern struct loop *loop;
+extern struct attach *attach;
+
+/* What node_open(), node_adopt() and node_at() find. /dev/b is another device. */
+struct fake_nodes {
+	unsigned opens;
+	char path[PATH_MAX];
+	int error;
+	int fd;          /* the last one given */
+	unsigned number; /* what the device is now */
+	bool at_place;   /* sysfs shows it */
+	bool held;
+	sem_t release;
+};
+extern struct fake_nodes nodes;
+
+/* Who listens to the kernel's news. */
+struct fake_kernel {
+	void (*event)(void *ctx, const struct uevent *event);
+	void *ctx;
+	bool none;
+};
+extern struct fake_kernel kernel;
+
+/* Calls of host_open(). */
+struct opening {
+	char name[64];
+	enum host_reset reset;
+	void (*opened)(void *ctx, struct usbdev *dev, const struct err *err);
+	void *ctx;
+	bool answered;
+};
+extern struct opening openings[16];
+extern unsigned opening_count;
+extern int open_error;
+extern unsigned destroyed;
+/* A device to be destroyed becomes @destroying and waits for device_finish(). */
+extern bool destroy_later;
+extern struct usbdev *destroying;
+
+/* What is plugged in, and where it was wanted. */
+extern struct usbdev *ports[16];
+extern unsigned plugs;
+extern unsigned wanted;
+extern int plug_error;
+
+/* Calls of attach's owner. */
+extern unsigned settled, idle;
+extern int result;
+
+extern unsigned timers_set;
+
+int setup(void **state);
+int teardown(void **state);
+
+void turn(void);
+void turns(void);
+void advance(uint64_t ns);
+void tell(bool added, const char *place, unsigned number);
+/* host_open() number @index succeeds, or fails. */
+struct usbdev *answer(unsigned index);
+void refuse(unsigned index, int error);
+void device_finish(struct usbdev *dev);
+/* The vm destroys what it has in @port; and that with attach_gone(). */
+void pull(unsigned port);
+void go(unsigned port);
+int try_start(void);
+void start(const char *first, ...) __attribute__((sentinel));
+/* Turns until host_open() has been called @count times in all. */
+void opened(unsigned count);
+/* Turns until the worker's failure has had its effect, which is to set a timer. */
+void refused(unsigned opens, unsigned timers_before);
+/* /dev/bus/usb/001/005 is plugged in. */
+void start_one(void);
+
+#endif /* ATTACH_FIXTURE_H */

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT
+ * test_attach_order.c - tests of src/daemon/attach_order.c
+ */
+#include "attach_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- what was told --- */
+
+static unsigned done_count, left_count;
+static unsigned done_id, done_port;
+static int done_error;
+static char done_hint[64];
+
+static void on_done(void *ctx, unsigned id, unsigned port, const struct err *err,
+		    const char *hint)
+{
+	assert_ptr_equal(ctx, &done_count);
+	assert_true((port > 0) == !err);
+	done_count++;
+	done_id = id;
+	done_port = port;
+	done_error = err ? err->code : 0;
+	(void)snprintf(done_hint, sizeof(done_hint), "%s", hint);
+}
+
+static void on_left(void *ctx)
+{
+	assert_ptr_equal(ctx, &left_count);
+	left_count++;
+}
+
+static int setup_order(void **state)
+{
+	done_count = left_count = done_id = done_port = 0;
+	done_error = 0;
+	return setup(state);
+}
+
+/* --- orders --- */
+
+static int try_order(const char *text, int fd, unsigned port, const char *rule,
+		     struct err *err)
+{
+	const struct attach_order order = {
+		.text = text,
+		.fd = fd,
+		.port = port,
+		.rule = rule,
+		.done = on_done,
+		.ctx = &done_count,
+	};
+
+	return attach_order(attach, &order, err);
+}
+
+static unsigned order(const char *text)
+{
+	struct err err = {0};
+	int id = try_order(text, -1, 0, NULL, &err);
+
+	assert_true(id > 0);
+	return (unsigned)id;
+}
+
+/* A device handed over by fd 7, which only the fake of node_adopt() knows. */
+static unsigned order_fd(const char *rule)
+{
+	struct err err = {0};
+	int id = try_order("from afar", 7, 0, rule, &err);
+
+	assert_true(id > 0);
+	return (unsigned)id;
+}
+
+static void detach(unsigned id)
+{
+	assert_int_equal(attach_detach(attach, id, on_left, &left_count), 0);
+}
+
+static struct attach_info found;
+static unsigned found_count;
+
+static void on_each(void *ctx, const struct attach_info *info)
+{
+	const unsigned *id = ctx;
+
+	found_count++;
+	if (info->id == *id)
+		found = *info;
+}
+
+/* How many there are; the one with @id is in @found. */
+static unsigned look(unsigned id)
+{
+	found_count = 0;
+	found = (struct attach_info){0};
+	attach_each(attach, on_each, &id);
+	return found_count;
+}
+
+static void ready(void)
+{
+	start(NULL, NULL);
+	turns();
+	assert_int_equal(settled, 1);
+}
+
+/* --- tests --- */
+
+static void test_path(void **state)
+{
+	unsigned id;
+
+	(void)state;
+	ready();
+	id = order("/dev/bus/usb/001/005");
+	assert_int_equal(look(id), 1);
+	assert_string_equal(found.state, "opening");
+	opened(1);
+	assert_int_equal(done_count, 0);
+	(void)answer(0);
+	assert_int_equal(done_count, 1);
+	assert_int_equal(done_id, id);
+	assert_int_equal(done_port, 1);
+	assert_int_equal(look(id), 1);
+	assert_string_equal(found.state, "plugged");
+	assert_string_equal(found.speed, "high");
+	assert_string_equal(found.place, PLACE);
+	assert_int_equal(found.bus, 1);
+	assert_int_equal(found.number, 5);
+	assert_true(found.real && found.since > 0);
+}
+
+static void test_emulated(void **state)
+{
+	unsigned id;
+
+	(void)state;
+	ready();
+	id = order("keyboard");
+	assert_int_equal(done_port, 1);
+	assert_int_equal(look(id), 1);
+	assert_false(found.real);
+	assert_int_equal(found.bus, 0);
+	detach(id);
+	turns();
+	assert_int_equal(left_count, 1);
+	assert_null(ports[1]);
+	assert_int_equal(look(id), 0);
+}
+
+static void test_nonsense(void **state)
+{
+	struct err err = {0};
+	int low = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int fd = fcntl(low, F_DUPFD_CLOEXEC, 100);
+
+	(void)state;
+	ready();
+	assert_int_equal(close(low), 0);
+	assert_int_equal(try_order("nonsense", -1, 0, NULL, &err), -EINVAL);
+	assert_int_equal(try_order("stick:file=/nonexistent/image", -1, 0, NULL, &err),
+			 -ENOENT);
+	/* the number of an fd of somebody else */
+	assert_int_equal(try_order("host:fd=7", -1, 0, NULL, &err), -EINVAL);
+	assert_int_equal(try_order("x", fd, 0, NULL, &err), -EBADF);
+	assert_int_equal(fcntl(fd, F_GETFD), -1); /* taken */
+	turns();
+	assert_int_equal(done_count, 0);
+	assert_int_equal(look(0), 0);
+}
+
+static void test_cannot_be_had(void **state)
+{
+	(void)state;
+	ready();
+	nodes.error = EACCES;
+	(void)order("/dev/a");
+	while (done_count == 0)
+		assert_int_equal(loop_turn(loop, true), 0);
+	assert_int_equal(done_error, EACCES);
+	assert_string_equal(done_hint, "do something");
+	turns();
+	assert_int_equal(look(0), 0);
+}
+
+static void test_no_port(void **state)
+{
+	(void)state;
+	ready();
+	plug_error = ENOSPC;
+	(void)order("keyboard");
+	assert_int_equal(done_count, 1);
+	assert_int_equal(done_error, ENOSPC);
+}
+
+static void test_port_wanted(void **state)
+{
+	struct err err = {0};
+
+	(void)state;
+	ready();
+	assert_true(try_order("keyboard", -1, 9, NULL, &err) > 0);
+	assert_int_equal(wanted, 9);
+}
+
+static void test_before_the_start_is_over(void **state)
+{
+	(void)state;
+	start("/dev/a", NULL);
+	(void)order("keyboard");
+	turns();
+	assert_int_equal(done_count, 0);
+	opened(1);
+	(void)answer(0);
+	assert_int_equal(settled, 1);
+	assert_int_equal(done_count, 1);
+	assert_int_equal(done_port, 2);
+}
+
+static void test_detach_waits_for_the_end(void **state)
+{
+	unsigned id;
+
+	(void)state;
+	ready();
+	id = order("/dev/a");
+	opened(1);
+	(void)answer(0);
+	destroy_later = true;
+	detach(id);
+	turns();
+	assert_int_equal(left_count, 0);
+	assert_int_equal(look(id), 1);
+	assert_string_equal(found.state, "leaving");
+	assert_int_equal(attach_detach(attach, id, on_left, &left_count), -EALREADY);
+	device_finish(destroying);
+	turns();
+	assert_int_equal(left_count, 1);
+	assert_int_equal(look(id), 0);
+	assert_int_equal(attach_detach(attach, id, on_left, &left_count), -ENOENT);
+}
+
+static void test_detach_while_the_node_is_opened(void **state)
+{
+	unsigned id;
+
+	(void)state;
+	ready();
+	nodes.held = true;
+	id = order("/dev/a");
+	detach(id);
+	assert_int_equal(done_count, 0);
+	sem_post(&nodes.release);
+	while (left_count == 0)
+		assert_int_equal(loop_turn(loop, true), 0);
+	assert_int_equal(done_count, 1);
+	assert_int_equal(done_error, ECANCELED);
+	assert_int_equal(opening_count, 0);
+}
+
+static void test_detach_while_opening(void **state)
+{
+	unsigned id;
+
+	(void)state;
+	ready();
+	id = order("/dev/a");
+	opened(1);
+	detach(id);
+	assert_int_equal(left_count, 0);
+	(void)answer(0);
+	assert_int_equal(left_count, 1);
+	assert_int_equal(done_error, ECANCELED);
+	assert_int_equal(plugs, 0);
+	assert_int_equal(destroyed, 1);
+}
+
+static void test_detach_while_opening_fails(void **state)
+{
+	unsigned id;
+
+	(void)state;
+	ready();
+	id = order("/dev/a");
+	opened(1);
+	detach(id);
+	refuse(0, EIO);
+	assert_int_equal(left_count, 1);
+	assert_int_equal(done_count, 1);
+	assert_int_equal(done_error, ECANCELED);
+}
+
+static void test_detach_while_away(void **state)
+{
+	unsigned id;
+
+	(void)state;
+	ready();
+	id = order("/dev/a");
+	opened(1);
+	(void)answer(0);
+	go(1);
+	assert_int_equal(look(id), 1);
+	assert_string_equal(found.state, "away");
+	detach(id);
+	turns();
+	assert_int_equal(left_count, 1);
+	tell(true, PLACE, 6);
+	turns();
+	assert_int_equal(opening_count, 1);
+}
+
+static void test_attached_again(void **state)
+{
+	unsigned first, second;
+
+	(void)state;
+	ready();
+	first = order_fd(NULL);
+	opened(1);
+	(void)answer(0);
+	destroy_later = true;
+	second = order_fd(NULL);
+	turns();
+	/* not opened before the first has been given back */
+	assert_int_equal(opening_count, 1);
+	assert_null(ports[1]);
+	device_finish(destroying);
+	destroy_later = false;
+	turns();
+	assert_int_equal(look(first), 1);
+	assert_int_equal(found.id, 0);
+	opened(2);
+	(void)answer(1);
+	assert_int_equal(wanted, 1);
+	assert_int_equal(done_id, second);
+	assert_int_equal(done_count, 2);
+}
+
+static void test_attached_again_while_opening(void **state)
+{
+	(void)state;
+	ready();
+	(void)order_fd(NULL);
+	opened(1);
+	(void)order_fd(NULL);
+	turns();
+	assert_int_equal(done_count, 0);
+	(void)answer(0); /* given back at once */
+	assert_int_equal(done_error, ECANCELED);
+	opened(2);
+	(void)answer(1);
+	assert_int_equal(done_count, 2);
+	assert_int_equal(done_error, 0);
+	assert_int_equal(look(0), 1);
+}
+
+static void test_detach_one_that_waits(void **state)
+{
+	unsigned second;
+
+	(void)state;
+	ready();
+	(void)order_fd(NULL);
+	opened(1);
+	(void)answer(0);
+	destroy_later = true;
+	second = order_fd(NULL);
+	detach(second);
+	assert_int_equal(left_count, 1);
+	assert_int_equal(done_error, ECANCELED);
+	device_finish(destroying);
+	turns();
+	assert_int_equal(opening_count, 1);
+	assert_int_equal(look(0), 0);
+}
+
+static void test_of_a_rule_is_not_looked_for(void **state)
+{
+	unsigned id;
+
+	(void)state;
+	ready();
+	id = order_fd("r1");
+	opened(1);
+	(void)answer(0);
+	assert_int_equal(look(id), 1);
+	assert_string_equal(found.rule, "r1");
+	go(1);
+	assert_int_equal(look(id), 0);
+}
+
+static void test_too_many(void **state)
+{
+	struct err err = {0};
+	unsigned count = 0;
+
+	(void)state;
+	ready();
+	/* each of them waits for its node */
+	nodes.held = true;
+	nodes.error = ENOENT;
+	while (count <= 64 && try_order("/dev/a", -1, 0, NULL, &err) > 0)
+		count++;
+	assert_int_equal(count, 64);
+	assert_int_equal(err.code, ENOSPC);
+	for (unsigned i = 0; i < count; i++)
+		sem_post(&nodes.release);
+	while (done_count < count)
+		assert_int_equal(loop_turn(loop, true), 0);
+	turns();
+	assert_int_equal(look(0), 0);
+}
+
+static void test_stop_with_orders(void **state)
+{
+	(void)state;
+	ready();
+	(void)order("/dev/a");
+	opened(1);
+	(void)order_fd(NULL);
+	attach_stop(attach);
+	(void)answer(0);
+	assert_int_equal(idle, 1);
+	assert_int_equal(done_count, 0);
+	assert_int_equal(destroyed, 1);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, setup_order, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_path),
+		T(test_emulated),
+		T(test_nonsense),
+		T(test_cannot_be_had),
+		T(test_no_port),
+		T(test_port_wanted),
+		T(test_before_the_start_is_over),
+		T(test_detach_waits_for_the_end),
+		T(test_detach_while_the_node_is_opened),
+		T(test_detach_while_opening),
+		T(test_detach_while_opening_fails),
+		T(test_detach_while_away),
+		T(test_attached_again),
+		T(test_attached_again_while_opening),
+		T(test_detach_one_that_waits),
+		T(test_of_a_rule_is_not_looked_for),
+		T(test_too_many),
+		T(test_stop_with_orders),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
