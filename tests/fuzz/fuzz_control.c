@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: MIT
+ * fuzz_control.c - hostile clients of the control socket
+ *
+ * The input is a program of small operations: connect, close, send bytes or known
+ * requests with and without fds, take answers, have the owner answer late, tell
+ * events, run the loop. Besides what sanitizers find it is checked that what comes
+ * back is whole objects or known bytes, that requests hold what their owner relies on,
+ * and that at the end no connection and no fd is left.
+ */
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "control/request.h"
+#include "control/server.h"
+#include "util/fds.h"
+#include "util/log.h"
+#include "util/loop.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define CLIENTS       3
+#define OPS_MAX       400
+#define FDS_MAX       6
+#define KEPT_MAX      64
+#define END_TURNS     64
+#define ANSWER_BUFFER (1u << 16)
+
+#define CHECK(cond)                                                        \
+	do {                                                               \
+		if (!(cond)) {                                             \
+			fprintf(stderr, "line %d: %s\n", __LINE__, #cond); \
+			abort();                                           \
+		}                                                          \
+	} while (0)
+
+enum op {
+	OP_CONNECT,
+	OP_CLOSE,
+	OP_SHUTDOWN,
+	OP_BYTES,
+	OP_BYTES_FDS,
+	OP_LINE, /* one of requests[] */
+	OP_TAKE, /* read answers */
+	OP_MODE, /* answer at once, or keep */
+	OP_ANSWER,
+	OP_EVENT,
+	OP_RUN,
+	OP_COUNT,
+};
+
+static const char *const requests[] = {
+	"{\"verb\":\"hello\"}\n",
+	"{\"verb\":\"watch\"}\n",
+	"{\"verb\":\"list\",\"id\":1}\n",
+	"{\"verb\":\"attach\"}\n",
+	"{\"verb\":\"attach\",\"spec\":\"zero\",\"port\":3}\n",
+	"{\"verb\":\"detach\",\"device\":\"port 1\"}\n",
+	"{\"verb\":\"stats\"}\n",
+	"{\"verb\":\"capture\",\"action\":\"start\"}\n",
+	"{\"verb\":\"rules\",\"action\":\"list\"}\n",
+	"{\"verb\":\"log\",\"level\":\"info\"}\n",
+};
+
+/* What is left of the input. */
+struct input {
+	const uint8_t *at;
+	size_t left;
+};
+
+/**
+ * struct client - our end of a connection
+ * @fd:		-1 = none
+ * @first:	the first byte sent, -1 = none yet
+ * @parser:	of the line being received
+ */
+struct client {
+	int fd;
+	int first;
+	struct json_tokener *parser;
+};
+
+static struct loop *loop;
+static struct client clients[CLIENTS];
+static int passed_fd;
+static bool keeps;
+static struct control_request *kept[KEPT_MAX];
+static unsigned nkept;
+
+static uint8_t take_u8(struct input *in)
+{
+	if (!in->left)
+		return 0;
+	in->left--;
+	return *in->at++;
+}
+
+/* Up to @len bytes; returns how many there are. */
+static size_t take_bytes(struct input *in, size_t len, const uint8_t **ret_bytes)
+{
+	len = MIN_OF(len, in->left);
+	*ret_bytes = in->at;
+	in->at += len;
+	in->left -= len;
+	return len;
+}
+
+/* ---- the owner ---- */
+
+static void answer(struct control_request *req, unsigned how)
+{
+	struct control_device device = CONTROL_DEVICE_INIT;
+	const struct control_port port = {1, "usb2", "x"};
+
+	device.id = "x";
+	device.bus = 1;
+	device.address = 2;
+	device.label = req->target.text;
+	device.product = req->attach.spec;
+	if (how % 4 == 0)
+		control_refuse(req, (enum control_code)(how % CONTROL_CODES),
+			       req->attach.name, "refused %s", req->target.text);
+	else if (req->verb == CONTROL_VERB_LIST)
+		control_answer_list(req, &device, 1, &port, 1);
+	else if (how % 4 == 1)
+		control_answer(req, NULL);
+	else
+		control_answer_device(req, &device);
+}
+
+/* What the header promises. */
+static void check(const struct control_request *req)
+{
+	bool fd = req->fd >= 0;
+
+	CHECK(req->target.text);
+	CHECK(!fd || req->verb == CONTROL_VERB_ATTACH ||
+	      req->verb == CONTROL_VERB_CAPTURE);
+	if (req->verb == CONTROL_VERB_ATTACH)
+		CHECK(fd != !!req->attach.spec);
+	if (req->verb == CONTROL_VERB_DETACH || req->verb == CONTROL_VERB_RESET)
+		CHECK(req->target.kind != CONTROL_TARGET_NONE);
+	if (req->verb == CONTROL_VERB_CAPTURE)
+		CHECK((req->capture.action == CONTROL_CAPTURE_START) ==
+		      (fd != !!req->capture.path));
+	if (req->verb == CONTROL_VERB_LOG)
+		CHECK(req->log.level);
+	if (req->verb == CONTROL_VERB_RULES) {
+		CHECK((req->rules.action == CONTROL_RULES_ADD) == !!req->rules.rule);
+		CHECK(req->rules.action != CONTROL_RULES_REMOVE || req->rules.id);
+	}
+	CHECK(req->attach.port <= 255);
+	CHECK(!req->attach.spec ||
+	      strnlen(req->attach.spec, CONTROL_STRING_MAX + 1) <= CONTROL_STRING_MAX);
+}
+
+static void on_request(void *ctx, struct control_request *req)
+{
+	static unsigned how;
+
+	(void)ctx;
+	check(req);
+	if (keeps && nkept < ARRAY_SIZE(kept))
+		kept[nkept++] = req;
+	else
+		answer(req, how++);
+}
+
+/* ---- the clients ---- */
+
+static socklen_t make_address(struct sockaddr_un *addr)
+{
+	/* abstract: leaves nothing in the file system */
+	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+			   (size_t)snprintf(addr->sun_path + 1,
+					    sizeof(addr->sun_path) - 1, "fuzz-control-%d",
+					    (int)getpid()));
+}
+
+static struct control_server *start_server(void)
+{
+	static const struct control_options options = {.daemon = "fuzz",
+						       .request = on_request};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr;
+	socklen_t len = make_address(&addr);
+	struct control_server *server;
+
+	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&addr, len) == 0 &&
+	      listen(fd, 8) == 0);
+	server = control_server_create(loop, fd, &options, NULL);
+	CHECK(server);
+	return server;
+}
+
+static void connect_client(struct client *client)
+{
+	struct sockaddr_un addr;
+	socklen_t len = make_address(&addr);
+
+	if (client->fd >= 0)
+		return;
+	client->first = -1;
+	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	CHECK(client->fd >= 0);
+	if (connect(client->fd, (struct sockaddr *)&addr, len) < 0)
+		close_fd(&client->fd);
+	json_tokener_reset(client->parser);
+}
+
+/* What does not fit into the socket is lost, as it would be for a confused client. */
+static void send_all(struct client *client, const void *bytes, size_t len, unsigned nfds)
+{
+	union {
+		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
+		struct cmsghdr align;
+	} control = {{0}};
+	struct iovec iov = {(void *)bytes, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (client->fd < 0 || len == 0)
+		return;
+	if (nfds) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+		for (unsigned i = 0; i < nfds; i++)
+			memcpy(CMSG_DATA(c) + i * sizeof(int), &passed_fd, sizeof(int));
+	}
+	if (sendmsg(client->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) > 0 &&
+	    client->first < 0)
+		client->first = *(const uint8_t *)bytes;
+}
+
+static bool speaks_json(const struct client *client)
+{
+	return client->first >= 0 && strchr("{ \t\r\n", client->first) &&
+	       client->first != 0;
+}
+
+/* Follows the lines; each must be an object that says "ok" or "event". */
+static void take_answers(struct client *client)
+{
+	static char buffer[ANSWER_BUFFER];
+	ssize_t n;
+
+	if (client->fd < 0)
+		return;
+	n = recv(client->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+	if (!speaks_json(client)) {
+		if (n > 0)
+			CHECK(buffer[0] >= 0 && buffer[0] <= 5);
+		return;
+	}
+	for (ssize_t at = 0; at < n;) {
+		char *end = memchr(buffer + at, '\n', (size_t)(n - at));
+		size_t len = end ? (size_t)(end - (buffer + at)) + 1 : (size_t)(n - at);
+		struct json_object *json =
+			json_tokener_parse_ex(client->parser, buffer + at, (int)len);
+
+		CHECK(json ||
+		      json_tokener_get_error(client->parser) == json_tokener_continue);
+		at += (ssize_t)len;
+		if (!end) {
+			/* json-c may see the end of an object before its newline */
+			json_object_put(json);
+			continue;
+		}
+		if (json) {
+			CHECK(json_object_object_get_ex(json, "ok", NULL) ||
+			      json_object_object_get_ex(json, "event", NULL));
+			json_object_put(json);
+			json_tokener_reset(client->parser);
+		}
+	}
+}
+
+/* ---- the program ---- */
+
+static void run(unsigned turns)
+{
+	for (unsigned i = 0; i < turns; i++)
+		CHECK(loop_turn(loop, false) == 0);
+}
+
+static void answer_one(unsigned how)
+{
+	unsigned i;
+
+	if (nkept == 0)
+		return;
+	i = how % nkept;
+	answer(kept[i], how);
+	kept[i] = kept[--nkept];
+}
+
+static void tell_event(struct control_server *server, uint8_t which)
+{
+	struct control_device device = CONTROL_DEVICE_INIT;
+
+	device.id = "x";
+	device.serial = "\xff\xfe";
+	control_server_event(server, (enum control_event)(which % CONTROL_EVENTS),
+			     which & 0x80 ? &device : NULL,
+			     which & 0x40 ? "it is so" : NULL);
+}
+
+static void step(struct control_server *server, struct input *in)
+{
+	uint8_t code = take_u8(in);
+	struct client *client = &clients[(code >> 4) % CLIENTS];
+	const char *request;
+	const uint8_t *bytes;
+	size_t len;
+	unsigned nfds;
+
+	switch ((enum op)((code & 0xf) % OP_COUNT)) {
+	case OP_CONNECT:
+		connect_client(client);
+		break;
+	case OP_CLOSE:
+		close_fd(&client->fd);
+		break;
+	case OP_SHUTDOWN:
+		if (client->fd >= 0)
+			(void)shutdown(client->fd, SHUT_WR);
+		break;
+	case OP_BYTES:
+		connect_client(client);
+		len = take_bytes(in, take_u8(in), &bytes);
+		send_all(client, bytes, len, 0);
+		break;
+	case OP_BYTES_FDS:
+		connect_client(client);
+		nfds = take_u8(in) % (FDS_MAX + 1);
+		len = take_bytes(in, take_u8(in), &bytes);
+		send_all(client, bytes, len, nfds);
+		break;
+	case OP_LINE:
+		connect_client(client);
+		nfds = take_u8(in);
+		request = requests[nfds % ARRAY_SIZE(requests)];
+		send_all(client, request, strlen(request), nfds & 0x80 ? 1 : 0);
+		break;
+	case OP_TAKE:
+		take_answers(client);
+		break;
+	case OP_MODE:
+		keeps = !keeps;
+		break;
+	case OP_ANSWER:
+		answer_one(take_u8(in));
+		break;
+	case OP_EVENT:
+		tell_event(server, take_u8(in));
+		break;
+	case OP_RUN:
+	case OP_COUNT:
+		run(1);
+		break;
+	}
+}
+
+static void set_up_once(void)
+{
+	if (loop)
+		return;
+	log_init(LOG_LEVEL_ERROR, false);
+	loop = loop_create();
+	passed_fd = eventfd(0, EFD_CLOEXEC);
+	CHECK(loop && passed_fd >= 0);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		clients[i].fd = -1;
+		clients[i].parser = json_tokener_new();
+		CHECK(clients[i].parser);
+	}
+}
+
+/* The number of the next fd: the same before and after, or one was leaked. */
+static int next_fd(void)
+{
+	int fd = dup(passed_fd);
+
+	CHECK(fd >= 0);
+	close(fd);
+	return fd;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {data, size};
+	struct control_server *server;
+	int fd_before;
+	bool server_first;
+
+	set_up_once();
+	fd_before = next_fd();
+	keeps = false;
+	server = start_server();
+	server_first = take_u8(&in) & 1;
+	for (unsigned i = 0; i < OPS_MAX && in.left; i++)
+		step(server, &in);
+	run(3);
+	keeps = false;
+	if (server_first)
+		control_server_destroy(server);
+	while (nkept > 0)
+		answer_one(nkept);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		take_answers(&clients[i]);
+		close_fd(&clients[i].fd);
+	}
+	if (!server_first) {
+		/* what was sent is still done: a turn for some of it at a time */
+		run(END_TURNS);
+		CHECK(control_server_clients(server) == 0);
+		control_server_destroy(server);
+	}
+	CHECK(next_fd() == fd_before);
+	return 0;
+}
