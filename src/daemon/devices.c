@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/spec.h"
 #include "usbdev/keyboard/keyboard.h"
 #include "usbdev/stick/stick.h"
 #include "usbdev/usbdev.h"
 #include "usbdev/zero/zero.h"
+#include "util/spec.h"
 
 /* What a spec may say, of whichever kind; the strings are the spec's. */
 union device_options {

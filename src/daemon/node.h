@@ -4,7 +4,7 @@
 #ifndef DAEMON_NODE_H
 #define DAEMON_NODE_H
 
-#include "daemon/uevent.h"
+#include "rules/uevent.h"
 #include "util/compiler.h"
 #include "util/err.h"
 

@@ -17,10 +17,11 @@ ALLOWED = {
     "pci": {"util"},
     "usbdev": {"util"},
     "control": {"util"},
+    "rules": {"util"},
     "vuser": {"mem", "util"},
     "xhci": {"mem", "util"},
-    "ctl": {"control", "util"},
-    "daemon": {"util", "mem", "pci", "usbdev", "control", "vuser", "xhci"},
+    "ctl": {"control", "rules", "util"},
+    "daemon": {"util", "mem", "pci", "usbdev", "control", "rules", "vuser", "xhci"},
 }
 # single headers beyond that
 ALSO = {("xhci", "usbdev/usbdev.h")}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_spec.c - tests of src/daemon/spec.c
+ * test_spec.c - tests of src/util/spec.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-#include "daemon/spec.h"
+#include "util/spec.h"
 
 static struct spec spec;
 static struct err err;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_uevent.c - tests of src/daemon/uevent.c
+ * test_uevent.c - tests of src/rules/uevent.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/uevent.h"
+#include "rules/uevent.h"
 #include "util/compiler.h"
 #include "util/log.h"
 #include "util/loop.h"

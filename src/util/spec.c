@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * spec.c - the text form of a device: NAME[:KEY[=VALUE][,KEY[=VALUE]]...]
  */
-#include "daemon/spec.h"
+#include "util/spec.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * uevent.c - what the kernel tells of USB devices that come and go
  */
-#include "daemon/uevent.h"
+#include "rules/uevent.h"
 
 #include <errno.h>
 #include <linux/netlink.h>

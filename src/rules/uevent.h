@@ -4,8 +4,8 @@
  * NETLINK_KOBJECT_UEVENT, group 1: what the kernel itself sends, before and
  * without udev. Only messages from the kernel count. Loop thread only.
  */
-#ifndef DAEMON_UEVENT_H
-#define DAEMON_UEVENT_H
+#ifndef RULES_UEVENT_H
+#define RULES_UEVENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,4 +46,4 @@ struct uevents *uevents_create(struct loop *loop,
 /* NULL is fine. May be called inside @event. */
 void uevents_destroy(struct uevents *uevents);
 
-#endif /* DAEMON_UEVENT_H */
+#endif /* RULES_UEVENT_H */

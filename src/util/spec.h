@@ -5,8 +5,8 @@
  * commas: "\,". Spaces count. A text that begins with "/" is a path, whatever it
  * holds, and short for host:path=PATH.
  */
-#ifndef DAEMON_SPEC_H
-#define DAEMON_SPEC_H
+#ifndef UTIL_SPEC_H
+#define UTIL_SPEC_H
 
 #include <limits.h>
 #include <stdbool.h>
@@ -49,4 +49,4 @@ MUST_USE int spec_string(const struct spec *spec, const char *key, const char **
 MUST_USE int spec_flag(const struct spec *spec, const char *key, bool *ret_value,
 		       struct err *err);
 
-#endif /* DAEMON_SPEC_H */
+#endif /* UTIL_SPEC_H */

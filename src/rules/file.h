@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * file.h - rules from a file
+ *
+ * A rule a line; empty lines and lines that begin with '#' do not count, nor spaces
+ * around a rule. "usb:" may be left out.
+ */
+#ifndef RULES_FILE_H
+#define RULES_FILE_H
+
+#include "rules/rule.h"
+
+#define RULES_FILE_BYTES_MAX 65536u
+#define RULES_FILE_RULES_MAX 256u
+
+struct rule_list {
+	struct rule *rules;
+	unsigned count;
+};
+
+/**
+ * rules_file_parse() - all of a text, or nothing
+ * @name:	for messages
+ * @text:	@len bytes; need not end with NUL
+ * @ret_list:	rule_list_finish() ends it
+ *
+ * Return: 0, or -errno with name, line and reason in @err; two rules with the same id
+ * are refused.
+ */
+MUST_USE int rules_file_parse(const char *name, const char *text, size_t len,
+			      struct rule_list *ret_list, struct err *err);
+/* The same of the file @path. May wait for a disk; a pipe or device is refused. */
+MUST_USE int rules_file_read(const char *path, struct rule_list *ret_list,
+			     struct err *err);
+void rule_list_finish(struct rule_list *list);
+
+#endif /* RULES_FILE_H */

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ * keeper.h - rules that hold devices: what to attach when, and again when it is back
+ *
+ * The keeper listens to the kernel, reads sysfs by a worker, and tells its owner what
+ * to attach; the owner opens devices and plugs them in, and answers. A *holder* is the
+ * place that a rule has for one device: one per rule, or with "all" as many as there
+ * are devices, up to KEEPER_HOLDERS_MAX.
+ *
+ *	WAITING -> attach() -> ATTACHING -> keeper_attached() -> ATTACHED
+ *	ATTACHED -> keeper_gone() -> WAITING
+ *	ATTACHED -> detach() -> DETACHING -> keeper_gone() -> no more
+ *
+ * What has failed is tried again for ever, later each time: after 20 ms, 40 ms... where
+ * that is likely to pass soon (-EACCES, -ENOENT, -EBUSY: udev has not come to it, or
+ * someone still has it), else after 100 ms, 200 ms...; at last every 30 s. A device that
+ * is plugged in anew begins anew. Of two rules that match a device the one added first
+ * gets it.
+ *
+ * A holder whose device has gone prefers one in the same socket, in either half; one
+ * that was there all the time is taken in its place only after KEEPER_GRACE_NS, so that
+ * a device that only re-enumerates does not lose its place to its like.
+ *
+ * Loop thread only. No callback is called inside a function of the keeper; a callback
+ * may call any of them but keeper_destroy().
+ */
+#ifndef RULES_KEEPER_H
+#define RULES_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rules/hostdev.h"
+#include "rules/rule.h"
+#include "util/compiler.h"
+#include "util/err.h"
+
+struct keeper;
+struct loop;
+struct rule_list;
+
+#define KEEPER_RULES_MAX   512u
+#define KEEPER_HOLDERS_MAX 31u /* of a rule */
+#define KEEPER_GRACE_NS    UINT64_C(2000000000)
+
+enum keeper_origin {
+	KEEPER_FROM_OPTION,
+	KEEPER_FROM_FILE,
+	KEEPER_FROM_CONTROL,
+};
+
+enum keeper_state {
+	KEEPER_WAITING,   /* nothing there that matches and is free */
+	KEEPER_ATTACHING, /* a device is being looked at or opened */
+	KEEPER_ATTACHED,
+	KEEPER_BACKING_OFF, /* it failed; will be tried again */
+	KEEPER_REFUSED,     /* it must not be had, or was detached by hand */
+	KEEPER_DETACHING,   /* the rule has been removed */
+};
+
+/* How an attached device has gone. */
+enum keeper_end {
+	KEEPER_PULLED,   /* unplugged or taken away: wanted again when it can be had */
+	KEEPER_BY_HAND,  /* someone detached it: not until it is plugged in anew */
+	KEEPER_DETACHED, /* answer to detach() */
+};
+
+/**
+ * struct keeper_status - one holder
+ * @rule_id:	the rule's name, of the user or made up: "rule-3"
+ * @dev:	the device it has, or fails to get; NULL: none
+ * @port:	the virtual port: now, or the one to come back to; 0: none yet
+ * @why:	code 0, or why BACKING_OFF or REFUSED
+ * @since_ns:	when the state began (clock_now_ns())
+ */
+struct keeper_status {
+	unsigned holder;
+	const char *rule_id;
+	enum keeper_origin origin;
+	const struct rule *rule;
+	enum keeper_state state;
+	const struct hostdev *dev;
+	unsigned port;
+	const struct err *why;
+	uint64_t since_ns;
+};
+
+/**
+ * struct keeper_options
+ * @root:	prefix of /sys and /proc; NULL or "": none. Borrowed
+ * @no_uevents:	do not listen; the owner calls keeper_uevent()
+ * @attach:	open @dev and plug it in, at @port if that is not 0 and is free;
+ *		keeper_attached() is the answer, now or later. @dev: borrowed for the call
+ * @detach:	unplug; keeper_gone() is the answer, now or later
+ * @pulled:	the kernel says that the device of an ATTACHED holder has gone;
+ *		keeper_gone() must be called, unless the owner has noticed by itself and
+ *		calls it anyway. Nothing else is attached to the holder before. May be NULL
+ * @is_taken:	whether the device at @place is plugged in, or about to be, without a
+ *		rule. May be NULL
+ * @changed:	a holder's state is another one. May be NULL
+ * @quiet:	all devices that are there have been tried, and nothing is being attached;
+ *		called each time that becomes so. May be NULL
+ */
+struct keeper_options {
+	struct loop *loop;
+	const char *root;
+	bool no_uevents;
+	void (*attach)(void *ctx, unsigned holder, const struct rule *rule,
+		       const struct hostdev *dev, unsigned port);
+	void (*detach)(void *ctx, unsigned holder);
+	void (*pulled)(void *ctx, unsigned holder);
+	bool (*is_taken)(void *ctx, const char *place);
+	void (*changed)(void *ctx, const struct keeper_status *status);
+	void (*quiet)(void *ctx);
+	void *ctx;
+};
+
+/* Looks at all devices, once there is a rule. Returns owned, or NULL with the reason
+ * in @err. */
+struct keeper *keeper_create(const struct keeper_options *options, struct err *err);
+/* Calls nobody. May wait for the kernel to answer what the worker has asked; not if
+ * keeper_is_quiet(). NULL is fine. */
+void keeper_destroy(struct keeper *keeper);
+/* Attaches nothing any more; what is attached stays, answers are still taken. */
+void keeper_stop(struct keeper *keeper);
+/* True if no sysfs is being read and no answer to attach() or detach() is awaited. */
+bool keeper_is_quiet(const struct keeper *keeper);
+
+/**
+ * keeper_add() - one more rule, behind the others
+ * @rule:	copied; without an id it gets one
+ * @ret_id:	its id, borrowed until it is removed; may be NULL
+ *
+ * Return: 0; -EEXIST there is one of this id; -E2BIG; -ENOMEM; with words in @err.
+ */
+MUST_USE int keeper_add(struct keeper *keeper, const struct rule *rule,
+			enum keeper_origin origin, const char **ret_id, struct err *err);
+/* Its devices are detached. Return: 0, or -ENOENT with words in @err. */
+MUST_USE int keeper_remove(struct keeper *keeper, const char *id, struct err *err);
+/**
+ * keeper_replace() - @list instead of all rules of @origin
+ *
+ * Rules that are in both and mean the same stay as they are, and keep their devices.
+ * All or nothing. Return: as keeper_add().
+ */
+MUST_USE int keeper_replace(struct keeper *keeper, const struct rule_list *list,
+			    enum keeper_origin origin, struct err *err);
+unsigned keeper_rule_count(const struct keeper *keeper);
+/* Calls @tell for each holder, rules in their order; each rule has at least one. */
+void keeper_list(const struct keeper *keeper,
+		 void (*tell)(void *ctx, const struct keeper_status *status), void *ctx);
+
+/* Answer to attach(). @port: where it is. @err: NULL, or why it failed: its code says
+ * how soon it is tried again. Unknown holders are ignored, here and below. */
+void keeper_attached(struct keeper *keeper, unsigned holder, unsigned port,
+		     const struct err *err);
+/* The device of an ATTACHED or DETACHING holder is no longer plugged in. */
+void keeper_gone(struct keeper *keeper, unsigned holder, enum keeper_end end);
+/* Something that is_taken() knows of has changed: look whether a device is free now. */
+void keeper_look(struct keeper *keeper);
+/* News from the kernel; NULL: some may have been lost. For no_uevents, and tests. */
+void keeper_uevent(struct keeper *keeper, const struct uevent *event);
+
+#endif /* RULES_KEEPER_H */
