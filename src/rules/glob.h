@@ -13,5 +13,7 @@
 /* Whether @text as a whole is one of the @patterns, which are divided by '|'. An
  * unfinished set is an ordinary '['. */
 bool glob_matches(const char *patterns, const char *text);
+/* Where the first of several patterns ends: its '|' or the end of the text. */
+const char *glob_end(const char *patterns);
 
 #endif /* RULES_GLOB_H */

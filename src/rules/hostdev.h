@@ -56,6 +56,7 @@ struct hostdev_interface {
  * @classes:	bit set: a class of an interface, or of the device unless that is 0
  * @boot_keyboard: it has an interface 03/01/01
  * @serial, @product, @manufacturer: "" if it has none
+ * @claimed:	a program has one of its interfaces, by usbfs
  * @removable:	"removable", "fixed", "unknown" or ""
  */
 struct hostdev {
@@ -78,6 +79,7 @@ struct hostdev {
 	unsigned interface_count;
 	uint32_t classes[8];
 	bool boot_keyboard;
+	bool claimed;
 };
 
 /* Return: 0; -ENOENT no device sits there, or sysfs makes no sense; -ENOMEM. */
@@ -101,8 +103,6 @@ void hostdev_list_finish(struct hostdev_list *list);
 /* By socket, "1-2" before "1-10", then by name. As strcmp(). */
 int hostdev_order(const struct hostdev *a, const struct hostdev *b);
 bool hostdev_has_class(const struct hostdev *dev, unsigned class_code);
-/* True if an interface of the host's is claimed by a program. */
-bool hostdev_is_claimed(const struct hostdev *dev);
 
 /* "1050:0407 Yubico YubiKey, serial 12 at 1-2.3", cut to @size. */
 void hostdev_describe(const struct hostdev *dev, char *buf, size_t size);

@@ -32,7 +32,7 @@ struct hostdev;
 #define RULE_ID_BYTES    32u
 #define RULE_VALUE_BYTES 256u
 /* Of the canonical text. */
-#define RULE_TEXT_BYTES 4096u
+#define RULE_TEXT_BYTES 8192u
 #define RULE_NTH_MAX    1024u
 
 enum rule_reset {

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: MIT
+ * keeper.c - rules that hold devices
+ */
+#include "rules/keeper.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/file.h"
+#include "rules/keeper_priv.h"
+#include "util/log.h"
+
+/* An attachment that is shorter may be a device that comes and goes by itself. Some do
+ * so a few times with good reason: loaders of firmware. */
+#define FLAP_NS       UINT64_C(2000000000)
+#define FLAPS_FREE    5u
+#define FLAP_FIRST_NS UINT64_C(100000000)
+/* One that is longer was a success. */
+#define SUCCESS_NS UINT64_C(10000000000)
+/* Until the kernel has told of a device whose owner noticed its end first. */
+#define NEWS_NS UINT64_C(100000000)
+
+static struct kept_rule *rule_of(struct list *node)
+{
+	return LIST_ENTRY(node, struct kept_rule, node_in_keeper);
+}
+
+static struct holder *holder_of(struct list *node)
+{
+	return LIST_ENTRY(node, struct holder, node_in_rule);
+}
+
+/* --- life --- */
+
+static void on_timer(void *ctx)
+{
+	struct keeper *keeper = ctx;
+	bool was = keeper->busy_told;
+
+	keeper_wake(keeper);
+	/* a look that finds nothing to do is not worth telling */
+	keeper->busy_told = was;
+}
+
+static void on_uevent(void *ctx, const struct uevent *event)
+{
+	keeper_uevent(ctx, event);
+}
+
+struct keeper *keeper_create(const struct keeper_options *options, struct err *err)
+{
+	struct keeper *keeper = calloc(1, sizeof(*keeper));
+
+	if (!keeper) {
+		err_fill(err, ENOMEM, "not enough memory for rules");
+		return NULL;
+	}
+	keeper->options = *options;
+	if (!options->root)
+		keeper->options.root = "";
+	list_init(&keeper->rules);
+	list_init(&keeper->known);
+	list_init(&keeper->readings);
+	keeper->scan_at_ns = KEEPER_NEVER;
+	keeper->wake_ns = KEEPER_NEVER;
+	keeper->pass = (struct loop_task){.cb = keeper_on_pass, .ctx = keeper};
+	keeper->timer = loop_timer_create(options->loop, on_timer, keeper);
+	keeper->worker = worker_create(options->loop, "rules");
+	if (!options->no_uevents)
+		keeper->uevents = uevents_create(options->loop, on_uevent, keeper);
+	if (!keeper->timer || !keeper->worker)
+		err_fill(err, ENOMEM, "no memory or thread for rules");
+	else if (!options->no_uevents && !keeper->uevents)
+		err_fill(err, ENOTSUP,
+			 "the kernel tells us nothing of USB devices (no netlink socket "
+			 "here): rules cannot work; attach devices by their path");
+	else
+		return keeper;
+	keeper_destroy(keeper);
+	return NULL;
+}
+
+void keeper_stop(struct keeper *keeper)
+{
+	keeper->stopped = true;
+	uevents_destroy(keeper->uevents);
+	keeper->uevents = NULL;
+	loop_timer_stop(keeper->timer);
+	keeper_wake(keeper);
+}
+
+static void free_rule(struct kept_rule *rule)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE(pos, tmp, &rule->holders)
+		free(holder_of(pos));
+	LIST_FOREACH_SAFE(pos, tmp, &rule->troubles)
+		free(LIST_ENTRY(pos, struct trouble, node_in_rule));
+	free(rule);
+}
+
+void keeper_destroy(struct keeper *keeper)
+{
+	struct list *pos, *tmp;
+
+	if (!keeper)
+		return;
+	uevents_destroy(keeper->uevents);
+	worker_destroy(keeper->worker);
+	loop_timer_destroy(keeper->timer);
+	loop_undefer(keeper->options.loop, &keeper->pass);
+	LIST_FOREACH_SAFE(pos, tmp, &keeper->rules)
+		free_rule(rule_of(pos));
+	keeper_forget_devices(keeper);
+	free(keeper);
+}
+
+bool keeper_is_quiet(const struct keeper *keeper)
+{
+	struct list *pos, *at;
+
+	if (keeper->scanning || keeper->reading_count > 0)
+		return false;
+	if (keeper->changed && !keeper->stopped)
+		return false;
+	LIST_FOREACH(pos, &keeper->rules) {
+		LIST_FOREACH(at, &rule_of(pos)->holders) {
+			enum holder_state state = holder_of(at)->state;
+
+			if (state != HOLDER_FREE && state != HOLDER_ATTACHED)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* --- rules --- */
+
+struct holder *keeper_new_holder(struct kept_rule *rule)
+{
+	struct holder *holder = calloc(1, sizeof(*holder));
+
+	if (!holder)
+		return NULL;
+	holder->rule = rule;
+	holder->number = ++rule->keeper->holders_made;
+	holder->since_ns = clock_now_ns();
+	list_append(&rule->holders, &holder->node_in_rule);
+	rule->holder_count++;
+	return holder;
+}
+
+static struct kept_rule *find_rule(const struct keeper *keeper, const char *id)
+{
+	struct list *pos;
+
+	LIST_FOREACH(pos, &keeper->rules) {
+		if (!rule_of(pos)->removed && strcmp(rule_of(pos)->rule.id, id) == 0)
+			return rule_of(pos);
+	}
+	return NULL;
+}
+
+static struct kept_rule *new_rule(struct keeper *keeper, const struct rule *rule,
+				  enum keeper_origin origin, struct err *err)
+{
+	struct kept_rule *kept = calloc(1, sizeof(*kept));
+
+	if (kept) {
+		kept->keeper = keeper;
+		kept->rule = *rule;
+		kept->origin = origin;
+		kept->unnamed = rule->id[0] == '\0';
+		list_init(&kept->node_in_keeper);
+		list_init(&kept->holders);
+		list_init(&kept->troubles);
+	}
+	if (!kept || !keeper_new_holder(kept)) {
+		free(kept);
+		err_fill(err, ENOMEM, "not enough memory for another rule");
+		return NULL;
+	}
+	return kept;
+}
+
+/* A name for who has none. */
+static void make_id(struct keeper *keeper, struct rule *rule)
+{
+	while (rule->id[0] == '\0' || find_rule(keeper, rule->id))
+		(void)snprintf(rule->id, sizeof(rule->id), "rule-%u",
+			       ++keeper->rules_made);
+}
+
+static void append(struct keeper *keeper, struct kept_rule *rule)
+{
+	if (rule->rule.id[0] == '\0')
+		make_id(keeper, &rule->rule);
+	list_append(&keeper->rules, &rule->node_in_keeper);
+	/* as long as there was none we did not listen */
+	if (keeper->rule_count++ == 0)
+		keeper_scan(keeper);
+	keeper_wake(keeper);
+}
+
+int keeper_add(struct keeper *keeper, const struct rule *rule, enum keeper_origin origin,
+	       const char **ret_id, struct err *err)
+{
+	struct kept_rule *kept;
+
+	if (rule->id[0] != '\0' && find_rule(keeper, rule->id))
+		return err_set(err, EEXIST,
+			       "there is a rule %s already; remove it, or choose another "
+			       "name: id=NAME",
+			       rule->id);
+	if (keeper->rule_count == KEEPER_RULES_MAX)
+		return err_set(err, E2BIG,
+			       "there are %u rules already, the most possible",
+			       KEEPER_RULES_MAX);
+	kept = new_rule(keeper, rule, origin, err);
+	if (!kept)
+		return -ENOMEM;
+	append(keeper, kept);
+	if (ret_id)
+		*ret_id = kept->rule.id;
+	return 0;
+}
+
+static void remove_rule(struct kept_rule *rule)
+{
+	rule->removed = true;
+	rule->keeper->rule_count--;
+	keeper_wake(rule->keeper);
+}
+
+int keeper_remove(struct keeper *keeper, const char *id, struct err *err)
+{
+	struct kept_rule *rule = find_rule(keeper, id);
+
+	if (!rule)
+		return err_set(err, ENOENT, "there is no rule %.64s", id);
+	remove_rule(rule);
+	return 0;
+}
+
+/* One of the rules of @origin that is what @rule asks for; NULL: @rule is new. */
+static struct kept_rule *find_same(const struct keeper *keeper, const struct rule *rule,
+				   enum keeper_origin origin)
+{
+	struct list *pos;
+
+	LIST_FOREACH(pos, &keeper->rules) {
+		struct kept_rule *kept = rule_of(pos);
+
+		if (kept->removed || kept->listed || kept->origin != origin ||
+		    !rule_is_same(&kept->rule, rule))
+			continue;
+		if (rule->id[0] == '\0' ? kept->unnamed
+					: strcmp(kept->rule.id, rule->id) == 0)
+			return kept;
+	}
+	return NULL;
+}
+
+/* Marks those of @origin that stay; puts the others of @list on @fresh. */
+static int prepare(struct keeper *keeper, const struct rule_list *list,
+		   enum keeper_origin origin, struct list *fresh, struct err *err)
+{
+	for (unsigned i = 0; i < list->count; i++) {
+		struct kept_rule *kept = find_same(keeper, &list->rules[i], origin);
+
+		if (kept) {
+			kept->listed = true;
+			continue;
+		}
+		kept = new_rule(keeper, &list->rules[i], origin, err);
+		if (!kept)
+			return -ENOMEM;
+		list_append(fresh, &kept->node_in_keeper);
+	}
+	return 0;
+}
+
+/* Whether the fresh rules fit in, when those of @origin that are not listed are gone. */
+static int check_fresh(const struct keeper *keeper, enum keeper_origin origin,
+		       const struct list *fresh, struct err *err)
+{
+	unsigned count = 0;
+	struct list *pos, *at;
+
+	LIST_FOREACH(pos, &keeper->rules) {
+		const struct kept_rule *kept = rule_of(pos);
+
+		if (!kept->removed && (kept->origin != origin || kept->listed))
+			count++;
+	}
+	LIST_FOREACH(pos, fresh) {
+		const char *id = rule_of(pos)->rule.id;
+		const struct kept_rule *named = find_rule(keeper, id);
+		bool taken = named && (named->origin != origin || named->listed);
+
+		for (at = fresh->next; at != pos; at = at->next)
+			taken = taken || strcmp(rule_of(at)->rule.id, id) == 0;
+		if (taken && id[0] != '\0')
+			return err_set(err, EEXIST,
+				       "there is another rule %s; choose another name",
+				       id);
+		count++;
+	}
+	if (count > KEEPER_RULES_MAX)
+		return err_set(err, E2BIG, "that would be %u rules, %u are possible",
+			       count, KEEPER_RULES_MAX);
+	return 0;
+}
+
+int keeper_replace(struct keeper *keeper, const struct rule_list *list,
+		   enum keeper_origin origin, struct err *err)
+{
+	struct list fresh;
+	struct list *pos, *tmp;
+	int r;
+
+	list_init(&fresh);
+	LIST_FOREACH(pos, &keeper->rules)
+		rule_of(pos)->listed = false;
+	r = prepare(keeper, list, origin, &fresh, err);
+	if (r == 0)
+		r = check_fresh(keeper, origin, &fresh, err);
+	if (r < 0) {
+		LIST_FOREACH_SAFE(pos, tmp, &fresh)
+			free_rule(rule_of(pos));
+		return r;
+	}
+	LIST_FOREACH(pos, &keeper->rules) {
+		struct kept_rule *rule = rule_of(pos);
+
+		if (!rule->removed && rule->origin == origin && !rule->listed)
+			remove_rule(rule);
+	}
+	LIST_FOREACH_SAFE(pos, tmp, &fresh) {
+		list_remove(pos);
+		append(keeper, rule_of(pos));
+	}
+	return 0;
+}
+
+unsigned keeper_rule_count(const struct keeper *keeper)
+{
+	return keeper->rule_count;
+}
+
+/* --- what is going on --- */
+
+struct keeper_status keeper_trouble_status(const struct kept_rule *rule,
+					   const struct trouble *trouble)
+{
+	return (struct keeper_status){
+		.rule_id = rule->rule.id,
+		.origin = rule->origin,
+		.rule = &rule->rule,
+		.state = trouble->refused ? KEEPER_REFUSED : KEEPER_BACKING_OFF,
+		.dev = &trouble->known->dev,
+		.why = &trouble->err,
+		.since_ns = trouble->since_ns,
+	};
+}
+
+struct keeper_status keeper_status(const struct holder *holder)
+{
+	static const enum keeper_state states[] = {
+		[HOLDER_FREE] = KEEPER_WAITING,
+		[HOLDER_CHECKING] = KEEPER_ATTACHING,
+		[HOLDER_ATTACHING] = KEEPER_ATTACHING,
+		[HOLDER_ATTACHED] = KEEPER_ATTACHED,
+		[HOLDER_DETACHING] = KEEPER_DETACHING,
+	};
+	static const struct err none;
+	const struct kept_rule *rule = holder->rule;
+	struct list *first = list_first(&rule->troubles);
+	struct keeper_status status;
+
+	if (holder->state == HOLDER_FREE && first && !rule->rule.all)
+		status = keeper_trouble_status(
+			rule, LIST_ENTRY(first, struct trouble, node_in_rule));
+	else
+		status = (struct keeper_status){
+			.rule_id = rule->rule.id,
+			.origin = rule->origin,
+			.rule = &rule->rule,
+			.state = states[holder->state],
+			.dev = holder->state == HOLDER_FREE ? NULL : &holder->dev,
+			.why = &none,
+			.since_ns = holder->since_ns,
+		};
+	status.holder = holder->number;
+	status.port = holder->port;
+	return status;
+}
+
+/* A rule that holds all: those it has, those it cannot have, or that it waits. */
+static void list_all(const struct kept_rule *rule,
+		     void (*tell)(void *ctx, const struct keeper_status *status),
+		     void *ctx)
+{
+	struct keeper_status status;
+	bool told = false;
+	struct list *pos;
+
+	LIST_FOREACH(pos, &rule->holders) {
+		if (holder_of(pos)->state == HOLDER_FREE)
+			continue;
+		status = keeper_status(holder_of(pos));
+		tell(ctx, &status);
+		told = true;
+	}
+	LIST_FOREACH(pos, &rule->troubles) {
+		status = keeper_trouble_status(
+			rule, LIST_ENTRY(pos, struct trouble, node_in_rule));
+		tell(ctx, &status);
+		told = true;
+	}
+	if (!told) {
+		status = keeper_status(holder_of(rule->holders.next));
+		tell(ctx, &status);
+	}
+}
+
+void keeper_list(const struct keeper *keeper,
+		 void (*tell)(void *ctx, const struct keeper_status *status), void *ctx)
+{
+	struct keeper_status status;
+	struct list *pos;
+
+	LIST_FOREACH(pos, &keeper->rules) {
+		const struct kept_rule *rule = rule_of(pos);
+
+		if (rule->removed &&
+		    holder_of(rule->holders.next)->state == HOLDER_FREE &&
+		    !rule->rule.all)
+			continue;
+		if (rule->rule.all) {
+			list_all(rule, tell, ctx);
+			continue;
+		}
+		status = keeper_status(holder_of(rule->holders.next));
+		tell(ctx, &status);
+	}
+}
+
+/* --- what the owner says --- */
+
+static struct holder *find_holder(const struct keeper *keeper, unsigned number)
+{
+	struct list *pos, *at;
+
+	LIST_FOREACH(pos, &keeper->rules) {
+		LIST_FOREACH(at, &rule_of(pos)->holders) {
+			if (holder_of(at)->number == number)
+				return holder_of(at);
+		}
+	}
+	return NULL;
+}
+
+void keeper_attached(struct keeper *keeper, unsigned number, unsigned port,
+		     const struct err *err)
+{
+	struct holder *holder = find_holder(keeper, number);
+	struct known *known;
+
+	if (!holder || holder->state != HOLDER_ATTACHING)
+		return;
+	if (!err || err->code == 0) {
+		holder->state = HOLDER_ATTACHED;
+		holder->port = port;
+		holder->ports[holder->dev.speed_mbit >= SUPER_SPEED_MBIT] = port;
+		memcpy(holder->socket, holder->dev.socket, sizeof(holder->socket));
+		holder->attached_ns = clock_now_ns();
+		holder->since_ns = holder->attached_ns;
+		keeper_wake(keeper);
+		return;
+	}
+	known = keeper_find(keeper, holder->dev.place);
+	/* one that has gone meanwhile may fail as it likes */
+	if (known && !holder->pulled)
+		keeper_fail(holder->rule, known, err, false);
+	keeper_release(holder);
+}
+
+/* The kernel has told of its end. Is it one that comes and goes by itself? */
+static void count_flap(struct holder *holder, uint64_t lasted_ns)
+{
+	holder->flaps = lasted_ns < FLAP_NS ? holder->flaps + 1 : 0;
+	holder->retry_ns = 0;
+	if (holder->flaps <= FLAPS_FREE)
+		return;
+	holder->retry_ns = holder->lost_ns +
+			   keeper_backoff_ns(holder->flaps - FLAPS_FREE, FLAP_FIRST_NS);
+	log_limited(LOG_LEVEL_WARN,
+		    "rule %s: the device at %s comes and goes; the next one has to wait",
+		    holder->rule->rule.id, holder->dev.name);
+}
+
+/* It is still there as far as we know: news of its end may be on the way, or someone
+ * has taken it from us. */
+static void expect_news(struct holder *holder, const struct known *known,
+			uint64_t lasted_ns)
+{
+	static const struct err err = {
+		.code = EBUSY,
+		.text = "was lost without being unplugged: another program or driver of "
+			"the host may have taken it",
+	};
+	struct trouble *trouble = keeper_trouble(holder->rule, known);
+	uint64_t delay_ns;
+
+	if (trouble && lasted_ns >= SUCCESS_NS)
+		trouble->count = 0;
+	delay_ns = keeper_backoff_ns(trouble ? trouble->count + 1 : 1, NEWS_NS);
+	keeper_postpone(holder->rule, known, &err, false, holder->lost_ns + delay_ns);
+}
+
+void keeper_gone(struct keeper *keeper, unsigned number, enum keeper_end end)
+{
+	static const struct err by_hand = {
+		.code = ECANCELED,
+		.text = "was detached by hand; plug it in anew, or give the rule anew",
+	};
+	struct holder *holder = find_holder(keeper, number);
+	struct known *known;
+	uint64_t lasted_ns;
+
+	if (!holder ||
+	    (holder->state != HOLDER_ATTACHED && holder->state != HOLDER_DETACHING))
+		return;
+	if (!holder->pulled)
+		holder->lost_ns = clock_now_ns();
+	lasted_ns = holder->lost_ns > holder->attached_ns
+			    ? holder->lost_ns - holder->attached_ns
+			    : 0;
+	known = holder->pulled ? NULL : keeper_find(keeper, holder->dev.place);
+	if (holder->pulled)
+		count_flap(holder, lasted_ns);
+	else if (known && end == KEEPER_BY_HAND)
+		keeper_postpone(holder->rule, known, &by_hand, true, KEEPER_NEVER);
+	else if (known && end == KEEPER_PULLED)
+		expect_news(holder, known, lasted_ns);
+	keeper_release(holder);
+}
+
+void keeper_look(struct keeper *keeper)
+{
+	keeper_wake(keeper);
+}

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT
+ * keeper_settle.c - which rule gets which device
+ *
+ * A pass goes through the rules in their order, RULES_PER_TURN in a turn of the loop,
+ * and begins anew when something changes meanwhile. What can be done only later arms the
+ * timer. At the end of a pass the owner is told what is different.
+ */
+#include "rules/keeper_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "rules/guard.h"
+#include "util/log.h"
+
+#define RULES_PER_TURN 16u
+
+#define BACKOFF_MAX_NS UINT64_C(30000000000)
+#define SOON_NS        UINT64_C(20000000)
+#define LATER_NS       UINT64_C(100000000)
+/* Failures that udev or a program that ends explains, before a person is told. */
+#define SOON_TRIES 6u
+
+static struct kept_rule *rule_of(struct list *node)
+{
+	return LIST_ENTRY(node, struct kept_rule, node_in_keeper);
+}
+
+static struct holder *holder_of(struct list *node)
+{
+	return LIST_ENTRY(node, struct holder, node_in_rule);
+}
+
+static struct trouble *trouble_of(struct list *node)
+{
+	return LIST_ENTRY(node, struct trouble, node_in_rule);
+}
+
+static void wake_at(struct keeper *keeper, uint64_t when_ns)
+{
+	keeper->wake_ns = MIN_OF(keeper->wake_ns, when_ns);
+}
+
+void keeper_wake(struct keeper *keeper)
+{
+	keeper->changed = true;
+	keeper->busy_told = true;
+	loop_defer(keeper->options.loop, &keeper->pass);
+}
+
+/* --- failures --- */
+
+uint64_t keeper_backoff_ns(unsigned count, uint64_t first_ns)
+{
+	uint64_t ns = first_ns;
+
+	while (count-- > 1 && ns < BACKOFF_MAX_NS)
+		ns *= 2;
+	return MIN_OF(ns, BACKOFF_MAX_NS);
+}
+
+struct trouble *keeper_trouble(const struct kept_rule *rule, const struct known *known)
+{
+	struct list *pos;
+
+	LIST_FOREACH(pos, &rule->troubles) {
+		if (trouble_of(pos)->known == known)
+			return trouble_of(pos);
+	}
+	return NULL;
+}
+
+void keeper_drop_trouble(struct kept_rule *rule, struct trouble *trouble)
+{
+	list_remove(&trouble->node_in_rule);
+	rule->trouble_count--;
+	free(trouble);
+}
+
+static bool passes_soon(int code)
+{
+	return code == EACCES || code == ENOENT || code == EBUSY;
+}
+
+static void tell_person(const struct kept_rule *rule, const struct known *known,
+			const struct trouble *trouble)
+{
+	char name[256];
+
+	hostdev_describe(&known->dev, name, sizeof(name));
+	log_limited(LOG_LEVEL_WARN, "rule %s: %s: %s%s", rule->rule.id, name,
+		    trouble->err.text,
+		    trouble->refused ? "" : "; it will be tried again");
+}
+
+/* The record of @rule and @known, new or old; NULL: too many, then it is not tried
+ * again as long as that is so. */
+static struct trouble *note(struct kept_rule *rule, const struct known *known)
+{
+	struct trouble *trouble = keeper_trouble(rule, known);
+
+	if (trouble || rule->trouble_count == KEEPER_TROUBLES_MAX)
+		return trouble;
+	trouble = calloc(1, sizeof(*trouble));
+	if (!trouble)
+		return NULL;
+	trouble->known = known;
+	trouble->since_ns = clock_now_ns();
+	list_append(&rule->troubles, &trouble->node_in_rule);
+	rule->trouble_count++;
+	return trouble;
+}
+
+void keeper_postpone(struct kept_rule *rule, const struct known *known,
+		     const struct err *err, bool refused, uint64_t retry_ns)
+{
+	struct trouble *trouble = note(rule, known);
+
+	if (!trouble)
+		return;
+	if (trouble->count < UINT32_MAX)
+		trouble->count++;
+	trouble->told = trouble->told && trouble->refused == refused;
+	trouble->err = *err;
+	trouble->refused = refused;
+	trouble->retry_ns = retry_ns;
+}
+
+void keeper_fail(struct kept_rule *rule, const struct known *known, const struct err *err,
+		 bool refused)
+{
+	const struct trouble *old = keeper_trouble(rule, known);
+	bool soon = passes_soon(err->code);
+	bool news = !old || old->err.code != err->code;
+	unsigned count = old ? old->count + 1 : 1;
+	const struct trouble *trouble;
+
+	keeper_postpone(rule, known, err, refused,
+			clock_now_ns() +
+				keeper_backoff_ns(count, soon ? SOON_NS : LATER_NS));
+	trouble = keeper_trouble(rule, known);
+	if (!trouble)
+		log_limited(LOG_LEVEL_WARN,
+			    "rule %s: too many devices that fail; one is not tried again",
+			    rule->rule.id);
+	else if (soon ? count == SOON_TRIES : news)
+		tell_person(rule, known, trouble);
+}
+
+/* --- which device --- */
+
+/* Whether a rule before @rule has a right to it: it waits until the owner has noticed
+ * that its device has gone, or has only just failed. */
+static bool is_reserved(const struct kept_rule *rule, const struct known *known)
+{
+	struct list *pos, *at;
+
+	for (pos = rule->keeper->rules.next; pos != &rule->node_in_keeper;
+	     pos = pos->next) {
+		const struct kept_rule *other = rule_of(pos);
+		const struct trouble *trouble = keeper_trouble(other, known);
+
+		if (other->removed)
+			continue;
+		if (trouble && !trouble->refused)
+			return true;
+		LIST_FOREACH(at, &other->holders) {
+			const struct holder *holder = holder_of(at);
+
+			if (holder->state != HOLDER_FREE && holder->pulled &&
+			    strcmp(holder->dev.socket, known->dev.socket) == 0 &&
+			    rule_matches(&other->rule, &known->dev))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Whether @rule may have @known now. */
+static bool is_free(struct kept_rule *rule, const struct known *known, uint64_t now_ns)
+{
+	struct keeper *keeper = rule->keeper;
+	const struct trouble *trouble = keeper_trouble(rule, known);
+
+	if (known->holder)
+		return false;
+	if (trouble && trouble->retry_ns > now_ns) {
+		wake_at(keeper, trouble->retry_ns);
+		return false;
+	}
+	if (!trouble && rule->trouble_count == KEEPER_TROUBLES_MAX)
+		return false;
+	if (keeper->options.is_taken &&
+	    keeper->options.is_taken(keeper->options.ctx, known->dev.place))
+		return false;
+	return !is_reserved(rule, known);
+}
+
+static bool in_last_socket(const struct holder *holder, const struct known *known)
+{
+	return strcmp(holder->socket, known->dev.socket) == 0;
+}
+
+/* Whether @holder may take @known, or is to wait. */
+static bool may_take(struct keeper *keeper, const struct holder *holder,
+		     const struct known *known, uint64_t now_ns)
+{
+	if (holder->state != HOLDER_FREE)
+		return false;
+	if (holder->retry_ns > now_ns) {
+		wake_at(keeper, holder->retry_ns);
+		return false;
+	}
+	if (holder->lost_ns != 0 && !in_last_socket(holder, known) &&
+	    known->appeared_ns <= holder->lost_ns &&
+	    now_ns < holder->lost_ns + KEEPER_GRACE_NS) {
+		wake_at(keeper, holder->lost_ns + KEEPER_GRACE_NS);
+		return false;
+	}
+	return true;
+}
+
+/* The next one behind @known (NULL: the first) that matches. @rank counts them. */
+static struct known *next_match(const struct kept_rule *rule, struct known *known,
+				unsigned *rank)
+{
+	const struct keeper *keeper = rule->keeper;
+	struct list *pos = known ? known->node_in_known.next : keeper->known.next;
+
+	for (; pos != &keeper->known; pos = pos->next) {
+		known = LIST_ENTRY(pos, struct known, node_in_known);
+		if (!rule_matches(&rule->rule, &known->dev))
+			continue;
+		(*rank)++;
+		if (rule->rule.nth == 0 || rule->rule.nth == *rank)
+			return known;
+	}
+	return NULL;
+}
+
+static struct known *choose(struct kept_rule *rule, const struct holder *holder,
+			    uint64_t now_ns)
+{
+	struct known *best = NULL;
+	struct known *known = NULL;
+	unsigned rank = 0;
+
+	while ((known = next_match(rule, known, &rank)) != NULL) {
+		if (!is_free(rule, known, now_ns) ||
+		    !may_take(rule->keeper, holder, known, now_ns))
+			continue;
+		if (in_last_socket(holder, known))
+			return known;
+		if (!best)
+			best = known;
+	}
+	return best;
+}
+
+/* For a rule that holds all: the holder that had a device in this socket, else one that
+ * never had any, else a new one, else any. */
+static struct holder *choose_holder(struct kept_rule *rule, const struct known *known)
+{
+	struct holder *unused = NULL;
+	struct holder *any = NULL;
+	struct list *pos;
+
+	LIST_FOREACH(pos, &rule->holders) {
+		struct holder *holder = holder_of(pos);
+
+		if (in_last_socket(holder, known))
+			return holder->state == HOLDER_FREE ? holder : NULL;
+		if (holder->state != HOLDER_FREE)
+			continue;
+		if (holder->socket[0] == '\0')
+			unused = holder;
+		any = holder;
+	}
+	if (!unused && rule->holder_count < KEEPER_HOLDERS_MAX)
+		unused = keeper_new_holder(rule);
+	return unused ? unused : any;
+}
+
+/* --- taking it --- */
+
+void keeper_release(struct holder *holder)
+{
+	struct keeper *keeper = holder->rule->keeper;
+	struct known *known = keeper_find(keeper, holder->dev.place);
+
+	if (known && known->holder == holder)
+		known->holder = NULL;
+	holder->state = HOLDER_FREE;
+	holder->since_ns = clock_now_ns();
+	holder->pulled = false;
+	keeper_wake(keeper);
+}
+
+static void attach(struct holder *holder)
+{
+	const struct keeper_options *options = &holder->rule->keeper->options;
+
+	holder->state = HOLDER_ATTACHING;
+	log_debug("rule %s: to be attached: %s", holder->rule->rule.id, holder->dev.name);
+	options->attach(options->ctx, holder->number, &holder->rule->rule, &holder->dev,
+			holder->ports[holder->dev.speed_mbit >= SUPER_SPEED_MBIT]);
+}
+
+/* @holder->dev is read anew: what has claimed it, and whether it is still the same. */
+static void run_check(struct worker_job *job)
+{
+	struct holder *holder = CONTAINER_OF(job, struct holder, job);
+	const char *root = holder->rule->keeper->options.root;
+	unsigned bus = holder->dev.bus;
+	unsigned number = holder->dev.number;
+
+	holder->err = (struct err){0};
+	holder->result = hostdev_read(root, holder->dev.place, &holder->dev);
+	if (holder->result == 0 &&
+	    (holder->dev.bus != bus || holder->dev.number != number))
+		holder->result = -ENOENT;
+	else if (holder->result == 0)
+		holder->result = guard_check(root, &holder->dev, &holder->err);
+}
+
+static void check_done(struct worker_job *job)
+{
+	struct holder *holder = CONTAINER_OF(job, struct holder, job);
+	struct kept_rule *rule = holder->rule;
+	struct keeper *keeper = rule->keeper;
+	struct known *known = keeper_find(keeper, holder->dev.place);
+
+	if (rule->removed || keeper->stopped || holder->pulled || !known) {
+		keeper_release(holder);
+	} else if (holder->result == 0) {
+		attach(holder);
+		keeper_wake(keeper);
+	} else if (holder->err.code == 0) {
+		/* it has changed under our eyes, and there was no news of that yet */
+		keeper_release(holder);
+		keeper_read(keeper, holder->dev.place);
+		err_fill(&holder->err, ENOENT, "it is just going");
+		keeper_fail(rule, known, &holder->err, false);
+	} else {
+		keeper_fail(rule, known, &holder->err, holder->result == -EPERM);
+		keeper_release(holder);
+	}
+}
+
+static void take(struct holder *holder, struct known *known)
+{
+	struct kept_rule *rule = holder->rule;
+	struct err err = {0};
+
+	if (rule_check_denied(&rule->rule, &known->dev, &err) < 0) {
+		/* its descriptors stay as they are */
+		keeper_postpone(rule, known, &err, true, KEEPER_NEVER);
+		tell_person(rule, known, keeper_trouble(rule, known));
+		return;
+	}
+	holder->dev = known->dev;
+	holder->pulled = false;
+	holder->pulled_told = false;
+	holder->since_ns = clock_now_ns();
+	known->holder = holder;
+	rule->keeper->busy_told = true;
+	if (rule->rule.force) {
+		attach(holder);
+		return;
+	}
+	holder->state = HOLDER_CHECKING;
+	holder->job = (struct worker_job){.run = run_check, .done = check_done};
+	worker_submit(rule->keeper->worker, &holder->job);
+}
+
+static void settle_all(struct kept_rule *rule, uint64_t now_ns)
+{
+	struct known *known = NULL;
+	unsigned rank = 0;
+
+	while ((known = next_match(rule, known, &rank)) != NULL) {
+		struct holder *holder;
+
+		if (!is_free(rule, known, now_ns))
+			continue;
+		holder = choose_holder(rule, known);
+		if (holder && may_take(rule->keeper, holder, known, now_ns))
+			take(holder, known);
+	}
+}
+
+static void settle(struct kept_rule *rule, uint64_t now_ns)
+{
+	struct holder *holder = holder_of(rule->holders.next);
+	struct known *known;
+
+	if (rule->removed || rule->keeper->stopped)
+		return;
+	if (rule->rule.all) {
+		settle_all(rule, now_ns);
+		return;
+	}
+	/* refused ones are noted, so this ends */
+	while (holder->state == HOLDER_FREE &&
+	       (known = choose(rule, holder, now_ns)) != NULL)
+		take(holder, known);
+}
+
+/* --- the pass --- */
+
+/* Frees a removed rule that has no device any more. */
+static void reap(struct kept_rule *rule)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH(pos, &rule->holders) {
+		if (holder_of(pos)->state != HOLDER_FREE)
+			return;
+	}
+	LIST_FOREACH_SAFE(pos, tmp, &rule->holders)
+		free(holder_of(pos));
+	LIST_FOREACH_SAFE(pos, tmp, &rule->troubles)
+		keeper_drop_trouble(rule, trouble_of(pos));
+	list_remove(&rule->node_in_keeper);
+	free(rule);
+}
+
+/* What the owner is to do about devices that have gone, or shall. */
+static void ask_owner(struct keeper *keeper, struct holder *holder)
+{
+	const struct keeper_options *options = &keeper->options;
+
+	if (holder->state != HOLDER_ATTACHED)
+		return;
+	if (holder->rule->removed) {
+		holder->state = HOLDER_DETACHING;
+		holder->since_ns = clock_now_ns();
+		options->detach(options->ctx, holder->number);
+	} else if (holder->pulled && !holder->pulled_told) {
+		holder->pulled_told = true;
+		if (options->pulled)
+			options->pulled(options->ctx, holder->number);
+	}
+}
+
+static void tell_changes(struct keeper *keeper, struct kept_rule *rule)
+{
+	const struct keeper_options *options = &keeper->options;
+	struct list *pos;
+
+	LIST_FOREACH(pos, &rule->holders) {
+		struct holder *holder = holder_of(pos);
+		struct keeper_status status = keeper_status(holder);
+
+		if (status.state == holder->told || rule->removed)
+			continue;
+		holder->told = status.state;
+		if (options->changed)
+			options->changed(options->ctx, &status);
+	}
+	LIST_FOREACH(pos, &rule->troubles) {
+		struct trouble *trouble = trouble_of(pos);
+		struct keeper_status status = keeper_trouble_status(rule, trouble);
+
+		if (trouble->told || rule->removed || !rule->rule.all)
+			continue;
+		trouble->told = true;
+		if (options->changed)
+			options->changed(options->ctx, &status);
+	}
+}
+
+static void finish_pass(struct keeper *keeper)
+{
+	struct list *pos, *tmp;
+
+	LIST_FOREACH_SAFE(pos, tmp, &keeper->rules) {
+		if (rule_of(pos)->removed)
+			reap(rule_of(pos));
+	}
+	LIST_FOREACH(pos, &keeper->rules)
+		tell_changes(keeper, rule_of(pos));
+	if (keeper->changed)
+		return; /* by the owner, just now: there will be another pass */
+	if (keeper->wake_ns != KEEPER_NEVER && !keeper->stopped) {
+		uint64_t now_ns = clock_now_ns();
+
+		loop_timer_set(keeper->timer,
+			       keeper->wake_ns > now_ns ? keeper->wake_ns - now_ns : 0);
+	}
+	if (keeper->busy_told && keeper_is_quiet(keeper)) {
+		keeper->busy_told = false;
+		if (keeper->options.quiet)
+			keeper->options.quiet(keeper->options.ctx);
+	}
+}
+
+static void begin_pass(struct keeper *keeper, uint64_t now_ns)
+{
+	struct list *pos, *at;
+
+	keeper->changed = false;
+	keeper->next = keeper->rules.next;
+	keeper->wake_ns = KEEPER_NEVER;
+	loop_timer_stop(keeper->timer);
+	if (keeper->scan_at_ns <= now_ns && !keeper->scanning && !keeper->stopped)
+		keeper_scan(keeper);
+	wake_at(keeper, keeper->scanning ? KEEPER_NEVER : keeper->scan_at_ns);
+	LIST_FOREACH(pos, &keeper->rules) {
+		LIST_FOREACH(at, &rule_of(pos)->holders)
+			ask_owner(keeper, holder_of(at));
+	}
+}
+
+void keeper_on_pass(void *ctx)
+{
+	struct keeper *keeper = ctx;
+	uint64_t now_ns = clock_now_ns();
+
+	if (keeper->changed || !keeper->next)
+		begin_pass(keeper, now_ns);
+	for (unsigned i = 0; i < RULES_PER_TURN && keeper->next != &keeper->rules; i++) {
+		struct kept_rule *rule = rule_of(keeper->next);
+
+		keeper->next = keeper->next->next;
+		settle(rule, now_ns);
+	}
+	if (keeper->next != &keeper->rules) {
+		loop_defer_next_turn(keeper->options.loop, &keeper->pass);
+		return;
+	}
+	keeper->next = NULL;
+	finish_pass(keeper);
+}
