@@ -63,6 +63,7 @@ struct keeper *keeper_create(const struct keeper_options *options, struct err *e
 	list_init(&keeper->rules);
 	list_init(&keeper->known);
 	list_init(&keeper->readings);
+	keeper->stale = true;
 	keeper->scan_at_ns = KEEPER_NEVER;
 	keeper->wake_ns = KEEPER_NEVER;
 	keeper->pass = (struct loop_task){.cb = keeper_on_pass, .ctx = keeper};
@@ -231,7 +232,8 @@ int keeper_add(struct keeper *keeper, const struct rule *rule, enum keeper_origi
 static void remove_rule(struct kept_rule *rule)
 {
 	rule->removed = true;
-	rule->keeper->rule_count--;
+	if (--rule->keeper->rule_count == 0)
+		rule->keeper->stale = true;
 	keeper_wake(rule->keeper);
 }
 
@@ -421,7 +423,7 @@ static void list_all(const struct kept_rule *rule,
 		tell(ctx, &status);
 		told = true;
 	}
-	if (!told) {
+	if (!told && !rule->removed) {
 		status = keeper_status(holder_of(rule->holders.next));
 		tell(ctx, &status);
 	}

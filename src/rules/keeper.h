@@ -21,7 +21,7 @@
  * a device that only re-enumerates does not lose its place to its like.
  *
  * Loop thread only. No callback is called inside a function of the keeper; a callback
- * may call any of them but keeper_destroy().
+ * may call any of them but keeper_destroy() and keeper_uevent().
  */
 #ifndef RULES_KEEPER_H
 #define RULES_KEEPER_H

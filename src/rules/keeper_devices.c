@@ -202,6 +202,7 @@ static void scan_done(struct worker_job *job)
 	struct list *pos, *tmp;
 
 	keeper->scanning = false;
+	keeper->stale = false;
 	if (keeper->scan_result < 0) {
 		log_limited(LOG_LEVEL_ERROR,
 			    "the host's USB devices cannot be listed: "
@@ -242,9 +243,8 @@ void keeper_uevent(struct keeper *keeper, const struct uevent *event)
 	struct known *known;
 
 	/* nobody wants a device, or all will be looked at anyway */
-	if (keeper->stopped || keeper->rule_count == 0) {
+	if (keeper->stopped || keeper->rule_count == 0)
 		return;
-	}
 	if (!event) {
 		keeper_scan(keeper);
 		return;

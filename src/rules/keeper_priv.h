@@ -106,6 +106,7 @@ struct holder {
 /**
  * struct kept_rule
  * @holders:	at least one
+ * @retry_ns:	not before then, for want of memory
  * @removed:	will be freed when all holders are FREE
  * @listed:	within keeper_replace(): is to stay
  * @unnamed:	its id has been made up
@@ -119,6 +120,7 @@ struct kept_rule {
 	unsigned holder_count;
 	struct list troubles;
 	unsigned trouble_count;
+	uint64_t retry_ns;
 	bool removed;
 	bool listed;
 	bool unnamed;
@@ -130,6 +132,7 @@ struct kept_rule {
  * @known:	in the order of hostdev_order()
  * @readings:	being read
  * @scan:	of all devices, into @scanned_list
+ * @stale:	@known is not to be relied on before the next scan is over
  * @scan_at_ns:	when to begin one; KEEPER_NEVER
  * @pass:	deferred
  * @timer:	at @wake_ns, for what can be done only then
@@ -153,6 +156,7 @@ struct keeper {
 	struct hostdev_list scanned_list;
 	int scan_result;
 	bool scanning;
+	bool stale;
 	uint64_t scan_at_ns;
 	struct loop_task pass;
 	struct loop_timer *timer;

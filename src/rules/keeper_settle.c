@@ -102,8 +102,10 @@ static struct trouble *note(struct kept_rule *rule, const struct known *known)
 	if (trouble || rule->trouble_count == KEEPER_TROUBLES_MAX)
 		return trouble;
 	trouble = calloc(1, sizeof(*trouble));
-	if (!trouble)
+	if (!trouble) {
+		rule->retry_ns = clock_now_ns() + BACKOFF_MAX_NS;
 		return NULL;
+	}
 	trouble->known = known;
 	trouble->since_ns = clock_now_ns();
 	list_append(&rule->troubles, &trouble->node_in_rule);
@@ -149,6 +151,11 @@ void keeper_fail(struct kept_rule *rule, const struct known *known, const struct
 
 /* --- which device --- */
 
+static bool wants_more(const struct kept_rule *rule)
+{
+	return rule->rule.all || holder_of(rule->holders.next)->state == HOLDER_FREE;
+}
+
 /* Whether a rule before @rule has a right to it: it waits until the owner has noticed
  * that its device has gone, or has only just failed. */
 static bool is_reserved(const struct kept_rule *rule, const struct known *known)
@@ -162,7 +169,7 @@ static bool is_reserved(const struct kept_rule *rule, const struct known *known)
 
 		if (other->removed)
 			continue;
-		if (trouble && !trouble->refused)
+		if (trouble && !trouble->refused && wants_more(other))
 			return true;
 		LIST_FOREACH(at, &other->holders) {
 			const struct holder *holder = holder_of(at);
@@ -184,6 +191,10 @@ static bool is_free(struct kept_rule *rule, const struct known *known, uint64_t 
 
 	if (known->holder)
 		return false;
+	if (rule->retry_ns > now_ns) {
+		wake_at(keeper, rule->retry_ns);
+		return false;
+	}
 	if (trouble && trouble->retry_ns > now_ns) {
 		wake_at(keeper, trouble->retry_ns);
 		return false;
@@ -355,7 +366,8 @@ static void take(struct holder *holder, struct known *known)
 	if (rule_check_denied(&rule->rule, &known->dev, &err) < 0) {
 		/* its descriptors stay as they are */
 		keeper_postpone(rule, known, &err, true, KEEPER_NEVER);
-		tell_person(rule, known, keeper_trouble(rule, known));
+		if (keeper_trouble(rule, known))
+			tell_person(rule, known, keeper_trouble(rule, known));
 		return;
 	}
 	holder->dev = known->dev;
@@ -394,16 +406,20 @@ static void settle(struct kept_rule *rule, uint64_t now_ns)
 	struct holder *holder = holder_of(rule->holders.next);
 	struct known *known;
 
-	if (rule->removed || rule->keeper->stopped)
+	if (rule->removed || rule->keeper->stopped || rule->keeper->stale)
 		return;
 	if (rule->rule.all) {
 		settle_all(rule, now_ns);
 		return;
 	}
-	/* refused ones are noted, so this ends */
-	while (holder->state == HOLDER_FREE &&
-	       (known = choose(rule, holder, now_ns)) != NULL)
+	/* one that is refused at once is noted, and the next one chosen */
+	for (unsigned i = 0; i <= KEEPER_TROUBLES_MAX; i++) {
+		known = holder->state == HOLDER_FREE ? choose(rule, holder, now_ns)
+						     : NULL;
+		if (!known)
+			return;
 		take(holder, known);
+	}
 }
 
 /* --- the pass --- */

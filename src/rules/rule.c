@@ -22,6 +22,8 @@ static const char *const reset_names[] = {
 	[RULE_RESET_NEVER] = "never",
 };
 
+#define HEX_DIGITS "0123456789abcdefABCDEF"
+
 /* --- classes --- */
 
 static const struct {
@@ -52,7 +54,7 @@ static int parse_class_number(const char *text, unsigned *ret_code)
 	const char *digits = text[0] == '0' && text[1] == 'x' ? text + 2 : text;
 	size_t len = strlen(digits);
 
-	if (len == 0 || len > 2 || strspn(digits, "0123456789abcdefABCDEF") != len)
+	if (len == 0 || len > 2 || strspn(digits, HEX_DIGITS) != len)
 		return -EINVAL;
 	*ret_code = (unsigned)strtoul(digits, NULL, 16);
 	return 0;
@@ -146,10 +148,10 @@ static int take_one_id(const char *at, size_t len, char *to)
 		at += 2;
 		len -= 2;
 	}
+	for (size_t i = 0; i < len; i++)
+		pattern = pattern || strchr("*?[", at[i]);
 	for (size_t i = 0; i < len; i++) {
-		if (strchr("*?[]!-", at[i]))
-			pattern = true;
-		else if (!strchr("0123456789abcdefABCDEF", at[i]))
+		if (!strchr(pattern ? HEX_DIGITS "*?[]!-" : HEX_DIGITS, at[i]))
 			return -EINVAL;
 	}
 	if (!pattern && (len == 0 || len > 4))
