@@ -125,7 +125,7 @@ bool keeper_is_quiet(const struct keeper *keeper)
 
 	if (keeper->scanning || keeper->reading_count > 0)
 		return false;
-	if (keeper->changed && !keeper->stopped)
+	if ((keeper->changed || keeper->next) && !keeper->stopped)
 		return false;
 	LIST_FOREACH(pos, &keeper->rules) {
 		LIST_FOREACH(at, &rule_of(pos)->holders) {
@@ -373,17 +373,19 @@ struct keeper_status keeper_status(const struct holder *holder)
 {
 	static const enum keeper_state states[] = {
 		[HOLDER_FREE] = KEEPER_WAITING,
-		[HOLDER_CHECKING] = KEEPER_ATTACHING,
+		[HOLDER_CHECKING] = KEEPER_WAITING,
 		[HOLDER_ATTACHING] = KEEPER_ATTACHING,
 		[HOLDER_ATTACHED] = KEEPER_ATTACHED,
 		[HOLDER_DETACHING] = KEEPER_DETACHING,
 	};
 	static const struct err none;
 	const struct kept_rule *rule = holder->rule;
+	bool waits = holder->state == HOLDER_FREE || holder->state == HOLDER_CHECKING;
 	struct list *first = list_first(&rule->troubles);
 	struct keeper_status status;
 
-	if (holder->state == HOLDER_FREE && first && !rule->rule.all)
+	/* a look at what is refused again is not worth telling */
+	if (waits && first && !rule->rule.all)
 		status = keeper_trouble_status(
 			rule, LIST_ENTRY(first, struct trouble, node_in_rule));
 	else
@@ -392,7 +394,7 @@ struct keeper_status keeper_status(const struct holder *holder)
 			.origin = rule->origin,
 			.rule = &rule->rule,
 			.state = states[holder->state],
-			.dev = holder->state == HOLDER_FREE ? NULL : &holder->dev,
+			.dev = waits ? NULL : &holder->dev,
 			.why = &none,
 			.since_ns = holder->since_ns,
 		};
@@ -411,7 +413,8 @@ static void list_all(const struct kept_rule *rule,
 	struct list *pos;
 
 	LIST_FOREACH(pos, &rule->holders) {
-		if (holder_of(pos)->state == HOLDER_FREE)
+		if (holder_of(pos)->state == HOLDER_FREE ||
+		    holder_of(pos)->state == HOLDER_CHECKING)
 			continue;
 		status = keeper_status(holder_of(pos));
 		tell(ctx, &status);
@@ -481,6 +484,8 @@ void keeper_attached(struct keeper *keeper, unsigned number, unsigned port,
 		memcpy(holder->socket, holder->dev.socket, sizeof(holder->socket));
 		holder->attached_ns = clock_now_ns();
 		holder->since_ns = holder->attached_ns;
+		if (holder->pulled)
+			holder->lost_ns = holder->attached_ns;
 		keeper_wake(keeper);
 		return;
 	}

@@ -50,7 +50,7 @@ enum keeper_origin {
 
 enum keeper_state {
 	KEEPER_WAITING,   /* nothing there that matches and is free */
-	KEEPER_ATTACHING, /* a device is being looked at or opened */
+	KEEPER_ATTACHING, /* a device is being opened */
 	KEEPER_ATTACHED,
 	KEEPER_BACKING_OFF, /* it failed; will be tried again */
 	KEEPER_REFUSED,     /* it must not be had, or was detached by hand */

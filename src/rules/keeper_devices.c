@@ -55,7 +55,8 @@ static void drop(struct keeper *keeper, struct known *known)
 {
 	if (known->holder) {
 		known->holder->pulled = true;
-		known->holder->lost_ns = clock_now_ns();
+		if (known->holder->state >= HOLDER_ATTACHED)
+			known->holder->lost_ns = clock_now_ns();
 	}
 	drop_troubles(keeper, known);
 	list_remove(&known->node_in_known);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ * owner.h - a keeper's owner that notes what it is asked, with time that the test lets pass
+ *
+ * The test is linked with clock_now_ns() and the timer's functions wrapped.
+ */
+#ifndef TESTS_UNIT_RULES_OWNER_H
+#define TESTS_UNIT_RULES_OWNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fake_sysfs.h"
+#include "rules/keeper.h"
+
+#define MS UINT64_C(1000000)
+
+/* How attach() is answered. */
+enum owner_answer {
+	OWNER_OK,    /* at once: in @port asked for, or the next one */
+	OWNER_FAIL,  /* at once: with @code */
+	OWNER_LATER, /* by the test */
+};
+
+struct owner {
+	struct keeper *keeper;
+	enum owner_answer answer;
+	int code;
+	unsigned ports; /* given out */
+	unsigned quiet; /* times told */
+	unsigned changes;
+	const char *taken; /* place */
+	bool detach_at_once;
+	void (*in_attach)(void); /* called inside, before the answer */
+};
+
+extern struct owner owner;
+
+/* For cmocka: an empty sysfs, a keeper, OWNER_OK. */
+int owner_setup(void **state);
+int owner_teardown(void **state);
+
+/* Returns the rule's id. */
+const char *owner_rule(const char *text);
+/* Waits for the next thing asked: "attach HOLDER NAME#NUMBER PORT", "detach HOLDER",
+ * "pulled HOLDER". */
+void owner_expect(const char *what);
+/* Waits until the keeper is quiet; nothing more must have been asked. */
+void owner_expect_nothing(void);
+/* One turn of the loop, without waiting. */
+void owner_turn(void);
+/* Turns until the keeper is quiet; what is asked is forgotten. */
+void owner_settle(void);
+/* Lets time pass, and calls the timer if it is due. */
+void owner_pass_time(uint64_t ns);
+/* How long from now the timer is set to; 0: it is not. */
+uint64_t owner_timer_ns(void);
+
+/* Plugs it in or pulls it, and tells the keeper as the kernel does. */
+void owner_plug(const struct fake_device *dev);
+void owner_pull(const char *name, unsigned number);
+void owner_event(bool added, const char *name, unsigned number);
+/* "STATE HOLDER NAME PORT WHY-CODE" of each holder, divided by '\n'. */
+void owner_expect_list(const char *text);
+
+#endif /* TESTS_UNIT_RULES_OWNER_H */
