@@ -128,20 +128,18 @@ static ssize_t read_all(int fd, char *buf, size_t size)
 
 int rules_file_read(const char *path, struct rule_list *ret_list, struct err *err)
 {
-	_cleanup_free_ char *text = malloc(RULES_FILE_BYTES_MAX + 1);
+	char text[RULES_FILE_BYTES_MAX + 1];
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 	ssize_t len;
 
-	if (!text)
-		return err_set(err, ENOMEM, "not enough memory");
 	/* it may be a pipe, whose other end nobody has opened */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(err, errno, "rules file %s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, EINVAL, "rules file %s: is no ordinary file", path);
-	len = read_all(fd, text, RULES_FILE_BYTES_MAX + 1);
+	len = read_all(fd, text, sizeof(text));
 	if (len < 0)
 		return err_set(err, (int)-len, "rules file %s: %s", path,
 			       strerror((int)-len));

@@ -319,14 +319,11 @@ static int check_btrfs(struct search *search, struct err *err)
 
 static int check_disks(const char *root, const struct hostdev *dev, struct err *err)
 {
-	_cleanup_free_ struct search *search = calloc(1, sizeof(*search));
+	struct search found = {.root = root, .left = ENTRIES_MAX};
+	struct search *search = &found;
 	char folder[PATH_MAX];
 	int r;
 
-	if (!search)
-		return err_set(err, ENOMEM, "not enough memory to look at it");
-	search->root = root;
-	search->left = ENTRIES_MAX;
 	(void)snprintf(folder, sizeof(folder), "%s/sys%s", root, dev->place);
 	walk(search, folder, false, 0);
 	add_all_holders(search);

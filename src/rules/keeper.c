@@ -10,17 +10,6 @@
 
 #include "rules/file.h"
 #include "rules/keeper_priv.h"
-#include "util/log.h"
-
-/* An attachment that is shorter may be a device that comes and goes by itself. Some do
- * so a few times with good reason: loaders of firmware. */
-#define FLAP_NS       UINT64_C(2000000000)
-#define FLAPS_FREE    5u
-#define FLAP_FIRST_NS UINT64_C(100000000)
-/* One that is longer was a success. */
-#define SUCCESS_NS UINT64_C(10000000000)
-/* Until the kernel has told of a device whose owner noticed its end first. */
-#define NEWS_NS UINT64_C(100000000)
 
 static struct kept_rule *rule_of(struct list *node)
 {
@@ -101,6 +90,18 @@ static void free_rule(struct kept_rule *rule)
 	LIST_FOREACH_SAFE(pos, tmp, &rule->troubles)
 		free(LIST_ENTRY(pos, struct trouble, node_in_rule));
 	free(rule);
+}
+
+void keeper_reap(struct kept_rule *rule)
+{
+	struct list *pos;
+
+	LIST_FOREACH(pos, &rule->holders) {
+		if (holder_of(pos)->state != HOLDER_FREE)
+			return;
+	}
+	list_remove(&rule->node_in_keeper);
+	free_rule(rule);
 }
 
 void keeper_destroy(struct keeper *keeper)
@@ -351,213 +352,4 @@ int keeper_replace(struct keeper *keeper, const struct rule_list *list,
 unsigned keeper_rule_count(const struct keeper *keeper)
 {
 	return keeper->rule_count;
-}
-
-/* --- what is going on --- */
-
-struct keeper_status keeper_trouble_status(const struct kept_rule *rule,
-					   const struct trouble *trouble)
-{
-	return (struct keeper_status){
-		.rule_id = rule->rule.id,
-		.origin = rule->origin,
-		.rule = &rule->rule,
-		.state = trouble->refused ? KEEPER_REFUSED : KEEPER_BACKING_OFF,
-		.dev = &trouble->known->dev,
-		.why = &trouble->err,
-		.since_ns = trouble->since_ns,
-	};
-}
-
-struct keeper_status keeper_status(const struct holder *holder)
-{
-	static const enum keeper_state states[] = {
-		[HOLDER_FREE] = KEEPER_WAITING,
-		[HOLDER_CHECKING] = KEEPER_WAITING,
-		[HOLDER_ATTACHING] = KEEPER_ATTACHING,
-		[HOLDER_ATTACHED] = KEEPER_ATTACHED,
-		[HOLDER_DETACHING] = KEEPER_DETACHING,
-	};
-	static const struct err none;
-	const struct kept_rule *rule = holder->rule;
-	bool waits = holder->state == HOLDER_FREE || holder->state == HOLDER_CHECKING;
-	struct list *first = list_first(&rule->troubles);
-	struct keeper_status status;
-
-	/* a look at what is refused again is not worth telling */
-	if (waits && first && !rule->rule.all)
-		status = keeper_trouble_status(
-			rule, LIST_ENTRY(first, struct trouble, node_in_rule));
-	else
-		status = (struct keeper_status){
-			.rule_id = rule->rule.id,
-			.origin = rule->origin,
-			.rule = &rule->rule,
-			.state = states[holder->state],
-			.dev = waits ? NULL : &holder->dev,
-			.why = &none,
-			.since_ns = holder->since_ns,
-		};
-	status.holder = holder->number;
-	status.port = holder->port;
-	return status;
-}
-
-/* A rule that holds all: those it has, those it cannot have, or that it waits. */
-static void list_all(const struct kept_rule *rule,
-		     void (*tell)(void *ctx, const struct keeper_status *status),
-		     void *ctx)
-{
-	struct keeper_status status;
-	bool told = false;
-	struct list *pos;
-
-	LIST_FOREACH(pos, &rule->holders) {
-		if (holder_of(pos)->state == HOLDER_FREE ||
-		    holder_of(pos)->state == HOLDER_CHECKING)
-			continue;
-		status = keeper_status(holder_of(pos));
-		tell(ctx, &status);
-		told = true;
-	}
-	LIST_FOREACH(pos, &rule->troubles) {
-		status = keeper_trouble_status(
-			rule, LIST_ENTRY(pos, struct trouble, node_in_rule));
-		tell(ctx, &status);
-		told = true;
-	}
-	if (!told && !rule->removed) {
-		status = keeper_status(holder_of(rule->holders.next));
-		tell(ctx, &status);
-	}
-}
-
-void keeper_list(const struct keeper *keeper,
-		 void (*tell)(void *ctx, const struct keeper_status *status), void *ctx)
-{
-	struct keeper_status status;
-	struct list *pos;
-
-	LIST_FOREACH(pos, &keeper->rules) {
-		const struct kept_rule *rule = rule_of(pos);
-
-		if (rule->removed &&
-		    holder_of(rule->holders.next)->state == HOLDER_FREE &&
-		    !rule->rule.all)
-			continue;
-		if (rule->rule.all) {
-			list_all(rule, tell, ctx);
-			continue;
-		}
-		status = keeper_status(holder_of(rule->holders.next));
-		tell(ctx, &status);
-	}
-}
-
-/* --- what the owner says --- */
-
-static struct holder *find_holder(const struct keeper *keeper, unsigned number)
-{
-	struct list *pos, *at;
-
-	LIST_FOREACH(pos, &keeper->rules) {
-		LIST_FOREACH(at, &rule_of(pos)->holders) {
-			if (holder_of(at)->number == number)
-				return holder_of(at);
-		}
-	}
-	return NULL;
-}
-
-void keeper_attached(struct keeper *keeper, unsigned number, unsigned port,
-		     const struct err *err)
-{
-	struct holder *holder = find_holder(keeper, number);
-	struct known *known;
-
-	if (!holder || holder->state != HOLDER_ATTACHING)
-		return;
-	if (!err || err->code == 0) {
-		holder->state = HOLDER_ATTACHED;
-		holder->port = port;
-		holder->ports[holder->dev.speed_mbit >= SUPER_SPEED_MBIT] = port;
-		memcpy(holder->socket, holder->dev.socket, sizeof(holder->socket));
-		holder->attached_ns = clock_now_ns();
-		holder->since_ns = holder->attached_ns;
-		if (holder->pulled)
-			holder->lost_ns = holder->attached_ns;
-		keeper_wake(keeper);
-		return;
-	}
-	known = keeper_find(keeper, holder->dev.place);
-	/* one that has gone meanwhile may fail as it likes */
-	if (known && !holder->pulled)
-		keeper_fail(holder->rule, known, err, false);
-	keeper_release(holder);
-}
-
-/* The kernel has told of its end. Is it one that comes and goes by itself? */
-static void count_flap(struct holder *holder, uint64_t lasted_ns)
-{
-	holder->flaps = lasted_ns < FLAP_NS ? holder->flaps + 1 : 0;
-	holder->retry_ns = 0;
-	if (holder->flaps <= FLAPS_FREE)
-		return;
-	holder->retry_ns = holder->lost_ns +
-			   keeper_backoff_ns(holder->flaps - FLAPS_FREE, FLAP_FIRST_NS);
-	log_limited(LOG_LEVEL_WARN,
-		    "rule %s: the device at %s comes and goes; the next one has to wait",
-		    holder->rule->rule.id, holder->dev.name);
-}
-
-/* It is still there as far as we know: news of its end may be on the way, or someone
- * has taken it from us. */
-static void expect_news(struct holder *holder, const struct known *known,
-			uint64_t lasted_ns)
-{
-	static const struct err err = {
-		.code = EBUSY,
-		.text = "was lost without being unplugged: another program or driver of "
-			"the host may have taken it",
-	};
-	struct trouble *trouble = keeper_trouble(holder->rule, known);
-	uint64_t delay_ns;
-
-	if (trouble && lasted_ns >= SUCCESS_NS)
-		trouble->count = 0;
-	delay_ns = keeper_backoff_ns(trouble ? trouble->count + 1 : 1, NEWS_NS);
-	keeper_postpone(holder->rule, known, &err, false, holder->lost_ns + delay_ns);
-}
-
-void keeper_gone(struct keeper *keeper, unsigned number, enum keeper_end end)
-{
-	static const struct err by_hand = {
-		.code = ECANCELED,
-		.text = "was detached by hand; plug it in anew, or give the rule anew",
-	};
-	struct holder *holder = find_holder(keeper, number);
-	struct known *known;
-	uint64_t lasted_ns;
-
-	if (!holder ||
-	    (holder->state != HOLDER_ATTACHED && holder->state != HOLDER_DETACHING))
-		return;
-	if (!holder->pulled)
-		holder->lost_ns = clock_now_ns();
-	lasted_ns = holder->lost_ns > holder->attached_ns
-			    ? holder->lost_ns - holder->attached_ns
-			    : 0;
-	known = holder->pulled ? NULL : keeper_find(keeper, holder->dev.place);
-	if (holder->pulled)
-		count_flap(holder, lasted_ns);
-	else if (known && end == KEEPER_BY_HAND)
-		keeper_postpone(holder->rule, known, &by_hand, true, KEEPER_NEVER);
-	else if (known && end == KEEPER_PULLED)
-		expect_news(holder, known, lasted_ns);
-	keeper_release(holder);
-}
-
-void keeper_look(struct keeper *keeper)
-{
-	keeper_wake(keeper);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * keeper_priv.h - shared by the files of the keeper
  *
- * keeper.c has the rules and what the owner calls, keeper_devices.c the devices that are
- * there, keeper_settle.c brings the two together. Functions that others call, and news of
+ * keeper.c has the rules, keeper_devices.c the devices that are there, keeper_settle.c
+ * brings the two together, keeper_trouble.c knows why a rule does not have a device,
+ * keeper_owner.c is what the owner asks and answers. Functions that others call, and news of
  * devices, only note what they are told and ask for a pass (keeper_wake()): the pass calls
  * the owner back, and alone frees holders and rules. So a callback may call anything.
  */
@@ -167,33 +168,44 @@ struct keeper {
 	bool busy_told;
 };
 
-/* keeper.c */
+/* keeper.c: a place for one more device; NULL without memory. */
 struct holder *keeper_new_holder(struct kept_rule *rule);
+/* Frees a removed rule, if it has no device any more. */
+void keeper_reap(struct kept_rule *rule);
+
+/* keeper_owner.c */
 struct keeper_status keeper_status(const struct holder *holder);
 struct keeper_status keeper_trouble_status(const struct kept_rule *rule,
 					   const struct trouble *trouble);
 
-/* keeper_devices.c */
+/* keeper_devices.c: the device at @place, or NULL. */
 struct known *keeper_find(const struct keeper *keeper, const char *place);
-/* Reads the device at @place anew. */
+/* Reads the device at @place anew, by the worker. */
 void keeper_read(struct keeper *keeper, const char *place);
+/* Reads all, by the worker. */
 void keeper_scan(struct keeper *keeper);
+/* At the end: frees all; the worker is gone. */
 void keeper_forget_devices(struct keeper *keeper);
 
-/* keeper_settle.c */
-void keeper_on_pass(void *ctx);
-/* Something has changed: there will be a pass. */
-void keeper_wake(struct keeper *keeper);
-/* @holder's device is not, or no longer, its own. */
-void keeper_release(struct holder *holder);
-/* Notes that @rule cannot have @known. */
+/* keeper_trouble.c: notes that @rule cannot have @known; it will be tried again, later
+ * each time. */
 void keeper_fail(struct kept_rule *rule, const struct known *known, const struct err *err,
 		 bool refused);
-/* Not before @retry_ns. */
+/* The same, not before @retry_ns; tells nobody. */
 void keeper_postpone(struct kept_rule *rule, const struct known *known,
 		     const struct err *err, bool refused, uint64_t retry_ns);
-void keeper_drop_trouble(struct kept_rule *rule, struct trouble *trouble);
 struct trouble *keeper_trouble(const struct kept_rule *rule, const struct known *known);
+void keeper_drop_trouble(struct kept_rule *rule, struct trouble *trouble);
+/* A line in the log. */
+void keeper_tell_person(const struct kept_rule *rule, const struct known *known,
+			const struct trouble *trouble);
+/* @first_ns, doubled with each of @count after the first, up to a limit. */
 uint64_t keeper_backoff_ns(unsigned count, uint64_t first_ns);
+
+/* keeper_settle.c: something has changed, there will be a pass. */
+void keeper_wake(struct keeper *keeper);
+void keeper_on_pass(void *ctx);
+/* @holder's device is not, or no longer, its own. */
+void keeper_release(struct holder *holder);
 
 #endif /* RULES_KEEPER_PRIV_H */

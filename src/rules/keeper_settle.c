@@ -15,12 +15,6 @@
 
 #define RULES_PER_TURN 16u
 
-#define BACKOFF_MAX_NS UINT64_C(30000000000)
-#define SOON_NS        UINT64_C(20000000)
-#define LATER_NS       UINT64_C(100000000)
-/* Failures that udev or a program that ends explains, before a person is told. */
-#define SOON_TRIES 6u
-
 static struct kept_rule *rule_of(struct list *node)
 {
 	return LIST_ENTRY(node, struct kept_rule, node_in_keeper);
@@ -46,107 +40,6 @@ void keeper_wake(struct keeper *keeper)
 	keeper->changed = true;
 	keeper->busy_told = true;
 	loop_defer(keeper->options.loop, &keeper->pass);
-}
-
-/* --- failures --- */
-
-uint64_t keeper_backoff_ns(unsigned count, uint64_t first_ns)
-{
-	uint64_t ns = first_ns;
-
-	while (count-- > 1 && ns < BACKOFF_MAX_NS)
-		ns *= 2;
-	return MIN_OF(ns, BACKOFF_MAX_NS);
-}
-
-struct trouble *keeper_trouble(const struct kept_rule *rule, const struct known *known)
-{
-	struct list *pos;
-
-	LIST_FOREACH(pos, &rule->troubles) {
-		if (trouble_of(pos)->known == known)
-			return trouble_of(pos);
-	}
-	return NULL;
-}
-
-void keeper_drop_trouble(struct kept_rule *rule, struct trouble *trouble)
-{
-	list_remove(&trouble->node_in_rule);
-	rule->trouble_count--;
-	free(trouble);
-}
-
-static bool passes_soon(int code)
-{
-	return code == EACCES || code == ENOENT || code == EBUSY;
-}
-
-static void tell_person(const struct kept_rule *rule, const struct known *known,
-			const struct trouble *trouble)
-{
-	char name[256];
-
-	hostdev_describe(&known->dev, name, sizeof(name));
-	log_limited(LOG_LEVEL_WARN, "rule %s: %s: %s%s", rule->rule.id, name,
-		    trouble->err.text,
-		    trouble->refused ? "" : "; it will be tried again");
-}
-
-/* The record of @rule and @known, new or old; NULL: too many, then it is not tried
- * again as long as that is so. */
-static struct trouble *note(struct kept_rule *rule, const struct known *known)
-{
-	struct trouble *trouble = keeper_trouble(rule, known);
-
-	if (trouble || rule->trouble_count == KEEPER_TROUBLES_MAX)
-		return trouble;
-	trouble = calloc(1, sizeof(*trouble));
-	if (!trouble) {
-		rule->retry_ns = clock_now_ns() + BACKOFF_MAX_NS;
-		return NULL;
-	}
-	trouble->known = known;
-	trouble->since_ns = clock_now_ns();
-	list_append(&rule->troubles, &trouble->node_in_rule);
-	rule->trouble_count++;
-	return trouble;
-}
-
-void keeper_postpone(struct kept_rule *rule, const struct known *known,
-		     const struct err *err, bool refused, uint64_t retry_ns)
-{
-	struct trouble *trouble = note(rule, known);
-
-	if (!trouble)
-		return;
-	if (trouble->count < UINT32_MAX)
-		trouble->count++;
-	trouble->told = trouble->told && trouble->refused == refused;
-	trouble->err = *err;
-	trouble->refused = refused;
-	trouble->retry_ns = retry_ns;
-}
-
-void keeper_fail(struct kept_rule *rule, const struct known *known, const struct err *err,
-		 bool refused)
-{
-	const struct trouble *old = keeper_trouble(rule, known);
-	bool soon = passes_soon(err->code);
-	bool news = !old || old->err.code != err->code;
-	unsigned count = old ? old->count + 1 : 1;
-	const struct trouble *trouble;
-
-	keeper_postpone(rule, known, err, refused,
-			clock_now_ns() +
-				keeper_backoff_ns(count, soon ? SOON_NS : LATER_NS));
-	trouble = keeper_trouble(rule, known);
-	if (!trouble)
-		log_limited(LOG_LEVEL_WARN,
-			    "rule %s: too many devices that fail; one is not tried again",
-			    rule->rule.id);
-	else if (soon ? count == SOON_TRIES : news)
-		tell_person(rule, known, trouble);
 }
 
 /* --- which device --- */
@@ -367,7 +260,7 @@ static void take(struct holder *holder, struct known *known)
 		/* its descriptors stay as they are */
 		keeper_postpone(rule, known, &err, true, KEEPER_NEVER);
 		if (keeper_trouble(rule, known))
-			tell_person(rule, known, keeper_trouble(rule, known));
+			keeper_tell_person(rule, known, keeper_trouble(rule, known));
 		return;
 	}
 	holder->dev = known->dev;
@@ -424,23 +317,6 @@ static void settle(struct kept_rule *rule, uint64_t now_ns)
 
 /* --- the pass --- */
 
-/* Frees a removed rule that has no device any more. */
-static void reap(struct kept_rule *rule)
-{
-	struct list *pos, *tmp;
-
-	LIST_FOREACH(pos, &rule->holders) {
-		if (holder_of(pos)->state != HOLDER_FREE)
-			return;
-	}
-	LIST_FOREACH_SAFE(pos, tmp, &rule->holders)
-		free(holder_of(pos));
-	LIST_FOREACH_SAFE(pos, tmp, &rule->troubles)
-		keeper_drop_trouble(rule, trouble_of(pos));
-	list_remove(&rule->node_in_keeper);
-	free(rule);
-}
-
 /* What the owner is to do about devices that have gone, or shall. */
 static void ask_owner(struct keeper *keeper, struct holder *holder)
 {
@@ -492,7 +368,7 @@ static void finish_pass(struct keeper *keeper)
 
 	LIST_FOREACH_SAFE(pos, tmp, &keeper->rules) {
 		if (rule_of(pos)->removed)
-			reap(rule_of(pos));
+			keeper_reap(rule_of(pos));
 	}
 	LIST_FOREACH(pos, &keeper->rules)
 		tell_changes(keeper, rule_of(pos));
