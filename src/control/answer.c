@@ -23,10 +23,7 @@ struct control_pending *control_pending_create(struct control_conn *conn)
 	pending->req.fd = -1;
 	pending->req.pid = conn->pid;
 	pending->req.uid = conn->uid;
-	pending->server = conn->server;
 	pending->conn = conn;
-	list_init(&pending->link);
-	list_append(&conn->server->pendings, &pending->link);
 	assert(!conn->pending);
 	conn->pending = pending;
 	return pending;
@@ -42,7 +39,6 @@ static void finish(struct control_pending *pending)
 {
 	if (pending->conn)
 		control_conn_answered(pending->conn);
-	list_remove(&pending->link);
 	close_fd(&pending->req.fd);
 	json_object_put(pending->root);
 	free(pending);

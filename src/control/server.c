@@ -158,7 +158,6 @@ struct control_server *control_server_create(struct loop *loop, int fd,
 	server->listen_fd = fd;
 	server->spare_fd = -1;
 	list_init(&server->conns);
-	list_init(&server->pendings);
 	r = start(server);
 	if (r < 0) {
 		err_set(err, -r,
@@ -179,10 +178,6 @@ void control_server_destroy(struct control_server *server)
 		return;
 	LIST_FOREACH_SAFE(pos, next, &server->conns)
 		control_server_drop(LIST_ENTRY(pos, struct control_conn, link));
-	LIST_FOREACH_SAFE(pos, next, &server->pendings) {
-		LIST_ENTRY(pos, struct control_pending, link)->server = NULL;
-		list_remove(pos);
-	}
 	loop_unwatch(server->listen_watch);
 	close_fd(&server->spare_fd);
 	close_fd(&server->listen_fd);

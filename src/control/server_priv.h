@@ -24,7 +24,6 @@ struct json_object;
  * @spare_fd:	owned: given up for a moment to turn a client away when the process has
  *		no fd left
  * @conns:	struct control_conn.link, oldest first; @nconns of them
- * @pendings:	struct control_pending.link: requests the owner has not answered
  */
 struct control_server {
 	struct loop *loop;
@@ -34,7 +33,6 @@ struct control_server {
 	struct loop_watch *listen_watch;
 	struct list conns;
 	unsigned nconns;
-	struct list pendings;
 };
 
 enum control_dialect {
@@ -102,7 +100,7 @@ struct control_conn {
 
 /**
  * struct control_pending - a request with what only this folder needs to know
- * @server, @conn: NULL when they have gone
+ * @conn:	NULL when it has gone
  * @root:	owned: the strings of @req are its; NULL with the legacy dialect
  * @id:		to be echoed: borrowed from @root, NULL = none
  * @events:	of watch
@@ -110,8 +108,6 @@ struct control_conn {
  */
 struct control_pending {
 	struct control_request req;
-	struct list link;
-	struct control_server *server;
 	struct control_conn *conn;
 	struct json_object *root;
 	struct json_object *id;
@@ -157,7 +153,7 @@ void control_server_drop(struct control_conn *conn);
 
 /* ---- answer.c ---- */
 
-/* A request of @conn, not parsed; on the server's list. NULL without memory. */
+/* A request of @conn, not parsed. Freed when it is answered; NULL without memory. */
 struct control_pending *control_pending_create(struct control_conn *conn);
 /* An error line without a request: what cannot be told whose it is. */
 void control_conn_complain(struct control_conn *conn, enum control_code code,

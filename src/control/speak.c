@@ -90,7 +90,7 @@ static bool handle_legacy(struct control_conn *conn)
 
 static void answer_hello(struct control_pending *pending)
 {
-	struct json_object *result = control_hello(pending->server->options.daemon);
+	struct json_object *result = control_hello(pending->conn->server->options.daemon);
 
 	if (result)
 		control_answer(&pending->req, result);

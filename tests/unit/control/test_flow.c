@@ -168,6 +168,19 @@ static void watcher_does_not_read(void **state)
 	close(busy);
 }
 
+/* A line that may not be there in full yet. */
+static void take_line_slowly(struct controlled *c, int fd)
+{
+	char byte = 0;
+
+	while (byte != '\n') {
+		if (recv(fd, &byte, 1, MSG_DONTWAIT) < 0) {
+			assert_int_equal(errno, EAGAIN);
+			run(c);
+		}
+	}
+}
+
 /* A client that asks and never reads is not asked any more; others are served. */
 static void client_does_not_read(void **state)
 {
@@ -206,6 +219,31 @@ static void client_does_not_read(void **state)
 	expect_silence(lazy);
 	close(lazy);
 	close(other);
+}
+
+/* What was asked at one go is not answered at one go if nobody reads. */
+static void answers_wait_for_room(void **state)
+{
+	struct controlled *c = *state;
+	int fd = connect_client(c);
+	const char *request = "{\"verb\":\"list\"}\n";
+	unsigned asked = 1000;
+	char text[1000 * 16];
+
+	c->list_devices = 200;
+	for (unsigned i = 0; i < asked; i++)
+		memcpy(text + i * strlen(request), request, strlen(request));
+	send_fds(fd, text, asked * strlen(request), -1, 0);
+	for (unsigned i = 0; i < 20; i++)
+		run(c);
+	/* some KiB each, and the socket holds some 200 */
+	assert_in_range(c->nrequests, 2, 200);
+	for (unsigned i = 0; i < asked; i++) {
+		run_until_readable(c, fd);
+		take_line_slowly(c, fd);
+	}
+	assert_int_equal(c->nrequests, asked);
+	close(fd);
 }
 
 /* A client that never stops asking leaves others their turn. */
@@ -274,6 +312,7 @@ int main(void)
 		TEST(events_while_a_request_waits),
 		TEST(watcher_does_not_read),
 		TEST(client_does_not_read),
+		TEST(answers_wait_for_room),
 		TEST(client_never_stops),
 		TEST(answer_too_large),
 	};
