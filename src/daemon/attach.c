@@ -11,6 +11,8 @@
 
 #include "daemon/attach_priv.h"
 #include "daemon/vm.h"
+#include "rules/guard.h"
+#include "rules/hostdev.h"
 #include "usbdev/usbdev.h"
 #include "util/fds.h"
 #include "util/log.h"
@@ -28,6 +30,8 @@ static bool any_opening(const struct attach *attach)
 {
 	struct list *pos;
 
+	if (attach->awaited)
+		return true;
 	LIST_FOREACH(pos, &attach->attachments) {
 		if (attachment_is_opening(attachment_of(pos)))
 			return true;
@@ -122,6 +126,8 @@ static int plug(struct attachment *at)
 
 	(void)snprintf(at->label, sizeof(at->label), "%s", dev->label);
 	at->speed = device_speed_name(dev->speed);
+	at->vendor = dev->vendor;
+	at->product = dev->product;
 	port = vm_plug(at->attach->options.vm, dev, at->port, &at->err);
 	if (port < 0) {
 		log_error("%s%s: %s", option_of(at), at->text, at->err.text);
@@ -268,6 +274,14 @@ static void run_node(struct worker_job *job)
 	struct attachment *at = CONTAINER_OF(job, struct attachment, job);
 
 	at->result = node_open(at->path, &at->node, &at->err, at->hint);
+	if (at->result < 0)
+		return;
+	at->hostdev_known = at->node.place[0] != '\0' &&
+			    hostdev_read("", at->node.place, &at->hostdev) == 0;
+	if (at->careful && at->hostdev_known)
+		at->result = guard_check("", &at->hostdev, &at->err);
+	if (at->result < 0)
+		close_fd(&at->node.fd);
 }
 
 static void node_done(struct worker_job *job)
@@ -378,18 +392,24 @@ int attach_add(struct attach *attach, const char *text)
 	return 0;
 }
 
-static int start_one(struct attachment *at)
+int attachment_make(struct attachment *at)
 {
 	struct usbdev *dev = NULL;
-	struct err err = {0};
+	int r = device_create(at->attach->options.loop, at->text, &dev, &at->err);
+
+	if (r == 0)
+		attachment_hold(at, dev);
+	return r;
+}
+
+static int start_one(struct attachment *at)
+{
 	int r = 0;
 
 	if (!at->real) {
-		r = device_create(at->attach->options.loop, at->text, &dev, &err);
+		r = attachment_make(at);
 		if (r < 0)
-			log_error("--device %s: %s", at->text, err.text);
-		else
-			attachment_hold(at, dev);
+			log_error("--device %s: %s", at->text, at->err.text);
 		return r;
 	}
 	if (at->host.fd < 0)
@@ -462,10 +482,18 @@ bool attach_is_idle(const struct attach *attach)
 	struct list *pos;
 
 	LIST_FOREACH(pos, &attach->attachments) {
-		if (attachment_of(pos)->state == ATTACH_LEAVING)
+		if (attachment_of(pos)->state == ATTACH_LEAVING ||
+		    attachment_is_opening(attachment_of(pos)))
 			return false;
 	}
-	return !any_opening(attach);
+	return true;
+}
+
+void attach_await(struct attach *attach, bool awaited)
+{
+	attach->awaited = awaited;
+	if (!awaited && attach->options.loop)
+		attach_check_all(attach);
 }
 
 unsigned attach_count(const struct attach *attach)

@@ -16,6 +16,7 @@
 #include "util/err.h"
 
 struct attach;
+struct hostdev;
 struct loop;
 struct vm;
 
@@ -42,6 +43,8 @@ enum attach_event {
  * @bus, @number: of its node, 0 if emulated
  * @speed:	"high"..., "" before it was opened
  * @since:	when it was plugged in (CLOCK_REALTIME), 0 if it is not
+ * @vendor, @product: 0 = not known
+ * @host:	what sysfs says of it; NULL if emulated, handed over open or not known
  * @why:	with ATTACH_EVENT_FAILED, else NULL
  */
 struct attach_info {
@@ -57,6 +60,9 @@ struct attach_info {
 	unsigned number;
 	const char *speed;
 	time_t since;
+	unsigned vendor;
+	unsigned product;
+	const struct hostdev *host;
 	struct usbdev_stats stats;
 	const struct err *why;
 };
@@ -90,6 +96,7 @@ typedef void attach_done(void *ctx, unsigned id, unsigned port, const struct err
  * @fd:		open node of a real device, taken, also on failure; -1: @text says what
  * @reset:	with @fd
  * @port:	where to if that is free and of its kind, 0 = anywhere
+ * @force:	also one that the host would miss (rules/guard.h)
  * @rule:	id of the rule this is for, or NULL. Such a device is not looked for when it
  *		has gone: the rule does that
  * @done:	called exactly once, inside attach_order() or later; not after attach_stop()
@@ -100,6 +107,7 @@ struct attach_order {
 	enum host_reset reset;
 	unsigned port;
 	const char *rule;
+	bool force;
 	attach_done *done;
 	void *ctx;
 };
@@ -143,6 +151,20 @@ MUST_USE int attach_order(struct attach *attach, const struct attach_order *orde
  */
 MUST_USE int attach_detach(struct attach *attach, unsigned id, void (*done)(void *ctx),
 			   void *ctx);
+
+/**
+ * attach_again() - pull a device and plug it into the same port again, opened anew
+ * @done:	as of an order
+ *
+ * Return: 0, or -errno with the reason in @err: -ENOENT no such device, -EBUSY it is not
+ * plugged in, -ENOTSUP it was handed over open.
+ */
+MUST_USE int attach_again(struct attach *attach, unsigned id, attach_done *done,
+			  void *ctx, struct err *err);
+
+/* While @awaited the start is not over, unless that takes too long: someone is still
+ * looking for devices. Before or after attach_start(). */
+void attach_await(struct attach *attach, bool awaited);
 
 /* Calls @each for those that are on their way in, plugged in, away or leaving. */
 void attach_each(const struct attach *attach,

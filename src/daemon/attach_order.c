@@ -44,6 +44,9 @@ static struct attach_info describe(const struct attachment *at)
 		.number = at->node.number,
 		.speed = at->speed,
 		.since = at->since,
+		.vendor = at->vendor,
+		.product = at->product,
+		.host = at->hostdev_known ? &at->hostdev : NULL,
 	};
 
 	if (at->plugged)
@@ -111,12 +114,34 @@ static void go_on(struct attach *attach, const struct attachment *gone)
 	}
 }
 
+/* It has been given back, to be had again. */
+static void open_again(struct attachment *at)
+{
+	char path[NODE_PATH_BYTES];
+
+	at->again = false;
+	if (at->real) {
+		/* as it is called now: a link may lead elsewhere */
+		node_path(at->node.bus, at->node.number, path);
+		(void)snprintf(at->path, sizeof(at->path), "%s", path);
+		attachment_open(at);
+	} else if (attachment_make(at) < 0) {
+		log_error("%s: %s", at->text, at->err.text);
+		attachment_tell(at, ATTACH_EVENT_FAILED, &at->err);
+		attachment_end(at);
+	}
+}
+
 void attachment_left(struct attachment *at)
 {
 	struct attach *attach = at->attach;
 	void (*left)(void *ctx) = at->left;
 
 	at->left = NULL;
+	if (at->again && !at->cancelled && !attach->stopping) {
+		open_again(at);
+		return;
+	}
 	attachment_end(at);
 	if (left && !attach->stopping)
 		left(at->left_ctx);
@@ -181,14 +206,43 @@ int attach_detach(struct attach *attach, unsigned id, void (*done)(void *ctx), v
 
 		if (at->id != id || at->state == ATTACH_OUT)
 			continue;
-		if (at->state == ATTACH_LEAVING || at->cancelled)
+		if (at->cancelled || (at->state == ATTACH_LEAVING && !at->again))
 			return -EALREADY;
 		at->left = done;
 		at->left_ctx = ctx;
-		attachment_leave(at);
+		if (at->state == ATTACH_LEAVING)
+			at->cancelled = true;
+		else
+			attachment_leave(at);
 		return 0;
 	}
 	return -ENOENT;
+}
+
+int attach_again(struct attach *attach, unsigned id, attach_done *done, void *ctx,
+		 struct err *err)
+{
+	struct list *pos;
+
+	LIST_FOREACH(pos, &attach->attachments) {
+		struct attachment *at = attachment_of(pos);
+
+		if (at->id != id || at->state == ATTACH_OUT)
+			continue;
+		if (at->state != ATTACH_PLUGGED)
+			return err_set(err, EBUSY, "it is not plugged in at the moment");
+		if (at->real && at->host.fd >= 0)
+			return err_set(err, ENOTSUP,
+				       "it was handed over open, and would have to be "
+				       "so again");
+		at->again = true;
+		at->returning = false;
+		at->done = done;
+		at->done_ctx = ctx;
+		unplug(at);
+		return 0;
+	}
+	return err_set(err, ENOENT, "there is no such device");
 }
 
 /* --- in --- */
@@ -210,6 +264,7 @@ static int prepare(struct attachment *at, const struct attach_order *order,
 	int r;
 
 	at->port = order->port;
+	at->careful = !order->force;
 	(void)snprintf(at->rule, sizeof(at->rule), "%s", order->rule ? order->rule : "");
 	if (order->fd >= 0) {
 		at->real = true;

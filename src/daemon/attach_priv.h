@@ -28,6 +28,7 @@
 #include "daemon/devices.h"
 #include "daemon/node.h"
 #include "daemon/vm.h"
+#include "rules/hostdev.h"
 #include "util/list.h"
 #include "util/loop.h"
 #include "util/worker.h"
@@ -57,7 +58,10 @@ enum attach_state {
  * @left, @left_ctx: of attach_detach()
  * @before:	while WAITING: the one that has to leave
  * @plugged:	while PLUGGED; the vm's
- * @label, @speed, @since: see struct attach_info
+ * @label, @speed, @since, @vendor, @product: see struct attach_info
+ * @careful:	rules/guard.h is asked before it is opened
+ * @hostdev, @hostdev_known: of its node, read by @worker
+ * @again:	while LEAVING: it is opened anew afterwards
  * @name:	for log lines
  * @real:	@host describes it; else it is emulated
  * @path:	of the node to open
@@ -91,6 +95,12 @@ struct attachment {
 	char label[USBDEV_NAME_BYTES];
 	const char *speed;
 	time_t since;
+	unsigned vendor;
+	unsigned product;
+	bool careful;
+	bool hostdev_known;
+	struct hostdev hostdev;
+	bool again;
 	char name[ATTACH_NAME_BYTES];
 	bool real;
 	struct device_host host;
@@ -119,6 +129,7 @@ struct attachment {
  * @tell:	deferred: settled or idle
  * @sweep:	deferred: frees those that are OUT
  * @last_id:	given
+ * @awaited:	see attach_await()
  * @settled:	the start is over
  */
 struct attach {
@@ -129,6 +140,7 @@ struct attach {
 	struct loop_task tell;
 	struct loop_task sweep;
 	unsigned last_id;
+	bool awaited;
 	bool settled;
 	bool stopping;
 };
@@ -148,6 +160,8 @@ static inline bool attachment_is_opening(const struct attachment *at)
 struct attachment *attachment_add(struct attach *attach, const char *text);
 /* Opens @at->path and what follows from that. */
 void attachment_open(struct attachment *at);
+/* Makes the device of @at, which is emulated. Return: 0 or -errno, in @at->err. */
+MUST_USE int attachment_make(struct attachment *at);
 /* Takes what @at->node has from the host's drivers, or waits until it can. */
 void attachment_open_device(struct attachment *at);
 /* @dev, emulated or opened, waits for its port or gets it. */

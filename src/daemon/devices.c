@@ -227,12 +227,6 @@ static const struct kind kinds[] = {
 	{"host", parse_host, NULL},
 };
 
-/* Kinds that are part of the design but not of this version. */
-static bool is_later(const char *name)
-{
-	return strcmp(name, "usb") == 0;
-}
-
 static int parse(const char *text, struct spec *spec, const struct kind **ret_kind,
 		 union device_options *options, struct err *err)
 {
@@ -250,11 +244,6 @@ static int parse(const char *text, struct spec *spec, const struct kind **ret_ki
 		}
 		(void)snprintf(names + len, sizeof(names) - len, " %s", kinds[i].name);
 	}
-	if (is_later(spec->name))
-		return err_set(
-			err, ENOTSUP,
-			"%s: such devices are not available in this version; there are%s",
-			spec->name, names);
 	return err_set(err, EINVAL, "%s: no such kind of device; there are%s", spec->name,
 		       names);
 }

@@ -9,12 +9,15 @@
 #include <unistd.h>
 
 #include "daemon/attach.h"
+#include "daemon/capture.h"
+#include "daemon/commands.h"
 #include "daemon/devices.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
+#include "daemon/rulebook.h"
 #include "daemon/version.h"
 #include "daemon/vm.h"
-#include "usbdev/pcap/pcap.h"
+#include "rules/rule.h"
 #include "util/compiler.h"
 #include "util/fds.h"
 #include "util/log.h"
@@ -28,23 +31,38 @@
 /**
  * struct daemon - all there is
  * @listen_fd:	the socket at options.socket_path, -1 without; owned by @vm once @served
+ * @control_fd:	the socket at options.control_path, -1 without
+ * @commands:	NULL without a control socket
  * @patience:	limits the time of shutdown
- * @pcap:	the capture; NULL when there is none or all of it is written
  */
 struct daemon {
 	struct options options;
 	struct loop *loop;
 	struct vm *vm;
 	struct attach *attach;
-	struct pcap *pcap;
-	struct loop_watch *sigterm, *sigint;
+	struct capture *capture;
+	struct rulebook *rules;
+	struct commands *commands;
+	struct loop_watch *sigterm, *sigint, *sighup;
 	struct loop_timer *patience;
 	int listen_fd;
+	int control_fd;
 	bool served;
 	bool stopping;
 	bool emptied;
 	bool failed;
 };
+
+/* No new clients. */
+static void stop_control(struct daemon *daemon)
+{
+	if (daemon->control_fd < 0)
+		return;
+	unlink_unix(daemon->options.control_path, daemon->control_fd);
+	if (!daemon->commands)
+		close_fd(&daemon->control_fd);
+	daemon->control_fd = -1;
+}
 
 /* Pulls the devices, so that what they have not written yet is written; then the
  * loop ends. A second request ends it at once. */
@@ -66,9 +84,14 @@ static void on_stop(void *ctx)
 	if (!daemon->served)
 		close_fd(&daemon->listen_fd);
 	daemon->listen_fd = -1;
+	stop_control(daemon);
 	vm_stop_serving(daemon->vm);
 	loop_timer_set(daemon->patience, SHUTDOWN_MAX_NS);
+	if (daemon->rules)
+		rulebook_stop(daemon->rules);
 	attach_stop(daemon->attach);
+	commands_destroy(daemon->commands);
+	daemon->commands = NULL;
 	vm_unplug_all(daemon->vm);
 }
 
@@ -81,8 +104,15 @@ static void on_captured(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
-	daemon->pcap = NULL;
 	loop_stop(daemon->loop);
+}
+
+static void on_reload(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	if (!daemon->stopping && rulebook_load(daemon->rules) < 0)
+		log_warn("the rules stay as they were");
 }
 
 /* The devices in the vm, or those on their way to it, have ended. */
@@ -93,10 +123,7 @@ static void on_emptied(void *ctx)
 	if (daemon->emptied || !all_given_back(daemon))
 		return;
 	daemon->emptied = true;
-	vm_set_tap(daemon->vm, NULL);
-	if (daemon->pcap)
-		pcap_destroy(daemon->pcap, on_captured, daemon);
-	else
+	if (!daemon->capture || capture_stop(daemon->capture, on_captured, daemon) < 0)
 		loop_stop(daemon->loop);
 }
 
@@ -119,6 +146,13 @@ static void on_gone(void *ctx, unsigned port)
 	attach_gone(daemon->attach, port);
 }
 
+static void on_held(void *ctx, const char *rule_id, const char *why)
+{
+	struct daemon *daemon = ctx;
+
+	commands_rule_held(daemon->commands, rule_id, why);
+}
+
 static int start_loop(struct daemon *daemon)
 {
 	struct vm_options vm_options = {
@@ -129,6 +163,12 @@ static int start_loop(struct daemon *daemon)
 		.gone = on_gone,
 		.ctx = daemon,
 	};
+	struct rulebook_options rules_options = {
+		.attach = daemon->attach,
+		.path = daemon->options.rules_path,
+		.held = on_held,
+		.ctx = daemon,
+	};
 
 	/* writing to a client or pipe that has gone is an error, not our death */
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -137,11 +177,16 @@ static int start_loop(struct daemon *daemon)
 		return -ENOMEM;
 	daemon->sigterm = loop_watch_signal(daemon->loop, SIGTERM, on_stop, daemon);
 	daemon->sigint = loop_watch_signal(daemon->loop, SIGINT, on_stop, daemon);
+	daemon->sighup = loop_watch_signal(daemon->loop, SIGHUP, on_reload, daemon);
 	daemon->patience = loop_timer_create(daemon->loop, on_patience_over, daemon);
 	daemon->vm = vm_create(daemon->loop, &vm_options);
-	if (!daemon->sigterm || !daemon->sigint || !daemon->patience || !daemon->vm)
+	if (!daemon->sigterm || !daemon->sigint || !daemon->sighup || !daemon->patience ||
+	    !daemon->vm)
 		return -ENOMEM;
-	return 0;
+	daemon->capture = capture_create(daemon->loop, daemon->vm);
+	rules_options.loop = daemon->loop;
+	daemon->rules = rulebook_create(&rules_options);
+	return daemon->capture && daemon->rules ? 0 : -ENOMEM;
 }
 
 /* The reason of a failure has been logged, here and in what follows. The socket comes
@@ -151,12 +196,20 @@ static int start_listening(struct daemon *daemon)
 {
 	struct err err = {0};
 
-	if (!daemon->options.socket_path)
-		return 0;
-	daemon->listen_fd = listen_unix(daemon->options.socket_path, &err);
-	if (daemon->listen_fd < 0)
-		log_error("%s", err.text);
-	return MIN_OF(daemon->listen_fd, 0);
+	if (daemon->options.socket_path) {
+		daemon->listen_fd = listen_unix(daemon->options.socket_path, &err);
+		if (daemon->listen_fd < 0)
+			goto fail;
+	}
+	if (daemon->options.control_path) {
+		daemon->control_fd = listen_unix(daemon->options.control_path, &err);
+		if (daemon->control_fd < 0)
+			goto fail;
+	}
+	return 0;
+fail:
+	log_error("%s", err.text);
+	return -err.code;
 }
 
 static int start_capture(struct daemon *daemon)
@@ -166,13 +219,10 @@ static int start_capture(struct daemon *daemon)
 
 	if (!path)
 		return 0;
-	daemon->pcap = pcap_create(daemon->loop, path, &err);
-	if (!daemon->pcap) {
+	if (capture_start(daemon->capture, path, &err) < 0) {
 		log_error("--pcap-path: %s", err.text);
 		return -err.code;
 	}
-	vm_set_tap(daemon->vm, pcap_tap(daemon->pcap));
-	log_info("capturing USB traffic to %s", path);
 	return 0;
 }
 
@@ -210,6 +260,56 @@ static void on_settled(void *ctx, int result)
 	}
 }
 
+static int start_rules(struct daemon *daemon)
+{
+	struct err err = {0};
+
+	for (unsigned i = 0; i < daemon->options.device_count; i++) {
+		const char *text = daemon->options.devices[i];
+
+		if (rule_is_rule(text) &&
+		    rulebook_add_option(daemon->rules, text, &err) < 0) {
+			log_error("--device %s: %s", text, err.text);
+			return -err.code;
+		}
+	}
+	return rulebook_load(daemon->rules);
+}
+
+static int start_control(struct daemon *daemon)
+{
+	const struct commands_options options = {
+		.loop = daemon->loop,
+		.attach = daemon->attach,
+		.capture = daemon->capture,
+		.rules = daemon->rules,
+		.ports = daemon->options.ports,
+	};
+	int fd = daemon->options.control_path ? daemon->control_fd
+					      : daemon->options.control_fd;
+	struct err err = {0};
+
+	if (fd < 0)
+		return 0;
+	daemon->commands = commands_create(&options, fd, &err);
+	if (!daemon->commands) {
+		daemon->control_fd = -1;
+		log_error("the control socket: %s", err.text);
+		return -err.code;
+	}
+	if (daemon->options.control_path)
+		log_info("control socket at %s", daemon->options.control_path);
+	return 0;
+}
+
+static void on_event(void *ctx, enum attach_event event, const struct attach_info *info)
+{
+	struct daemon *daemon = ctx;
+
+	commands_tell(daemon->commands, event, info);
+	rulebook_event(daemon->rules, event, info);
+}
+
 static int start_devices(struct daemon *daemon)
 {
 	const struct attach_options options = {
@@ -217,9 +317,13 @@ static int start_devices(struct daemon *daemon)
 		.vm = daemon->vm,
 		.settled = on_settled,
 		.idle = on_emptied,
+		.event = on_event,
 		.ctx = daemon,
 	};
 
+	/* rules have it wait for them */
+	if (start_rules(daemon) < 0)
+		return -EINVAL;
 	return attach_start(daemon->attach, &options);
 }
 
@@ -227,14 +331,20 @@ static void finish(struct daemon *daemon)
 {
 	if (daemon->listen_fd >= 0)
 		unlink_unix(daemon->options.socket_path, daemon->listen_fd);
+	stop_control(daemon);
 	/* what still moves data cannot be freed: the process takes it along */
-	if (daemon->pcap || (daemon->vm && !all_given_back(daemon)))
+	if ((daemon->capture && !capture_is_over(daemon->capture)) ||
+	    (daemon->vm && !all_given_back(daemon)))
 		_exit(EXIT_FAILURE);
+	commands_destroy(daemon->commands);
+	rulebook_destroy(daemon->rules);
+	capture_destroy(daemon->capture);
 	attach_destroy(daemon->attach);
 	vm_destroy(daemon->vm);
 	loop_timer_destroy(daemon->patience);
 	loop_unwatch(daemon->sigterm);
 	loop_unwatch(daemon->sigint);
+	loop_unwatch(daemon->sighup);
 	loop_destroy(daemon->loop);
 }
 
@@ -248,6 +358,18 @@ static int check_fd(int fd)
 	return r;
 }
 
+static int check_control_fd(struct daemon *daemon)
+{
+	int fd = daemon->options.control_fd;
+	int r = check_fd(fd);
+
+	if (r == 0 && fd >= 0) {
+		log_error("--hotplug-fd %d: not a listening socket", fd);
+		return -EINVAL;
+	}
+	return MIN_OF(r, 0);
+}
+
 /* Inherited fds are looked at before we open any of our own. */
 static int name_devices(struct daemon *daemon)
 {
@@ -256,8 +378,10 @@ static int name_devices(struct daemon *daemon)
 	daemon->attach = attach_create();
 	if (!daemon->attach)
 		return -ENOMEM;
-	for (unsigned i = 0; r == 0 && i < daemon->options.device_count; i++)
-		r = attach_add(daemon->attach, daemon->options.devices[i]);
+	for (unsigned i = 0; r == 0 && i < daemon->options.device_count; i++) {
+		if (!rule_is_rule(daemon->options.devices[i]))
+			r = attach_add(daemon->attach, daemon->options.devices[i]);
+	}
 	return r;
 }
 
@@ -266,14 +390,14 @@ static int run(struct daemon *daemon)
 {
 	int r;
 
-	if (check_fd(daemon->options.fd) < 0)
+	if (check_fd(daemon->options.fd) < 0 || check_control_fd(daemon) < 0)
 		return EXIT_FAILURE;
 	if (name_devices(daemon) < 0 || start_loop(daemon) < 0) {
 		log_error("not enough memory");
 		return EXIT_FAILURE;
 	}
 	if (start_listening(daemon) < 0 || start_capture(daemon) < 0 ||
-	    start_devices(daemon) < 0) {
+	    start_devices(daemon) < 0 || start_control(daemon) < 0) {
 		daemon->failed = true;
 		on_stop(daemon);
 	}
@@ -286,13 +410,15 @@ static int run(struct daemon *daemon)
 /* An fd can be one thing only. */
 static int check_fds(const struct options *options, struct err *err)
 {
-	int taken[OPTIONS_DEVICES_MAX + 1] = {options->fd};
-	unsigned count = 1;
+	int taken[OPTIONS_DEVICES_MAX + 2] = {options->fd, options->control_fd};
+	unsigned count = 2;
 
 	for (unsigned i = 0; i < options->device_count; i++) {
 		struct device_host host;
-		int r = device_is_host(options->devices[i], &host, err);
+		int r = 0;
 
+		if (!rule_is_rule(options->devices[i]))
+			r = device_is_host(options->devices[i], &host, err);
 		if (r < 0)
 			return r;
 		if (r == 0 || host.fd < 0)
@@ -315,13 +441,15 @@ static int check_usage(struct options *options, int argc, char *argv[], struct e
 	if (options->action != OPTIONS_ACTION_RUN)
 		return r;
 	for (unsigned i = 0; r == 0 && i < options->device_count; i++)
-		r = device_check(options->devices[i], err);
+		r = rule_is_rule(options->devices[i])
+			    ? rulebook_check(options->devices[i], err)
+			    : device_check(options->devices[i], err);
 	return r < 0 ? r : check_fds(options, err);
 }
 
 int main(int argc, char *argv[])
 {
-	struct daemon daemon = {.listen_fd = -1};
+	struct daemon daemon = {.listen_fd = -1, .control_fd = -1};
 	struct err err = {0};
 	int status;
 

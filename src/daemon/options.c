@@ -21,7 +21,9 @@ enum option_id {
 	OPTION_PCAP_PATH,
 	OPTION_NO_MSIX,
 	OPTION_NO_COLOR,
-	OPTION_LATER, /* known, but not in this version */
+	OPTION_HOTPLUG_SOCKET_PATH,
+	OPTION_HOTPLUG_FD,
+	OPTION_RULES,
 };
 
 /* A leading ":" in the short options lets us word the messages. */
@@ -38,8 +40,9 @@ static const struct option long_options[] = {
 	{"no-color", no_argument, NULL, OPTION_NO_COLOR},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
-	{"hotplug-socket-path", required_argument, NULL, OPTION_LATER},
-	{"hotplug-fd", required_argument, NULL, OPTION_LATER},
+	{"hotplug-socket-path", required_argument, NULL, OPTION_HOTPLUG_SOCKET_PATH},
+	{"hotplug-fd", required_argument, NULL, OPTION_HOTPLUG_FD},
+	{"rules", required_argument, NULL, OPTION_RULES},
 	{NULL, 0, NULL, 0},
 };
 
@@ -54,6 +57,14 @@ void options_print_help(FILE *file)
 		"\n"
 		"  --socket-path PATH  listen for the monitor at PATH\n"
 		"  --fd N              use socket N, listening or connected\n"
+		"  --hotplug-socket-path PATH\n"
+		"                      listen at PATH for usbvfioctl, which attaches "
+		"and\n"
+		"                      detaches devices\n"
+		"  --hotplug-fd N      the same on socket N, listening\n"
+		"  --rules FILE        hold the devices that the rules in FILE name, one "
+		"a\n"
+		"                      line; read again on SIGHUP\n"
 		"  --device SPEC       plug in a device; may be repeated:\n"
 		"                        /dev/bus/usb/BBB/DDD or a symlink to it\n"
 		"                          a device of the host, as lsusb shows it\n"
@@ -69,6 +80,11 @@ void options_print_help(FILE *file)
 		"                        zero[:pattern=PATTERN][,speed=SPEED]\n"
 		"                          a test device; PATTERN: zeros (default) or\n"
 		"                          mod63, SPEED: full, high or super (default)\n"
+		"                        usb:KEY=VALUE[,KEY=VALUE]...\n"
+		"                          a rule: whatever matches, whenever it is "
+		"there;\n"
+		"                          KEY: vid, pid, serial, product, port, "
+		"class...\n"
 		"                      a comma in a file name is written \\,\n"
 		"  --ports N           N ports for USB 2 and N for USB 3 devices,\n"
 		"                      1 to %u, default %u\n"
@@ -115,7 +131,26 @@ static int take_device(struct options *options, const char *spec, struct err *er
 	return 0;
 }
 
-static int take_option(struct options *options, int id, int index, struct err *err)
+/* An fd from 3 on: 0 to 2 are stdin, stdout and stderr. */
+static int take_fd(const char *name, int *ret_fd, struct err *err)
+{
+	long number;
+	int r = parse_number(name, optarg, 3, INT_MAX, &number, err);
+
+	if (r == 0)
+		*ret_fd = (int)number;
+	return r;
+}
+
+static int take_path(const char *name, const char **ret_path, struct err *err)
+{
+	if (*optarg == '\0')
+		return err_set(err, EINVAL, "%s is empty", name);
+	*ret_path = optarg;
+	return 0;
+}
+
+static int take_option(struct options *options, int id, struct err *err)
 {
 	long number;
 	int r;
@@ -125,11 +160,13 @@ static int take_option(struct options *options, int id, int index, struct err *e
 		options->socket_path = optarg;
 		return 0;
 	case OPTION_FD:
-		/* 0 to 2 are stdin, stdout and stderr */
-		r = parse_number("--fd", optarg, 3, INT_MAX, &number, err);
-		if (r == 0)
-			options->fd = (int)number;
-		return r;
+		return take_fd("--fd", &options->fd, err);
+	case OPTION_HOTPLUG_SOCKET_PATH:
+		return take_path("--hotplug-socket-path", &options->control_path, err);
+	case OPTION_HOTPLUG_FD:
+		return take_fd("--hotplug-fd", &options->control_fd, err);
+	case OPTION_RULES:
+		return take_path("--rules", &options->rules_path, err);
 	case OPTION_DEVICE:
 		return take_device(options, optarg, err);
 	case OPTION_PORTS:
@@ -138,10 +175,7 @@ static int take_option(struct options *options, int id, int index, struct err *e
 			options->ports = (unsigned)number;
 		return r;
 	case OPTION_PCAP_PATH:
-		if (*optarg == '\0')
-			return err_set(err, EINVAL, "--pcap-path is empty");
-		options->pcap_path = optarg;
-		return 0;
+		return take_path("--pcap-path", &options->pcap_path, err);
 	case OPTION_NO_MSIX:
 		options->no_msix = true;
 		return 0;
@@ -149,12 +183,10 @@ static int take_option(struct options *options, int id, int index, struct err *e
 		options->no_color = true;
 		return 0;
 	case 'v':
+	default:
 		if (options->log_level < LOG_LEVEL_TRACE)
 			options->log_level++;
 		return 0;
-	default: /* OPTION_LATER */
-		return err_set(err, ENOTSUP, "--%s is not available in this version",
-			       long_options[index].name);
 	}
 }
 
@@ -202,16 +234,17 @@ static int choose_socket(struct options *options, unsigned passed_fds, struct er
 int options_parse(struct options *options, int argc, char *argv[], unsigned passed_fds,
 		  struct err *err)
 {
-	int id, r, index = 0;
+	int id, r;
 
 	*options = (struct options){
 		.fd = -1,
+		.control_fd = -1,
 		.ports = XHCI_PORTS_DEFAULT,
 		.log_level = LOG_LEVEL_INFO,
 	};
 	optind = 0; /* glibc: start afresh */
 	opterr = 0;
-	while ((id = getopt_long(argc, argv, short_options, long_options, &index)) >= 0) {
+	while ((id = getopt_long(argc, argv, short_options, long_options, NULL)) >= 0) {
 		switch (id) {
 		case 'h':
 			options->action = OPTIONS_ACTION_HELP;
@@ -223,7 +256,7 @@ int options_parse(struct options *options, int argc, char *argv[], unsigned pass
 		case ':':
 			return refuse(id, argv, err);
 		default:
-			r = take_option(options, id, index, err);
+			r = take_option(options, id, err);
 			if (r < 0)
 				return r;
 		}
@@ -232,6 +265,12 @@ int options_parse(struct options *options, int argc, char *argv[], unsigned pass
 		return err_set(err, EINVAL,
 			       "%s: what is this? Every argument is an option",
 			       argv[optind]);
+	if (options->control_path && options->control_fd >= 0)
+		return err_set(
+			err, EINVAL,
+			"--hotplug-socket-path and --hotplug-fd exclude each other");
+	if (options->control_fd >= 0 && options->control_fd == options->fd)
+		return err_set(err, EINVAL, "fd %d is named twice", options->fd);
 	return choose_socket(options, passed_fds, err);
 }
 

@@ -25,6 +25,9 @@ enum options_action {
  * @fd:		listening or connected socket, or -1
  * @devices:	device specs in their order
  * @ports:	of each kind (USB 2 and USB 3)
+ * @control_path: where to listen for clients of the control socket, or NULL
+ * @control_fd:	listening socket for them, or -1
+ * @rules_path:	file of rules, or NULL
  * @pcap_path:	capture of the USB traffic, or NULL
  */
 struct options {
@@ -34,6 +37,9 @@ struct options {
 	const char *devices[OPTIONS_DEVICES_MAX];
 	unsigned device_count;
 	unsigned ports;
+	const char *control_path;
+	int control_fd;
+	const char *rules_path;
 	const char *pcap_path;
 	bool no_msix;
 	bool no_color;

@@ -239,6 +239,8 @@ static const struct usbdev_ops emulated_ops = {
 int emulated_init(struct emulated *dev, const struct emulated_info *info,
 		  struct loop *loop, enum usbdev_speed speed, const char *label)
 {
+	int r;
+
 	assert(speed != USBDEV_SPEED_UNKNOWN && speed <= USBDEV_SPEED_SUPER);
 
 	dev->info = info;
@@ -246,7 +248,10 @@ int emulated_init(struct emulated *dev, const struct emulated_info *info,
 	dev->cancel_task = (struct loop_task){.cb = on_cancel, .ctx = dev};
 	for (unsigned i = 0; i < ARRAY_SIZE(dev->eps); i++)
 		list_init(&dev->eps[i].queue);
-	return usbdev_init(&dev->usbdev, &emulated_ops, loop, speed, label);
+	r = usbdev_init(&dev->usbdev, &emulated_ops, loop, speed, label);
+	dev->usbdev.vendor = info->vendor;
+	dev->usbdev.product = info->product;
+	return r;
 }
 
 void emulated_finish(struct emulated *dev)

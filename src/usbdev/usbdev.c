@@ -150,6 +150,8 @@ int usbdev_init(struct usbdev *dev, const struct usbdev_ops *ops, struct loop *l
 	dev->events = NULL;
 	dev->events_ctx = NULL;
 	dev->address = 0;
+	dev->vendor = 0;
+	dev->product = 0;
 	dev->in_flight = 0;
 	dev->stats = (struct usbdev_stats){0};
 	dev->tap = NULL;

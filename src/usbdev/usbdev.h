@@ -227,6 +227,7 @@ struct usbdev_stats {
 /**
  * struct usbdev - embedded in each back end's own struct as first member
  * @address:	what the guest calls it: its slot's ID, 0 before it has one. For captures
+ * @vendor, @product: what it says it is; 0 = it has not said. For lists
  * @in_flight:	transfers submitted and not completed, counted by usbdev.c
  * @label:	for log lines and lists, e.g. "stick:disk.img"
  * @tap:	NULL = nobody listens
@@ -239,6 +240,8 @@ struct usbdev {
 	const struct usbdev_events *events; /* NULL while not plugged in */
 	void *events_ctx;
 	uint8_t address;
+	uint16_t vendor;
+	uint16_t product;
 	unsigned in_flight;
 	struct usbdev_stats stats;
 	char label[USBDEV_NAME_BYTES];

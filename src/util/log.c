@@ -44,6 +44,11 @@ void log_init(enum log_level max_level, bool color)
 	atomic_store_explicit(&log_color, color, memory_order_relaxed);
 }
 
+void log_set_level(enum log_level max_level)
+{
+	atomic_store_explicit(&log_max_level, (int)max_level, memory_order_relaxed);
+}
+
 bool log_enabled(enum log_level level)
 {
 	return (int)level <= atomic_load_explicit(&log_max_level, memory_order_relaxed);

@@ -24,6 +24,9 @@ enum log_level {
 /* Sets the highest level shown (default INFO) and whether to colour. */
 void log_init(enum log_level max_level, bool color);
 
+/* Another highest level. Any thread. */
+void log_set_level(enum log_level max_level);
+
 /* True if lines of @level are shown. */
 bool log_enabled(enum log_level level);
 

@@ -176,6 +176,8 @@ static int examine(struct handle *handle, struct handle_info *info, struct err *
 		return r;
 	assert(handle->raw);
 	memcpy(ids, handle->raw + 8, sizeof(ids)); /* usbfs makes them host-endian */
+	info->vendor = ids[0];
+	info->product = ids[1];
 	sysfs_label(st.st_rdev, ids[0], ids[1], info->label, sizeof(info->label));
 	if (handle->raw[4] == CLASS_HUB)
 		return err_set(err, EINVAL,

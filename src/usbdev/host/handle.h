@@ -31,6 +31,8 @@ struct handle_info {
 	uint32_t caps;
 	uint8_t config;
 	char label[USBDEV_NAME_BYTES];
+	uint16_t vendor;
+	uint16_t product;
 	struct descr_uas uas[DESCR_UAS_MAX];
 	unsigned uas_count;
 	bool uas_works;

@@ -121,6 +121,8 @@ static void open_done(struct worker_job *job)
 		worker_submit(host->worker, &host->life_job);
 		return;
 	}
+	host->usbdev.vendor = host->info.vendor;
+	host->usbdev.product = host->info.product;
 	host->life_job.run = NULL;
 	if (!host->info.uas_works)
 		log_info("%s: the host has no streams for UAS; the guest sees the older "

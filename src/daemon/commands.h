@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * commands.h - what clients of the control socket ask for, done
+ *
+ * Loop thread only. docs/control-protocol.md describes the requests.
+ */
+#ifndef DAEMON_COMMANDS_H
+#define DAEMON_COMMANDS_H
+
+#include "daemon/attach.h"
+#include "util/compiler.h"
+#include "util/err.h"
+
+struct capture;
+struct commands;
+struct loop;
+struct rulebook;
+
+/**
+ * struct commands_options - what commands act on; borrowed
+ * @ports:	of each kind
+ */
+struct commands_options {
+	struct loop *loop;
+	struct attach *attach;
+	struct capture *capture;
+	struct rulebook *rules;
+	unsigned ports;
+};
+
+/* Serves @fd, a listening socket; taken, also on failure. Returns owned, or NULL with
+ * the reason in @err. attach_start() has been called. */
+struct commands *commands_create(const struct commands_options *options, int fd,
+				 struct err *err);
+/* NULL is fine. Whoever waits for an answer hears nothing more. */
+void commands_destroy(struct commands *commands);
+
+/* Tells those that watch. @commands: NULL is fine. */
+void commands_tell(struct commands *commands, enum attach_event event,
+		   const struct attach_info *info);
+
+/* Likewise: a rule matches a device that cannot be had. */
+void commands_rule_held(struct commands *commands, const char *rule_id, const char *why);
+
+#endif /* DAEMON_COMMANDS_H */

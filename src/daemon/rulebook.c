@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT
+ * rulebook.c - rules that follow devices: which of them attach holds
+ *
+ * Each device that is attached, or being so, for a holder of the keeper has a *hold*,
+ * from the keeper's attach() until it has been told that the device has gone.
+ */
+#include "daemon/rulebook.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/device.h"
+#include "daemon/node.h"
+#include "rules/file.h"
+#include "rules/keeper.h"
+#include "rules/rule.h"
+#include "util/log.h"
+
+/* attach refuses more devices than that. */
+#define HOLDS_MAX 64u
+
+/**
+ * struct hold
+ * @id:		of the attachment, 0: none
+ * @leaving:	the keeper wants it detached
+ */
+struct hold {
+	struct rulebook *rulebook;
+	bool used;
+	unsigned holder;
+	unsigned id;
+	bool leaving;
+};
+
+/**
+ * struct rulebook
+ * @keeper:	NULL until there is a rule
+ * @started:	the devices that were there at the start have been tried
+ */
+struct rulebook {
+	struct rulebook_options options;
+	struct keeper *keeper;
+	struct hold holds[HOLDS_MAX];
+	bool started;
+	bool stopping;
+};
+
+/* --- holds --- */
+
+static struct hold *hold_new(struct rulebook *rulebook, unsigned holder)
+{
+	for (unsigned i = 0; i < HOLDS_MAX; i++) {
+		struct hold *hold = &rulebook->holds[i];
+
+		if (hold->used)
+			continue;
+		*hold = (struct hold){
+			.rulebook = rulebook, .used = true, .holder = holder};
+		return hold;
+	}
+	return NULL;
+}
+
+static struct hold *hold_of(struct rulebook *rulebook, unsigned id)
+{
+	for (unsigned i = 0; i < HOLDS_MAX; i++) {
+		if (rulebook->holds[i].used && rulebook->holds[i].id == id)
+			return &rulebook->holds[i];
+	}
+	return NULL;
+}
+
+static void hold_end(struct hold *hold, enum keeper_end end)
+{
+	hold->used = false;
+	keeper_gone(hold->rulebook->keeper, hold->holder, end);
+}
+
+/* --- what the keeper wants --- */
+
+static void on_attached(void *ctx, unsigned id, unsigned port, const struct err *err,
+			const char *hint)
+{
+	struct hold *hold = ctx;
+
+	(void)hint;
+	hold->id = id;
+	if (port == 0)
+		hold->used = false;
+	keeper_attached(hold->rulebook->keeper, hold->holder, port,
+			port == 0 ? err : NULL);
+}
+
+static void on_attach(void *ctx, unsigned holder, const struct rule *rule,
+		      const struct hostdev *dev, unsigned port)
+{
+	static const char *const resets[] = {
+		[RULE_RESET_ALWAYS] = "always",
+		[RULE_RESET_FIRST] = "first",
+		[RULE_RESET_NEVER] = "never",
+	};
+	struct rulebook *rulebook = ctx;
+	struct hold *hold = hold_new(rulebook, holder);
+	char path[NODE_PATH_BYTES];
+	char text[NODE_PATH_BYTES + 32];
+	struct attach_order order = {
+		.text = text,
+		.fd = -1,
+		.port = port,
+		.rule = rule->id,
+		.force = true, /* the keeper has looked */
+		.done = on_attached,
+		.ctx = hold,
+	};
+	struct err err = {0};
+
+	node_path(dev->bus, dev->number, path);
+	(void)snprintf(text, sizeof(text), "host:path=%s,reset=%s", path,
+		       resets[rule->reset]);
+	if (!hold)
+		(void)err_set(&err, ENOSPC, "more than %u devices", HOLDS_MAX);
+	else if (attach_order(rulebook->options.attach, &order, &err) >= 0)
+		return;
+	else
+		hold->used = false;
+	keeper_attached(rulebook->keeper, holder, 0, &err);
+}
+
+static void on_left(void *ctx)
+{
+	hold_end(ctx, KEEPER_DETACHED);
+}
+
+static void on_detach(void *ctx, unsigned holder)
+{
+	struct rulebook *rulebook = ctx;
+	struct hold *hold = NULL;
+
+	for (unsigned i = 0; i < HOLDS_MAX; i++) {
+		if (rulebook->holds[i].used && rulebook->holds[i].holder == holder)
+			hold = &rulebook->holds[i];
+	}
+	if (!hold) {
+		keeper_gone(rulebook->keeper, holder, KEEPER_DETACHED);
+		return;
+	}
+	hold->leaving = true;
+	if (attach_detach(rulebook->options.attach, hold->id, on_left, hold) < 0)
+		hold_end(hold, KEEPER_DETACHED);
+}
+
+struct search {
+	const char *place;
+	bool found;
+};
+
+static void look_for(void *ctx, const struct attach_info *info)
+{
+	struct search *search = ctx;
+
+	search->found = search->found || (info->rule[0] == '\0' &&
+					  strcmp(info->place, search->place) == 0);
+}
+
+static bool is_taken(void *ctx, const char *place)
+{
+	struct rulebook *rulebook = ctx;
+	struct search search = {.place = place};
+
+	attach_each(rulebook->options.attach, look_for, &search);
+	return search.found;
+}
+
+static void on_changed(void *ctx, const struct keeper_status *status)
+{
+	struct rulebook *rulebook = ctx;
+	const struct rulebook_options *options = &rulebook->options;
+
+	if (options->held && status->why && status->why->code != 0)
+		options->held(options->ctx, status->rule_id, status->why->text);
+}
+
+static void on_quiet(void *ctx)
+{
+	struct rulebook *rulebook = ctx;
+
+	if (rulebook->started)
+		return;
+	rulebook->started = true;
+	attach_await(rulebook->options.attach, false);
+}
+
+/* --- rules --- */
+
+static int need_keeper(struct rulebook *rulebook, struct err *err)
+{
+	const struct keeper_options options = {
+		.loop = rulebook->options.loop,
+		.attach = on_attach,
+		.detach = on_detach,
+		.is_taken = is_taken,
+		.changed = on_changed,
+		.quiet = on_quiet,
+		.ctx = rulebook,
+	};
+
+	if (rulebook->stopping)
+		return err_set(err, ESHUTDOWN, "usbvfiod is stopping");
+	if (rulebook->keeper)
+		return 0;
+	rulebook->keeper = keeper_create(&options, err);
+	return rulebook->keeper ? 0 : -err->code;
+}
+
+int rulebook_check(const char *text, struct err *err)
+{
+	struct rule rule;
+
+	return rule_parse(&rule, text, err);
+}
+
+static int add(struct rulebook *rulebook, const char *text, const char *id,
+	       enum keeper_origin origin, const char **ret_id, struct err *err)
+{
+	struct rule rule;
+	int r = rule_parse(&rule, text, err);
+
+	if (r < 0)
+		return r;
+	if (id && strlen(id) >= sizeof(rule.id))
+		return err_set(err, EINVAL, "a rule's name has at most %zu characters",
+			       sizeof(rule.id) - 1);
+	if (id)
+		(void)snprintf(rule.id, sizeof(rule.id), "%s", id);
+	r = need_keeper(rulebook, err);
+	return r < 0 ? r : keeper_add(rulebook->keeper, &rule, origin, ret_id, err);
+}
+
+int rulebook_add_option(struct rulebook *rulebook, const char *text, struct err *err)
+{
+	int r = add(rulebook, text, NULL, KEEPER_FROM_OPTION, NULL, err);
+
+	/* until what is there has been tried */
+	if (r == 0 && !rulebook->started)
+		attach_await(rulebook->options.attach, true);
+	return r;
+}
+
+int rulebook_add(struct rulebook *rulebook, const char *text, const char *id,
+		 const char **ret_id, struct err *err)
+{
+	return add(rulebook, text, id, KEEPER_FROM_CONTROL, ret_id, err);
+}
+
+int rulebook_remove(struct rulebook *rulebook, const char *id, struct err *err)
+{
+	if (!rulebook->keeper)
+		return err_set(err, ENOENT, "there is no rule %s", id);
+	return keeper_remove(rulebook->keeper, id, err);
+}
+
+int rulebook_load(struct rulebook *rulebook)
+{
+	const char *path = rulebook->options.path;
+	struct rule_list list = {0};
+	struct err err = {0};
+	int r;
+
+	if (!path)
+		return 0;
+	r = rules_file_read(path, &list, &err);
+	if (r == 0)
+		r = need_keeper(rulebook, &err);
+	if (r == 0)
+		r = keeper_replace(rulebook->keeper, &list, KEEPER_FROM_FILE, &err);
+	if (r < 0)
+		log_error("--rules: %s", err.text);
+	else
+		log_info("%s: %u rules", path, list.count);
+	if (r == 0 && !rulebook->started && list.count > 0)
+		attach_await(rulebook->options.attach, true);
+	rule_list_finish(&list);
+	return r;
+}
+
+/* --- what there is --- */
+
+static const char *state_name(enum keeper_state state)
+{
+	static const char *const names[] = {
+		[KEEPER_WAITING] = "waiting",   [KEEPER_ATTACHING] = "attaching",
+		[KEEPER_ATTACHED] = "attached", [KEEPER_BACKING_OFF] = "failed",
+		[KEEPER_REFUSED] = "refused",   [KEEPER_DETACHING] = "detaching",
+	};
+
+	return names[state];
+}
+
+static const char *origin_name(enum keeper_origin origin)
+{
+	static const char *const names[] = {
+		[KEEPER_FROM_OPTION] = "option",
+		[KEEPER_FROM_FILE] = "file",
+		[KEEPER_FROM_CONTROL] = "control",
+	};
+
+	return names[origin];
+}
+
+static void add_status(void *ctx, const struct keeper_status *status)
+{
+	struct json_object *array = ctx;
+	struct json_object *one = json_object_new_object();
+	char text[RULE_TEXT_BYTES];
+
+	rule_text(status->rule, text);
+	json_object_object_add(one, "id", control_text_to_json(status->rule_id));
+	json_object_object_add(one, "rule", control_text_to_json(text));
+	json_object_object_add(one, "origin",
+			       json_object_new_string(origin_name(status->origin)));
+	json_object_object_add(one, "state",
+			       json_object_new_string(state_name(status->state)));
+	if (status->dev) {
+		hostdev_describe(status->dev, text, sizeof(text));
+		json_object_object_add(one, "device", control_text_to_json(text));
+	}
+	if (status->port)
+		json_object_object_add(one, "port",
+				       json_object_new_int((int)status->port));
+	if (status->why && status->why->code != 0)
+		json_object_object_add(one, "why",
+				       control_text_to_json(status->why->text));
+	json_object_array_add(array, one);
+}
+
+struct json_object *rulebook_to_json(const struct rulebook *rulebook)
+{
+	struct json_object *array = json_object_new_array();
+
+	if (rulebook->keeper)
+		keeper_list(rulebook->keeper, add_status, array);
+	return array;
+}
+
+/* --- what happens --- */
+
+void rulebook_event(struct rulebook *rulebook, enum attach_event event,
+		    const struct attach_info *info)
+{
+	struct hold *hold;
+
+	if (!rulebook || !rulebook->keeper)
+		return;
+	hold = info->rule[0] != '\0' ? hold_of(rulebook, info->id) : NULL;
+	switch (event) {
+	case ATTACH_EVENT_GONE:
+	case ATTACH_EVENT_FAILED:
+		if (hold)
+			hold_end(hold, KEEPER_PULLED);
+		break;
+	case ATTACH_EVENT_DETACHED:
+		if (hold && !hold->leaving)
+			hold_end(hold, KEEPER_BY_HAND);
+		break;
+	case ATTACH_EVENT_ATTACHED:
+	case ATTACH_EVENT_RETURNED:
+	default:
+		return;
+	}
+	if (!hold)
+		keeper_look(rulebook->keeper);
+}
+
+struct rulebook *rulebook_create(const struct rulebook_options *options)
+{
+	struct rulebook *rulebook = calloc(1, sizeof(*rulebook));
+
+	if (rulebook)
+		rulebook->options = *options;
+	return rulebook;
+}
+
+void rulebook_stop(struct rulebook *rulebook)
+{
+	rulebook->stopping = true;
+	if (rulebook->keeper)
+		keeper_stop(rulebook->keeper);
+}
+
+void rulebook_destroy(struct rulebook *rulebook)
+{
+	if (!rulebook)
+		return;
+	keeper_destroy(rulebook->keeper);
+	free(rulebook);
+}
