@@ -127,7 +127,8 @@ static void test_wrong_usage(void **state)
 		{"host:fd=3,reset=maybe", NULL, "possible are always first never"},
 		{"host:path=/dev/null,speed=high", NULL, "unknown setting"},
 		{"host:fd=8", "host:reset=never,fd=8", "fd 8 is named twice"},
-		{"usb:vid=1050", NULL, "not available in this version"},
+		{"usb:vid=xyz", NULL, "an id is hex digits"},
+		{"usb:nth=1", NULL, "usb:"},
 	};
 	struct func *f = *state;
 

@@ -34,7 +34,7 @@ static void assert_says_something(struct func *f)
 	_cleanup_free_ char *text = daemon_stderr(&f->daemon);
 
 	assert_non_null(text);
-	assert_in_range(strlen(text), 10, 4096);
+	assert_in_range(strlen(text), 10, 8192);
 }
 
 static void ends_by(struct func *f, int signal)

@@ -156,7 +156,6 @@ static void test_refused(void **state)
 	refuse("mouse", EINVAL, "no such kind");
 	refuse("mouse", EINVAL, "stick keyboard");
 	refuse("", EINVAL, "empty");
-	refuse("usb:vid=1050", ENOTSUP, "not available in this version");
 	refuse("zero:speed=low", EINVAL, "possible are full high super");
 	refuse("zero:pattern=ones", EINVAL, "possible are zeros mod63");
 }

@@ -168,12 +168,29 @@ static void test_pcap_path(void **state)
 	refuse_line("--fd 3 --pcap-path", "needs a value");
 }
 
-static void test_later_options(void **state)
+static void test_control_socket(void **state)
 {
 	(void)state;
-	refuse_line("--fd 3 --hotplug-socket-path x",
-		    "--hotplug-socket-path is not available in this version");
-	refuse_line("--fd 3 --hotplug-fd 4", "--hotplug-fd is not available");
+	accept_line("--fd 3");
+	assert_null(options.control_path);
+	assert_int_equal(options.control_fd, -1);
+	accept_line("--fd 3 --hotplug-socket-path x");
+	assert_string_equal(options.control_path, "x");
+	accept_line("--fd 3 --hotplug-fd 4");
+	assert_int_equal(options.control_fd, 4);
+	refuse_line("--fd 3 --hotplug-socket-path=", "--hotplug-socket-path is empty");
+	refuse_line("--fd 3 --hotplug-fd 2", "at least 3");
+	refuse_line("--fd 3 --hotplug-fd 4 --hotplug-socket-path x",
+		    "exclude each other");
+	refuse_line("--fd 3 --hotplug-fd 3", "fd 3 is named twice");
+}
+
+static void test_rules_file(void **state)
+{
+	(void)state;
+	accept_line("--fd 3 --rules /etc/rules");
+	assert_string_equal(options.rules_path, "/etc/rules");
+	refuse_line("--fd 3 --rules=", "--rules is empty");
 }
 
 static void test_many_devices(void **state)
@@ -233,7 +250,8 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_wrong_usage),
 		cmocka_unit_test(test_pcap_path),
-		cmocka_unit_test(test_later_options),
+		cmocka_unit_test(test_control_socket),
+		cmocka_unit_test(test_rules_file),
 		cmocka_unit_test(test_many_devices),
 		cmocka_unit_test(test_passed_fds),
 	};
