@@ -273,7 +273,9 @@ static void run_node(struct worker_job *job)
 {
 	struct attachment *at = CONTAINER_OF(job, struct attachment, job);
 
-	at->result = node_open(at->path, &at->node, &at->err, at->hint);
+	at->result = 0;
+	if (at->node.fd < 0)
+		at->result = node_open(at->path, &at->node, &at->err, at->hint);
 	if (at->result < 0)
 		return;
 	at->hostdev_known = at->node.place[0] != '\0' &&
@@ -305,7 +307,6 @@ void attachment_open(struct attachment *at)
 {
 	at->state = ATTACH_NODE;
 	at->hint[0] = '\0';
-	at->node.fd = -1;
 	at->job = (struct worker_job){.run = run_node, .done = node_done};
 	at->worker = worker_create(at->attach->options.loop, "attach");
 	if (!at->worker) {

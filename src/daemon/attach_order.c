@@ -164,11 +164,16 @@ static void unplug(struct attachment *at)
 		attachment_left(at);
 }
 
-void attachment_leave(struct attachment *at)
+static void cancel(struct attachment *at)
 {
 	(void)err_set(&at->err, ECANCELED, "it has been detached meanwhile");
 	at->hint[0] = '\0';
 	at->cancelled = true;
+}
+
+void attachment_leave(struct attachment *at)
+{
+	cancel(at);
 	switch (at->state) {
 	case ATTACH_PLUGGED:
 		attachment_tell(at, ATTACH_EVENT_DETACHED, NULL);
@@ -211,7 +216,7 @@ int attach_detach(struct attach *attach, unsigned id, void (*done)(void *ctx), v
 		at->left = done;
 		at->left_ctx = ctx;
 		if (at->state == ATTACH_LEAVING)
-			at->cancelled = true;
+			cancel(at);
 		else
 			attachment_leave(at);
 		return 0;
@@ -331,7 +336,7 @@ int attach_order(struct attach *attach, const struct attach_order *order, struct
 	at->done_ctx = order->ctx;
 	if (dev) {
 		attachment_hold(at, dev);
-	} else if (at->host.fd >= 0) {
+	} else if (at->host.fd >= 0 && !at->careful) {
 		attachment_open_device(at);
 	} else {
 		attach_listen(attach);

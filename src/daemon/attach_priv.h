@@ -158,7 +158,8 @@ static inline bool attachment_is_opening(const struct attachment *at)
 
 /* attach.c: a new one at the end of the list; NULL without memory. */
 struct attachment *attachment_add(struct attach *attach, const char *text);
-/* Opens @at->path and what follows from that. */
+/* Opens @at->path, unless @at->node is open already, looks at what it is, and what follows
+ * from that. */
 void attachment_open(struct attachment *at);
 /* Makes the device of @at, which is emulated. Return: 0 or -errno, in @at->err. */
 MUST_USE int attachment_make(struct attachment *at);

@@ -190,8 +190,10 @@ static struct control_request *release(struct pending *pending)
 static void refuse_err(struct control_request *req, const struct err *err,
 		       const char *hint)
 {
-	enum control_code code = err->code == EPERM ? CONTROL_CODE_REFUSED
-						    : control_code_of_errno(-err->code);
+	/* with a hint it is the node that cannot be opened */
+	bool is_guard = err->code == EPERM && (!hint || hint[0] == '\0');
+	enum control_code code =
+		is_guard ? CONTROL_CODE_REFUSED : control_code_of_errno(-err->code);
 
 	control_refuse(req, code, hint && hint[0] != '\0' ? hint : NULL, "%s", err->text);
 }

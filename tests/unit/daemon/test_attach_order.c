@@ -50,6 +50,8 @@ static int try_order(const char *text, int fd, unsigned port, const char *rule,
 		.fd = fd,
 		.port = port,
 		.rule = rule,
+		/* at once, without a look at the host */
+		.force = fd >= 0,
 		.done = on_done,
 		.ctx = &done_count,
 	};
@@ -133,6 +135,83 @@ static void test_path(void **state)
 	assert_int_equal(found.bus, 1);
 	assert_int_equal(found.number, 5);
 	assert_true(found.real && found.since > 0);
+}
+
+/* Without force it is looked at first, by a worker. */
+static void test_fd_looked_at(void **state)
+{
+	struct attach_order careful = {
+		.text = "from afar", .fd = 7, .done = on_done, .ctx = &done_count};
+	struct err err = {0};
+	int id;
+
+	(void)state;
+	ready();
+	id = attach_order(attach, &careful, &err);
+	assert_true(id > 0);
+	assert_int_equal(opening_count, 0);
+	opened(1);
+	assert_int_equal(nodes.opens, 0);
+	(void)answer(0);
+	assert_int_equal(done_id, id);
+	assert_int_equal(done_port, 1);
+}
+
+static void test_reset_opens_it_anew(void **state)
+{
+	struct err err = {0};
+	unsigned id;
+
+	(void)state;
+	ready();
+	id = order("/dev/a");
+	opened(1);
+	(void)answer(0);
+	assert_int_equal(attach_again(attach, id, on_done, &done_count, &err), 0);
+	assert_int_equal(attach_again(attach, id, on_done, &done_count, &err), -EBUSY);
+	opened(2);
+	assert_string_equal(nodes.path, "/dev/bus/usb/001/005");
+	(void)answer(1);
+	assert_int_equal(done_count, 2);
+	assert_int_equal(done_id, id);
+	assert_int_equal(wanted, 1);
+	assert_int_equal(attach_again(attach, 99, on_done, &done_count, &err), -ENOENT);
+}
+
+static void test_reset_and_detached_meanwhile(void **state)
+{
+	struct err err = {0};
+	unsigned id;
+
+	(void)state;
+	ready();
+	id = order("/dev/a");
+	opened(1);
+	(void)answer(0);
+	destroy_later = true;
+	assert_int_equal(attach_again(attach, id, on_done, &done_count, &err), 0);
+	detach(id);
+	device_finish(destroying);
+	turns();
+	assert_int_equal(left_count, 1);
+	assert_int_equal(done_count, 2);
+	assert_int_equal(done_port, 0);
+	assert_int_equal(done_error, ECANCELED);
+	assert_int_equal(opening_count, 1);
+	assert_int_equal(look(0), 0);
+}
+
+static void test_reset_of_one_handed_over(void **state)
+{
+	struct err err = {0};
+	unsigned id;
+
+	(void)state;
+	ready();
+	id = order_fd(NULL);
+	opened(1);
+	(void)answer(0);
+	assert_int_equal(attach_again(attach, id, on_done, &done_count, &err), -ENOTSUP);
 }
 
 static void test_emulated(void **state)
@@ -437,6 +516,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_path),
+		T(test_fd_looked_at),
+		T(test_reset_opens_it_anew),
+		T(test_reset_and_detached_meanwhile),
+		T(test_reset_of_one_handed_over),
 		T(test_emulated),
 		T(test_nonsense),
 		T(test_cannot_be_had),
