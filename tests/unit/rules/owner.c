@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +81,42 @@ void owner_pass_time(uint64_t ns)
 		timer_at_ns = 0;
 		timer_cb(timer_ctx);
 	}
+}
+
+/* --- the worker --- */
+
+int __real_hostdev_read(const char *root, const char *place, struct hostdev *ret_dev);
+int __wrap_hostdev_read(const char *root, const char *place, struct hostdev *ret_dev);
+
+static atomic_bool held;
+static sem_t has_read, may_end;
+
+int __wrap_hostdev_read(const char *root, const char *place, struct hostdev *ret_dev)
+{
+	int r = __real_hostdev_read(root, place, ret_dev);
+
+	if (atomic_exchange(&held, false)) {
+		(void)sem_post(&has_read);
+		(void)sem_wait(&may_end);
+	}
+	return r;
+}
+
+void owner_hold_reading(void)
+{
+	assert_int_equal(sem_init(&has_read, 0, 0), 0);
+	assert_int_equal(sem_init(&may_end, 0, 0), 0);
+	atomic_store(&held, true);
+}
+
+void owner_wait_read(void)
+{
+	assert_int_equal(sem_wait(&has_read), 0);
+}
+
+void owner_let_go(void)
+{
+	assert_int_equal(sem_post(&may_end), 0);
 }
 
 /* --- callbacks --- */

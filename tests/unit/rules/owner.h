@@ -46,6 +46,11 @@ const char *owner_rule(const char *text);
 void owner_expect(const char *what);
 /* Waits until the keeper is quiet; nothing more must have been asked. */
 void owner_expect_nothing(void);
+/* The worker's next reading of a device ends only with owner_let_go(). Waits until it has
+ * read. */
+void owner_hold_reading(void);
+void owner_wait_read(void);
+void owner_let_go(void);
 /* One turn of the loop, without waiting. */
 void owner_turn(void);
 /* Turns until the keeper is quiet; what is asked is forgotten. */

@@ -145,6 +145,27 @@ static void test_told_while_reading(void **state)
 	owner_expect_nothing();
 }
 
+/* The same, with the moment made sure, and without the guard's second look. */
+static void test_gone_while_being_read(void **state)
+{
+	(void)state;
+	(void)owner_rule("usb:vid=1050,force");
+	owner_expect_nothing();
+	owner_hold_reading();
+	plug("1-2", 3);
+	owner_wait_read();
+	owner_pull("1-2", 3);
+	owner_let_go();
+	owner_expect_nothing();
+	owner_hold_reading();
+	plug("1-2", 4);
+	owner_wait_read();
+	plug("1-2", 5);
+	owner_let_go();
+	owner_expect("attach 1 1-2#5 0");
+	owner_expect_nothing();
+}
+
 static void test_storm(void **state)
 {
 	char name[16];
@@ -294,6 +315,22 @@ static void test_grace(void **state)
 	owner_expect("attach 1 1-5#6 1");
 }
 
+static void test_last_socket_first(void **state)
+{
+	(void)state;
+	(void)owner_rule("usb:vid=1050");
+	owner_expect_nothing();
+	plug("1-2", 3);
+	owner_expect("attach 1 1-2#3 0");
+	pull("1-2", 3, 1);
+	owner_pass_time(10000 * MS);
+	owner_expect_nothing();
+	fake_plug(&(struct fake_device){.name = "1-1", .number = 4});
+	fake_plug(&(struct fake_device){.name = "1-2", .number = 5});
+	keeper_uevent(owner.keeper, NULL);
+	owner_expect("attach 1 1-2#5 1");
+}
+
 static void test_first_rule_wins(void **state)
 {
 	(void)state;
@@ -394,14 +431,24 @@ static void test_all_has_an_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_there_from_the_start),     TEST(test_comes_later_and_again),
-		TEST(test_news_in_any_order),        TEST(test_messages_lost),
-		TEST(test_told_while_reading),       TEST(test_storm),
-		TEST(test_five_alike_by_serial),     TEST(test_five_alike_by_port),
-		TEST(test_five_alike_by_nth),        TEST(test_other_ids),
-		TEST(test_other_half_of_the_socket), TEST(test_grace),
-		TEST(test_first_rule_wins),          TEST(test_failing_first_rule),
-		TEST(test_taken_without_a_rule),     TEST(test_all),
+		TEST(test_there_from_the_start),
+		TEST(test_comes_later_and_again),
+		TEST(test_news_in_any_order),
+		TEST(test_messages_lost),
+		TEST(test_told_while_reading),
+		TEST(test_gone_while_being_read),
+		TEST(test_storm),
+		TEST(test_five_alike_by_serial),
+		TEST(test_five_alike_by_port),
+		TEST(test_five_alike_by_nth),
+		TEST(test_other_ids),
+		TEST(test_other_half_of_the_socket),
+		TEST(test_grace),
+		TEST(test_last_socket_first),
+		TEST(test_first_rule_wins),
+		TEST(test_failing_first_rule),
+		TEST(test_taken_without_a_rule),
+		TEST(test_all),
 		TEST(test_all_has_an_end),
 	};
 

@@ -367,6 +367,11 @@ static void test_pulled_while_attaching(void **state)
 	gone(1);
 	plug("1-2", 5);
 	owner_expect("attach 1 1-2#5 7");
+	/* the one that is there now has not failed */
+	plug("1-2", 6);
+	keeper_attached(owner.keeper, 1, 0, &err);
+	owner_expect("attach 1 1-2#6 7");
+	keeper_attached(owner.keeper, 1, 7, NULL);
 }
 
 static void test_by_hand(void **state)
