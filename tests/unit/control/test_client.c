@@ -151,22 +151,62 @@ static void refusal_is_an_error(void **state)
 	assert_non_null(strstr(job.text, "\"code\":\"refused\""));
 }
 
-/* Connects first, then asks: by then the server has no place, and has closed. */
+/* Connects first, then asks: by then the server has said no, and has closed. */
 static void too_many_is_told(void **state)
 {
 	struct controlled *c = *state;
-	struct job job = {.run = attach_with_fd};
+	struct json_object *ask = request("{\"verb\":\"list\"}"), *answer = NULL;
+	struct control_client *client;
+	struct err err = {0};
 	int fds[CONTROL_CONNS_MAX];
 
 	for (unsigned i = 0; i < CONTROL_CONNS_MAX; i++) {
 		fds[i] = connect_client(c);
 		expect_alive(c, fds[i]);
 	}
-	do_job(c, &job);
-	assert_int_equal(job.result, -EREMOTEIO);
-	assert_string_equal(job.err.text, "too many clients of the control socket");
+	client = control_connect(c->path, TIMEOUT_MS, &err);
+	assert_non_null(client);
+	run(c);
+	assert_int_equal(control_call_ok(client, ask, -1, &answer, &err), -EREMOTEIO);
+	assert_string_equal(err.text, "too many clients of the control socket");
+	json_object_put(answer);
+	json_object_put(ask);
+	control_disconnect(client);
 	for (unsigned i = 0; i < CONTROL_CONNS_MAX; i++)
 		close(fds[i]);
+}
+
+/* A request that leaves in pieces. */
+static void attach_long(struct job *job)
+{
+	struct control_client *client = control_connect(job->path, TIMEOUT_MS, &job->err);
+	struct json_object *ask = request("{\"verb\":\"attach\"}"), *answer = NULL;
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC), small = 1;
+	char text[4001];
+
+	memset(text, 'x', 4000);
+	text[4000] = '\0';
+	json_object_object_add(ask, "name", json_object_new_string(text));
+	json_object_object_add(ask, "reset", json_object_new_string(text));
+	json_object_object_add(ask, "rule_id", json_object_new_string(text));
+	job->result = setsockopt(control_client_fd(client), SOL_SOCKET, SO_SNDBUF, &small,
+				 sizeof(small));
+	if (job->result == 0)
+		job->result = control_call_ok(client, ask, fd, &answer, &job->err);
+	close(fd);
+	note(job, answer);
+	json_object_put(ask);
+	control_disconnect(client);
+}
+
+static void fd_goes_along_once(void **state)
+{
+	struct controlled *c = *state;
+	struct job job = {.run = attach_long};
+
+	do_job(c, &job);
+	assert_int_equal(job.result, 0);
+	assert_true(c->last_fd >= 0);
 }
 
 static void watch_events(struct job *job)
@@ -354,7 +394,7 @@ static int listen_again(struct controlled *c)
 
 static void liars(void **state)
 {
-	static char long_text[64 * 1024];
+	static char long_text[64 * 1024], events[4096 * 14];
 	const struct liar cases[] = {
 		{BYTES(""), 0, false, -ECONNRESET, -ECONNRESET},
 		{BYTES(""), 0, true, -ETIMEDOUT, -ETIMEDOUT},
@@ -369,7 +409,7 @@ static void liars(void **state)
 		{BYTES("{\"ok\":true,\"id\":2}\n"), 1, true, -EPROTO, -EUSERS},
 		{BYTES("{\"ok\":true,\"id\":\"1\"}\n"), 1, true, -EPROTO, -EUSERS},
 		{BYTES("{\"ok\":true,\"id\":1}\n"), 1, true, 0, -EUSERS},
-		{BYTES("{\"event\":\"x\"}\n"), UINT_MAX, true, -ETIMEDOUT, -EUSERS},
+		{events, sizeof(events), UINT_MAX, true, -ETIMEDOUT, -EUSERS},
 		{long_text, sizeof(long_text), 64, true, -EMSGSIZE, ' '},
 		{BYTES("\x01\xff\x01\x02"), 1, false, -ECONNRESET, -ECONNRESET},
 		{BYTES("\x01\xff\x01\x02"), 1, true, -ETIMEDOUT, -ETIMEDOUT},
@@ -380,6 +420,8 @@ static void liars(void **state)
 	struct json_object *ask = request("{\"verb\":\"stats\"}");
 
 	memset(long_text, ' ', sizeof(long_text));
+	for (size_t i = 0; i < sizeof(events); i += 14)
+		memcpy(events + i, "{\"event\":\"x\"}\n", 14);
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
 		struct liar_thread t = {.liar = &cases[i / 2], .listen_fd = listen_fd};
 		struct json_object *answer = NULL;
@@ -446,6 +488,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(call),
 		TEST(fd_goes_along),
+		TEST(fd_goes_along_once),
 		TEST(refusal_is_an_error),
 		TEST(too_many_is_told),
 		TEST(events_before_an_answer),

@@ -49,7 +49,7 @@ static int teardown(void **state)
 {
 	static const char *const names[] = {"a.sock",    "b.sock",      "dead.sock",
 					    "file.sock", "c.vfio.sock", "d",
-					    ".sock"};
+					    ".sock",     "link.sock"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -93,6 +93,8 @@ static void the_only_one(void **state)
 	(void)state;
 	assert_non_null(file);
 	fclose(file);
+	/* another name for it is not another daemon */
+	assert_int_equal(symlink("b.sock", in_dir("link.sock")), 0);
 	find(&sockets);
 	assert_int_equal(control_find_one(&sockets, &path, &err), 0);
 	assert_string_equal(path, in_dir("b.sock"));
