@@ -130,7 +130,7 @@ static void on_sent(struct control_conn *conn)
 	control_conn_put(conn, line, (size_t)len);
 }
 
-static void flush(struct control_conn *conn)
+void control_conn_flush(struct control_conn *conn)
 {
 	while (control_conn_has_output(conn) && !conn->broken) {
 		ssize_t n = send(conn->fd, conn->out + conn->out_start,
@@ -263,7 +263,7 @@ static void work(struct control_conn *conn)
 {
 	unsigned handled = 0;
 
-	flush(conn);
+	control_conn_flush(conn);
 	while (!conn->broken && !conn->ending && !conn->pending &&
 	       !control_conn_has_output(conn)) {
 		if (handled == RUN_REQUESTS) {
@@ -272,7 +272,7 @@ static void work(struct control_conn *conn)
 		}
 		if (control_conn_handle_next(conn)) {
 			handled++;
-			flush(conn);
+			control_conn_flush(conn);
 			continue;
 		}
 		if (conn->broken || conn->ending)
@@ -282,7 +282,7 @@ static void work(struct control_conn *conn)
 		else if (!receive(conn))
 			return;
 	}
-	flush(conn);
+	control_conn_flush(conn);
 }
 
 static unsigned wanted_events(const struct control_conn *conn)

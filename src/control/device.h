@@ -29,7 +29,7 @@ struct json_object;
  *		by these only
  * @place:	where it is plugged in on the host, "1-2.3"
  * @since:	when it was attached, seconds since 1970; 0 = not known
- * @state:	"attached", "gone" (its port is kept for it), "opening", "held"
+ * @state:	"attached", "gone" (its port is kept for it), "opening", "leaving"
  * @rule:	id of the rule it came by
  * @has_counters: the counters below are known
  */

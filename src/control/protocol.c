@@ -41,15 +41,9 @@ static const struct {
 };
 
 static const char *const events[] = {
-	[CONTROL_EVENT_ATTACHED] = "attached",
-	[CONTROL_EVENT_DETACHED] = "detached",
-	[CONTROL_EVENT_GONE] = "gone",
-	[CONTROL_EVENT_RETURNED] = "returned",
-	[CONTROL_EVENT_FAILED] = "failed",
-	[CONTROL_EVENT_RULE_HELD] = "rule-held",
-	[CONTROL_EVENT_RULE_ADDED] = "rule-added",
-	[CONTROL_EVENT_RULE_REMOVED] = "rule-removed",
-	[CONTROL_EVENT_RESET] = "reset",
+	[CONTROL_EVENT_ATTACHED] = "attached", [CONTROL_EVENT_DETACHED] = "detached",
+	[CONTROL_EVENT_GONE] = "gone",         [CONTROL_EVENT_RETURNED] = "returned",
+	[CONTROL_EVENT_FAILED] = "failed",     [CONTROL_EVENT_RULE_HELD] = "rule-held",
 };
 
 static_assert(ARRAY_SIZE(verbs) == CONTROL_VERBS, "a name for each verb");

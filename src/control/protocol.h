@@ -68,11 +68,8 @@ enum control_event {
 	CONTROL_EVENT_RETURNED,  /* as attached, after "gone" */
 	CONTROL_EVENT_FAILED,    /* could not be attached, or is lost; see the message */
 	CONTROL_EVENT_RULE_HELD, /* a rule matches but does not attach; see the message */
-	CONTROL_EVENT_RULE_ADDED,   /* the device object holds "rule" only */
-	CONTROL_EVENT_RULE_REMOVED, /* likewise */
-	CONTROL_EVENT_RESET,        /* reset on request of a client */
 };
-#define CONTROL_EVENTS 9u
+#define CONTROL_EVENTS 6u
 
 /* The byte that begins an answer of the legacy dialect. */
 enum control_legacy {

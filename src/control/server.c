@@ -176,8 +176,13 @@ void control_server_destroy(struct control_server *server)
 
 	if (!server)
 		return;
-	LIST_FOREACH_SAFE(pos, next, &server->conns)
-		control_server_drop(LIST_ENTRY(pos, struct control_conn, link));
+	LIST_FOREACH_SAFE(pos, next, &server->conns) {
+		struct control_conn *conn = LIST_ENTRY(pos, struct control_conn, link);
+
+		/* the answers to who waited until the end */
+		control_conn_flush(conn);
+		control_server_drop(conn);
+	}
 	loop_unwatch(server->listen_watch);
 	close_fd(&server->spare_fd);
 	close_fd(&server->listen_fd);

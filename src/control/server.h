@@ -57,7 +57,7 @@ struct control_options {
 struct control_server *control_server_create(struct loop *loop, int fd,
 					     const struct control_options *options,
 					     struct err *err);
-/* Closes everything. Requests not answered yet stay good, their answers go nowhere.
+/* Closes everything; answers given before are sent, as far as sockets take them. Requests not answered yet stay good, their answers go nowhere.
  * NULL is fine. */
 void control_server_destroy(struct control_server *server);
 

@@ -169,6 +169,8 @@ char *control_error_line(enum control_code code, const char *text);
 struct control_conn *control_conn_create(struct control_server *server, int fd);
 /* NULL is fine. A request that is being answered lives on. */
 void control_conn_destroy(struct control_conn *conn);
+/* Sends what the socket takes: before the server ends. */
+void control_conn_flush(struct control_conn *conn);
 /* Does what can be done now, and waits for the right thing or destroys @conn. */
 void control_conn_run(struct control_conn *conn);
 /* Has its time been used up? Then its client is told, if it can be, and it is ended. */

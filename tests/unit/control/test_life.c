@@ -216,10 +216,35 @@ static void server_goes_before_the_answer(void **state)
 	c->server = NULL;
 	expect_closed(json);
 	expect_closed(legacy);
+	expect_part(watcher, "\"event\":\"gone\"");
 	expect_closed(watcher);
 	close(json);
 	close(legacy);
 	close(watcher);
+}
+
+/* What was answered last is sent before all is closed. */
+static void last_answers_are_sent(void **state)
+{
+	struct controlled *c = *state;
+	int json = connect_client(c), legacy = connect_client(c);
+	uint8_t byte = 0;
+
+	c->mode = OWNER_KEEPS;
+	send_text(json, "{\"verb\":\"detach\",\"device\":\"d0\"}\n");
+	send_fds(legacy, "\x02\x00\x00", 3, -1, 0);
+	run(c);
+	while (c->nkept > 0)
+		control_refuse(c->kept[--c->nkept], CONTROL_CODE_STOPPING, NULL, "bye");
+	control_server_destroy(c->server);
+	c->server = NULL;
+	expect_part(json, "\"code\":\"stopping\"");
+	expect_closed(json);
+	assert_int_equal(recv(legacy, &byte, 1, MSG_DONTWAIT), 1);
+	assert_int_equal(byte, 4);
+	expect_closed(legacy);
+	close(json);
+	close(legacy);
 }
 
 static void not_a_listening_socket(void **state)
@@ -270,6 +295,7 @@ int main(void)
 		TEST(client_goes_before_the_answer),
 		TEST(gone_clients_free_their_places),
 		TEST(server_goes_before_the_answer),
+		TEST(last_answers_are_sent),
 		TEST(not_a_listening_socket),
 		cmocka_unit_test_setup_teardown(idle_client_stays, controlled_setup_hasty,
 						controlled_teardown),
