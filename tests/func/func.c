@@ -324,3 +324,14 @@ void expect_status(struct func *f, uint32_t bits)
 	fail_msg("USBSTS 0x%x, expected one of 0x%x", drv_op_read(&f->drv, XOP_USBSTS),
 		 bits);
 }
+
+bool func_is_sanitized(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+	return true;
+#elif defined(__has_feature)
+	return __has_feature(address_sanitizer);
+#else
+	return false;
+#endif
+}

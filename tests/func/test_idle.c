@@ -13,17 +13,6 @@
 #define IDLE_MS     2000
 #define RSS_KIB_MAX 8192u
 
-static bool has_sanitizer(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-	return true;
-#elif defined(__has_feature)
-	return __has_feature(address_sanitizer);
-#else
-	return false;
-#endif
-}
-
 static void assert_no_wakeups(struct func *f)
 {
 	struct daemon_usage before;
@@ -91,7 +80,7 @@ static void test_resident_memory(void **state)
 	struct bot bot;
 	struct guest_buf buf;
 
-	if (has_sanitizer() || getenv("FUNC_WRAPPED")) {
+	if (func_is_sanitized() || getenv("FUNC_WRAPPED")) {
 		/* cmocka's skip() is "not ok" in TAP */
 		print_message("# not measured: not the daemon's memory alone\n");
 		return;
