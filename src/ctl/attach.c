@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ * attach.c - attach SPEC: nodes are opened here, other kinds go to the daemon as text
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/ctl.h"
+#include "ctl/node.h"
+#include "ctl/text.h"
+
+/* What all kinds may have. */
+static struct json_object *attach_request(const struct ctl *ctl)
+{
+	struct json_object *request = ctl_request("attach");
+
+	if (ctl->port)
+		ctl_put_number(request, "port", ctl->port);
+	if (ctl->given & CTL_OPT_FORCE)
+		ctl_put_true(request, "force");
+	return request;
+}
+
+static enum ctl_status attach_node(const struct ctl *ctl, const struct ctl_node *node)
+{
+	unsigned bus = 0, address = 0;
+	int fd = node->path[0] ? ctl_node_open(node->path, &bus, &address)
+			       : node->fd_number;
+	_cleanup_close_ int owned = node->path[0] ? fd : -1;
+	const char *path = node->path[0] ? node->path : NULL;
+	const char *reset = node->reset[0] ? node->reset : NULL;
+	struct json_object *request;
+
+	if (fd < 0)
+		return CTL_FAILED;
+	if (ctl->given & CTL_OPT_LEGACY)
+		return ctl_legacy_attach(ctl, bus, address, fd);
+	request = attach_request(ctl);
+	ctl_put_text(request, "name", ctl->name ? ctl->name : path);
+	ctl_put_text(request, "reset", ctl->reset ? ctl->reset : reset);
+	if (bus && address) {
+		ctl_put_number(request, "bus", bus);
+		ctl_put_number(request, "address", address);
+	}
+	return ctl_ask_device(ctl, request, fd, "attached", ctl->args[0]);
+}
+
+/* A rule stays, and attaches what fits now and later. */
+static enum ctl_status attach_rule(const struct ctl *ctl, const char *rule)
+{
+	struct json_object *request, *answer;
+	enum ctl_status status;
+
+	if (ctl->given)
+		return ctl_misused("with a rule, port=, force and the like are written "
+				   "into it: usb:...,port=");
+	request = ctl_request("rules");
+	ctl_put_text(request, "action", "add");
+	ctl_put_text(request, "rule", rule);
+	status = ctl_ask(ctl, request, -1, &answer);
+	if (status == CTL_DONE && !ctl->json) {
+		_cleanup_free_ char *clean =
+			ctl_clean(ctl_rule_id(answer), CTL_COLUMNS_ANY, NULL);
+
+		(void)printf("rule %s holds what fits; usbvfioctl rules remove %s ends "
+			     "that\n",
+			     clean, clean);
+	}
+	json_object_put(answer);
+	return status;
+}
+
+enum ctl_status ctl_attach(const struct ctl *ctl)
+{
+	const char *spec = ctl->args[0];
+	struct json_object *request;
+	struct ctl_node node;
+
+	if ((ctl->given & CTL_OPT_LEGACY) && (ctl->given & ~(unsigned)CTL_OPT_LEGACY))
+		return ctl_misused("--legacy has no other settings");
+	if (ctl_node_parse(&node, spec) != CTL_DONE)
+		return CTL_USAGE;
+	if (node.is_node)
+		return attach_node(ctl, &node);
+	if (ctl->given & CTL_OPT_LEGACY)
+		return ctl_misused("--legacy attaches nodes in /dev/bus/usb only");
+	if (strncmp(spec, "usb:", 4) == 0)
+		return attach_rule(ctl, spec);
+	request = attach_request(ctl);
+	ctl_put_text(request, "spec", spec);
+	ctl_put_text(request, "name", ctl->name);
+	ctl_put_text(request, "reset", ctl->reset);
+	return ctl_ask_device(ctl, request, -1, "attached", ctl->args[0]);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * capture.c - capture start FILE, stop, status: a pcap file of all transfers
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "ctl/text.h"
+
+static void show(struct json_object *answer)
+{
+	struct json_object *active = NULL;
+	const char *path = ctl_text(answer, "path");
+	_cleanup_free_ char *clean = ctl_clean(path ? path : "", CTL_COLUMNS_ANY, NULL);
+
+	if (!json_object_object_get_ex(answer, "active", &active))
+		(void)json_object_object_get_ex(answer, "running", &active);
+	if (!json_object_get_boolean(active))
+		(void)puts("no capture is running");
+	else
+		(void)printf("a capture is running%s%s\n", path ? ", into " : "", clean);
+}
+
+/* The daemon opens the file: it may stand in another folder than we do. */
+static char *absolute(const char *path)
+{
+	char folder[PATH_MAX];
+
+	if (path[0] == '/')
+		return ctl_copy(path);
+	if (!getcwd(folder, sizeof(folder))) {
+		ctl_complain("where is %s? Say all of its path: %s", path,
+			     strerror(errno));
+		return NULL;
+	}
+	return ctl_format("%s/%s", folder, path);
+}
+
+static enum ctl_status ask(const struct ctl *ctl, const char *action, const char *path)
+{
+	struct json_object *request = ctl_request("capture"), *answer;
+	enum ctl_status status;
+
+	ctl_put_text(request, "action", action);
+	ctl_put_text(request, "path", path);
+	status = ctl_ask(ctl, request, -1, &answer);
+	if (status == CTL_DONE && !ctl->json)
+		show(answer);
+	json_object_put(answer);
+	return status;
+}
+
+enum ctl_status ctl_capture(const struct ctl *ctl)
+{
+	const char *action = ctl->args[0];
+
+	if (strcmp(action, "start") == 0 && ctl->nargs == 2) {
+		_cleanup_free_ char *path = absolute(ctl->args[1]);
+
+		return path ? ask(ctl, action, path) : CTL_FAILED;
+	}
+	if ((strcmp(action, "stop") == 0 || strcmp(action, "status") == 0) &&
+	    ctl->nargs == 1)
+		return ask(ctl, action, NULL);
+	return ctl_misused("it is: capture start FILE, capture stop, or capture status");
+}

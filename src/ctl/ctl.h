@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ * ctl.h - usbvfioctl: what its verbs share
+ *
+ * A program for the command line: one thread, it may wait, and out of memory ends it.
+ * What daemons and devices say is hostile: it reaches a terminal by ctl_clean() only.
+ */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/compiler.h"
+
+struct control_client;
+struct json_object;
+
+/* What verbs return, the program's exit status. */
+enum ctl_status {
+	CTL_DONE = 0,
+	CTL_FAILED = 1, /* refused or failed */
+	CTL_USAGE = 2,  /* the command line is wrong */
+};
+
+/* Options, for the sets of those that a verb takes. --socket, --json and those that
+ * print something go with all. */
+enum ctl_option {
+	CTL_OPT_ALL = 1 << 0,
+	CTL_OPT_LEGACY = 1 << 1,
+	CTL_OPT_PORT = 1 << 2,
+	CTL_OPT_FORCE = 1 << 3,
+	CTL_OPT_NAME = 1 << 4,
+	CTL_OPT_RESET = 1 << 5,
+	CTL_OPT_TO = 1 << 6,
+};
+
+/**
+ * struct ctl - the command line
+ * @given:	mask of enum ctl_option
+ * @socket:	NULL = the only one there is
+ * @port:	0 = any
+ * @node_folder: where the host's USB nodes are: "/dev/bus/usb"
+ * @args:	@nargs words behind the verb
+ */
+struct ctl {
+	unsigned given;
+	bool json;
+	bool help;
+	bool version;
+	const char *socket;
+	unsigned port;
+	const char *name;
+	const char *reset;
+	const char *to;
+	const char *node_folder;
+	const char *verb;
+	char **args;
+	int nargs;
+};
+
+/**
+ * struct ctl_verb - one verb
+ * @usage:	its arguments and own options, for --help
+ * @does:	one line, for --help
+ * @options:	mask of enum ctl_option
+ * @run:	arguments are counted, @options looked at
+ */
+struct ctl_verb {
+	const char *name;
+	const char *usage;
+	const char *does;
+	unsigned options;
+	int args_min;
+	int args_max;
+	enum ctl_status (*run)(const struct ctl *ctl);
+};
+
+/* The verbs, one file each. */
+enum ctl_status ctl_attach(const struct ctl *ctl);
+enum ctl_status ctl_detach(const struct ctl *ctl);
+enum ctl_status ctl_list(const struct ctl *ctl);
+enum ctl_status ctl_watch(const struct ctl *ctl);
+enum ctl_status ctl_stats(const struct ctl *ctl);
+enum ctl_status ctl_capture(const struct ctl *ctl);
+enum ctl_status ctl_log(const struct ctl *ctl);
+enum ctl_status ctl_rules(const struct ctl *ctl);
+enum ctl_status ctl_reset(const struct ctl *ctl);
+enum ctl_status ctl_move(const struct ctl *ctl);
+
+/* Fills @ctl. Return: CTL_USAGE if it is wrong, which has been said. */
+MUST_USE enum ctl_status ctl_options_parse(struct ctl *ctl, int argc, char *argv[]);
+
+/* ---- call.c ---- */
+
+/* Says something to the person, as a line of its own on stderr. */
+PRINTF_LIKE(1, 2) void ctl_complain(const char *format, ...);
+/* ... that the command line is wrong. Return: CTL_USAGE. */
+PRINTF_LIKE(1, 2) enum ctl_status ctl_misused(const char *format, ...);
+
+/* The socket to use: --socket or the only one. Return: in a static buffer; NULL if there
+ * is none or are several, which has been said. */
+const char *ctl_socket(const struct ctl *ctl);
+/* Return: owned, for control_disconnect(); NULL if not, which has been said. */
+struct control_client *ctl_connect(const char *path);
+
+/* A request without fields but its verb. Return: owned, never NULL. */
+struct json_object *ctl_request(const char *verb);
+/* Nothing is added for NULL. */
+void ctl_put_text(struct json_object *request, const char *key, const char *text);
+void ctl_put_number(struct json_object *request, const char *key, int64_t number);
+void ctl_put_true(struct json_object *request, const char *key);
+/* What the arguments from @first on name: ID, BUS:DEV, or "port" and N. Return: owned by
+ * the caller. */
+char *ctl_target(const struct ctl *ctl, int first);
+
+/**
+ * ctl_call() - ask, and say why not
+ * @request:	taken
+ * @fd:		goes with it, borrowed; -1 = none
+ * @ret_answer:	owned by the caller, NULL unless CTL_DONE
+ *
+ * A refusal is printed, and with --json on stdout too.
+ */
+MUST_USE enum ctl_status ctl_call(const struct ctl *ctl, struct control_client *client,
+				  struct json_object *request, int fd,
+				  struct json_object **ret_answer);
+/* Connects to ctl_socket() and ctl_call()s. With --json the answer is printed. */
+MUST_USE enum ctl_status ctl_ask(const struct ctl *ctl, struct json_object *request,
+				 int fd, struct json_object **ret_answer);
+/* The same, and says "@done ID, port N" of the device in the answer. */
+MUST_USE enum ctl_status ctl_ask_device(const struct ctl *ctl,
+					struct json_object *request, int fd,
+					const char *done, const char *target);
+/* "@done ID (NAME), port N" of the device in @answer, unless --json; if the answer does
+ * not tell, @target is what it is called. */
+void ctl_say_device(const struct ctl *ctl, struct json_object *answer, const char *done,
+		    const char *target);
+
+/* What the rule that was added is called. Borrowed from @answer, never NULL. */
+const char *ctl_rule_id(struct json_object *answer);
+
+/* ---- legacy.c: the same in the dialect of 3 bytes ---- */
+
+enum ctl_status ctl_legacy_attach(const struct ctl *ctl, unsigned bus, unsigned address,
+				  int fd);
+enum ctl_status ctl_legacy_detach(const struct ctl *ctl, const char *target);
+enum ctl_status ctl_legacy_list(const struct ctl *ctl);
+
+#endif /* CTL_CTL_H */

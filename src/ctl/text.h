@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * text.h - what others say, as people and terminals can bear it
+ */
+#ifndef CTL_TEXT_H
+#define CTL_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/compiler.h"
+
+struct json_object;
+
+/* Memory, or the end of the program. free() it. */
+void *ctl_alloc(size_t bytes);
+char *ctl_copy(const char *text);
+PRINTF_LIKE(1, 2) char *ctl_format(const char *format, ...);
+
+/**
+ * ctl_clean() - @text without anything that moves the cursor or cannot be shown
+ * @columns_max: what is longer is cut, with a "~" in the place of the rest
+ * @ret_columns: of the terminal; NULL = not asked for
+ *
+ * Needs setlocale(): in the locale "C" all that is not ASCII becomes '?'.
+ * Return: owned by the caller, never NULL.
+ */
+char *ctl_clean(const char *text, unsigned columns_max, unsigned *ret_columns);
+#define CTL_COLUMNS_ANY 2000000u
+
+/* The member @key of @object, NULL if it is no string. Borrowed. */
+const char *ctl_text(struct json_object *object, const char *key);
+/* Return: false if it is no number. */
+bool ctl_number(struct json_object *object, const char *key, int64_t *ret_number);
+/* The member @key of @object, NULL if it is no array or object. Borrowed. */
+struct json_object *ctl_array(struct json_object *object, const char *key);
+struct json_object *ctl_object(struct json_object *object, const char *key);
+
+/* One line on stdout. */
+void ctl_print_json(struct json_object *object);
+
+/* Bytes as "512" or "1.5 MiB". Return: owned by the caller. */
+char *ctl_bytes_text(int64_t bytes);
+/* RFC 3339 in UTC as "2026-01-31 12:34" of here; what is none as it is. Owned by the
+ * caller. */
+char *ctl_time_text(const char *time);
+
+#endif /* CTL_TEXT_H */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ * fake.h - control servers with an owner of few words, and usbvfioctl run against them
+ *
+ * The program is a process of its own; the loop turns until it has ended. Anything
+ * unexpected fails the running cmocka test.
+ */
+#ifndef FAKE_H
+#define FAKE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "control/request.h"
+#include "control/server.h"
+#include "util/loop.h"
+
+#define FAKE_DAEMONS 2u
+#define FAKE_DEVICES 4u
+
+struct fake;
+
+/**
+ * struct fake_daemon
+ * @path:	of its socket, in $XDG_RUNTIME_DIR/usbvfiod
+ * @refuses:	mask of 1 << enum control_verb: refused with @code
+ * @devices:	what it has; the first is what it attaches
+ * @asked:	one line for each request
+ */
+struct fake_daemon {
+	struct fake *fake;
+	struct control_server *server;
+	char path[108];
+	unsigned refuses;
+	enum control_code code;
+	struct control_device devices[FAKE_DEVICES];
+	unsigned ndevices;
+	char asked[4096];
+};
+
+/**
+ * struct fake
+ * @dir:	of the test: becomes $XDG_RUNTIME_DIR; nodes are below dir/nodes
+ * @out, @errors: what the program wrote last
+ * @on_turn:	called as long as the program runs; NULL = nothing
+ */
+struct fake {
+	struct loop *loop;
+	char dir[64];
+	struct fake_daemon daemons[FAKE_DAEMONS];
+	char out[65536];
+	char errors[8192];
+	void (*on_turn)(struct fake *fake);
+};
+
+/* One daemon; the second comes with fake_start(). */
+int fake_setup(void **state);
+int fake_teardown(void **state);
+struct fake_daemon *fake_start(struct fake *fake, unsigned which);
+void fake_stop(struct fake_daemon *daemon);
+
+/* A file dir/nodes/003/017 that holds @content; the path is in a static buffer. */
+const char *fake_node(struct fake *fake, const char *content);
+
+/* The program's exit status; arguments end with NULL. */
+int fake_run(struct fake *fake, const char *const args[]);
+/* The status of @child() in a process of its own, output caught likewise. */
+int fake_run_child(struct fake *fake, int (*child)(void *ctx), void *ctx);
+
+void fake_expect(const char *text, const char *part);
+void fake_expect_not(const char *text, const char *part);
+
+#define RUN(fake, ...) fake_run(fake, (const char *const[]){__VA_ARGS__, NULL})
+
+#endif /* FAKE_H */
