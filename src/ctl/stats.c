@@ -16,22 +16,28 @@ static const struct ctl_column columns[] = {
 	{"ERRORS", 20, true},
 };
 
+static void put(struct ctl_table *table, struct json_object *device)
+{
+	ctl_table_put(table, ctl_text(device, "id"));
+	ctl_table_put_name(table, device);
+	ctl_table_put_bytes(table, device, "bytes_in");
+	ctl_table_put_bytes(table, device, "bytes_out");
+	ctl_table_put_number(table, device, "transfers");
+	ctl_table_put_number(table, device, "errors");
+}
+
 static void show(struct json_object *answer)
 {
 	struct json_object *devices = ctl_array(answer, "devices");
 	size_t count = devices ? json_object_array_length(devices) : 0;
 	struct ctl_table *table = ctl_table_create(columns, ARRAY_SIZE(columns));
+	struct json_object *one;
 
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *device = json_object_array_get_idx(devices, i);
-
-		ctl_table_put(table, ctl_text(device, "id"));
-		ctl_table_put_name(table, device);
-		ctl_table_put_bytes(table, device, "bytes_in");
-		ctl_table_put_bytes(table, device, "bytes_out");
-		ctl_table_put_number(table, device, "transfers");
-		ctl_table_put_number(table, device, "errors");
-	}
+	for (size_t i = 0; i < count; i++)
+		put(table, json_object_array_get_idx(devices, i));
+	/* asked for one, that one is all there is */
+	if (json_object_object_get_ex(answer, "device", &one))
+		put(table, one);
 	ctl_table_print(table);
 	ctl_table_destroy(table);
 }
