@@ -33,31 +33,44 @@ work() {
 
 hostile() { grep -lsi '^bad' /sys/bus/usb/devices/*/idProduct; }
 
-# Each on its own: after a command that fails usb-poke does no more.
+# Each command on its own: after one that fails usb-poke does no more.
+poke() {
+	dev=$(dirname "$1")
+	read -r bus <"$dev/busnum" && read -r number <"$dev/devnum" || return
+	node=$(printf '/dev/bus/usb/%03d/%03d' $bus $number)
+	while read -r commands; do
+		usb-poke "$node" $commands </dev/null
+	done <<-END
+		descriptors , string 2 , string 3 , string 200
+		claim 0 , in 0x81 512 500 , in 0x81 70001 500 , clear-halt 0x81
+		claim 0 , out 1 512 500 , out 1 70001 500 , clear-halt 1
+		claim 0 , in 0x82 64 300
+		claim 0 , interface 0 1 , in 0x81 64 300
+		claim 0 , interface 0 2 , in 0x82 64 300 , interface 0 0
+		claim 0 , interface 0 1 , iso-in 0x83 1 2 4 64
+		claim 1 , in 0x82 512 300
+		claim 0 , unlink 0x81 5 512 4
+		control 0xc0 1 0 0 64
+		control 0xc0 1 0 0 4096
+		configuration 0 , configuration 1
+		reset
+		descriptors
+	END
+}
+
+# Eight at a time: most of them are waited for in vain.
 poke_all() {
-	for file in $(hostile); do
-		dev=$(dirname "$file")
-		read -r bus <"$dev/busnum" && read -r number <"$dev/devnum" || continue
-		node=$(printf '/dev/bus/usb/%03d/%03d' $bus $number)
-		while read -r commands; do
-			usb-poke "$node" $commands </dev/null
-		done >>/tmp/poked 2>&1 <<-END
-			descriptors , string 2 , string 3 , string 200
-			claim 0 , in 0x81 512 500 , in 0x81 70001 500 , clear-halt 0x81
-			claim 0 , out 1 512 500 , out 1 70001 500 , clear-halt 1
-			claim 0 , in 0x82 64 300
-			claim 0 , interface 0 1 , in 0x81 64 300
-			claim 0 , interface 0 2 , in 0x82 64 300 , interface 0 0
-			claim 0 , interface 0 1 , iso-in 0x83 1 2 4 64
-			claim 1 , in 0x82 512 300
-			claim 0 , unlink 0x81 5 512 4
-			control 0xc0 1 0 0 64
-			control 0xc0 1 0 0 4096
-			configuration 0 , configuration 1
-			reset
-			descriptors
-		END
+	liars=$(hostile)
+	for turn in 0 1 2 3 4 5 6 7; do
+		nth=0
+		for file in $liars; do
+			[ $((nth % 8)) != $turn ] || poke "$file"
+			nth=$((nth + 1))
+		done >/tmp/poked.$turn 2>&1 &
+		pokers="$pokers $!"
 	done
+	wait $pokers
+	cat /tmp/poked.* >/tmp/poked
 }
 
 for serial in SERIALS; do
