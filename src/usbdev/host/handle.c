@@ -242,13 +242,14 @@ static int busy(const struct handle *handle, unsigned interface, struct err *err
 }
 
 /* Takes every interface of the active configuration. What the kernel does not have,
- * since it did not like its descriptor, is nobody's. */
+ * since it did not like its descriptor, or has no configuration at all, is nobody's;
+ * configurations that call themselves 0 exist. */
 static int claim_all(struct handle *handle, struct err *err)
 {
 	uint32_t wanted = descr_interfaces(handle->raw, handle->raw_len, handle->config);
 
 	(void)libusb_set_auto_detach_kernel_driver(handle->usb, 1);
-	for (unsigned i = 0; handle->config != 0 && i < DESCR_INTERFACES_MAX; i++) {
+	for (unsigned i = 0; i < DESCR_INTERFACES_MAX; i++) {
 		int r;
 
 		if (!(wanted & UINT32_C(1) << i))

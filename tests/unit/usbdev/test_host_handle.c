@@ -153,6 +153,20 @@ static void test_unconfigured(void **state)
 	assert_string_equal(usb_node.calls, "config 5; claim 1+; ");
 }
 
+/* A configuration that calls itself 0 is in use although that says there is none. */
+static void test_configuration_zero(void **state)
+{
+	(void)state;
+	assert_int_equal(pwrite(usb_node.fd, "", 1, DESCR_DEVICE_BYTES + 5), 1);
+	usb_node.active = 0;
+	open_it();
+	assert_string_equal(usb_node.calls, "init; wrap; claim 0+; claim 2+; ");
+	forget_calls();
+	assert_int_equal(handle_set_configuration(handle, 0), 0);
+	assert_string_equal(usb_node.calls, "release 0-; release 2-; config -1; "
+					    "claim 0+; claim 2+; ");
+}
+
 static void test_busy_driver(void **state)
 {
 	(void)state;
@@ -439,6 +453,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_open, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_speeds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unconfigured, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_configuration_zero, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy_driver, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy_usbfs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_claim_refused, setup, teardown),
