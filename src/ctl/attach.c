@@ -22,18 +22,14 @@ static struct json_object *attach_request(const struct ctl *ctl)
 	return request;
 }
 
-static enum ctl_status attach_node(const struct ctl *ctl, const struct ctl_node *node)
+/* @fd is borrowed; @bus and @address are 0 if they are not known. */
+static enum ctl_status hand_over(const struct ctl *ctl, const struct ctl_node *node,
+				 int fd, unsigned bus, unsigned address)
 {
-	unsigned bus = 0, address = 0;
-	int fd = node->path[0] ? ctl_node_open(node->path, &bus, &address)
-			       : node->fd_number;
-	_cleanup_close_ int owned = node->path[0] ? fd : -1;
 	const char *path = node->path[0] ? node->path : NULL;
 	const char *reset = node->reset[0] ? node->reset : NULL;
 	struct json_object *request;
 
-	if (fd < 0)
-		return CTL_FAILED;
 	if (ctl->given & CTL_OPT_LEGACY)
 		return ctl_legacy_attach(ctl, bus, address, fd);
 	request = attach_request(ctl);
@@ -44,6 +40,23 @@ static enum ctl_status attach_node(const struct ctl *ctl, const struct ctl_node 
 		ctl_put_number(request, "address", address);
 	}
 	return ctl_ask_device(ctl, request, fd, "attached", ctl->args[0]);
+}
+
+static enum ctl_status attach_node(const struct ctl *ctl, const struct ctl_node *node)
+{
+	unsigned bus, address;
+	enum ctl_status status;
+	int fd;
+
+	/* inherited: not ours to close */
+	if (node->path[0] == '\0')
+		return hand_over(ctl, node, node->fd_number, 0, 0);
+	fd = ctl_node_open(node->path, &bus, &address);
+	if (fd < 0)
+		return CTL_FAILED;
+	status = hand_over(ctl, node, fd, bus, address);
+	(void)close(fd);
+	return status;
 }
 
 /* A rule stays, and attaches what fits now and later. */

@@ -288,6 +288,7 @@ int fake_run_child(struct fake *fake, int (*child)(void *ctx), void *ctx)
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
+	fake->out_fd = out;
 	if (pid == 0) {
 		dup2(out, STDOUT_FILENO);
 		dup2(errors, STDERR_FILENO);
@@ -309,6 +310,14 @@ int fake_run_child(struct fake *fake, int (*child)(void *ctx), void *ctx)
 	take_caught(out, fake->out, sizeof(fake->out));
 	take_caught(errors, fake->errors, sizeof(fake->errors));
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool fake_has_printed(const struct fake *fake)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fake->out_fd, &st), 0);
+	return st.st_size > 0;
 }
 
 static int run_program(void *ctx)

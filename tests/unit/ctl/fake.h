@@ -47,6 +47,7 @@ struct fake_daemon {
  * struct fake
  * @dir:	of the test: becomes $XDG_RUNTIME_DIR; nodes are below dir/nodes
  * @out, @errors: what the program wrote last
+ * @out_fd:	where it writes to, while it runs
  * @on_turn:	called as long as the program runs; NULL = nothing
  */
 struct fake {
@@ -55,6 +56,7 @@ struct fake {
 	struct fake_daemon daemons[FAKE_DAEMONS];
 	char out[65536];
 	char errors[8192];
+	int out_fd;
 	void (*on_turn)(struct fake *fake);
 };
 
@@ -71,6 +73,9 @@ const char *fake_node(struct fake *fake, const char *content);
 int fake_run(struct fake *fake, const char *const args[]);
 /* The status of @child() in a process of its own, output caught likewise. */
 int fake_run_child(struct fake *fake, int (*child)(void *ctx), void *ctx);
+
+/* Has the running program written anything to stdout? */
+bool fake_has_printed(const struct fake *fake);
 
 void fake_expect(const char *text, const char *part);
 void fake_expect_not(const char *text, const char *part);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT
+ * test_show.c - tables and events, with what hostile devices and daemons say in them
+ */
+#include "fake.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ctl/table.h"
+#include "ctl/text.h"
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)
+
+static void test_list(void **state)
+{
+	struct fake *fake = *state;
+
+	assert_int_equal(RUN(fake, "list"), 0);
+	assert_string_equal(fake->out, "ID     NAME     IDS        SERIAL  SPEED  PORT  "
+				       "HOST     SINCE             "
+				       "     IN  OUT  STATE\n"
+				       "1-2.3  YubiKey  1050:0407  0001    full      2  "
+				       "003:017  2026-01-31 12:34  "
+				       "1.5 KiB   12  attached\n");
+	fake->daemons[0].ndevices = 0;
+	assert_int_equal(RUN(fake, "list"), 0);
+	fake_expect(fake->out, "ID  NAME");
+}
+
+static void test_stats(void **state)
+{
+	struct fake *fake = *state;
+
+	assert_int_equal(RUN(fake, "stats", "1-2.3"), 0);
+	assert_string_equal(fake->out,
+			    "ID     NAME          IN  OUT  TRANSFERS  ERRORS\n"
+			    "1-2.3  YubiKey  1.5 KiB   12       2061       0\n");
+	assert_string_equal(fake->daemons[0].asked, "stats device=1-2.3\n");
+}
+
+/* One row for one device, whatever it is called; nothing reaches the terminal but text. */
+static void test_hostile_strings(void **state)
+{
+	struct fake *fake = *state;
+	struct control_device *device = &fake->daemons[0].devices[0];
+	unsigned lines = 0;
+
+	device->label = "a\nb\tc\033[2Jd\xc2\x9b\xe2\x80\xae\x7f";
+	device->serial = "\xff\xfe-\xe2\x80\x8b";
+	device->state = "\r";
+	assert_int_equal(RUN(fake, "list"), 0);
+	fake_expect(fake->out, "  a?b?c?[2Jd?\?\?  1050:0407  ?\?-?    full ");
+	for (const char *at = fake->out; *at; at++) {
+		lines += *at == '\n';
+		assert_true(*at == '\n' || (*at >= ' ' && *at < 127));
+	}
+	assert_int_equal(lines, 2);
+	device->label = "a name that is longer than its column by far";
+	assert_int_equal(RUN(fake, "list"), 0);
+	fake_expect(fake->out, "  a name that is longer than its c~  1050");
+}
+
+static void test_unknown_is_a_dash(void **state)
+{
+	struct fake *fake = *state;
+	struct control_device bare = CONTROL_DEVICE_INIT;
+
+	bare.id = "stick";
+	fake->daemons[0].devices[0] = bare;
+	assert_int_equal(RUN(fake, "list"), 0);
+	fake_expect(fake->out,
+		    "stick  -     -    -       -         -  -     -       -    -  -\n");
+}
+
+static void test_list_all(void **state)
+{
+	struct fake *fake = *state;
+	struct fake_daemon *second = fake_start(fake, 1);
+	char wanted[300];
+
+	assert_int_equal(RUN(fake, "list", "--all"), 0);
+	snprintf(wanted, sizeof(wanted), "\n%s  1-2.3", fake->daemons[0].path);
+	fake_expect(fake->out, wanted);
+	snprintf(wanted, sizeof(wanted), "\n%s  1-2.3", second->path);
+	fake_expect(fake->out, wanted);
+	assert_int_equal(RUN(fake, "list", "--all", "--json"), 0);
+	snprintf(wanted, sizeof(wanted), "\"socket\":\"%s\"}\n", second->path);
+	fake_expect(fake->out, wanted);
+	second->refuses = UINT32_MAX;
+	second->code = CONTROL_CODE_STOPPING;
+	assert_int_equal(RUN(fake, "list", "--all"), 1);
+	fake_expect(fake->out, fake->daemons[0].path);
+	fake_expect_not(fake->out, second->path);
+	fake_expect(fake->errors, second->path);
+}
+
+/* Tells an event again and again, until one has been printed; then ends. */
+static void tell_until_printed(struct fake *fake)
+{
+	struct fake_daemon *daemon = &fake->daemons[0];
+
+	if (!daemon->server)
+		return;
+	control_server_event(daemon->server, CONTROL_EVENT_GONE, &daemon->devices[0],
+			     "pulled\nout");
+	if (fake_has_printed(fake))
+		fake_stop(daemon);
+}
+
+static void test_watch(void **state)
+{
+	struct fake *fake = *state;
+
+	fake->on_turn = tell_until_printed;
+	assert_int_equal(RUN(fake, "watch"), 1);
+	fake_expect(fake->out, "Z  gone          1-2.3 (YubiKey), port 2: pulled?out\n");
+	fake_expect(fake->errors, "the daemon has gone");
+}
+
+static void expect_clean(const char *text, unsigned max, const char *wanted,
+			 unsigned columns)
+{
+	unsigned got = 0;
+	char *clean = ctl_clean(text, max, &got);
+
+	assert_string_equal(clean, wanted);
+	assert_int_equal(got, columns);
+	free(clean);
+}
+
+static void test_clean(void **state)
+{
+	(void)state;
+	assert_non_null(setlocale(LC_ALL, "C.UTF-8"));
+	expect_clean("", 10, "", 0);
+	expect_clean("abc", 3, "abc", 3);
+	expect_clean("abcd", 3, "abc~", 4);
+	expect_clean("\xc3\xa9", 10, "\xc3\xa9", 1);
+	/* two columns each; they are not cut in half */
+	expect_clean("\xe6\xbc\xa2\xe6\xbc\xa2", 3, "\xe6\xbc\xa2~", 3);
+	expect_clean("\xe6\xbc", 10, "??", 2);
+	assert_non_null(setlocale(LC_ALL, "C"));
+	expect_clean("\xc3\xa9", 10, "??", 2);
+	assert_non_null(setlocale(LC_ALL, "C.UTF-8"));
+}
+
+static void expect_bytes(int64_t bytes, const char *wanted)
+{
+	char *text = ctl_bytes_text(bytes);
+
+	assert_string_equal(text, wanted);
+	free(text);
+}
+
+static void expect_time(const char *time, const char *wanted)
+{
+	char *text = ctl_time_text(time);
+
+	assert_string_equal(text, wanted);
+	free(text);
+}
+
+static void test_numbers(void **state)
+{
+	(void)state;
+	expect_bytes(0, "0");
+	expect_bytes(1023, "1023");
+	expect_bytes(1024, "1.0 KiB");
+	expect_bytes(INT64_MAX, "8.0 EiB");
+	expect_bytes(INT64_MIN, "-9223372036854775808");
+	setenv("TZ", "UTC", 1);
+	expect_time("2026-01-31T12:34:56Z", "2026-01-31 12:34");
+	expect_time("yesterday", "yesterday");
+	expect_time("2026-01-31T12:34:56Z!", "2026-01-31T12:34:56Z!");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_list),
+		TEST(test_stats),
+		TEST(test_hostile_strings),
+		TEST(test_unknown_is_a_dash),
+		TEST(test_list_all),
+		TEST(test_watch),
+		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
