@@ -58,6 +58,9 @@ static void answer(struct attachment *at, unsigned port)
 void attachment_end(struct attachment *at)
 {
 	at->state = ATTACH_OUT;
+	/* while it was opened anew */
+	if (at->shown)
+		attachment_tell(at, ATTACH_EVENT_DETACHED, NULL);
 	answer(at, 0);
 	if (at->attach->options.loop)
 		loop_defer(at->attach->options.loop, &at->attach->sweep);

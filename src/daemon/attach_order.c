@@ -54,13 +54,14 @@ static struct attach_info describe(const struct attachment *at)
 	return info;
 }
 
-void attachment_tell(const struct attachment *at, enum attach_event event,
+void attachment_tell(struct attachment *at, enum attach_event event,
 		     const struct err *why)
 {
 	const struct attach_options *options = &at->attach->options;
 	struct attach_info info = describe(at);
 
 	info.why = why;
+	at->shown = event == ATTACH_EVENT_ATTACHED || event == ATTACH_EVENT_RETURNED;
 	if (options->event && !at->attach->stopping)
 		options->event(options->ctx, event, &info);
 }

@@ -61,6 +61,7 @@ enum attach_state {
  * @label, @speed, @since, @vendor, @product: see struct attach_info
  * @careful:	rules/guard.h is asked before it is opened
  * @hostdev, @hostdev_known: of its node, read by @worker
+ * @shown:	the last that was told of it is that it is plugged in
  * @again:	while LEAVING: it is opened anew afterwards
  * @name:	for log lines
  * @real:	@host describes it; else it is emulated
@@ -100,6 +101,7 @@ struct attachment {
 	bool careful;
 	bool hostdev_known;
 	struct hostdev hostdev;
+	bool shown;
 	bool again;
 	char name[ATTACH_NAME_BYTES];
 	bool real;
@@ -179,7 +181,7 @@ void attach_check_all(struct attach *attach);
 void attach_listen(struct attach *attach);
 
 /* attach_order.c */
-void attachment_tell(const struct attachment *at, enum attach_event event,
+void attachment_tell(struct attachment *at, enum attach_event event,
 		     const struct err *why);
 /* @unplug of one that was PLUGGED. */
 void attachment_unplugged(struct vm_unplug *unplug);

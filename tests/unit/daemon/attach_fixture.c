@@ -332,6 +332,15 @@ static void on_settled(void *ctx, int r)
 	result = r;
 }
 
+unsigned events[5];
+
+static void on_event(void *ctx, enum attach_event event, const struct attach_info *info)
+{
+	assert_ptr_equal(ctx, &settled);
+	assert_true(info->id > 0);
+	events[event]++;
+}
+
 static void on_idle(void *ctx)
 {
 	assert_ptr_equal(ctx, &settled);
@@ -345,6 +354,7 @@ int setup(void **state)
 	memset(&kernel, 0, sizeof(kernel));
 	memset(timers, 0, sizeof(timers));
 	memset(ports, 0, sizeof(ports));
+	memset(events, 0, sizeof(events));
 	sem_init(&nodes.release, 0, 0);
 	nodes.number = 5;
 	now_ns = 1000 * SECOND;
@@ -387,6 +397,7 @@ int try_start(void)
 		.vm = NULL, /* the fake needs none */
 		.settled = on_settled,
 		.idle = on_idle,
+		.event = on_event,
 		.ctx = &settled,
 	};
 

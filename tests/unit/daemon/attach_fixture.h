@@ -76,6 +76,8 @@ extern int plug_error;
 /* Calls of attach's owner. */
 extern unsigned settled, idle;
 extern int result;
+/* How often each has been told. */
+extern unsigned events[5];
 
 extern unsigned timers_set;
 

@@ -199,6 +199,9 @@ static void test_reset_and_detached_meanwhile(void **state)
 	assert_int_equal(done_error, ECANCELED);
 	assert_int_equal(opening_count, 1);
 	assert_int_equal(look(0), 0);
+	/* who heard that it came hears that it has gone */
+	assert_int_equal(events[ATTACH_EVENT_ATTACHED], 1);
+	assert_int_equal(events[ATTACH_EVENT_DETACHED], 1);
 }
 
 static void test_reset_of_one_handed_over(void **state)
@@ -227,6 +230,7 @@ static void test_emulated(void **state)
 	assert_int_equal(found.bus, 0);
 	detach(id);
 	turns();
+	assert_int_equal(events[ATTACH_EVENT_DETACHED], 1);
 	assert_int_equal(left_count, 1);
 	assert_null(ports[1]);
 	assert_int_equal(look(id), 0);
