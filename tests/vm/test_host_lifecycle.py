@@ -72,6 +72,48 @@ def test_controller_is_reset_three_times(host, tmp_path):
         assert hashlib.sha256(stick.read_bytes()[2048 * 512:2049 * 512]).hexdigest() == words[0]
 
 
+# The first byte of the stick counts the boots.
+REBOOT_WHILE_READING = STICK + """
+stick 480
+exec 4<"$(keyboard_node)"
+boots=$(dd if=/dev/$disk bs=1 count=1 2>/dev/null)
+say BOOTED $boots
+say SUM $(dd if=/dev/$disk bs=1M skip=1 2>/dev/null | sha256sum | cut -d' ' -f1)
+if [ "$boots" -lt 2 ]; then
+	printf $((boots + 1)) | dd of=/dev/$disk bs=1 conv=notrunc 2>/dev/null
+	sync
+	while :; do dd if=/dev/$disk of=/dev/null bs=64k iflag=direct 2>/dev/null && say READ; done &
+	hear go
+	reboot -f
+fi
+"""
+
+
+def test_guest_reboots_twice_while_it_reads(host, tmp_path):
+    image = images.filled(tmp_path / "stick.img", 4)
+    with open(image, "r+b") as file:
+        file.write(b"0")
+    stick = host.plug_stick(image, "ehci")
+    usb = host.controller(stick, host.plug("usb-kbd", bus="uhci"))
+    guest = host.boot(usb, REBOOT_WHILE_READING, reboots=True)
+    counts = []
+    for _ in range(2):
+        # A second one: then the next is under way.
+        guest.expect_word("READ")
+        guest.expect_word("READ")
+        if usb.name == "usbvfiod":
+            counts.append((len(usb.fds()), usb.status("Threads")))
+        guest.say("go")
+    guest.finish()
+    assert guest.told("BOOTED") == [["0"], ["1"], ["2"]]
+    assert guest.told("SUM") == [[images.sha256(image, offset_mib=1)]] * 3
+    assert guest.complaints() == []
+    # What the first guest had open, nobody has any more.
+    assert len(set(counts)) <= 1
+    usb.stop()
+    assert not hasattr(usb, "fds") or stick.driver() == "usb-storage"
+
+
 # The first 4 MiB are copied to the second ones, again and again.
 COPY_WITHOUT_END = STICK + """
 stick 480

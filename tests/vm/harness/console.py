@@ -91,6 +91,10 @@ class Console:
             if not selector.select(max(0, deadline - time.monotonic())):
                 self.kill()
                 raise GuestError(f"nothing within {self.timeout_s:.0f} s; the console's last lines:\n{self.tail()}")
+        return self.take()
+
+    def take(self):
+        """What the console has, which must be something, else this waits. False at its end."""
         data = os.read(self.source(), 65536)
         self._log_file.write(data)
         self._log_file.flush()

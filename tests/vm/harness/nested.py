@@ -178,15 +178,24 @@ class Host:
         return bool(data)
 
     def await_control(self, condition, timeout_s):
-        """Wait until messages on the control port have made the condition true."""
+        """Wait until messages on the control port have made the condition true.
+
+        The consoles of guests are read meanwhile: a full one holds its guest up.
+        """
         deadline = time.monotonic() + timeout_s
         with selectors.DefaultSelector() as selector:
             selector.register(self.control, selectors.EVENT_READ)
+            for guest in (one for one in self.guests if not one.closed):
+                selector.register(guest.source(), selectors.EVENT_READ, guest)
             while not condition():
-                if not selector.select(max(0, deadline - time.monotonic())):
+                ready = [key for key, _events in selector.select(max(0, deadline - time.monotonic()))]
+                if not ready:
                     raise HostError(f"the host does not answer within {timeout_s:.0f} s\n{self.serial_tail()}")
-                if not self._hear():
-                    raise HostError(f"the host has died\n{self.serial_tail()}")
+                for key in ready:
+                    if key.data and not key.data.take():
+                        selector.unregister(key.fileobj)
+                    elif not key.data and not self._hear():
+                        raise HostError(f"the host has died\n{self.serial_tail()}")
 
     def start(self, script, timeout_s=0):
         """Start a shell script (see scripts/nested/lib.sh for what it can call); timeout 0: as long as it likes."""

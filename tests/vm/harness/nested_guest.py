@@ -33,7 +33,7 @@ class Guest(Console):
         self.place.mkdir()
         self.port = host.ports[2 * self.slot]
         self._qmp = None
-        self._closed = False
+        self.closed = False
         make_initramfs(host.rig, self.place, job, programs)
         command = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", "q35,memory-backend=ram",
                    "-object", f"memory-backend-memfd,id=ram,size={memory}M,share=on"
@@ -47,12 +47,20 @@ class Guest(Console):
         self.end_mark = f"HOST ENDED {self.folder.name} "
         self.huge_mib = memory if huge else 0
         pages = (self.huge_mib + sum(guest.huge_mib for guest in host.guests)) // 2
+        # QEMU writes its console byte by byte and drops what is left in the serial port when it ends; the port to the
+        # test machine is soon full of such bytes. So there is a pipe with room for it all, which is emptied in pieces.
+        run = f"/run/{self.folder.name}"
         self.task = host.start(f"need_huge_pages {pages}\n"
                                f"exec 4<>/dev/vport0p{2 * self.slot + 2}\n"
-                               f"{shlex.join(command)} <&4 >&4 2>&1 &\n"
-                               f"echo $! >/run/{self.folder.name}.pid\n"
-                               "wait $!\n"
-                               f"printf '\\n{self.end_mark}%s\\n' $? >&4\n")
+                               f"mkfifo {run}.in {run}.out\n"
+                               f"cat <&4 >{run}.in &\ninput=$!\n"
+                               f"cat <{run}.out >&4 &\noutput=$!\n"
+                               f"{shlex.join(command)} <{run}.in >{run}.out 2>&1 &\n"
+                               f"qemu=$!\necho $qemu >{run}.pid\n"
+                               "wait $qemu\nstatus=$?\n"
+                               "wait $output\nkill $input\n"
+                               f"rm {run}.in {run}.out\n"
+                               f"printf '\\n{self.end_mark}%s\\n' $status >&4\n")
 
     def source(self):
         return self.port.fileno()
@@ -79,9 +87,9 @@ class Guest(Console):
             self.task.wait()
 
     def close(self):
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         self.kill()
         try:
             while self._read(time.monotonic() + 5):
