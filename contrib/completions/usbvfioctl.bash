@@ -44,7 +44,7 @@ _usbvfioctl()
 		esac
 	elif [[ ! $words ]]; then
 		case $verb/$action in
-		/) words='attach detach list watch stats capture log rules reset move' ;;
+		/) words='attach detach list watch stats capture log rules reset move doctor' ;;
 		attach/)
 			mapfile -t COMPREPLY < <(compgen -f -- "${word:-/dev/bus/usb/}")
 			compopt -o filenames 2>/dev/null

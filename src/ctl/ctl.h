@@ -87,6 +87,7 @@ enum ctl_status ctl_log(const struct ctl *ctl);
 enum ctl_status ctl_rules(const struct ctl *ctl);
 enum ctl_status ctl_reset(const struct ctl *ctl);
 enum ctl_status ctl_move(const struct ctl *ctl);
+enum ctl_status ctl_doctor(const struct ctl *ctl);
 
 /* Fills @ctl. Return: CTL_USAGE if it is wrong, which has been said. */
 MUST_USE enum ctl_status ctl_options_parse(struct ctl *ctl, int argc, char *argv[]);

@@ -30,6 +30,9 @@ static const struct ctl_verb verbs[] = {
 	 "unplug it here, plug it in there",
 	 CTL_OPT_TO | CTL_OPT_PORT | CTL_OPT_FORCE | CTL_OPT_NAME | CTL_OPT_RESET, 1, 2,
 	 ctl_move},
+	{"doctor", "[NODE | BUS:DEV | PLACE]",
+	 "why devices cannot be attached or are slow, and what mends it", 0, 0, 1,
+	 ctl_doctor},
 };
 
 static void print_help(void)
