@@ -31,7 +31,7 @@ expect()
 
 verbs=$("$program" --help | sed -n 's/^  \([a-z]\+\) .*/\1/p' | tr '\n' ' ')
 expect "${verbs% }" ''
-expect 'detach' d
+expect 'detach doctor' d
 expect '1 3-2.1' detach ''
 expect '3-2.1' --socket /a detach 3
 expect 'start stop status' capture ''
