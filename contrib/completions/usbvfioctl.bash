@@ -39,12 +39,13 @@ _usbvfioctl()
 		case $verb in
 		attach) words+=' --legacy --port --force --name --reset' ;;
 		move) words+=' --to --port --force --name --reset' ;;
+		agent) words+=' --rules' ;;
 		detach) words+=' --legacy' ;;
 		list) words+=' --legacy --all' ;;
 		esac
 	elif [[ ! $words ]]; then
 		case $verb/$action in
-		/) words='attach detach list watch stats capture log rules reset move doctor' ;;
+		/) words='attach detach list watch stats capture log rules reset move doctor agent' ;;
 		attach/)
 			mapfile -t COMPREPLY < <(compgen -f -- "${word:-/dev/bus/usb/}")
 			compopt -o filenames 2>/dev/null

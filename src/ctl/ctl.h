@@ -33,6 +33,7 @@ enum ctl_option {
 	CTL_OPT_NAME = 1 << 4,
 	CTL_OPT_RESET = 1 << 5,
 	CTL_OPT_TO = 1 << 6,
+	CTL_OPT_RULES = 1 << 7,
 };
 
 /**
@@ -53,6 +54,7 @@ struct ctl {
 	const char *name;
 	const char *reset;
 	const char *to;
+	const char *rules;
 	const char *node_folder;
 	const char *verb;
 	char **args;
@@ -88,6 +90,7 @@ enum ctl_status ctl_rules(const struct ctl *ctl);
 enum ctl_status ctl_reset(const struct ctl *ctl);
 enum ctl_status ctl_move(const struct ctl *ctl);
 enum ctl_status ctl_doctor(const struct ctl *ctl);
+enum ctl_status ctl_agent(const struct ctl *ctl);
 
 /* Fills @ctl. Return: CTL_USAGE if it is wrong, which has been said. */
 MUST_USE enum ctl_status ctl_options_parse(struct ctl *ctl, int argc, char *argv[]);

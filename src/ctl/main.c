@@ -33,6 +33,9 @@ static const struct ctl_verb verbs[] = {
 	{"doctor", "[NODE | BUS:DEV | PLACE]",
 	 "why devices cannot be attached or are slow, and what mends it", 0, 0, 1,
 	 ctl_doctor},
+	{"agent", "[--rules FILE] [RULE]...",
+	 "open the devices that rules want, for a daemon that may not", CTL_OPT_RULES, 0,
+	 256, ctl_agent},
 };
 
 static void print_help(void)
@@ -59,7 +62,7 @@ static void print_help(void)
 static const char *option_name(unsigned options)
 {
 	static const char *const names[] = {"--all",  "--legacy", "--port", "--force",
-					    "--name", "--reset",  "--to"};
+					    "--name", "--reset",  "--to",   "--rules"};
 
 	return names[__builtin_ctz(options)];
 }

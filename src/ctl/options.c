@@ -17,6 +17,7 @@ enum {
 	OPT_NAME,
 	OPT_RESET,
 	OPT_TO,
+	OPT_RULES,
 };
 
 static const struct option long_options[] = {
@@ -29,6 +30,7 @@ static const struct option long_options[] = {
 	{"name", required_argument, NULL, OPT_NAME},
 	{"reset", required_argument, NULL, OPT_RESET},
 	{"to", required_argument, NULL, OPT_TO},
+	{"rules", required_argument, NULL, OPT_RULES},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{0},
@@ -69,6 +71,8 @@ static enum ctl_status take_option(struct ctl *ctl, int option)
 		return take_text(ctl, &ctl->reset, CTL_OPT_RESET);
 	case OPT_TO:
 		return take_text(ctl, &ctl->to, CTL_OPT_TO);
+	case OPT_RULES:
+		return take_text(ctl, &ctl->rules, CTL_OPT_RULES);
 	case OPT_PORT:
 		return parse_port(ctl, optarg);
 	case OPT_ALL:

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ * agent_job.c - what the agent does on its worker's thread: calls of the daemon
+ */
+#include "ctl/agent_job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control/client.h"
+#include "ctl/ctl.h"
+#include "ctl/text.h"
+#include "util/compiler.h"
+#include "util/fds.h"
+
+#define CONNECT_TIMEOUT_MS 5000
+#define LINE_TIMEOUT_MS    5000
+#define PORT_MAX           255
+
+static bool has_failed(int r)
+{
+	return r < 0 && r != -EREMOTEIO;
+}
+
+/* --- connection --- */
+
+static void run_connect(struct agent_job *job)
+{
+	static const char *const events[] = {"detached", "gone", "failed"};
+	struct control_client *client =
+		control_connect(job->socket, CONNECT_TIMEOUT_MS, &job->err);
+	struct json_object *request, *names, *answer = NULL;
+
+	*job->usable = false;
+	job->r = client ? 0 : -job->err.code;
+	if (!client)
+		return;
+	request = ctl_request("watch");
+	names = json_object_new_array();
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		(void)json_object_array_add(names, json_object_new_string(events[i]));
+	(void)json_object_object_add(request, "events", names);
+	job->r = control_call_ok(client, request, -1, &answer, &job->err);
+	json_object_put(request);
+	json_object_put(answer);
+	if (job->r < 0) {
+		control_disconnect(client);
+		return;
+	}
+	job->client = client;
+	*job->usable = true;
+}
+
+/* --- devices --- */
+
+/* Opens the node, and makes sure that it is still that of the device: numbers are given
+ * out again. Return: fd, owned by the caller, or -errno with @err filled. */
+static int open_node(const struct agent_job *job, struct err *err)
+{
+	char path[PATH_MAX];
+	struct hostdev now;
+	_cleanup_close_ int fd = -1;
+
+	(void)snprintf(path, sizeof(path), "%s/dev/bus/usb/%03u/%03u", job->root,
+		       job->dev.bus, job->dev.number);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return err_set(err, errno, "cannot open %s: %s", path, strerror(errno));
+	if (hostdev_read(job->root, job->dev.place, &now) < 0 ||
+	    now.bus != job->dev.bus || now.number != job->dev.number ||
+	    now.vendor != job->dev.vendor || now.product_id != job->dev.product_id)
+		return err_set(err, ENOENT, "it has gone");
+	return steal_fd(&fd);
+}
+
+/* The keeper tries again soon after these. */
+static int code_of(struct json_object *answer)
+{
+	const char *code = ctl_text(ctl_object(answer, "error"), "code");
+
+	return code && strcmp(code, "busy") == 0 ? EBUSY : EREMOTEIO;
+}
+
+static void take_device(struct agent_job *job, struct json_object *answer)
+{
+	struct json_object *device = ctl_object(answer, "device");
+	const char *id = ctl_text(device, "id");
+	int64_t port = 0;
+
+	if (!id || strlen(id) >= sizeof(job->id) || !ctl_number(device, "port", &port) ||
+	    port < 1 || port > PORT_MAX) {
+		job->r =
+			err_set(&job->err, EPROTO, "the daemon does not say what it has");
+		return;
+	}
+	memcpy(job->id, id, strlen(id) + 1);
+	job->port = (unsigned)port;
+}
+
+static void run_attach(struct agent_job *job)
+{
+	static const char *const resets[] = {
+		[RULE_RESET_ALWAYS] = "always",
+		[RULE_RESET_FIRST] = "first",
+		[RULE_RESET_NEVER] = "never",
+	};
+	struct json_object *request, *answer = NULL;
+	_cleanup_close_ int fd = open_node(job, &job->err);
+
+	job->r = fd;
+	if (fd < 0)
+		return;
+	request = ctl_request("attach");
+	ctl_put_text(request, "name",
+		     job->dev.product[0] ? job->dev.product : job->dev.name);
+	ctl_put_text(request, "rule_id", job->rule_id);
+	ctl_put_text(request, "reset", resets[job->reset]);
+	ctl_put_number(request, "bus", job->dev.bus);
+	ctl_put_number(request, "address", job->dev.number);
+	if (job->port)
+		ctl_put_number(request, "port", job->port);
+	/* the keeper has looked, and the daemon cannot */
+	ctl_put_true(request, "force");
+	job->r = control_call_ok(job->client, request, fd, &answer, &job->err);
+	job->broken = has_failed(job->r);
+	if (job->r == 0)
+		take_device(job, answer);
+	else if (!job->broken)
+		job->err.code = code_of(answer);
+	json_object_put(request);
+	json_object_put(answer);
+}
+
+static void run_detach(struct agent_job *job)
+{
+	struct json_object *request = ctl_request("detach"), *answer = NULL;
+
+	ctl_put_text(request, "device", job->id);
+	job->r = control_call_ok(job->client, request, -1, &answer, &job->err);
+	job->broken = has_failed(job->r);
+	json_object_put(request);
+	json_object_put(answer);
+}
+
+/* --- events --- */
+
+static bool is_readable(const struct control_client *client)
+{
+	struct pollfd poller = {.fd = control_client_fd(client), .events = POLLIN};
+
+	return poll(&poller, 1, 0) > 0;
+}
+
+static void take_event(struct agent_job *job, struct json_object *event)
+{
+	const char *name = ctl_text(event, "event");
+	const char *id = ctl_text(ctl_object(event, "device"), "id");
+	struct agent_ended *ended = &job->ended[job->nended];
+
+	if (name && strcmp(name, "lost") == 0)
+		job->lost = true;
+	if (!name || !id || strlen(id) >= sizeof(ended->id))
+		return;
+	if (strcmp(name, "gone") != 0 && strcmp(name, "failed") != 0 &&
+	    strcmp(name, "detached") != 0)
+		return;
+	memcpy(ended->id, id, strlen(id) + 1);
+	ended->by_hand = strcmp(name, "detached") == 0;
+	job->nended++;
+}
+
+/* What has come by now. */
+static void read_events(struct agent_job *job)
+{
+	for (unsigned n = 0; n < AGENT_ENDED_MAX; n++) {
+		struct json_object *event = NULL;
+		int r;
+
+		if (!control_client_has_event(job->client) && !is_readable(job->client))
+			return;
+		r = control_next_event(job->client, LINE_TIMEOUT_MS, &event, &job->err);
+		if (r < 0) {
+			job->broken = true;
+			return;
+		}
+		take_event(job, event);
+		json_object_put(event);
+	}
+	job->more = true;
+}
+
+/* The devices there are, in @ended. */
+static void run_list(struct agent_job *job)
+{
+	struct json_object *request = ctl_request("list"), *answer = NULL, *devices;
+
+	job->r = control_call_ok(job->client, request, -1, &answer, &job->err);
+	job->broken = has_failed(job->r);
+	devices = ctl_array(answer, "devices");
+	for (size_t i = 0; devices && i < json_object_array_length(devices); i++) {
+		const char *id = ctl_text(json_object_array_get_idx(devices, i), "id");
+		struct agent_ended *one = &job->ended[job->nended];
+
+		if (!id || strlen(id) >= sizeof(one->id) ||
+		    job->nended == AGENT_ENDED_MAX)
+			continue;
+		memcpy(one->id, id, strlen(id) + 1);
+		job->nended++;
+	}
+	json_object_put(request);
+	json_object_put(answer);
+}
+
+void agent_job_run(struct worker_job *base)
+{
+	struct agent_job *job = (struct agent_job *)base;
+
+	if (job->kind == AGENT_CONNECT) {
+		run_connect(job);
+		return;
+	}
+	if (!*job->usable) {
+		job->r = err_set(&job->err, ECONNRESET, "the daemon has gone");
+		job->broken = true;
+		return;
+	}
+	if (job->kind == AGENT_ATTACH)
+		run_attach(job);
+	else if (job->kind == AGENT_DETACH)
+		run_detach(job);
+	else if (job->kind == AGENT_LIST)
+		run_list(job);
+	else
+		read_events(job);
+	/* came before the answer */
+	if (!job->broken && control_client_has_event(job->client))
+		job->more = true;
+	if (job->broken)
+		*job->usable = false;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ * agent_job.h - what the agent does on its worker's thread: calls of the daemon
+ *
+ * One connection, for requests and events both: so they stay in order, and nothing is
+ * heard of a device's end before the answer that names it.
+ */
+#ifndef CTL_AGENT_JOB_H
+#define CTL_AGENT_JOB_H
+
+#include <stdbool.h>
+
+#include "rules/hostdev.h"
+#include "rules/rule.h"
+#include "util/err.h"
+#include "util/list.h"
+#include "util/worker.h"
+
+struct agent;
+struct control_client;
+
+#define AGENT_ID_BYTES  64u
+#define AGENT_ENDED_MAX 64u
+
+enum agent_job_kind {
+	AGENT_CONNECT,
+	AGENT_ATTACH,
+	AGENT_DETACH,
+	AGENT_EVENTS,
+	AGENT_LIST,
+};
+
+/* A device is no longer attached. */
+struct agent_ended {
+	char id[AGENT_ID_BYTES];
+	bool by_hand;
+};
+
+/**
+ * struct agent_job - one of them
+ * @usable:	of the agent, for jobs only: the connection has not failed
+ * @client:	connection; result of AGENT_CONNECT
+ * @id:		of the daemon; AGENT_DETACH, and result of AGENT_ATTACH
+ * @port:	wanted, 0 = any; result
+ * @r, @err:	result: 0 or -errno
+ * @broken:	result: the connection is of no use any more
+ * @more:	result: there may be more events to read
+ * @ended:	result: what events told, @nended of them; AGENT_LIST: the devices there are
+ * @lost:	result: events were lost
+ */
+struct agent_job {
+	struct worker_job job;
+	struct list node;
+	struct agent *agent;
+	enum agent_job_kind kind;
+	const char *root;
+	const char *socket;
+	bool *usable;
+	struct control_client *client;
+	unsigned holder;
+	struct hostdev dev;
+	char rule_id[RULE_ID_BYTES];
+	enum rule_reset reset;
+	unsigned port;
+	char id[AGENT_ID_BYTES];
+
+	int r;
+	struct err err;
+	bool broken;
+	bool more;
+	bool lost;
+	unsigned nended;
+	struct agent_ended ended[AGENT_ENDED_MAX];
+};
+
+/* struct worker_job.run */
+void agent_job_run(struct worker_job *base);
+
+#endif /* CTL_AGENT_JOB_H */
