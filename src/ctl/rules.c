@@ -26,9 +26,8 @@ static void show_list(struct json_object *answer)
 
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *rule = json_object_array_get_idx(rules, i);
-		const char *id = ctl_text(rule, "rule_id");
 
-		ctl_table_put(table, id ? id : ctl_text(rule, "id"));
+		ctl_table_put(table, ctl_text(rule, "rule_id"));
 		ctl_table_put(table, ctl_text(rule, "rule"));
 		ctl_table_put(table, ctl_text(rule, "state"));
 		ctl_table_put_number(table, rule, "port");
@@ -43,8 +42,6 @@ const char *ctl_rule_id(struct json_object *answer)
 {
 	const char *id = ctl_text(answer, "rule_id");
 
-	if (!id)
-		id = ctl_text(answer, "rule");
 	return id ? id : "?";
 }
 

@@ -480,7 +480,7 @@ static void do_rules(struct commands *commands, struct control_request *req)
 			return;
 		}
 		result = json_object_new_object();
-		json_object_object_add(result, "rule", json_object_new_string(id));
+		json_object_object_add(result, "rule_id", json_object_new_string(id));
 		control_answer(req, result);
 		break;
 	case CONTROL_RULES_REMOVE:

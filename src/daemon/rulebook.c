@@ -317,7 +317,7 @@ static void add_status(void *ctx, const struct keeper_status *status)
 	char text[RULE_TEXT_BYTES];
 
 	rule_text(status->rule, text);
-	json_object_object_add(one, "id", control_text_to_json(status->rule_id));
+	json_object_object_add(one, "rule_id", control_text_to_json(status->rule_id));
 	json_object_object_add(one, "rule", control_text_to_json(text));
 	json_object_object_add(one, "origin",
 			       json_object_new_string(origin_name(status->origin)));

@@ -328,7 +328,7 @@ static void test_rules(void **state)
 	assert_string_equal(get_text(rule, "origin"), "option");
 	assert_string_equal(get_text(rule, "state"), "waiting");
 	rule = json_object_array_get_idx(get(answer, "rules"), 1);
-	assert_string_equal(get_text(rule, "id"), "mine");
+	assert_string_equal(get_text(rule, "rule_id"), "mine");
 	json_object_put(answer);
 	done_only("{'verb':'rules','action':'remove','rule_id':'mine'}");
 }

@@ -61,6 +61,7 @@ def test_attach_and_detach_again_and_again(host, control, tmp_path):
         await_driver(stick, "usb-storage")
     ctl = control()
     guest = host.boot(ctl.usb, COUNTS + """
+say READY
 while hear what; do
 	case $what in
 	there) wait_for '[ $(disks) = 1 ]'; say THERE ;;
@@ -70,6 +71,7 @@ while hear what; do
 	esac
 done
 """)
+    guest.expect_word("READY")
     warm = None
     for number in range(ROUNDS):
         for stick in sticks:
