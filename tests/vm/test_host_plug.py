@@ -66,7 +66,11 @@ while hear what; do
 	case $what in
 	there) wait_for '[ $(disks) = 1 ]'; say THERE ;;
 	away) wait_for '[ $(disks) = 0 ]'; say AWAY ;;
-	sum) wait_disk "$(ls /sys/block | grep '^sd')"; say SUM $(sha256 /dev/$(ls /sys/block | grep '^sd')) ;;
+	sum)
+		wait_for '[ $(disks) = 1 ]'
+		disk=$(ls /sys/block | grep '^sd')
+		wait_disk $disk
+		say SUM $(sha256 /dev/$disk) ;;
 	end) break ;;
 	esac
 done
