@@ -283,10 +283,18 @@ static void run_node(struct worker_job *job)
 		return;
 	at->hostdev_known = at->node.place[0] != '\0' &&
 			    hostdev_read("", at->node.place, &at->hostdev) == 0;
+	at->guard = 0;
 	if (at->careful && at->hostdev_known)
-		at->result = guard_check("", &at->hostdev, &at->err);
-	if (at->result < 0)
-		close_fd(&at->node.fd);
+		at->guard = guard_check("", &at->hostdev, &at->err);
+}
+
+/* What the host has against it does not count if we have it already. */
+static void heed_guard(struct attachment *at)
+{
+	if (at->result < 0 || at->guard == 0 || attachment_rival(at))
+		return;
+	at->result = at->guard;
+	close_fd(&at->node.fd);
 }
 
 static void node_done(struct worker_job *job)
@@ -295,6 +303,7 @@ static void node_done(struct worker_job *job)
 
 	worker_destroy(at->worker);
 	at->worker = NULL;
+	heed_guard(at);
 	if (at->attach->stopping || at->cancelled) {
 		if (at->result == 0)
 			close_fd(&at->node.fd);

@@ -60,6 +60,7 @@ enum attach_state {
  * @plugged:	while PLUGGED; the vm's
  * @label, @speed, @since, @vendor, @product: see struct attach_info
  * @careful:	rules/guard.h is asked before it is opened
+ * @guard:	what it said
  * @hostdev, @hostdev_known: of its node, read by @worker
  * @shown:	the last that was told of it is that it is plugged in
  * @again:	while LEAVING: it is opened anew afterwards
@@ -99,6 +100,7 @@ struct attachment {
 	unsigned vendor;
 	unsigned product;
 	bool careful;
+	int guard;
 	bool hostdev_known;
 	struct hostdev hostdev;
 	bool shown;

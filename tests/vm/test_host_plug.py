@@ -37,7 +37,8 @@ class Control:
 
     def legacy(self):
         """BUS:DEV of all that the old dialect lists."""
-        return [line.replace(" ", ":") for line in self.run("--legacy list").splitlines() if line[:1].isdigit()]
+        lines = [line.split() for line in self.run("--legacy list").splitlines()]
+        return [":".join(words) for words in lines if words[0].isdigit()]
 
 
 @pytest.fixture
@@ -140,8 +141,9 @@ def test_disk_that_the_host_has_mounted(host, control, tmp_path):
     stick = host.plug_stick(images.filled(tmp_path / "stick.img", 8), bus="ehci")
     await_driver(stick, "usb-storage")
     disk = host.disk(stick)
-    host.run(f"mke2fs -q -F {disk} && mkdir -p /run/mounted && mount -t ext4 {disk} /run/mounted")
+    # before the mount, which would be copied into the root of usbvfioctl
     ctl = control()
+    host.run(f"mke2fs -q -F {disk} && mkdir -p /run/mounted && mount -t ext4 {disk} /run/mounted")
     try:
         assert "mounted" in ctl.refuses("attach", stick.node)
         assert stick.driver() == "usb-storage"
