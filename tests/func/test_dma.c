@@ -119,6 +119,8 @@ static void test_unmap_with_fd(void **state)
 	put_le64(request + 16, 0x1000);
 	assert_ok(vfu_call(&f->vmm.client, VFU_DMA_UNMAP, request, 24, &f->ram.fd, 1,
 			   NULL));
+	/* the fd is closed behind the answer */
+	assert_alive(f);
 	assert_in_range(daemon_fd_count(&f->daemon), 1, before);
 }
 
