@@ -16,17 +16,15 @@
 #include "control/request.h"
 #include "control/server.h"
 #include "daemon/capture.h"
+#include "daemon/device_list.h"
 #include "daemon/rulebook.h"
 #include "daemon/version.h"
-#include "rules/hostdev.h"
 #include "rules/rule.h"
 #include "util/fds.h"
 #include "util/list.h"
 #include "util/log.h"
 
-/* Of one list. */
-#define DEVICES_MAX 64u
-#define PORTS_MAX   30u
+#define PORTS_MAX 30u
 
 /**
  * struct pending - a request that is answered later
@@ -45,120 +43,17 @@ struct commands {
 	struct list pending;
 };
 
-/* --- what is told of devices --- */
-
-/* Strings of a control_device that are made here. */
-struct device_text {
-	char id[16];
-	char kind[16];
-};
-
-static const char *known(const char *text)
-{
-	return text[0] != '\0' ? text : NULL;
-}
-
-static void tell_device(const struct attach_info *info, struct device_text *text,
-			struct control_device *device)
-{
-	const char *name = strrchr(info->place, '/');
-	bool is_away = strcmp(info->state, "away") == 0;
-
-	*device = (struct control_device)CONTROL_DEVICE_INIT;
-	(void)snprintf(text->id, sizeof(text->id), "%u", info->id);
-	(void)snprintf(text->kind, sizeof(text->kind), "%.*s",
-		       (int)strcspn(info->text, ":"), info->text);
-	device->id = text->id;
-	device->kind = info->real ? "host" : text->kind;
-	device->label = info->label[0] != '\0' ? info->label : info->text;
-	if (info->vendor || info->product) {
-		device->vendor_id = info->vendor;
-		device->product_id = info->product;
-	}
-	if (info->host) {
-		device->serial = known(info->host->serial);
-		device->product = known(info->host->product);
-		device->manufacturer = known(info->host->manufacturer);
-	}
-	device->speed = known(info->speed);
-	device->port = is_away ? 0 : info->port;
-	/* it will have another number */
-	device->bus = is_away ? 0 : info->bus;
-	device->address = is_away ? 0 : info->number;
-	device->place = name ? name + 1 : NULL;
-	device->since = info->since;
-	device->state = strcmp(info->state, "plugged") == 0 ? "attached"
-			: is_away                           ? "gone"
-							    : info->state;
-	device->rule = known(info->rule);
-	device->has_counters = info->since != 0;
-	device->bytes_in = info->stats.in_bytes;
-	device->bytes_out = info->stats.out_bytes;
-	device->transfers = info->stats.transfers;
-	device->errors = info->stats.failed;
-}
-
-struct device_list {
-	struct control_device devices[DEVICES_MAX];
-	struct device_text texts[DEVICES_MAX];
-	unsigned ids[DEVICES_MAX];
-	size_t count;
-};
-
-static void on_each(void *ctx, const struct attach_info *info)
-{
-	struct device_list *list = ctx;
-
-	if (list->count == DEVICES_MAX)
-		return;
-	list->ids[list->count] = info->id;
-	tell_device(info, &list->texts[list->count], &list->devices[list->count]);
-	list->count++;
-}
-
-static void list_devices(const struct commands *commands, struct device_list *list)
-{
-	list->count = 0;
-	attach_each(commands->options.attach, on_each, list);
-}
-
-static bool is_target(const struct control_target *target,
-		      const struct control_device *device)
-{
-	switch (target->kind) {
-	case CONTROL_TARGET_ID:
-		return strcmp(target->text, device->id) == 0;
-	case CONTROL_TARGET_ADDRESS:
-		return device->address != 0 && device->bus == target->bus &&
-		       device->address == target->address;
-	case CONTROL_TARGET_PORT:
-		return device->port == target->port;
-	case CONTROL_TARGET_NONE:
-	default:
-		return true;
-	}
-}
-
 /* Index of the target in @list; refuses the request if it is not there. */
 static int find_target(struct control_request *req, const struct device_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
-		if (is_target(&req->target, &list->devices[i]) &&
+		if (device_is_target(&list->devices[i], &req->target) &&
 		    strcmp(list->devices[i].state, "leaving") != 0)
 			return (int)i;
 	}
 	control_refuse(req, CONTROL_CODE_NO_SUCH_DEVICE,
 		       "\"list\" shows what is attached", "there is no device %s",
 		       req->target.text);
-	return -ENOENT;
-}
-
-static int find_id(const struct device_list *list, unsigned id)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		if (list->ids[i] == id)
-			return (int)i;
-	}
 	return -ENOENT;
 }
 
@@ -207,8 +102,8 @@ static void answer_device(struct commands *commands, struct control_request *req
 	int i = -1;
 
 	if (list) {
-		list_devices(commands, list);
-		i = find_id(list, id);
+		device_list_read(list, commands->options.attach);
+		i = device_list_find(list, id);
 	}
 	if (i >= 0)
 		control_answer_device(req, &list->devices[i]);
@@ -510,7 +405,7 @@ static void with_devices(struct commands *commands, struct control_request *req)
 		control_refuse(req, CONTROL_CODE_INTERNAL, NULL, "not enough memory");
 		return;
 	}
-	list_devices(commands, list);
+	device_list_read(list, commands->options.attach);
 	if (req->verb == CONTROL_VERB_DETACH)
 		do_detach(commands, req, list);
 	else if (req->verb == CONTROL_VERB_RESET)
@@ -615,7 +510,7 @@ void commands_tell(struct commands *commands, enum attach_event event,
 
 	if (!commands)
 		return;
-	tell_device(info, &text, &device);
+	device_tell(info, &text, &device);
 	control_server_event(commands->server, events[event], &device,
 			     info->why ? info->why->text : NULL);
 }
