@@ -20,6 +20,8 @@ struct hostdev;
 struct loop;
 struct vm;
 
+/* On their way in, plugged in or leaving; more orders are refused. */
+#define ATTACH_MAX        64u
 #define ATTACH_NAME_BYTES 64u
 #define ATTACH_RULE_BYTES 64u
 

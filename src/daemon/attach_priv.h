@@ -33,9 +33,6 @@
 #include "util/loop.h"
 #include "util/worker.h"
 
-/* On their way in, plugged in or leaving; more orders are refused. */
-#define ATTACH_MAX 64u
-
 enum attach_state {
 	ATTACH_OUT,
 	ATTACH_NODE,

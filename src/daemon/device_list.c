@@ -58,7 +58,7 @@ static void on_each(void *ctx, const struct attach_info *info)
 {
 	struct device_list *list = ctx;
 
-	if (list->count == DEVICE_LIST_MAX)
+	if (list->count == ATTACH_MAX)
 		return;
 	list->ids[list->count] = info->id;
 	device_tell(info, &list->texts[list->count], &list->devices[list->count]);

@@ -13,9 +13,6 @@
 #include "control/request.h"
 #include "daemon/attach.h"
 
-/* attach has no more. */
-#define DEVICE_LIST_MAX 64u
-
 /* Strings of a control_device that are made here. */
 struct device_text {
 	char id[16];
@@ -23,9 +20,9 @@ struct device_text {
 };
 
 struct device_list {
-	struct control_device devices[DEVICE_LIST_MAX];
-	struct device_text texts[DEVICE_LIST_MAX];
-	unsigned ids[DEVICE_LIST_MAX];
+	struct control_device devices[ATTACH_MAX];
+	struct device_text texts[ATTACH_MAX];
+	unsigned ids[ATTACH_MAX];
 	size_t count;
 };
 

@@ -19,9 +19,6 @@
 #include "rules/rule.h"
 #include "util/log.h"
 
-/* attach refuses more devices than that. */
-#define HOLDS_MAX 64u
-
 /**
  * struct hold
  * @id:		of the attachment, 0: none
@@ -43,7 +40,7 @@ struct hold {
 struct rulebook {
 	struct rulebook_options options;
 	struct keeper *keeper;
-	struct hold holds[HOLDS_MAX];
+	struct hold holds[ATTACH_MAX];
 	bool started;
 	bool stopping;
 };
@@ -52,7 +49,7 @@ struct rulebook {
 
 static struct hold *hold_new(struct rulebook *rulebook, unsigned holder)
 {
-	for (unsigned i = 0; i < HOLDS_MAX; i++) {
+	for (unsigned i = 0; i < ATTACH_MAX; i++) {
 		struct hold *hold = &rulebook->holds[i];
 
 		if (hold->used)
@@ -66,7 +63,7 @@ static struct hold *hold_new(struct rulebook *rulebook, unsigned holder)
 
 static struct hold *hold_of(struct rulebook *rulebook, unsigned id)
 {
-	for (unsigned i = 0; i < HOLDS_MAX; i++) {
+	for (unsigned i = 0; i < ATTACH_MAX; i++) {
 		if (rulebook->holds[i].used && rulebook->holds[i].id == id)
 			return &rulebook->holds[i];
 	}
@@ -121,7 +118,7 @@ static void on_attach(void *ctx, unsigned holder, const struct rule *rule,
 	(void)snprintf(text, sizeof(text), "host:path=%s,reset=%s", path,
 		       resets[rule->reset]);
 	if (!hold)
-		(void)err_set(&err, ENOSPC, "more than %u devices", HOLDS_MAX);
+		(void)err_set(&err, ENOSPC, "more than %u devices", ATTACH_MAX);
 	else if (attach_order(rulebook->options.attach, &order, &err) >= 0)
 		return;
 	else
@@ -139,7 +136,7 @@ static void on_detach(void *ctx, unsigned holder)
 	struct rulebook *rulebook = ctx;
 	struct hold *hold = NULL;
 
-	for (unsigned i = 0; i < HOLDS_MAX; i++) {
+	for (unsigned i = 0; i < ATTACH_MAX; i++) {
 		if (rulebook->holds[i].used && rulebook->holds[i].holder == holder)
 			hold = &rulebook->holds[i];
 	}

@@ -46,11 +46,6 @@ def control(host, request):
     return lambda *devices: Control(host, request.config.getoption("--daemon"), *devices)
 
 
-def await_driver(device, name):
-    link = f"/sys/bus/usb/devices/{device.path}/{device.path}:1.0/driver"
-    device.host.run(f"wait_for '[ \"$(basename \"$(readlink {link})\")\" = {name} ]'")
-
-
 def fresh(device):
     """Its node now: a reset may have changed the number."""
     return device.host.find_path(device.path)
@@ -59,7 +54,7 @@ def fresh(device):
 def test_attach_and_detach_again_and_again(host, control, tmp_path):
     sticks = [host.plug_stick(images.filled(tmp_path / f"{bus}.img", 4), bus) for bus in ("uhci", "ehci", "xhci")]
     for stick in sticks:
-        await_driver(stick, "usb-storage")
+        stick.await_driver("usb-storage")
     ctl = control()
     guest = host.boot(ctl.usb, COUNTS + """
 say READY
@@ -90,7 +85,7 @@ done
                 guest.say("there")
                 guest.expect_word("THERE")
             ctl.run("detach", found[0]["id"])
-            await_driver(stick, "usb-storage")
+            stick.await_driver("usb-storage")
         if number == 1:
             warm = ctl.usb.fds(), ctl.usb.status("Threads")
     assert (ctl.usb.fds(), ctl.usb.status("Threads")) == warm
@@ -107,23 +102,23 @@ done
 
 def test_attached_twice_is_moved(host, control):
     tablet = host.plug("usb-tablet", bus="ehci")
-    await_driver(tablet, "usbhid")
+    tablet.await_driver("usbhid")
     ctl = control("keyboard")
     first = json.loads(ctl.run("--json attach", tablet.node))["device"]
     second = json.loads(ctl.run("--json attach", fresh(tablet).node))["device"]
     assert second["port"] == first["port"] == 2
     assert [one["id"] for one in ctl.devices()] == ["1", second["id"]]
     ctl.usb.stop()
-    await_driver(tablet, "usbhid")
+    tablet.await_driver("usbhid")
 
 
 def test_the_old_dialect(host, control):
     tablet = host.plug("usb-tablet", bus="ehci")
-    await_driver(tablet, "usbhid")
+    tablet.await_driver("usbhid")
     ctl = control()
     assert ctl.legacy() == []
     ctl.run("--legacy attach", tablet.node)
-    await_driver(tablet, "usbfs")
+    tablet.await_driver("usbfs")
     now = fresh(tablet)
     assert [int(number) for number in ctl.legacy()[0].split(":")] == [now.busnum, now.devnum]
     # attached once more: the old one goes first
@@ -133,13 +128,13 @@ def test_the_old_dialect(host, control):
     ctl.run("--legacy detach", f"{now.busnum}:{now.devnum}")
     assert ctl.legacy() == []
     ctl.refuses("--legacy detach", f"{now.busnum}:{now.devnum}")
-    await_driver(tablet, "usbhid")
+    tablet.await_driver("usbhid")
     ctl.usb.stop()
 
 
 def test_disk_that_the_host_has_mounted(host, control, tmp_path):
     stick = host.plug_stick(images.filled(tmp_path / "stick.img", 8), bus="ehci")
-    await_driver(stick, "usb-storage")
+    stick.await_driver("usb-storage")
     disk = host.disk(stick)
     # before the mount, which would be copied into the root of usbvfioctl
     ctl = control()

@@ -10,14 +10,9 @@ def await_log(usb, words):
     usb.host.run(f"wait_for \"grep -q '{words}' /share/tasks/{usb.task.number}.out\"")
 
 
-def await_driver(device, name):
-    link = f"/sys/bus/usb/devices/{device.path}/{device.path}:1.0/driver"
-    device.host.run(f"wait_for '[ \"$(basename \"$(readlink {link})\")\" = {name} ]'")
-
-
 def test_device_comes_back_to_its_place(host):
     keyboard = host.plug("usb-kbd", bus="ehci", port="2")
-    await_driver(keyboard, "usbhid")
+    keyboard.await_driver("usbhid")
     usb = host.controller("keyboard", keyboard)
     assert "port 2: " in usb.log_text()
     assert keyboard.driver() == "usbfs"
@@ -38,7 +33,7 @@ def test_device_at_another_place_stays_with_the_host(host):
     await_log(usb, "within 10 s")
     other = host.plug("usb-kbd", bus="ehci", port="3")
     await_log(usb, "has not come back")
-    await_driver(other, "usbhid")
+    other.await_driver("usbhid")
     late = host.plug("usb-kbd", bus="ehci", port="2")
-    await_driver(late, "usbhid")
+    late.await_driver("usbhid")
     usb.stop()

@@ -34,11 +34,6 @@ class Log:
         return int(re.search(r" port (\d+): ", self.expect("INFO port [0-9]*: ")).group(1))
 
 
-def await_driver(device, name):
-    link = f"/sys/bus/usb/devices/{device.path}/{device.path}:1.0/driver"
-    device.host.run(f"wait_for '[ \"$(basename \"$(readlink {link})\")\" = {name} ]'")
-
-
 def test_held_whenever_it_is_there(host):
     usb = host.controller("keyboard", TABLET)
     log = Log(usb)
@@ -46,13 +41,13 @@ def test_held_whenever_it_is_there(host):
     log.expect("devices: 1")
     tablet = host.plug("usb-tablet", bus="ehci", port="2")
     assert log.port() == 2
-    await_driver(tablet, "usbfs")
+    tablet.await_driver("usbfs")
     for bus, port in (("ehci", "2"), ("ehci", "3"), ("uhci", "1")):
         host.unplug(tablet)
         log.expect("unplugged")
         tablet = host.plug("usb-tablet", bus=bus, port=port)
         assert log.port() == 2, f"another port after {bus} {port}"
-        await_driver(tablet, "usbfs")
+        tablet.await_driver("usbfs")
     usb.stop()
     assert tablet.driver() == "usbhid"
 
@@ -69,7 +64,7 @@ def test_there_before_the_start(host):
 def test_told_apart_by_serial_number(host):
     tablets = [host.plug("usb-tablet", bus="ehci") for _ in range(3)]
     for tablet in tablets:
-        await_driver(tablet, "usbhid")
+        tablet.await_driver("usbhid")
     usb = host.controller(f"{TABLET},serial={tablets[1].qemu_id.upper()}")
     assert [tablet.driver() for tablet in tablets] == ["usbhid", "usbfs", "usbhid"]
     usb.stop()
@@ -88,13 +83,13 @@ def test_whatever_is_in_the_socket(host, tmp_path):
     stick = host.plug("usb-storage", bus="ehci", port="4", drive=drive)
     assert stick.ids != tablet.ids
     assert log.port() == 2
-    await_driver(stick, "usbfs")
+    stick.await_driver("usbfs")
     usb.stop()
 
 
 def test_disk_that_the_host_has_mounted(host, tmp_path):
     stick = host.plug_stick(images.filled(tmp_path / "stick.img", 8), bus="ehci")
-    await_driver(stick, "usb-storage")
+    stick.await_driver("usb-storage")
     disk = host.disk(stick)
     host.run(f"mke2fs -q -F {disk} && mkdir -p /run/mounted && mount -t ext4 {disk} /run/mounted")
     try:

@@ -69,6 +69,11 @@ class HostDevice:
         link = f"/sys/bus/usb/devices/{self.path}/{self.path}:{interface}/driver"
         return self.host.run(f"basename \"$(readlink {link})\"", check=False).strip()
 
+    def await_driver(self, name):
+        """Wait until the kernel driver of the first interface is that one."""
+        link = f"/sys/bus/usb/devices/{self.path}/{self.path}:1.0/driver"
+        self.host.run(f"wait_for '[ \"$(basename \"$(readlink {link})\")\" = {name} ]'")
+
     def unplug(self):
         """Pull the plug while all runs on. Only for what Host.plug has plugged in."""
         self.host.unplug(self)
