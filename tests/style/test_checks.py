@@ -185,6 +185,11 @@ class Checks(unittest.TestCase):
         self.accepts("text", {"CONTRIBUTING.md": "```c\n\treturn 16;\n```\n"})
         self.rejects("text", {"CONTRIBUTING.md": "```c\n\treturn 17;\n```\n"}, "the sources have this otherwise")
 
+    def test_text_leaves_git_alone(self):
+        place = "/ho" "me/someone/"
+        self.accepts("text", {".git": f"gitdir: {place}tree/.git/worktrees/one\n"})
+        self.rejects("text", {".hidden": f"gitdir: {place}\n"}, "path of one machine")
+
     def test_sizes_only_tells(self):
         text = self.accepts("sizes", {"src/xhci/ring.c": SOURCE.replace("\treturn", "\n" * 70 + "\treturn")})
         self.assertIn("src/xhci/ring.c:6: xhci_ring_size() has 73 lines", text)

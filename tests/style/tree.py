@@ -28,7 +28,8 @@ def arguments(doc, **further):
 
 
 def files(root, *folders):
-    """All files below the folders (all of the tree without any), sorted. Build folders and hidden ones are left out."""
+    """All files below the folders (all of the tree without any), sorted. Build folders and hidden ones are left out, and git's
+    own, which is a file in a worktree."""
     found = []
     for folder in folders or [""]:
         for place, subfolders, names in os.walk(root / folder):
@@ -37,7 +38,7 @@ def files(root, *folders):
                              if not name.startswith(".") and name != "__pycache__"
                              and not (at_root and name.startswith("build"))
                              and not (Path(place) / name / "build.ninja").exists()]
-            found += [Path(place) / name for name in names]
+            found += [Path(place) / name for name in names if name != ".git"]
     return sorted(found)
 
 
