@@ -8,7 +8,7 @@ import pytest
 
 from devices.synthetic import parse, synthetic  # noqa: F401 a fixture
 
-pytestmark = [pytest.mark.long, pytest.mark.usbvfiod_only]
+pytestmark = pytest.mark.usbvfiod_only
 
 # poke SERIAL COMMAND...: what usb-poke says, told a line each.
 POKE = """
@@ -58,6 +58,18 @@ def results(guest, serial, command, since=0):
     return [counts for name, counts in poked(guest, serial) if name == command][since:]
 
 
+def unexpected(complaints):
+    """All but what Linux says when it is slower than its devices.
+
+    It has no name for the event that its event ring is full. And it may hear that a ring ran empty (0e, 0f: Ring
+    Underrun, Overrun; without a TRB) when it has just dropped the endpoint, which nothing told it to stop first.
+    """
+    left = [line for line in complaints if "unknown event type 37" not in line]
+    late = [number for number, line in enumerate(left) if "Transfer event for disabled endpoint" in line and
+            any(f" 00000000 00000000 {code}000000 " in (left + [""])[number + 1] for code in ("0e", "0f"))]
+    return [line for number, line in enumerate(left) if number not in late and number - 1 not in late]
+
+
 def test_counters(host, synthetic):
     devices = {speed: synthetic.plug("counter", speed, f"size={size}", serial=speed)
                for speed, size in (("full", 256), ("high", SIZE), ("super", SIZE))}
@@ -102,8 +114,7 @@ def test_counters(host, synthetic):
         stats = device.stats()
         assert stats["wrong_endpoint"] == 0
         assert stats["out_bad"] == 0
-    # A guest that is slower than its devices finds its event ring full. Linux has no name for that event.
-    assert [line for line in guest.complaints() if "unknown event type 37" not in line] == []
+    assert unexpected(guest.complaints()) == []
     usb.stop()
 
 

@@ -441,7 +441,9 @@ static void running_stream_does_not_look_at_frames(void **state)
 	driver_end(&d);
 }
 
-/* Minutes of it, on a bus whose frames are 200 parts in a million too long, with Frame IDs
+#define DRIFT_FRAMES 4400000u
+
+/* More than 2^32 microseconds, on a bus whose frames are 200 ppm too long, with Frame IDs
  * that count this controller's frames. */
 static void drift_does_not_matter(void **state)
 {
@@ -453,7 +455,7 @@ static void drift_does_not_matter(void **state)
 	driver_put(&d, OUT, MORE_TRBS, 0, xhci_trb_type_bits(XHCI_TRB_TYPE_LINK));
 	d.rings[OUT] = (struct driver_ring){MORE_TRBS, 0, true};
 	frame = frame_now(&d) + 10;
-	for (unsigned n = 0; n < 100000 + ahead; n++) {
+	for (unsigned n = 0; n < DRIFT_FRAMES + ahead; n++) {
 		struct driver_ring *ring = &d.rings[OUT];
 
 		if (ring->index == 15) { /* a ring of sixteen */
