@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * bare.h - a mass storage device driven by libusb alone: the yardstick of bench_host
+ * bare.h - a mass storage device driven by libusb alone: the yardsticks of bench_host
  *
  * Bulk-only transport as bot.h has it, by libusb's asynchronous interface and
- * nothing else: as good as a program of the host can do with libusb.
+ * nothing else: as good as a program of the host can do with libusb. Or relayed:
+ * another process has the device, is told of each transfer by a message through a
+ * socket, and tells of its end by an eventfd; the data lie in memory of both. That is
+ * what no VMM and daemon can do without, and all that these do is more.
  */
 #ifndef BENCH_BARE_H
 #define BENCH_BARE_H
@@ -13,7 +16,7 @@
 struct bare;
 
 /* Takes the device at @path (a usbfs node) from its driver. Ends the program on failure. */
-struct bare *bare_open(const char *path);
+struct bare *bare_open(const char *path, bool relayed);
 /* Gives it back. */
 void bare_close(struct bare *bare);
 /* READ(10) or WRITE(10) of @sectors from 0, in transfers of @piece_bytes, @depth in flight. */

@@ -2,10 +2,11 @@
  * host.c - bench: a real mass storage device through the daemon, against libusb alone
  *
  * bench_host NODE [ROUNDS]: NODE is the usbfs node of a device whose content may be
- * overwritten. Both do the same: bulk-only commands of up to 16 MiB, cut into transfers
+ * overwritten. All do the same: bulk-only commands of up to 16 MiB, cut into transfers
  * of a size, a number of them in flight. They take turns by rounds, as only one can
  * have the device. The CPU time is that of the process that drives the device: the
  * daemon's, or ours while we are the yardstick; the kernel's work for it included.
+ * The second yardstick has the device in another process, as we do: bare.h.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -117,9 +118,9 @@ static void our_round(const char *spec, struct took took[LOADS])
 	bench_stop(&b);
 }
 
-static void bare_round(const char *path, struct took took[LOADS])
+static void bare_round(const char *path, bool relayed, struct took took[LOADS])
 {
-	struct bare *bare = bare_open(path);
+	struct bare *bare = bare_open(path, relayed);
 
 	for (unsigned i = 0; i < LOADS; i++) {
 		const struct load *load = &loads[i];
@@ -141,38 +142,50 @@ static void bare_round(const char *path, struct took took[LOADS])
 	bare_close(bare);
 }
 
-/* Medians of @rounds of ours, of the yardstick and of their ratios (rate to rate). */
-static void print_load(unsigned i, struct took (*ours)[LOADS], struct took (*bare)[LOADS],
-		       unsigned rounds)
+/* Who moves the data. */
+enum party { OURS, BARE, RELAY, PARTIES };
+static const char *const names[PARTIES] = {"usbvfiod", "libusb", "relay"};
+static struct took took[PARTIES][ROUNDS_MAX][LOADS];
+
+/* The median of @rounds of a party's seconds, as a share of those of @other's round. */
+static double share(enum party other, unsigned load, unsigned rounds)
+{
+	double shares[ROUNDS_MAX];
+
+	for (unsigned r = 0; r < rounds; r++)
+		shares[r] = took[other][r][load].seconds / took[OURS][r][load].seconds;
+	return bench_median(shares, rounds);
+}
+
+static void print_load(unsigned i, unsigned rounds)
 {
 	const struct load *load = &loads[i];
 	double mib = (double)load->command_bytes * load->commands / 1048576.0;
-	double a[ROUNDS_MAX];
-	double b[ROUNDS_MAX];
-	double ratio[ROUNDS_MAX];
-	double cpu_a[ROUNDS_MAX];
-	double cpu_b[ROUNDS_MAX];
+	double seconds[PARTIES];
+	double cpu_ms[PARTIES];
 
-	for (unsigned r = 0; r < rounds; r++) {
-		a[r] = ours[r][i].seconds;
-		b[r] = bare[r][i].seconds;
-		ratio[r] = b[r] / a[r];
-		cpu_a[r] = ours[r][i].cpu_seconds * 1000 / mib;
-		cpu_b[r] = bare[r][i].cpu_seconds * 1000 / mib;
+	for (unsigned party = 0; party < PARTIES; party++) {
+		double each[ROUNDS_MAX];
+
+		for (unsigned r = 0; r < rounds; r++)
+			each[r] = took[party][r][i].seconds;
+		seconds[party] = bench_median(each, rounds);
+		for (unsigned r = 0; r < rounds; r++)
+			each[r] = took[party][r][i].cpu_seconds * 1000 / mib;
+		cpu_ms[party] = bench_median(each, rounds);
 	}
-	printf("  %-4s %8u B %4u %9.1f %9.1f %8.2f %10.1f %10.1f %9.2f %9.2f\n",
-	       load->in ? "IN" : "OUT", load->piece_bytes, load->depth,
-	       mib / bench_median(a, rounds), mib / bench_median(b, rounds),
-	       bench_median(ratio, rounds),
-	       bench_median(a, rounds) * 1e6 / load->commands,
-	       bench_median(b, rounds) * 1e6 / load->commands,
-	       bench_median(cpu_a, rounds), bench_median(cpu_b, rounds));
+	printf("  %-4s %8u B %4u", load->in ? "IN" : "OUT", load->piece_bytes,
+	       load->depth);
+	for (unsigned party = 0; party < PARTIES; party++)
+		printf(" %9.1f", mib / seconds[party]);
+	for (unsigned party = 0; party < PARTIES; party++)
+		printf(" %9.1f", seconds[party] * 1e6 / load->commands);
+	printf(" %8.2f %8.2f %9.2f %9.2f\n", share(BARE, i, rounds),
+	       share(RELAY, i, rounds), cpu_ms[OURS], cpu_ms[BARE]);
 }
 
 int main(int argc, char *argv[])
 {
-	static struct took ours[ROUNDS_MAX][LOADS];
-	static struct took bare[ROUNDS_MAX][LOADS];
 	unsigned rounds = argc > 2 ? (unsigned)atoi(argv[2]) : ROUNDS_DEFAULT;
 
 	if (argc < 2 || rounds == 0 || rounds > ROUNDS_MAX) {
@@ -181,15 +194,18 @@ int main(int argc, char *argv[])
 		return 2;
 	}
 	for (unsigned r = 0; r < rounds; r++) {
-		bare_round(argv[1], bare[r]);
-		our_round(argv[1], ours[r]);
+		bare_round(argv[1], false, took[BARE][r]);
+		our_round(argv[1], took[OURS][r]);
+		bare_round(argv[1], true, took[RELAY][r]);
 	}
 	printf("A mass storage device of the host (median of %u rounds)\n", rounds);
-	printf("  %-4s %10s %4s %9s %9s %8s %10s %10s %9s %9s\n", "", "transfer", "deep",
-	       "ours", "libusb", "ratio", "ours", "libusb", "ours", "libusb");
-	printf("  %-4s %10s %4s %9s %9s %8s %10s %10s %9s %9s\n", "", "", "", "MiB/s",
-	       "MiB/s", "", "us/command", "us/command", "CPU ms/MiB", "CPU ms/MiB");
+	printf("  %-20s %29s %29s %17s %19s\n", "", "MiB/s", "us/command", "our share of",
+	       "CPU ms/MiB");
+	printf("  %-4s %10s %4s", "", "transfer", "deep");
+	for (unsigned party = 0; party < 2u * PARTIES; party++)
+		printf(" %9s", names[party % PARTIES]);
+	printf(" %8s %8s %9s %9s\n", names[BARE], names[RELAY], names[OURS], names[BARE]);
 	for (unsigned i = 0; i < LOADS; i++)
-		print_load(i, ours, bare, rounds);
+		print_load(i, rounds);
 	return 0;
 }

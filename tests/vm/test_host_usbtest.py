@@ -14,7 +14,7 @@ import pytest
 from devices.synthetic import synthetic  # noqa: F401 a fixture
 from harness.console import NESTED_TIMEOUT_S
 
-pytestmark = [pytest.mark.long, pytest.mark.usbvfiod_only]
+pytestmark = pytest.mark.usbvfiod_only
 
 # use ALTERNATE: usbtest takes the endpoints of that alternate setting, of all devices that have it (not the gadget).
 # run SERIAL CASE...: of the kernel's log only usbtest's many words on unlinks that came too late are left out, and that
