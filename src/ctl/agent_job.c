@@ -20,10 +20,63 @@
 #define CONNECT_TIMEOUT_MS 5000
 #define LINE_TIMEOUT_MS    5000
 #define PORT_MAX           255
+#define ADDRESS_MAX        999
 
 static bool has_failed(int r)
 {
 	return r < 0 && r != -EREMOTEIO;
+}
+
+/* --- what there is --- */
+
+/* Return: false if it is none that we could have to do with. */
+static bool take_listed(struct agent_device *ret_device, struct json_object *listed)
+{
+	struct agent_device device = {0};
+	const char *id = ctl_text(listed, "id");
+	const char *rule = ctl_text(listed, "rule");
+	const char *place = ctl_text(listed, "place");
+	const char *state = ctl_text(listed, "state");
+	int64_t bus = 0, number = 0, port = 0;
+
+	if (!id || !rule || strlen(id) >= sizeof(device.id) ||
+	    strlen(rule) >= sizeof(device.rule_id) ||
+	    (place && strlen(place) >= sizeof(device.place)))
+		return false;
+	if (!ctl_number(listed, "bus", &bus) || bus < 1 || bus > ADDRESS_MAX ||
+	    !ctl_number(listed, "address", &number) || number < 1 ||
+	    number > ADDRESS_MAX || !ctl_number(listed, "port", &port) || port < 1 ||
+	    port > PORT_MAX)
+		return false;
+	memcpy(device.id, id, strlen(id) + 1);
+	memcpy(device.rule_id, rule, strlen(rule) + 1);
+	if (place)
+		memcpy(device.place, place, strlen(place) + 1);
+	device.bus = (unsigned)bus;
+	device.number = (unsigned)number;
+	device.port = (unsigned)port;
+	device.is_attached = state && strcmp(state, "attached") == 0;
+	*ret_device = device;
+	return true;
+}
+
+static void run_list(struct agent_job *job)
+{
+	struct json_object *request = ctl_request("list"), *answer = NULL, *devices;
+
+	job->devices = ctl_alloc(sizeof(*job->devices));
+	job->r = control_call_ok(job->client, request, -1, &answer, &job->err);
+	job->broken = has_failed(job->r);
+	devices = ctl_array(answer, "devices");
+	for (size_t i = 0; devices && i < json_object_array_length(devices) &&
+			   job->devices->count < AGENT_DEVICES_MAX;
+	     i++) {
+		if (take_listed(&job->devices->devices[job->devices->count],
+				json_object_array_get_idx(devices, i)))
+			job->devices->count++;
+	}
+	json_object_put(request);
+	json_object_put(answer);
 }
 
 /* --- connection --- */
@@ -47,11 +100,16 @@ static void run_connect(struct agent_job *job)
 	job->r = control_call_ok(client, request, -1, &answer, &job->err);
 	json_object_put(request);
 	json_object_put(answer);
+	job->client = client;
+	/* behind the watch, so that nothing is missed in between */
+	if (job->r == 0)
+		run_list(job);
+	job->broken = false;
 	if (job->r < 0) {
 		control_disconnect(client);
+		job->client = NULL;
 		return;
 	}
-	job->client = client;
 	*job->usable = true;
 }
 
@@ -191,28 +249,6 @@ static void read_events(struct agent_job *job)
 		json_object_put(event);
 	}
 	job->more = true;
-}
-
-/* The devices there are, in @ended. */
-static void run_list(struct agent_job *job)
-{
-	struct json_object *request = ctl_request("list"), *answer = NULL, *devices;
-
-	job->r = control_call_ok(job->client, request, -1, &answer, &job->err);
-	job->broken = has_failed(job->r);
-	devices = ctl_array(answer, "devices");
-	for (size_t i = 0; devices && i < json_object_array_length(devices); i++) {
-		const char *id = ctl_text(json_object_array_get_idx(devices, i), "id");
-		struct agent_ended *one = &job->ended[job->nended];
-
-		if (!id || strlen(id) >= sizeof(one->id) ||
-		    job->nended == AGENT_ENDED_MAX)
-			continue;
-		memcpy(one->id, id, strlen(id) + 1);
-		job->nended++;
-	}
-	json_object_put(request);
-	json_object_put(answer);
 }
 
 void agent_job_run(struct worker_job *base)

@@ -20,6 +20,8 @@ struct control_client;
 
 #define AGENT_ID_BYTES  64u
 #define AGENT_ENDED_MAX 64u
+/* As many as a daemon has. */
+#define AGENT_DEVICES_MAX 64u
 
 enum agent_job_kind {
 	AGENT_CONNECT,
@@ -35,6 +37,22 @@ struct agent_ended {
 	bool by_hand;
 };
 
+/* A device of the host that the daemon has. @place: "1-2.3", "" if it does not say. */
+struct agent_device {
+	char id[AGENT_ID_BYTES];
+	char rule_id[RULE_ID_BYTES];
+	char place[HOSTDEV_NAME_BYTES];
+	unsigned bus;
+	unsigned number;
+	unsigned port;
+	bool is_attached;
+};
+
+struct agent_devices {
+	unsigned count;
+	struct agent_device devices[AGENT_DEVICES_MAX];
+};
+
 /**
  * struct agent_job - one of them
  * @usable:	of the agent, for jobs only: the connection has not failed
@@ -44,7 +62,8 @@ struct agent_ended {
  * @r, @err:	result: 0 or -errno
  * @broken:	result: the connection is of no use any more
  * @more:	result: there may be more events to read
- * @ended:	result: what events told, @nended of them; AGENT_LIST: the devices there are
+ * @ended:	result: what events told, @nended of them
+ * @devices:	result of AGENT_CONNECT and AGENT_LIST: what the daemon has; owned
  * @lost:	result: events were lost
  */
 struct agent_job {
@@ -70,6 +89,7 @@ struct agent_job {
 	bool lost;
 	unsigned nended;
 	struct agent_ended ended[AGENT_ENDED_MAX];
+	struct agent_devices *devices;
 };
 
 /* struct worker_job.run */

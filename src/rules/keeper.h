@@ -96,6 +96,9 @@ struct keeper_status {
  *		calls it anyway. Nothing else is attached to the holder before. May be NULL
  * @is_taken:	whether the device at @place is plugged in, or about to be, without a
  *		rule. May be NULL
+ * @is_held:	whether the owner has @dev plugged in already, for this rule and from before
+ *		there was a keeper: it is chosen before others, and not looked at whether it
+ *		may be taken; attach() is called as for any other. May be NULL
  * @changed:	a holder's state is another one. May be NULL
  * @quiet:	all devices that are there have been tried, and nothing is being attached;
  *		called each time that becomes so. May be NULL
@@ -109,6 +112,7 @@ struct keeper_options {
 	void (*detach)(void *ctx, unsigned holder);
 	void (*pulled)(void *ctx, unsigned holder);
 	bool (*is_taken)(void *ctx, const char *place);
+	bool (*is_held)(void *ctx, const struct rule *rule, const struct hostdev *dev);
 	void (*changed)(void *ctx, const struct keeper_status *status);
 	void (*quiet)(void *ctx);
 	void *ctx;

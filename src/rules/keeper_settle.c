@@ -76,6 +76,14 @@ static bool is_reserved(const struct kept_rule *rule, const struct known *known)
 	return false;
 }
 
+static bool is_held(const struct kept_rule *rule, const struct known *known)
+{
+	const struct keeper_options *options = &rule->keeper->options;
+
+	return options->is_held &&
+	       options->is_held(options->ctx, &rule->rule, &known->dev);
+}
+
 /* Whether @rule may have @known now. */
 static bool is_free(struct kept_rule *rule, const struct known *known, uint64_t now_ns)
 {
@@ -88,7 +96,7 @@ static bool is_free(struct kept_rule *rule, const struct known *known, uint64_t 
 		wake_at(keeper, rule->retry_ns);
 		return false;
 	}
-	if (trouble && trouble->retry_ns > now_ns) {
+	if (trouble && trouble->retry_ns > now_ns && !is_held(rule, known)) {
 		wake_at(keeper, trouble->retry_ns);
 		return false;
 	}
@@ -142,6 +150,21 @@ static struct known *next_match(const struct kept_rule *rule, struct known *know
 	return NULL;
 }
 
+/* Whether @rule, which was about to have @known, has meanwhile turned out to have another. */
+static bool holds_other(struct kept_rule *rule, const struct known *known)
+{
+	uint64_t now_ns = clock_now_ns();
+	struct known *other = NULL;
+	unsigned rank = 0;
+
+	while (!rule->rule.all && (other = next_match(rule, other, &rank)) != NULL) {
+		if (other != known && is_held(rule, other) &&
+		    is_free(rule, other, now_ns))
+			return true;
+	}
+	return false;
+}
+
 static struct known *choose(struct kept_rule *rule, const struct holder *holder,
 			    uint64_t now_ns)
 {
@@ -153,7 +176,7 @@ static struct known *choose(struct kept_rule *rule, const struct holder *holder,
 		if (!is_free(rule, known, now_ns) ||
 		    !may_take(rule->keeper, holder, known, now_ns))
 			continue;
-		if (in_last_socket(holder, known))
+		if (in_last_socket(holder, known) || is_held(rule, known))
 			return known;
 		if (!best)
 			best = known;
@@ -234,7 +257,8 @@ static void check_done(struct worker_job *job)
 	struct keeper *keeper = rule->keeper;
 	struct known *known = keeper_find(keeper, holder->dev.place);
 
-	if (rule->removed || keeper->stopped || holder->pulled || !known) {
+	if (rule->removed || keeper->stopped || holder->pulled || !known ||
+	    holds_other(rule, known)) {
 		keeper_release(holder);
 	} else if (holder->result == 0) {
 		attach(holder);
@@ -269,7 +293,7 @@ static void take(struct holder *holder, struct known *known)
 	holder->since_ns = clock_now_ns();
 	known->holder = holder;
 	rule->keeper->busy_told = true;
-	if (rule->rule.force) {
+	if (rule->rule.force || is_held(rule, known)) {
 		attach(holder);
 		return;
 	}

@@ -289,6 +289,8 @@ int fake_run_child(struct fake *fake, int (*child)(void *ctx), void *ctx)
 
 	assert_true(pid >= 0);
 	fake->out_fd = out;
+	fake->errors_fd = errors;
+	fake->pid = pid;
 	if (pid == 0) {
 		dup2(out, STDOUT_FILENO);
 		dup2(errors, STDERR_FILENO);
@@ -310,6 +312,15 @@ int fake_run_child(struct fake *fake, int (*child)(void *ctx), void *ctx)
 	take_caught(out, fake->out, sizeof(fake->out));
 	take_caught(errors, fake->errors, sizeof(fake->errors));
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool fake_has_said(struct fake *fake, const char *part)
+{
+	ssize_t n = pread(fake->errors_fd, fake->errors, sizeof(fake->errors) - 1, 0);
+
+	assert_true(n >= 0);
+	fake->errors[n] = '\0';
+	return strstr(fake->errors, part) != NULL;
 }
 
 bool fake_has_printed(const struct fake *fake)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include <cmocka.h>
 
@@ -47,7 +48,8 @@ struct fake_daemon {
  * struct fake
  * @dir:	of the test: becomes $XDG_RUNTIME_DIR; nodes are below dir/nodes
  * @out, @errors: what the program wrote last
- * @out_fd:	where it writes to, while it runs
+ * @out_fd, @errors_fd: where it writes to, while it runs
+ * @pid:	of it, while it runs
  * @on_turn:	called as long as the program runs; NULL = nothing
  */
 struct fake {
@@ -57,6 +59,8 @@ struct fake {
 	char out[65536];
 	char errors[8192];
 	int out_fd;
+	int errors_fd;
+	pid_t pid;
 	void (*on_turn)(struct fake *fake);
 };
 
@@ -76,6 +80,9 @@ int fake_run_child(struct fake *fake, int (*child)(void *ctx), void *ctx);
 
 /* Has the running program written anything to stdout? */
 bool fake_has_printed(const struct fake *fake);
+
+/* Whether the running program has written that to stderr; it is in @fake->errors. */
+bool fake_has_said(struct fake *fake, const char *part);
 
 void fake_expect(const char *text, const char *part);
 void fake_expect_not(const char *text, const char *part);

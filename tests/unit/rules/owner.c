@@ -139,6 +139,8 @@ static void on_attach(void *ctx, unsigned holder, const struct rule *rule,
 	(void)rule;
 	assert_ptr_equal(ctx, &owner);
 	note("attach %u %s#%u %u", holder, dev->name, dev->number, port);
+	if (owner.held && strcmp(owner.held, dev->name) == 0)
+		owner.held = NULL;
 	if (owner.in_attach)
 		owner.in_attach();
 	if (owner.answer == OWNER_OK)
@@ -167,6 +169,13 @@ static bool is_taken(void *ctx, const char *place)
 	return owner.taken && strcmp(owner.taken, place) == 0;
 }
 
+static bool is_held(void *ctx, const struct rule *rule, const struct hostdev *dev)
+{
+	(void)ctx;
+	assert_true(rule->id[0] != '\0');
+	return owner.held && strcmp(owner.held, dev->name) == 0;
+}
+
 static void on_changed(void *ctx, const struct keeper_status *status)
 {
 	(void)ctx;
@@ -191,6 +200,7 @@ int owner_setup(void **state)
 		.detach = on_detach,
 		.pulled = on_pulled,
 		.is_taken = is_taken,
+		.is_held = is_held,
 		.changed = on_changed,
 		.quiet = on_quiet,
 		.ctx = &owner,

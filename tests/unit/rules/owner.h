@@ -29,6 +29,7 @@ struct owner {
 	unsigned quiet; /* times told */
 	unsigned changes;
 	const char *taken; /* place */
+	const char *held;  /* name: until it is attached */
 	bool detach_at_once;
 	void (*in_attach)(void); /* called inside, before the answer */
 };

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ * agented.h - an agent, the daemon it serves, and the host's devices, all made up
+ *
+ * The daemon is a control server in the same loop. What is unexpected fails the running
+ * cmocka test.
+ */
+#ifndef TESTS_UNIT_CTL_AGENTED_H
+#define TESTS_UNIT_CTL_AGENTED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../rules/fake_sysfs.h"
+#include "control/request.h"
+#include "ctl/agent.h"
+#include "rules/keeper.h"
+#include "util/loop.h"
+
+/**
+ * struct agented
+ * @rules:	the agent's file of rules, or NULL
+ * @attached, @detached, @listed: how often the daemon was asked for that
+ * @port_wanted, @had_fd, @was_forced, @rule_id, @target: of the last one
+ * @refuses:	to attach, with @refusal
+ * @device:	what the daemon says it has, if @devices is 1
+ */
+struct agented {
+	struct loop *loop;
+	struct agent *agent;
+	struct control_server *server;
+	char path[108];
+	const char *rules;
+	unsigned attached, detached, listed, next_id, port_wanted;
+	bool had_fd, was_forced;
+	char rule_id[64], target[64];
+	bool refuses;
+	enum control_code refusal;
+	struct control_device device;
+	size_t devices;
+};
+
+extern struct agented agented;
+
+/* For cmocka: a daemon, no devices, no agent yet. */
+int agented_prepare(void **state);
+/* ... and an agent with a rule "key" for the devices of agented_plug(). */
+int agented_setup(void **state);
+int agented_teardown(void **state);
+
+void agented_start(void);
+void agented_add(const char *rule);
+void agented_serve(void);
+void agented_end_server(void);
+/* The daemon tells that the device of this id has come to an end. */
+void agented_tell(enum control_event event, const char *id);
+
+/* From now on the daemon says that it has 3-2 at port 4, for the rule "key": as an earlier
+ * agent has left it. */
+void agented_has(const char *id, unsigned number);
+/* Device 3-2, of vendor 1050, with its node. */
+void agented_plug(unsigned number);
+/* What the kernel says of it. */
+void agented_hear(bool added, unsigned number);
+/* Another device, of vendor 2222, with its node; and the kernel says so. */
+void agented_plug_other(const char *name, unsigned number);
+
+/* Of the last rule. */
+enum keeper_state agented_state(void);
+void agented_expect_port(unsigned port);
+/* How many devices rules have. */
+unsigned agented_count(void);
+
+/* The time limit is that of the test. */
+#define AWAIT(condition)                                                    \
+	do {                                                                \
+		while (!(condition))                                        \
+			assert_int_equal(loop_turn(agented.loop, true), 0); \
+	} while (0)
+
+#endif /* TESTS_UNIT_CTL_AGENTED_H */
