@@ -24,34 +24,71 @@
 /* room kept for "..." and " (4294967295 more like this suppressed)" */
 #define LOG_TAIL_MAX 64u
 
+/* @shown: in lines */
 static const struct {
 	const char *name;
+	const char *shown;
 	const char *color;
 } log_levels[] = {
-	[LOG_LEVEL_ERROR] = {"ERROR", "\x1b[31m"},
-	[LOG_LEVEL_WARN] = {" WARN", "\x1b[33m"},
-	[LOG_LEVEL_INFO] = {" INFO", "\x1b[32m"},
-	[LOG_LEVEL_DEBUG] = {"DEBUG", "\x1b[34m"},
-	[LOG_LEVEL_TRACE] = {"TRACE", "\x1b[35m"},
+	[LOG_LEVEL_ERROR] = {"error", "ERROR", "\x1b[31m"},
+	[LOG_LEVEL_WARN] = {"warn", " WARN", "\x1b[33m"},
+	[LOG_LEVEL_INFO] = {"info", " INFO", "\x1b[32m"},
+	[LOG_LEVEL_DEBUG] = {"debug", "DEBUG", "\x1b[34m"},
+	[LOG_LEVEL_TRACE] = {"trace", "TRACE", "\x1b[35m"},
 };
 
-static atomic_int log_max_level = LOG_LEVEL_INFO;
+static const char *const log_subsystems[LOG_SUBSYSTEMS] = {
+	[LOG_SUBSYSTEM_DAEMON] = "daemon", [LOG_SUBSYSTEM_CONTROL] = "control",
+	[LOG_SUBSYSTEM_RULES] = "rules",   [LOG_SUBSYSTEM_USBDEV] = "usbdev",
+	[LOG_SUBSYSTEM_VUSER] = "vuser",   [LOG_SUBSYSTEM_XHCI] = "xhci",
+};
+
+static atomic_int log_max_levels[LOG_SUBSYSTEMS] = {
+	LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO,
+	LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO,
+};
 static atomic_bool log_color;
 
 void log_init(enum log_level max_level, bool color)
 {
-	atomic_store_explicit(&log_max_level, (int)max_level, memory_order_relaxed);
+	log_set_level(max_level);
 	atomic_store_explicit(&log_color, color, memory_order_relaxed);
 }
 
 void log_set_level(enum log_level max_level)
 {
-	atomic_store_explicit(&log_max_level, (int)max_level, memory_order_relaxed);
+	for (unsigned i = 0; i < LOG_SUBSYSTEMS; i++)
+		log_set_subsystem_level((enum log_subsystem)i, max_level);
 }
 
-bool log_enabled(enum log_level level)
+void log_set_subsystem_level(enum log_subsystem subsystem, enum log_level max_level)
 {
-	return (int)level <= atomic_load_explicit(&log_max_level, memory_order_relaxed);
+	atomic_store_explicit(&log_max_levels[subsystem], (int)max_level,
+			      memory_order_relaxed);
+}
+
+int log_subsystem_find(const char *name)
+{
+	for (unsigned i = 0; i < LOG_SUBSYSTEMS; i++) {
+		if (strcmp(log_subsystems[i], name) == 0)
+			return (int)i;
+	}
+	return -ENOENT;
+}
+
+int log_level_find(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(log_levels); i++) {
+		if (strcmp(log_levels[i].name, name) == 0)
+			return (int)i;
+	}
+	return -ENOENT;
+}
+
+bool log_is_enabled(enum log_subsystem subsystem, enum log_level level)
+{
+	return (int)level <=
+	       atomic_load_explicit(&log_max_levels[subsystem], memory_order_relaxed);
 }
 
 /*
@@ -128,7 +165,7 @@ static size_t put_head(char *line, size_t size, enum log_level level)
 		stamp[0] = '\0';
 	len = snprintf(line, size, "%s%s.%06ldZ%s %s%s%s ", color ? "\x1b[2m" : "", stamp,
 		       now.tv_nsec / 1000, color ? "\x1b[0m" : "",
-		       color ? log_levels[level].color : "", log_levels[level].name,
+		       color ? log_levels[level].color : "", log_levels[level].shown,
 		       color ? "\x1b[0m" : "");
 	return len > 0 ? (size_t)len : 0;
 }

@@ -21,14 +21,37 @@ enum log_level {
 	LOG_LEVEL_TRACE, /* every transfer */
 };
 
-/* Sets the highest level shown (default INFO) and whether to colour. */
+/* Parts of the daemon that have a level each. A layer's meson.build says which is its own
+ * by LOG_SUBSYSTEM. */
+enum log_subsystem {
+	LOG_SUBSYSTEM_DAEMON, /* and all that is none of the others */
+	LOG_SUBSYSTEM_CONTROL,
+	LOG_SUBSYSTEM_RULES,
+	LOG_SUBSYSTEM_USBDEV,
+	LOG_SUBSYSTEM_VUSER,
+	LOG_SUBSYSTEM_XHCI,
+};
+#define LOG_SUBSYSTEMS 6u
+
+#ifndef LOG_SUBSYSTEM
+#define LOG_SUBSYSTEM LOG_SUBSYSTEM_DAEMON
+#endif
+
+/* Sets the highest level shown (default INFO) of all, and whether to colour. */
 void log_init(enum log_level max_level, bool color);
 
-/* Another highest level. Any thread. */
+/* Another highest level, of all or one. Any thread. */
 void log_set_level(enum log_level max_level);
+void log_set_subsystem_level(enum log_subsystem subsystem, enum log_level max_level);
+
+/* "usbdev"... Return: the value, or -ENOENT if there is none of that name. */
+MUST_USE int log_subsystem_find(const char *name);
+/* "debug"..., likewise. */
+MUST_USE int log_level_find(const char *name);
 
 /* True if lines of @level are shown. */
-bool log_enabled(enum log_level level);
+bool log_is_enabled(enum log_subsystem subsystem, enum log_level level);
+#define log_enabled(level) log_is_enabled(LOG_SUBSYSTEM, (level))
 
 /* Use the macros. A NULL @limit means none. */
 PRINTF_LIKE(3, 4)

@@ -99,6 +99,43 @@ static void test_form(void **state)
 	assert_null(next_line(c));
 }
 
+/* This file is none of the layers: "daemon". */
+static void test_subsystems(void **state)
+{
+	static const char *const names[LOG_SUBSYSTEMS] = {"daemon", "control", "rules",
+							  "usbdev", "vuser",   "xhci"};
+	struct capture *c = *state;
+
+	log_init(LOG_LEVEL_WARN, false);
+	for (unsigned i = 0; i < LOG_SUBSYSTEMS; i++) {
+		int subsystem = log_subsystem_find(names[i]);
+
+		assert_int_equal(subsystem, i);
+		log_set_subsystem_level((enum log_subsystem)i, LOG_LEVEL_TRACE);
+		for (unsigned other = 0; other < LOG_SUBSYSTEMS; other++)
+			assert_int_equal(
+				log_is_enabled((enum log_subsystem)other, LOG_LEVEL_INFO),
+				other == i);
+		log_debug("x");
+		assert_int_equal(next_line(c) != NULL, i == LOG_SUBSYSTEM_DAEMON);
+		/* all at once: none is an exception any more */
+		log_set_level(LOG_LEVEL_WARN);
+	}
+	assert_int_equal(log_subsystem_find("mem"), -ENOENT);
+	assert_int_equal(log_subsystem_find(""), -ENOENT);
+}
+
+static void test_names_of_levels(void **state)
+{
+	(void)state;
+	assert_int_equal(log_level_find("error"), LOG_LEVEL_ERROR);
+	assert_int_equal(log_level_find("warn"), LOG_LEVEL_WARN);
+	assert_int_equal(log_level_find("info"), LOG_LEVEL_INFO);
+	assert_int_equal(log_level_find("debug"), LOG_LEVEL_DEBUG);
+	assert_int_equal(log_level_find("trace"), LOG_LEVEL_TRACE);
+	assert_int_equal(log_level_find("ERROR"), -ENOENT);
+}
+
 static void test_levels(void **state)
 {
 	static const char *const names[] = {"ERROR", " WARN", " INFO", "DEBUG", "TRACE"};
@@ -307,6 +344,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LOG_TEST(test_form),
 		LOG_TEST(test_levels),
+		LOG_TEST(test_subsystems),
+		LOG_TEST(test_names_of_levels),
 		LOG_TEST(test_disabled_costs_nothing),
 		LOG_TEST(test_control_characters),
 		LOG_TEST(test_utf8),
