@@ -57,6 +57,7 @@ _usbvfioctl()
 		detach/ | stats/ | reset/ | move/) words=$(_usbvfioctl_ids "${socket[@]}" list) ;;
 		capture/) words='start stop status' ;;
 		log/) words='error warn info debug trace' ;;
+		log/*) words='daemon control rules usbdev vuser xhci' ;;
 		rules/) words='add remove list' ;;
 		rules/remove) words=$(_usbvfioctl_ids "${socket[@]}" rules list) ;;
 		esac

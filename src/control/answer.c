@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "control/json_priv.h"
+#include "control/json.h"
 #include "control/server_priv.h"
 #include "util/fds.h"
 #include "util/log.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/json_priv.h"
+#include "control/json.h"
 #include "control/stream_priv.h"
 #include "util/fds.h"
 #include "util/loop.h"

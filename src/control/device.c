@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "control/json_priv.h"
+#include "control/json.h"
 #include "util/compiler.h"
 
 /* Bytes of a text shown at most; strings of devices are shorter. */
@@ -72,13 +72,18 @@ struct json_object *control_text_to_json(const char *text)
 
 bool control_add(struct json_object *object, const char *key, struct json_object *value)
 {
-	if (!value)
-		return false;
-	if (json_object_object_add(object, key, value) < 0) {
-		json_object_put(value);
-		return false;
-	}
-	return true;
+	if (object && value && json_object_object_add(object, key, value) == 0)
+		return true;
+	json_object_put(value);
+	return false;
+}
+
+bool control_append(struct json_object *array, struct json_object *value)
+{
+	if (array && value && json_object_array_add(array, value) == 0)
+		return true;
+	json_object_put(value);
+	return false;
 }
 
 bool control_add_text(struct json_object *object, const char *key, const char *text)

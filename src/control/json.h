@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * json_priv.h - building JSON objects without losing sight of memory
+ * json.h - building JSON objects without losing sight of memory
  *
- * Each returns false if there is no memory; then what was to be added is gone.
+ * Each returns false if there is no memory; then what was to be added is gone. @object:
+ * may be NULL, as json_object_new_object() without memory.
  */
-#ifndef CONTROL_JSON_PRIV_H
-#define CONTROL_JSON_PRIV_H
+#ifndef CONTROL_JSON_H
+#define CONTROL_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,9 +14,11 @@ struct json_object;
 
 /* @value is taken; NULL counts as missing memory. */
 bool control_add(struct json_object *object, const char *key, struct json_object *value);
+/* The same, at the end of an array. */
+bool control_append(struct json_object *array, struct json_object *value);
 /* Nothing is added for NULL. */
 bool control_add_text(struct json_object *object, const char *key, const char *text);
 /* RFC 3339, UTC, to the second. Nothing is added for what is no time. */
 bool control_add_time(struct json_object *object, const char *key, int64_t seconds);
 
-#endif /* CONTROL_JSON_PRIV_H */
+#endif /* CONTROL_JSON_H */

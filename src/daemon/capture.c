@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/vm.h"
+#include "util/fds.h"
 #include "util/log.h"
 
 /**
@@ -45,8 +46,10 @@ void capture_destroy(struct capture *capture)
 	free(capture);
 }
 
-int capture_start(struct capture *capture, const char *path, struct err *err)
+int capture_start(struct capture *capture, const char *path, int fd, struct err *err)
 {
+	_cleanup_close_ int file = fd;
+
 	if (capture->pcap)
 		return err_set(err, EALREADY, "a capture is running already, into %s",
 			       capture->path);
@@ -56,7 +59,9 @@ int capture_start(struct capture *capture, const char *path, struct err *err)
 	capture->path = strdup(path);
 	if (!capture->path)
 		return err_set(err, ENOMEM, "not enough memory");
-	capture->pcap = pcap_create(capture->loop, path, err);
+	capture->pcap =
+		file < 0 ? pcap_create(capture->loop, path, err)
+			 : pcap_create_fd(capture->loop, steal_fd(&file), path, err);
 	if (!capture->pcap) {
 		free(capture->path);
 		capture->path = NULL;

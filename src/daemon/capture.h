@@ -21,9 +21,11 @@ struct capture *capture_create(struct loop *loop, struct vm *vm);
 /* Nothing may be left to be written (capture_is_over()). NULL is fine. */
 void capture_destroy(struct capture *capture);
 
-/* See pcap_create(). Return: 0, or -errno with the reason in @err; -EALREADY: one is
+/* See pcap_create(); with @fd (-1: none) pcap_create_fd(), and @path is its name. @fd is
+ * taken, also on failure. Return: 0, or -errno with the reason in @err; -EALREADY: one is
  * running, or not all of the last one is written. */
-MUST_USE int capture_start(struct capture *capture, const char *path, struct err *err);
+MUST_USE int capture_start(struct capture *capture, const char *path, int fd,
+			   struct err *err);
 
 /* Ends it. @done: all is written; called later, once. Return: 0; -ENOENT: none is
  * running. */

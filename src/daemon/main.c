@@ -219,7 +219,7 @@ static int start_capture(struct daemon *daemon)
 
 	if (!path)
 		return 0;
-	if (capture_start(daemon->capture, path, &err) < 0) {
+	if (capture_start(daemon->capture, path, -1, &err) < 0) {
 		log_error("--pcap-path: %s", err.text);
 		return -err.code;
 	}

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/device.h"
+#include "control/json.h"
 #include "daemon/node.h"
 #include "rules/file.h"
 #include "rules/keeper.h"
@@ -307,39 +307,53 @@ static const char *origin_name(enum keeper_origin origin)
 	return names[origin];
 }
 
+/* @array: NULL when memory was short. */
+struct told {
+	struct json_object *array;
+};
+
+static bool fill_status(struct json_object *one, const struct keeper_status *status)
+{
+	char rule[RULE_TEXT_BYTES];
+	char device[HOSTDEV_TEXT_BYTES * 2] = "";
+
+	rule_text(status->rule, rule);
+	if (status->dev)
+		hostdev_describe(status->dev, device, sizeof(device));
+	return control_add_text(one, "rule_id", status->rule_id) &&
+	       control_add_text(one, "rule", rule) &&
+	       control_add_text(one, "origin", origin_name(status->origin)) &&
+	       control_add_text(one, "state", state_name(status->state)) &&
+	       control_add_text(one, "device", status->dev ? device : NULL) &&
+	       (!status->port ||
+		control_add(one, "port", json_object_new_int((int)status->port))) &&
+	       control_add_text(one, "why",
+				status->why && status->why->code != 0 ? status->why->text
+								      : NULL);
+}
+
 static void add_status(void *ctx, const struct keeper_status *status)
 {
-	struct json_object *array = ctx;
+	struct told *told = ctx;
 	struct json_object *one = json_object_new_object();
-	char text[RULE_TEXT_BYTES];
 
-	rule_text(status->rule, text);
-	json_object_object_add(one, "rule_id", control_text_to_json(status->rule_id));
-	json_object_object_add(one, "rule", control_text_to_json(text));
-	json_object_object_add(one, "origin",
-			       json_object_new_string(origin_name(status->origin)));
-	json_object_object_add(one, "state",
-			       json_object_new_string(state_name(status->state)));
-	if (status->dev) {
-		hostdev_describe(status->dev, text, sizeof(text));
-		json_object_object_add(one, "device", control_text_to_json(text));
+	if (!fill_status(one, status)) {
+		json_object_put(one);
+		one = NULL;
 	}
-	if (status->port)
-		json_object_object_add(one, "port",
-				       json_object_new_int((int)status->port));
-	if (status->why && status->why->code != 0)
-		json_object_object_add(one, "why",
-				       control_text_to_json(status->why->text));
-	json_object_array_add(array, one);
+	if (!control_append(told->array, one)) {
+		json_object_put(told->array);
+		told->array = NULL;
+	}
 }
 
 struct json_object *rulebook_to_json(const struct rulebook *rulebook)
 {
-	struct json_object *array = json_object_new_array();
+	struct told told = {.array = json_object_new_array()};
 
 	if (rulebook->keeper)
-		keeper_list(rulebook->keeper, add_status, array);
-	return array;
+		keeper_list(rulebook->keeper, add_status, &told);
+	return told.array;
 }
 
 /* --- what happens --- */

@@ -45,7 +45,7 @@ MUST_USE int rulebook_add_option(struct rulebook *rulebook, const char *text,
 MUST_USE int rulebook_add(struct rulebook *rulebook, const char *text, const char *id,
 			  const char **ret_id, struct err *err);
 MUST_USE int rulebook_remove(struct rulebook *rulebook, const char *id, struct err *err);
-/* All rules and what they hold, an array. Returns owned. */
+/* All rules and what they hold, an array. Returns owned, or NULL without memory. */
 struct json_object *rulebook_to_json(const struct rulebook *rulebook);
 
 /* Reads the file of rules: its rules replace those it had before. A file that cannot be

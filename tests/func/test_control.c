@@ -196,7 +196,7 @@ static void test_refusals(void **state)
 	refused("{'verb':'reset','device':'port 1'}", "no-such-device");
 	refused("{'verb':'stats','device':'7'}", "no-such-device");
 	refused("{'verb':'log','level':'loud'}", "bad-request");
-	refused("{'verb':'log','level':'info','subsystem':'xhci'}", "not-supported");
+	refused("{'verb':'log','level':'info','subsystem':'usb'}", "bad-request");
 	refused("{'verb':'capture','action':'stop'}", "bad-request");
 	refused("{'verb':'rules','action':'add','rule':'usb:nth=1'}", "bad-request");
 	refused("{'verb':'rules','action':'remove','rule_id':'x'}", "no-such-rule");
@@ -296,6 +296,63 @@ static void test_capture(void **state)
 	done_only(request);
 }
 
+/* Into the file itself, which has no name and may not be opened again. */
+static void test_capture_into_what_is_handed_over(void **state)
+{
+	struct func *f = *state;
+	struct capture capture;
+	struct drv_device device;
+	char file[DAEMON_PATH_MAX];
+	int fd;
+
+	begin(f, "keyboard");
+	daemon_path(&f->daemon, "usb.pcap", file);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	/* what was there before does not count */
+	assert_int_equal(write(fd, file, sizeof(file)), sizeof(file));
+	json_object_put(ask_fd("{'verb':'capture','action':'start'}", fd));
+	func_boot(f, VFU_DIALECT_QEMU);
+	func_drive(f, NULL);
+	func_find(f, 3, &device);
+	done_only("{'verb':'capture','action':'stop'}");
+	assert_int_equal(fchmod(fd, 0600), 0);
+	assert_ok(capture_read(&capture, file));
+	assert_true(capture.count > 4);
+	close_fd(&fd);
+	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	refused_fd("{'verb':'capture','action':'start'}", fd, "bad-request");
+	close_fd(&fd);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	refused_fd("{'verb':'capture','action':'start'}", fd, "cannot-open");
+	close_fd(&fd);
+}
+
+static bool has_logged(struct func *f, const char *text)
+{
+	_cleanup_free_ char *log = daemon_stderr(&f->daemon);
+
+	assert_non_null(log);
+	return strstr(log, text) != NULL;
+}
+
+/* Of two subsystems with something to say, the one is heard that was asked for. */
+static void test_log_of_one_subsystem(void **state)
+{
+	struct func *f = *state;
+
+	begin(f, NULL);
+	done_only("{'verb':'log','level':'debug','subsystem':'xhci'}");
+	done_only("{'verb':'attach','spec':'keyboard'}");
+	assert_true(has_logged(f, "xhci: port 1: "));
+	assert_false(has_logged(f, "control: attach"));
+	done_only("{'verb':'log','level':'error'}");
+	done_only("{'verb':'log','level':'debug','subsystem':'daemon'}");
+	done_only("{'verb':'attach','spec':'keyboard'}");
+	assert_true(has_logged(f, "control: attach"));
+	assert_false(has_logged(f, "xhci: port 2: "));
+}
+
 static void test_stats(void **state)
 {
 	struct func *f = *state;
@@ -388,6 +445,8 @@ int main(void)
 		T(test_watch),
 		T(test_reset_keeps_the_port),
 		T(test_capture),
+		T(test_capture_into_what_is_handed_over),
+		T(test_log_of_one_subsystem),
 		T(test_stats),
 		T(test_rules),
 		T(test_ends_with_clients),

@@ -386,12 +386,32 @@ static int open_file(const char *path, struct err *err)
 	return fd;
 }
 
-struct pcap *pcap_create(struct loop *loop, const char *path, struct err *err)
+/* As a file that is opened here would be. Return: 0, or -errno with the reason in @err. */
+static int adopt_file(int fd, const char *name, struct err *err)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	if (flags < 0 || fstat(fd, &st) < 0)
+		return err_set(err, errno, "%s: %s", name, strerror(errno));
+	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
+		return err_set(err, EINVAL, "%s is no file, pipe or socket", name);
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		return err_set(err, EBADF, "%s must be opened for writing", name);
+	if (fcntl(fd, F_SETFL, flags & ~(O_NONBLOCK | O_APPEND)) < 0 ||
+	    (S_ISREG(st.st_mode) && (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)))
+		return err_set(err, errno, "cannot write %s: %s", name, strerror(errno));
+	return 0;
+}
+
+/* @fd: taken */
+static struct pcap *create(struct loop *loop, int fd, const char *name, struct err *err)
 {
 	struct pcap *pcap = calloc(1, sizeof(*pcap));
 	uint8_t header[RECORD_FILE_HEADER_BYTES];
 
 	if (!pcap) {
+		close_fd(&fd);
 		(void)err_set(err, ENOMEM, "not enough memory");
 		return NULL;
 	}
@@ -401,12 +421,8 @@ struct pcap *pcap_create(struct loop *loop, const char *path, struct err *err)
 	pcap->task = (struct loop_task){.cb = step, .ctx = pcap};
 	pcap->job = (struct worker_job){.run = run_job, .done = on_job_done};
 	pcap->first_id = next_id;
-	pcap->fd = open_file(path, err);
-	if (pcap->fd < 0) {
-		free_pcap(pcap);
-		return NULL;
-	}
-	pcap->path = strdup(path);
+	pcap->fd = fd;
+	pcap->path = strdup(name);
 	pcap->buf = malloc(PCAP_BUFFER_BYTES);
 	pcap->worker = worker_create(loop, "pcap");
 	if (!pcap->path || !pcap->buf || !pcap->worker) {
@@ -419,6 +435,22 @@ struct pcap *pcap_create(struct loop *loop, const char *path, struct err *err)
 	pcap->used = sizeof(header);
 	loop_defer(loop, &pcap->task);
 	return pcap;
+}
+
+struct pcap *pcap_create(struct loop *loop, const char *path, struct err *err)
+{
+	int fd = open_file(path, err);
+
+	return fd < 0 ? NULL : create(loop, fd, path, err);
+}
+
+struct pcap *pcap_create_fd(struct loop *loop, int fd, const char *name, struct err *err)
+{
+	if (adopt_file(fd, name, err) < 0) {
+		close_fd(&fd);
+		return NULL;
+	}
+	return create(loop, fd, name, err);
 }
 
 struct usbdev_tap *pcap_tap(struct pcap *pcap)

@@ -45,6 +45,11 @@ struct pcap_stats {
  */
 MUST_USE struct pcap *pcap_create(struct loop *loop, const char *path, struct err *err);
 
+/* The same into a file, pipe or socket that is open for writing. @fd: taken, also on failure;
+ * a file is truncated. @name: for messages. */
+MUST_USE struct pcap *pcap_create_fd(struct loop *loop, int fd, const char *name,
+				     struct err *err);
+
 /* For usbdev_set_tap(). Lives until pcap_destroy(). */
 struct usbdev_tap *pcap_tap(struct pcap *pcap);
 

@@ -36,6 +36,7 @@ expect '1 3-2.1' detach ''
 expect '3-2.1' --socket /a detach 3
 expect 'start stop status' capture ''
 expect 'debug' log d
+expect 'usbdev' log debug u
 expect '1 3-2.1' rules remove ''
 expect '--to' move --t
 expect '' list --t

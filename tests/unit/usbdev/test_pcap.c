@@ -681,6 +681,49 @@ static void test_files_that_cannot_be(void **state)
 	pcap_destroy(NULL, NULL, NULL);
 }
 
+static void start_fd(int fd)
+{
+	struct err err = {0};
+
+	pcap = pcap_create_fd(host.loop, fd, "it", &err);
+	if (!pcap)
+		fail_msg("%s", err.text);
+	destroyed = false;
+}
+
+/* A file that is open already: written from its start, waited for if need be. */
+static void test_files_handed_over(void **state)
+{
+	struct err err = {0};
+	uint8_t header[64];
+	int pipe_fds[2];
+	struct stat st;
+	int fd;
+
+	(void)state;
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, path, sizeof(path)), sizeof(path));
+	start_fd(fd);
+	assert_int_equal(fcntl(fd, F_GETFL) & (O_APPEND | O_NONBLOCK), 0);
+	stop();
+	assert_int_equal(fcntl(fd, F_GETFL), -1); /* closed */
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 24);
+
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	start_fd(pipe_fds[1]);
+	stop();
+	assert_int_equal(read(pipe_fds[0], header, sizeof(header)), 24);
+
+	assert_null(pcap_create_fd(host.loop, pipe_fds[0], "it", &err));
+	assert_int_equal(err.code, EBADF);
+	assert_int_equal(fcntl(pipe_fds[0], F_GETFL), -1);
+	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	assert_null(pcap_create_fd(host.loop, fd, "it", &err));
+	assert_int_equal(err.code, EINVAL);
+	assert_null(pcap_create_fd(host.loop, 999, "it", &err));
+}
+
 /* --- what is too slow, and what fails --- */
 
 /* A FIFO for the file: the worker waits when nobody reads. */
@@ -913,6 +956,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_file_and_directories, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_files_that_cannot_be, setup_bare,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_files_handed_over, setup_bare,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_too_slow, setup_bare, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_wraps, setup_bare, teardown),

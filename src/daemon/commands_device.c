@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ * commands_device.c - devices attached, detached and told of, as clients ask for it
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/commands_priv.h"
+#include "daemon/device_list.h"
+#include "rules/rule.h"
+#include "util/fds.h"
+
+#define PORTS_MAX 30u
+
+/* Index of the target in @list; refuses the request if it is not there. */
+static int find_target(struct control_request *req, const struct device_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (device_is_target(&list->devices[i], &req->target) &&
+		    strcmp(list->devices[i].state, "leaving") != 0)
+			return (int)i;
+	}
+	control_refuse(req, CONTROL_CODE_NO_SUCH_DEVICE,
+		       "\"list\" shows what is attached", "there is no device %s",
+		       req->target.text);
+	return -ENOENT;
+}
+
+/* --- attach, detach, reset --- */
+
+static void answer_device(struct commands *commands, struct control_request *req,
+			  unsigned id)
+{
+	struct device_list *list = malloc(sizeof(*list));
+	int i = -1;
+
+	if (list) {
+		device_list_read(list, commands->options.attach);
+		i = device_list_find(list, id);
+	}
+	if (i >= 0)
+		control_answer_device(req, &list->devices[i]);
+	else
+		control_answer(req, NULL);
+	free(list);
+}
+
+static void on_attached(void *ctx, unsigned id, unsigned port, const struct err *err,
+			const char *hint)
+{
+	struct pending *pending = ctx;
+	struct commands *commands = pending->commands;
+	struct control_request *req = command_release(pending);
+
+	if (port > 0)
+		answer_device(commands, req, id);
+	else
+		command_refuse(req, err, hint);
+}
+
+static int take_reset(const char *text, enum host_reset *ret_reset)
+{
+	*ret_reset = HOST_RESET_ALWAYS;
+	if (!text || strcmp(text, "always") == 0)
+		return 0;
+	*ret_reset = HOST_RESET_FIRST;
+	if (strcmp(text, "first") == 0)
+		return 0;
+	*ret_reset = HOST_RESET_NEVER;
+	return strcmp(text, "never") == 0 ? 0 : -EINVAL;
+}
+
+void command_attach(struct commands *commands, struct control_request *req)
+{
+	const struct control_attach *wanted = &req->attach;
+	struct attach_order order = {
+		.text = wanted->spec,
+		.port = wanted->port,
+		.rule = wanted->rule_id,
+		.force = wanted->force,
+		.done = on_attached,
+	};
+	struct pending *pending;
+	struct err err = {0};
+	char name[ATTACH_NAME_BYTES];
+
+	if (take_reset(wanted->reset, &order.reset) < 0) {
+		control_refuse(req, CONTROL_CODE_BAD_REQUEST, NULL,
+			       "\"reset\" is \"always\", \"first\" or \"never\"");
+		return;
+	}
+	if (wanted->spec && rule_is_rule(wanted->spec)) {
+		control_refuse(req, CONTROL_CODE_BAD_REQUEST,
+			       "\"rules\" with the action \"add\" takes it",
+			       "%s is a rule, not a device", wanted->spec);
+		return;
+	}
+	if (!wanted->spec) {
+		(void)snprintf(name, sizeof(name), "%s",
+			       wanted->name ? wanted->name : "a device handed over");
+		order.text = name;
+	}
+	pending = command_keep(commands, req);
+	if (!pending)
+		return;
+	order.fd = steal_fd(&req->fd);
+	order.ctx = pending;
+	if (attach_order(commands->options.attach, &order, &err) < 0)
+		command_refuse(command_release(pending), &err, NULL);
+}
+
+static void on_detached(void *ctx)
+{
+	control_answer(command_release(ctx), NULL);
+}
+
+static void do_detach(struct commands *commands, struct control_request *req,
+		      const struct device_list *list)
+{
+	struct pending *pending;
+	int i = find_target(req, list);
+
+	if (i < 0)
+		return;
+	pending = command_keep(commands, req);
+	if (pending && attach_detach(commands->options.attach, list->ids[i], on_detached,
+				     pending) < 0)
+		control_refuse(command_release(pending), CONTROL_CODE_BUSY, NULL,
+			       "it is being detached already");
+}
+
+static void do_reset(struct commands *commands, struct control_request *req,
+		     const struct device_list *list)
+{
+	struct pending *pending;
+	struct err err = {0};
+	int i = find_target(req, list);
+
+	if (i < 0)
+		return;
+	pending = command_keep(commands, req);
+	if (!pending)
+		return;
+	if (attach_again(commands->options.attach, list->ids[i], on_attached, pending,
+			 &err) < 0) {
+		req = command_release(pending);
+		if (err.code == ENOTSUP)
+			control_refuse(req, CONTROL_CODE_NOT_SUPPORTED,
+				       "detach it and attach it again", "%s", err.text);
+		else
+			command_refuse(req, &err, NULL);
+	}
+}
+
+/* --- what is there --- */
+
+static void do_list(struct commands *commands, struct control_request *req,
+		    const struct device_list *list)
+{
+	struct control_port ports[PORTS_MAX];
+	unsigned count = MIN_OF(2 * commands->options.ports, PORTS_MAX);
+
+	/* xhci: the USB 2 ports come first */
+	for (unsigned i = 0; i < count; i++) {
+		ports[i] = (struct control_port){
+			.port = i + 1,
+			.kind = i < commands->options.ports ? "usb2" : "usb3",
+		};
+		for (size_t d = 0; d < list->count; d++) {
+			if (list->devices[d].port == i + 1 && list->devices[d].since != 0)
+				ports[i].device = list->devices[d].id;
+		}
+	}
+	control_answer_list(req, list->devices, list->count, ports, count);
+}
+
+static void do_stats(struct control_request *req, const struct device_list *list)
+{
+	int i;
+
+	if (req->target.kind == CONTROL_TARGET_NONE) {
+		control_answer_list(req, list->devices, list->count, NULL, 0);
+		return;
+	}
+	i = find_target(req, list);
+	if (i >= 0)
+		control_answer_device(req, &list->devices[i]);
+}
+
+void command_with_devices(struct commands *commands, struct control_request *req)
+{
+	struct device_list *list = malloc(sizeof(*list));
+
+	if (!list) {
+		control_refuse(req, CONTROL_CODE_INTERNAL, NULL, "not enough memory");
+		return;
+	}
+	device_list_read(list, commands->options.attach);
+	if (req->verb == CONTROL_VERB_DETACH)
+		do_detach(commands, req, list);
+	else if (req->verb == CONTROL_VERB_RESET)
+		do_reset(commands, req, list);
+	else if (req->verb == CONTROL_VERB_LIST)
+		do_list(commands, req, list);
+	else
+		do_stats(req, list);
+	free(list);
+}
