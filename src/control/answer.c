@@ -187,6 +187,19 @@ void control_conn_complain(struct control_conn *conn, enum control_code code,
 
 /* ---- what owners call ---- */
 
+static bool add_members(struct json_object *answer, struct json_object *result)
+{
+	if (!result)
+		return true;
+	json_object_object_foreach(result, key, value)
+	{
+		assert(strcmp(key, "ok") != 0 && strcmp(key, "id") != 0);
+		if (!control_add(answer, key, json_object_get(value)))
+			return false;
+	}
+	return true;
+}
+
 void control_answer(struct control_request *req, struct json_object *result)
 {
 	struct control_pending *pending = pending_of(req);
@@ -198,13 +211,9 @@ void control_answer(struct control_request *req, struct json_object *result)
 		put_legacy(legacy_conn(pending), CONTROL_LEGACY_SUCCESS);
 	if (conn) {
 		answer = new_answer(pending->id, true);
-		if (answer && result) {
-			json_object_object_foreach(result, key, value)
-			{
-				assert(strcmp(key, "ok") != 0 && strcmp(key, "id") != 0);
-				json_object_object_add(answer, key,
-						       json_object_get(value));
-			}
+		if (!add_members(answer, result)) {
+			json_object_put(answer);
+			answer = NULL;
 		}
 		put_answer(conn, pending->id, answer);
 	}
@@ -224,8 +233,7 @@ void control_answer_device(struct control_request *req,
 		put_legacy(legacy_conn(pending), CONTROL_LEGACY_SUCCESS);
 	if (conn) {
 		answer = new_answer(pending->id, true);
-		if (answer &&
-		    !control_add(answer, "device", control_device_to_json(device))) {
+		if (!control_add(answer, "device", control_device_to_json(device))) {
 			json_object_put(answer);
 			answer = NULL;
 		}
@@ -234,36 +242,32 @@ void control_answer_device(struct control_request *req,
 	finish(pending);
 }
 
-static struct json_object *list_devices(const struct control_device *devices, size_t n)
+static bool add_devices(struct json_object *answer, const struct control_list *list)
 {
 	struct json_object *array = json_object_new_array();
 
-	for (size_t i = 0; array && i < n; i++) {
-		struct json_object *device = control_device_to_json(&devices[i]);
-
-		if (!device || json_object_array_add(array, device) < 0) {
-			json_object_put(device);
-			json_object_put(array);
-			array = NULL;
-		}
+	for (size_t i = 0; i < list->ndevices; i++) {
+		if (!control_append(array, control_device_to_json(&list->devices[i])))
+			goto fail;
 	}
-	return array;
+	return control_add(answer, "devices", array);
+fail:
+	json_object_put(array);
+	return false;
 }
 
-static struct json_object *list_ports(const struct control_port *ports, size_t n)
+static bool add_ports(struct json_object *answer, const struct control_list *list)
 {
 	struct json_object *array = json_object_new_array();
 
-	for (size_t i = 0; array && i < n; i++) {
-		struct json_object *port = control_port_to_json(&ports[i]);
-
-		if (!port || json_object_array_add(array, port) < 0) {
-			json_object_put(port);
-			json_object_put(array);
-			array = NULL;
-		}
+	for (size_t i = 0; i < list->nports; i++) {
+		if (!control_append(array, control_port_to_json(&list->ports[i])))
+			goto fail;
 	}
-	return array;
+	return control_add(answer, "ports", array);
+fail:
+	json_object_put(array);
+	return false;
 }
 
 /* 01, how many, then bus and address of each device of the host. */
@@ -284,22 +288,20 @@ static void put_legacy_list(struct control_conn *conn,
 	control_conn_put(conn, bytes, len);
 }
 
-void control_answer_list(struct control_request *req,
-			 const struct control_device *devices, size_t ndevices,
-			 const struct control_port *ports, size_t nports)
+void control_answer_list(struct control_request *req, const struct control_list *list)
 {
 	struct control_pending *pending = pending_of(req);
 	struct control_conn *conn = json_conn(pending);
 	struct json_object *answer;
 
 	if (legacy_conn(pending))
-		put_legacy_list(legacy_conn(pending), devices, ndevices);
+		put_legacy_list(legacy_conn(pending), list->devices, list->ndevices);
 	if (conn) {
 		answer = new_answer(pending->id, true);
-		if (answer &&
-		    (!control_add(answer, "devices", list_devices(devices, ndevices)) ||
-		     (ports &&
-		      !control_add(answer, "ports", list_ports(ports, nports))))) {
+		if (!add_devices(answer, list) ||
+		    (list->ports && !add_ports(answer, list)) ||
+		    (list->vmm &&
+		     !control_add(answer, "vmm", control_vmm_to_json(list->vmm)))) {
 			json_object_put(answer);
 			answer = NULL;
 		}

@@ -169,6 +169,18 @@ struct json_object *control_device_to_json(const struct control_device *device)
 	return NULL;
 }
 
+struct json_object *control_vmm_to_json(const struct control_vmm *vmm)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (control_add(object, "connected", json_object_new_boolean(vmm->connected)) &&
+	    add_number(object, "memory_shared", vmm->memory_shared) &&
+	    add_number(object, "memory_unshared", vmm->memory_unshared))
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
 struct json_object *control_port_to_json(const struct control_port *port)
 {
 	struct json_object *object = json_object_new_object();

@@ -76,7 +76,19 @@ struct control_port {
 	const char *device;
 };
 
+/**
+ * struct control_vmm - the VMM at the other end
+ * @memory_shared, @memory_unshared: bytes of the guest's memory that the daemon can reach,
+ *		and cannot
+ */
+struct control_vmm {
+	bool connected;
+	uint64_t memory_shared;
+	uint64_t memory_unshared;
+};
+
 /* Return: owned; NULL without memory. */
+struct json_object *control_vmm_to_json(const struct control_vmm *vmm);
 struct json_object *control_device_to_json(const struct control_device *device);
 struct json_object *control_port_to_json(const struct control_port *port);
 /* A string of any bytes, as JSON can hold it. Return: owned; NULL without memory. */

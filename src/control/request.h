@@ -126,10 +126,21 @@ void control_answer(struct control_request *req, struct json_object *result);
 void control_answer_device(struct control_request *req,
 			   const struct control_device *device);
 
-/* The answer to CONTROL_VERB_LIST (also fit for stats, with @ports NULL). @req is freed. */
-void control_answer_list(struct control_request *req,
-			 const struct control_device *devices, size_t ndevices,
-			 const struct control_port *ports, size_t nports);
+/**
+ * struct control_list - what there is; all borrowed for the call
+ * @ports:	NULL: they are not told
+ * @vmm:	likewise
+ */
+struct control_list {
+	const struct control_device *devices;
+	size_t ndevices;
+	const struct control_port *ports;
+	size_t nports;
+	const struct control_vmm *vmm;
+};
+
+/* The answer to CONTROL_VERB_LIST, and to stats without a device. @req is freed. */
+void control_answer_list(struct control_request *req, const struct control_list *list);
 
 /**
  * control_refuse() - it is not done

@@ -47,7 +47,7 @@ struct doctor {
 void doctor_check_device(const struct doctor *doctor, const struct hostdev *dev);
 /* What is the same for all devices: memory for transfers. */
 void doctor_check_host(const struct doctor *doctor);
-/* The control socket at @path: whether a daemon answers there. */
+/* The control socket at @path: whether a daemon answers there, and its VMM shares memory. */
 void doctor_check_socket(const struct doctor *doctor, const char *path);
 /* All control sockets in @folders, which may be NULL each. */
 void doctor_check_folders(const struct doctor *doctor, const char *const folders[],

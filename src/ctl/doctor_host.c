@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "control/client.h"
+#include "ctl/ctl.h"
 #include "ctl/doctor.h"
+#include "ctl/text.h"
 #include "rules/sysfs.h"
 
 #define PROCESSES_MAX     65536u
@@ -147,20 +149,63 @@ static int try_connect(const char *path)
 	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
 }
 
-static int ask_hello(const char *path, struct err *err)
+/* Return: 0 with the answer, owned by the caller, or -errno. */
+static int ask(struct control_client *client, const char *verb,
+	       struct json_object **ret_answer, struct err *err)
+{
+	struct json_object *request = ctl_request(verb);
+	int r = control_call_ok(client, request, -1, ret_answer, err);
+
+	json_object_put(request);
+	return r;
+}
+
+/* @path: of its control socket */
+static void check_vmm(const struct doctor *doctor, const char *path,
+		      struct json_object *list)
+{
+	struct doctor_finding finding = {.problem = true, .code = "memory-not-shared"};
+	struct json_object *vmm = ctl_object(list, "vmm");
+	struct json_object *connected = NULL;
+	int64_t shared = 0, unshared = 0;
+
+	if (!vmm || !json_object_object_get_ex(vmm, "connected", &connected))
+		return;
+	if (!json_object_get_boolean(connected)) {
+		finding.problem = false;
+		finding.code = "no-vmm";
+		SAY(finding.what, "no VMM is connected to the daemon at %s", path);
+		doctor->tell(doctor->ctx, &finding);
+		return;
+	}
+	/* some is never shared: memory of a display */
+	if (!ctl_number(vmm, "memory_shared", &shared) ||
+	    !ctl_number(vmm, "memory_unshared", &unshared) || unshared <= shared)
+		return;
+	SAY(finding.what,
+	    "the VMM does not share the guest's memory with the daemon at %s (%lld of "
+	    "%lld MiB): no device works",
+	    path, (long long)(shared >> 20), (long long)((shared + unshared) >> 20));
+	SAY(finding.mend,
+	    "start the VMM with shared memory: qemu-system-x86_64 -m SIZE -object "
+	    "memory-backend-memfd,id=ram,size=SIZE,share=on -machine memory-backend=ram "
+	    "...; cloud-hypervisor --memory size=SIZE,shared=on ...");
+	doctor->tell(doctor->ctx, &finding);
+}
+
+/* Return: 0, or -errno: it does not answer. */
+static int check_answers(const struct doctor *doctor, const char *path, struct err *err)
 {
 	struct control_client *client = control_connect(path, ANSWER_TIMEOUT_MS, err);
-	struct json_object *request = json_object_new_object();
-	struct json_object *answer = NULL;
-	int r = -ENOMEM;
+	struct json_object *hello = NULL, *list = NULL;
+	int r = client ? ask(client, "hello", &hello, err) : -err->code;
 
-	if (client && request) {
-		(void)json_object_object_add(request, "verb",
-					     json_object_new_string("hello"));
-		r = control_call_ok(client, request, -1, &answer, err);
-	}
-	json_object_put(answer);
-	json_object_put(request);
+	if (r == 0)
+		r = ask(client, "list", &list, err);
+	if (r == 0)
+		check_vmm(doctor, path, list);
+	json_object_put(hello);
+	json_object_put(list);
 	control_disconnect(client);
 	return r;
 }
@@ -175,7 +220,7 @@ void doctor_check_socket(const struct doctor *doctor, const char *path)
 	switch (r) {
 	case 0:
 	case -EAGAIN:
-		if (ask_hello(path, &err) == 0)
+		if (check_answers(doctor, path, &err) == 0)
 			return;
 		SAY(finding.what, "whoever listens at %s does not answer as usbvfiod: %s",
 		    path, err.text);

@@ -14,6 +14,7 @@ struct capture;
 struct commands;
 struct loop;
 struct rulebook;
+struct vm;
 
 /**
  * struct commands_options - what commands act on; borrowed
@@ -21,6 +22,7 @@ struct rulebook;
  */
 struct commands_options {
 	struct loop *loop;
+	struct vm *vm;
 	struct attach *attach;
 	struct capture *capture;
 	struct rulebook *rules;

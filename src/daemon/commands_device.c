@@ -8,6 +8,7 @@
 
 #include "daemon/commands_priv.h"
 #include "daemon/device_list.h"
+#include "daemon/vm.h"
 #include "rules/rule.h"
 #include "util/fds.h"
 
@@ -158,6 +159,12 @@ static void do_reset(struct commands *commands, struct control_request *req,
 static void do_list(struct commands *commands, struct control_request *req,
 		    const struct device_list *list)
 {
+	struct vm_client client = vm_client(commands->options.vm);
+	const struct control_vmm vmm = {
+		.connected = client.connected,
+		.memory_shared = client.shared_bytes,
+		.memory_unshared = client.unshared_bytes,
+	};
 	struct control_port ports[PORTS_MAX];
 	unsigned count = MIN_OF(2 * commands->options.ports, PORTS_MAX);
 
@@ -172,7 +179,13 @@ static void do_list(struct commands *commands, struct control_request *req,
 				ports[i].device = list->devices[d].id;
 		}
 	}
-	control_answer_list(req, list->devices, list->count, ports, count);
+	control_answer_list(req, &(struct control_list){
+					 .devices = list->devices,
+					 .ndevices = list->count,
+					 .ports = ports,
+					 .nports = count,
+					 .vmm = &vmm,
+				 });
 }
 
 static void do_stats(struct control_request *req, const struct device_list *list)
@@ -180,7 +193,10 @@ static void do_stats(struct control_request *req, const struct device_list *list
 	int i;
 
 	if (req->target.kind == CONTROL_TARGET_NONE) {
-		control_answer_list(req, list->devices, list->count, NULL, 0);
+		control_answer_list(req, &(struct control_list){
+						 .devices = list->devices,
+						 .ndevices = list->count,
+					 });
 		return;
 	}
 	i = find_target(req, list);

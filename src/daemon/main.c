@@ -280,6 +280,7 @@ static int start_control(struct daemon *daemon)
 {
 	const struct commands_options options = {
 		.loop = daemon->loop,
+		.vm = daemon->vm,
 		.attach = daemon->attach,
 		.capture = daemon->capture,
 		.rules = daemon->rules,

@@ -240,6 +240,14 @@ static void on_irqs_changed(void *ctx, unsigned index)
 	xhci_replay_interrupts(vm->xhci);
 }
 
+struct vm_client vm_client(const struct vm *vm)
+{
+	struct vm_client client = {.connected = vm->connected};
+
+	guest_mem_bytes(vm->mem, &client.shared_bytes, &client.unshared_bytes);
+	return client;
+}
+
 static void on_client(void *ctx, bool connected)
 {
 	struct vm *vm = ctx;

@@ -8,6 +8,7 @@
 #define DAEMON_VM_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "util/compiler.h"
 #include "util/err.h"
@@ -46,6 +47,14 @@ void vm_destroy(struct vm *vm);
 MUST_USE int vm_serve(struct vm *vm, int fd, struct err *err);
 /* No VMM any more: closes the sockets. */
 void vm_stop_serving(struct vm *vm);
+
+/* The VMM: @connected, and bytes of the guest's memory that it has shared with us and not. */
+struct vm_client {
+	bool connected;
+	uint64_t shared_bytes;
+	uint64_t unshared_bytes;
+};
+struct vm_client vm_client(const struct vm *vm);
 
 /* Plugs @dev into @port, or the first free one of its kind if that is 0, taken or of
  * the other kind. @dev is taken, also on failure.

@@ -274,6 +274,20 @@ void guest_mem_destroy(struct guest_mem *mem)
 	free(mem);
 }
 
+void guest_mem_bytes(const struct guest_mem *mem, uint64_t *ret_reachable,
+		     uint64_t *ret_unreachable)
+{
+	*ret_reachable = 0;
+	*ret_unreachable = 0;
+	for (unsigned i = 0; i < mem->count; i++) {
+		const struct range *range = &mem->ranges[i];
+
+		if (range->prot & GUEST_MEM_WRITE)
+			*(range->base ? ret_reachable : ret_unreachable) +=
+				range->last - range->iova + 1;
+	}
+}
+
 unsigned guest_mem_count(const struct guest_mem *mem)
 {
 	return mem->count;

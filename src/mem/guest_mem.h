@@ -55,6 +55,10 @@ void guest_mem_unmap_all(struct guest_mem *mem);
 MUST_USE int guest_mem_map_bytes(struct guest_mem *mem, uint64_t iova, void *base,
 				 uint64_t size, unsigned prot);
 
+/* Bytes of ranges that the device may write, by whether we can reach them. ROMs, which nobody
+ * can share, are read-only. */
+void guest_mem_bytes(const struct guest_mem *mem, uint64_t *ret_reachable,
+		     uint64_t *ret_unreachable);
 /* Number of ranges. */
 unsigned guest_mem_count(const struct guest_mem *mem);
 /* Grows with every map and unmap: lets a caller who met a hole know when to try again. */

@@ -328,6 +328,34 @@ static void test_capture_into_what_is_handed_over(void **state)
 	close_fd(&fd);
 }
 
+static int64_t vmm_number(const char *name)
+{
+	struct json_object *answer = done("{'verb':'list'}");
+	int64_t number = json_object_get_int64(get(get(answer, "vmm"), name));
+
+	json_object_put(answer);
+	return number;
+}
+
+/* What a VMM shares, and a client that shares nothing. */
+static void test_tells_of_the_vmm(void **state)
+{
+	struct func *f = *state;
+
+	begin(f, "keyboard");
+	assert_int_equal(vmm_number("connected"), 0);
+	func_boot(f, VFU_DIALECT_QEMU);
+	assert_int_equal(vmm_number("connected"), 1);
+	assert_true(vmm_number("memory_shared") > 0);
+	assert_int_equal(vmm_number("memory_unshared"), 0);
+	/* as QEMU without share=on, and its ROMs */
+	assert_ok(vfu_dma_unmap_all(&f->vmm.client));
+	assert_ok(vfu_dma_map(&f->vmm.client, 0, 0x80000000, -1, 0, 3));
+	assert_ok(vfu_dma_map(&f->vmm.client, 0xfffc0000, 0x40000, -1, 0, 1));
+	assert_int_equal(vmm_number("memory_shared"), 0);
+	assert_int_equal(vmm_number("memory_unshared"), 0x80000000);
+}
+
 static bool has_logged(struct func *f, const char *text)
 {
 	_cleanup_free_ char *log = daemon_stderr(&f->daemon);
@@ -447,6 +475,7 @@ int main(void)
 		T(test_capture),
 		T(test_capture_into_what_is_handed_over),
 		T(test_log_of_one_subsystem),
+		T(test_tells_of_the_vmm),
 		T(test_stats),
 		T(test_rules),
 		T(test_ends_with_clients),

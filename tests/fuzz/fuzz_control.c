@@ -128,7 +128,12 @@ static void answer(struct control_request *req, unsigned how)
 		control_refuse(req, (enum control_code)(how % CONTROL_CODES),
 			       req->attach.name, "refused %s", req->target.text);
 	else if (req->verb == CONTROL_VERB_LIST)
-		control_answer_list(req, &device, 1, &port, 1);
+		control_answer_list(req, &(struct control_list){
+						 .devices = &device,
+						 .ndevices = 1,
+						 .ports = &port,
+						 .nports = 1,
+					 });
 	else if (how % 4 == 1)
 		control_answer(req, NULL);
 	else

@@ -39,6 +39,7 @@ static void answer_list(struct controlled *c, struct control_request *req)
 	static char ids[LIST_MAX][8];
 	struct control_device devices[LIST_MAX];
 	const struct control_port ports[] = {{1, "usb2", "d0"}, {2, "usb3", NULL}};
+	const struct control_vmm vmm = {.connected = true, .memory_shared = 4096};
 
 	assert_true(c->list_devices <= LIST_MAX);
 	for (unsigned i = 0; i < c->list_devices; i++) {
@@ -51,7 +52,13 @@ static void answer_list(struct controlled *c, struct control_request *req)
 			devices[i].address = 10 + i;
 		}
 	}
-	control_answer_list(req, devices, c->list_devices, ports, ARRAY_SIZE(ports));
+	control_answer_list(req, &(struct control_list){
+					 .devices = devices,
+					 .ndevices = c->list_devices,
+					 .ports = ports,
+					 .nports = ARRAY_SIZE(ports),
+					 .vmm = &vmm,
+				 });
 }
 
 static void answer(struct controlled *c, struct control_request *req)

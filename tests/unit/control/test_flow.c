@@ -299,7 +299,8 @@ static void answer_too_large(void **state)
 	c->mode = OWNER_KEEPS;
 	send_text(fd, "{\"verb\":\"list\",\"id\":1}\n");
 	run(c);
-	control_answer_list(c->kept[--c->nkept], devices, 400, NULL, 0);
+	control_answer_list(c->kept[--c->nkept],
+			    &(struct control_list){.devices = devices, .ndevices = 400});
 	run(c);
 	expect_line(fd, "{\"ok\":false,\"id\":1,\"error\":{\"code\":\"too-large\","
 			"\"message\":\"the answer is too large\"}}");

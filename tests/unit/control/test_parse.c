@@ -217,7 +217,9 @@ static void list(void **state)
 		"{\"ok\":true,\"devices\":[{\"id\":\"d0\",\"bus\":3,\"address\":10},"
 		"{\"id\":\"d1\",\"bus\":3,\"address\":11},{\"id\":\"d2\"}],"
 		"\"ports\":[{\"port\":1,\"kind\":\"usb2\",\"device\":\"d0\"},"
-		"{\"port\":2,\"kind\":\"usb3\"}]}");
+		"{\"port\":2,\"kind\":\"usb3\"}],"
+		"\"vmm\":{\"connected\":true,\"memory_shared\":4096,"
+		"\"memory_unshared\":0}}");
 	close(fd);
 }
 

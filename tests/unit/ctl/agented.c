@@ -31,7 +31,10 @@ static void on_request(void *ctx, struct control_request *req)
 	answer.port = 5;
 	if (req->verb == CONTROL_VERB_LIST) {
 		agented.listed++;
-		control_answer_list(req, &agented.device, agented.devices, NULL, 0);
+		control_answer_list(req, &(struct control_list){
+						 .devices = &agented.device,
+						 .ndevices = agented.devices,
+					 });
 		return;
 	}
 	if (req->verb == CONTROL_VERB_DETACH) {

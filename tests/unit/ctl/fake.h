@@ -41,6 +41,7 @@ struct fake_daemon {
 	enum control_code code;
 	struct control_device devices[FAKE_DEVICES];
 	unsigned ndevices;
+	struct control_vmm vmm;
 	char asked[4096];
 };
 

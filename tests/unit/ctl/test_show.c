@@ -175,6 +175,36 @@ static void test_numbers(void **state)
 	expect_time("2026-01-31T12:34:56Z!", "2026-01-31T12:34:56Z!");
 }
 
+/* What else doctor finds depends on the machine. */
+static void test_doctor_looks_at_the_vmm(void **state)
+{
+	struct fake *fake = *state;
+	struct fake_daemon *daemon = &fake->daemons[0];
+	const uint64_t gib = UINT64_C(1) << 30;
+
+	(void)RUN(fake, "--socket", daemon->path, "doctor");
+	fake_expect(fake->out, "note: no VMM is connected to the daemon at ");
+	daemon->vmm = (struct control_vmm){.connected = true};
+	(void)RUN(fake, "--socket", daemon->path, "doctor");
+	fake_expect_not(fake->out, "VMM");
+	/* a display's memory is never shared */
+	daemon->vmm.memory_shared = gib;
+	daemon->vmm.memory_unshared = gib / 64;
+	(void)RUN(fake, "--socket", daemon->path, "doctor");
+	fake_expect_not(fake->out, "VMM");
+	daemon->vmm.memory_shared = 0;
+	daemon->vmm.memory_unshared = gib;
+	assert_int_equal(RUN(fake, "--socket", daemon->path, "doctor"), 1);
+	fake_expect(fake->out, "the VMM does not share the guest's memory");
+	fake_expect(fake->out, "memory-backend-memfd,id=ram,size=SIZE,share=on");
+	fake_expect(fake->out, "--memory size=SIZE,shared=on");
+	assert_int_equal(RUN(fake, "--socket", daemon->path, "--json", "doctor"), 1);
+	fake_expect(fake->out, "\"memory-not-shared\"");
+	daemon->refuses = 1u << CONTROL_VERB_LIST;
+	assert_int_equal(RUN(fake, "--socket", daemon->path, "doctor"), 1);
+	fake_expect(fake->out, "does not answer as usbvfiod");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +214,7 @@ int main(void)
 		TEST(test_unknown_is_a_dash),
 		TEST(test_list_all),
 		TEST(test_watch),
+		TEST(test_doctor_looks_at_the_vmm),
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_numbers),
 	};

@@ -143,6 +143,32 @@ static void test_same_again(void **state)
 	assert_int_equal(guest_mem_count(mem), 3);
 }
 
+static void expect_sizes(uint64_t reachable, uint64_t unreachable)
+{
+	uint64_t got_reachable = 1, got_unreachable = 1;
+
+	guest_mem_bytes(mem, &got_reachable, &got_unreachable);
+	assert_int_equal(got_reachable, reachable);
+	assert_int_equal(got_unreachable, unreachable);
+}
+
+static void test_bytes(void **state)
+{
+	int fd = file_of(4096);
+
+	(void)state;
+	expect_sizes(0, 0);
+	assert_int_equal(guest_mem_map(mem, 0, 4096, fd, 0, RW), 0);
+	assert_int_equal(guest_mem_map(mem, 0x10000, 8192, -1, 0, RW), 0);
+	/* ROMs */
+	assert_int_equal(guest_mem_map(mem, 0x20000, 4096, -1, 0, GUEST_MEM_READ), 0);
+	assert_int_equal(guest_mem_map(mem, 0x30000, 4096, fd, 0, GUEST_MEM_READ), 0);
+	expect_sizes(4096, 8192);
+	assert_int_equal(guest_mem_unmap(mem, 0, 4096), 0);
+	expect_sizes(0, 8192);
+	close(fd);
+}
+
 static void test_exact_unmap(void **state)
 {
 	(void)state;
@@ -391,19 +417,13 @@ static void test_iov(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		MEM_TEST(test_bad_parameters),
-		MEM_TEST(test_overlaps),
-		MEM_TEST(test_same_again),
-		MEM_TEST(test_exact_unmap),
-		MEM_TEST(test_unmap_all),
-		MEM_TEST(test_many),
-		MEM_TEST(test_bounds),
-		MEM_TEST(test_write),
-		MEM_TEST(test_end_of_address_space),
-		MEM_TEST(test_across_ranges),
-		MEM_TEST(test_directions),
-		MEM_TEST(test_words),
-		MEM_TEST(test_iov),
+		MEM_TEST(test_bad_parameters), MEM_TEST(test_overlaps),
+		MEM_TEST(test_same_again),     MEM_TEST(test_exact_unmap),
+		MEM_TEST(test_bytes),          MEM_TEST(test_unmap_all),
+		MEM_TEST(test_many),           MEM_TEST(test_bounds),
+		MEM_TEST(test_write),          MEM_TEST(test_end_of_address_space),
+		MEM_TEST(test_across_ranges),  MEM_TEST(test_directions),
+		MEM_TEST(test_words),          MEM_TEST(test_iov),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
