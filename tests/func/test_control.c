@@ -46,7 +46,7 @@ static void begin(struct func *f, const char *device)
 	struct err err = {0};
 
 	func_start_args(f, args);
-	assert_ok(daemon_wait_file(&f->daemon, path));
+	assert_ok(daemon_wait_listening(&f->daemon, path));
 	client = control_connect(path, WAIT_MS, &err);
 	assert_non_null(client);
 }

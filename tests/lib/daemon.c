@@ -176,7 +176,7 @@ static int try_connect(const char *path)
 	return fd;
 }
 
-int daemon_connect(const struct daemon *daemon)
+static int connect_to(const struct daemon *daemon, const char *path)
 {
 	_cleanup_close_ int notify = inotify_init1(IN_CLOEXEC);
 	int waited_ms = 0;
@@ -185,7 +185,7 @@ int daemon_connect(const struct daemon *daemon)
 	    inotify_add_watch(notify, daemon->dir, IN_CREATE | IN_MOVED_TO) < 0)
 		return -errno;
 	for (;;) {
-		int fd = try_connect(daemon->socket);
+		int fd = try_connect(path);
 		bool bound = fd == -ECONNREFUSED;
 		int r;
 
@@ -200,20 +200,18 @@ int daemon_connect(const struct daemon *daemon)
 	}
 }
 
-int daemon_wait_file(const struct daemon *daemon, const char *path)
+int daemon_connect(const struct daemon *daemon)
 {
-	_cleanup_close_ int notify = inotify_init1(IN_CLOEXEC);
+	return connect_to(daemon, daemon->socket);
+}
 
-	if (notify < 0 ||
-	    inotify_add_watch(notify, daemon->dir, IN_CREATE | IN_MOVED_TO) < 0)
-		return -errno;
-	while (access(path, F_OK) < 0) {
-		int r = wait_change(daemon, notify, START_TIMEOUT_MS);
+int daemon_wait_listening(const struct daemon *daemon, const char *path)
+{
+	int fd = connect_to(daemon, path);
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return fd < 0 ? fd : 0;
 }
 
 bool daemon_running(const struct daemon *daemon)

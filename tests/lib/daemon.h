@@ -67,8 +67,9 @@ MUST_USE int daemon_start_fd(struct daemon *daemon, const char *const *args, int
 /* Connects to the vfio-user socket as soon as it listens. Return: fd, or -errno
  * (-ETIMEDOUT, -ECHILD if the daemon has ended). */
 MUST_USE int daemon_connect(const struct daemon *daemon);
-/* Waits until a file of the folder exists. Return: 0 or -errno as above. */
-MUST_USE int daemon_wait_file(const struct daemon *daemon, const char *path);
+/* Waits until @path in the folder is a socket that listens, by a connection that says
+ * nothing. Return: 0 or -errno as above. */
+MUST_USE int daemon_wait_listening(const struct daemon *daemon, const char *path);
 
 bool daemon_running(const struct daemon *daemon);
 MUST_USE int daemon_signal(const struct daemon *daemon, int signal);
