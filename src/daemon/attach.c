@@ -125,13 +125,15 @@ static const struct usbdev_events held_events = {.gone = on_held_gone};
 static int plug(struct attachment *at)
 {
 	struct usbdev *dev = attachment_let_go(at);
+	struct vm_kept kept;
 	int port;
 
 	(void)snprintf(at->label, sizeof(at->label), "%s", dev->label);
 	at->speed = device_speed_name(dev->speed);
 	at->vendor = dev->vendor;
 	at->product = dev->product;
-	port = vm_plug(at->attach->options.vm, dev, at->port, &at->err);
+	attachment_choose_port(at, &kept);
+	port = vm_plug(at->attach->options.vm, dev, at->port, &kept, &at->err);
 	if (port < 0) {
 		log_error("%s%s: %s", option_of(at), at->text, at->err.text);
 		attachment_tell(at, ATTACH_EVENT_FAILED, &at->err);
@@ -140,6 +142,7 @@ static int plug(struct attachment *at)
 	}
 	at->state = ATTACH_PLUGGED;
 	at->port = (unsigned)port;
+	attachment_use_port(at);
 	at->plugged = dev;
 	at->since = time(NULL);
 	if (at->returning)

@@ -123,8 +123,22 @@ struct attachment {
 };
 
 /**
+ * struct attach_kept - the device of a rule has gone from a port
+ * @rule:	"": none
+ * @place:	where on the host it was
+ * @since:	counts
+ */
+struct attach_kept {
+	char rule[ATTACH_RULE_BYTES];
+	char place[UEVENT_PLACE_BYTES];
+	uint64_t since;
+};
+
+/**
  * struct attach
  * @attachments: in the order added
+ * @kept:	by port; see attach_ports.c
+ * @last_since:	given
  * @uevents:	NULL: nobody tells us
  * @patience:	limits the time until settled
  * @tell:	deferred: settled or idle
@@ -136,6 +150,8 @@ struct attachment {
 struct attach {
 	struct attach_options options;
 	struct list attachments;
+	struct attach_kept kept[VM_PORT_MAX + 1];
+	uint64_t last_since;
 	struct uevents *uevents;
 	struct loop_timer *patience;
 	struct loop_task tell;
@@ -166,6 +182,12 @@ void attachment_open(struct attachment *at);
 MUST_USE int attachment_make(struct attachment *at);
 /* Takes what @at->node has from the host's drivers, or waits until it can. */
 void attachment_open_device(struct attachment *at);
+/* attach_ports.c: which ports @at shall not have if there are others. Sets @at->port if it
+ * was there before. */
+void attachment_choose_port(struct attachment *at, struct vm_kept *ret_kept);
+/* @at has gone, or got a port. */
+void attachment_keep_port(const struct attachment *at);
+void attachment_use_port(const struct attachment *at);
 /* @dev, emulated or opened, waits for its port or gets it. */
 void attachment_hold(struct attachment *at, struct usbdev *dev);
 /* It is OUT: its order, if unanswered, has failed with @at->err. */

@@ -92,6 +92,7 @@ void attachment_gone(struct attachment *at)
 	const char *why = NULL;
 
 	at->since = 0;
+	attachment_keep_port(at);
 	attachment_tell(at, ATTACH_EVENT_GONE, NULL);
 	if (!at->real || at->rule[0] != '\0') {
 		attachment_end(at);

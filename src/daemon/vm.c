@@ -377,10 +377,30 @@ void vm_set_tap(struct vm *vm, struct usbdev_tap *tap)
 	}
 }
 
-int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, struct err *err)
+static_assert(VM_PORT_MAX == 2 * XHCI_PORTS_MAX, "both kinds");
+
+static bool is_kept(const struct vm_kept *kept, unsigned port)
 {
+	for (unsigned i = 0; kept && i < kept->count; i++) {
+		if (kept->ports[i] == port)
+			return true;
+	}
+	return false;
+}
+
+int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, const struct vm_kept *kept,
+	    struct err *err)
+{
+	unsigned count = xhci_port_count(vm->xhci);
 	int r = port == 0 ? -ENOENT : xhci_attach(vm->xhci, dev, port, NULL);
 
+	for (unsigned i = 1; r < 0 && i <= count; i++) {
+		if (!is_kept(kept, i))
+			r = xhci_attach(vm->xhci, dev, i, NULL);
+	}
+	for (unsigned i = 0; r < 0 && kept && i < kept->count; i++)
+		r = xhci_attach(vm->xhci, dev, kept->ports[i], NULL);
+	/* for the reason */
 	if (r < 0)
 		r = xhci_attach(vm->xhci, dev, 0, err);
 	vm->device_count++;

@@ -56,10 +56,28 @@ struct vm_client {
 };
 struct vm_client vm_client(const struct vm *vm);
 
-/* Plugs @dev into @port, or the first free one of its kind if that is 0, taken or of
- * the other kind. @dev is taken, also on failure.
- * Return: the port's number (1-based), or -errno with the reason in @err. */
-MUST_USE int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, struct err *err);
+/* No port has a number above that. */
+#define VM_PORT_MAX 30u
+
+/**
+ * struct vm_kept - free ports that are kept for others
+ * @ports:	in the order in which they are given up
+ */
+struct vm_kept {
+	unsigned count;
+	unsigned ports[VM_PORT_MAX];
+};
+
+/**
+ * vm_plug() - plug a device in
+ * @dev:	taken, also on failure
+ * @port:	where; another one if that is 0, taken or of the other kind
+ * @kept:	only if there is no other one; may be NULL
+ *
+ * Return: the port's number (1-based), or -errno with the reason in @err.
+ */
+MUST_USE int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port,
+		     const struct vm_kept *kept, struct err *err);
 /**
  * struct vm_unplug - a device that is being given back; the caller's until @done
  * @done:	the device has been destroyed, what it had is with the host again. Called later,

@@ -20,6 +20,7 @@
 
 #include "daemon/attach.h"
 #include "daemon/node.h"
+#include "daemon/vm.h"
 #include "usbdev/host/host.h"
 #include "usbdev/usbdev.h"
 #include "util/loop.h"
@@ -71,6 +72,7 @@ extern struct usbdev *destroying;
 extern struct usbdev *ports[16];
 extern unsigned plugs;
 extern unsigned wanted;
+extern struct vm_kept kept_ports;
 extern int plug_error;
 
 /* Calls of attach's owner. */

@@ -478,6 +478,51 @@ static void test_of_a_rule_is_not_looked_for(void **state)
 	assert_int_equal(look(id), 0);
 }
 
+/* Orders another device by fd, and has it plugged in. */
+static void plug_in(unsigned port, const char *rule, unsigned nth)
+{
+	struct err err = {0};
+
+	nodes.number++;
+	assert_true(try_order("from afar", 7, port, rule, &err) > 0);
+	opened(nth);
+	(void)answer(nth - 1);
+}
+
+static void test_port_of_a_rule_is_kept(void **state)
+{
+	(void)state;
+	ready();
+	plug_in(0, "r1", 1);
+	assert_int_equal(kept_ports.count, 0);
+	plug_in(0, NULL, 2);
+	plug_in(0, "r2", 3);
+	/* in the order in which they go; that of no rule is not waited for */
+	go(3);
+	go(2);
+	go(1);
+	plug_in(0, NULL, 4);
+	assert_int_equal(wanted, 0);
+	assert_int_equal(kept_ports.count, 2);
+	assert_int_equal(kept_ports.ports[0], 3);
+	assert_int_equal(kept_ports.ports[1], 1);
+	/* of an agent that does not know any more where it was */
+	plugs = 2;
+	plug_in(0, "r2", 5);
+	assert_int_equal(wanted, 3);
+	plugs = 4;
+	plug_in(0, NULL, 6);
+	assert_int_equal(kept_ports.count, 1);
+	assert_int_equal(kept_ports.ports[0], 1);
+	/* whoever has it now: it is nobody's any more */
+	plugs = 0;
+	plug_in(1, "r3", 7);
+	assert_int_equal(wanted, 1);
+	plugs = 5;
+	plug_in(0, NULL, 8);
+	assert_int_equal(kept_ports.count, 0);
+}
+
 static void test_too_many(void **state)
 {
 	struct err err = {0};
@@ -539,6 +584,7 @@ int main(void)
 		T(test_attached_again_while_opening),
 		T(test_detach_one_that_waits),
 		T(test_of_a_rule_is_not_looked_for),
+		T(test_port_of_a_rule_is_kept),
 		T(test_too_many),
 		T(test_stop_with_orders),
 	};

@@ -539,8 +539,8 @@ static void test_unplug_all(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(vm_plug(vm, device_create(), 0, &err), 1);
-	assert_int_equal(vm_plug(vm, device_create(), 0, &err), 2);
+	assert_int_equal(vm_plug(vm, device_create(), 0, NULL, &err), 1);
+	assert_int_equal(vm_plug(vm, device_create(), 0, NULL, &err), 2);
 	assert_false(vm_is_empty(vm));
 	vm_unplug_all(vm);
 	assert_int_equal(destroyed, 0);
@@ -558,7 +558,7 @@ static void test_unplug_takes_time(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(vm_plug(vm, device_create(), 0, &err), 1);
+	assert_int_equal(vm_plug(vm, device_create(), 0, NULL, &err), 1);
 	destroy_later = true;
 	vm_unplug_all(vm);
 	for (unsigned i = 0; i < 3; i++)
@@ -578,8 +578,28 @@ static void test_wanted_port(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(vm_plug(vm, device_create(), 3, &err), 3);
-	assert_int_equal(vm_plug(vm, device_create(), 3, &err), 1);
+	assert_int_equal(vm_plug(vm, device_create(), 3, NULL, &err), 3);
+	assert_int_equal(vm_plug(vm, device_create(), 3, NULL, &err), 1);
+	vm_unplug_all(vm);
+	turn();
+	turn();
+	assert_int_equal(emptied, 1);
+}
+
+static void test_kept_ports(void **state)
+{
+	const struct vm_kept kept = {2, {2, 1}};
+	struct err err;
+
+	(void)state;
+	assert_int_equal(vm_plug(vm, device_create(), 0, &kept, &err), 3);
+	/* it is the one that it is kept for */
+	assert_int_equal(vm_plug(vm, device_create(), 1, &kept, &err), 1);
+	for (unsigned port = 4; port <= PORTS; port++)
+		assert_int_equal(vm_plug(vm, device_create(), 0, &kept, &err), port);
+	/* there is no other one */
+	assert_int_equal(vm_plug(vm, device_create(), 0, &kept, &err), 2);
+	assert_int_equal(vm_plug(vm, device_create(), 0, &kept, &err), -ENOSPC);
 	vm_unplug_all(vm);
 	turn();
 	turn();
@@ -600,7 +620,7 @@ static void test_device_gone(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(vm_plug(vm, device_create(), 0, &err), 1);
+	assert_int_equal(vm_plug(vm, device_create(), 0, NULL, &err), 1);
 	xhci.gone(xhci.gone_ctx, 1);
 	assert_int_equal(gone_port, 1);
 	turn();
@@ -616,8 +636,8 @@ static void test_no_port(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < PORTS; i++)
-		assert_int_equal(vm_plug(vm, device_create(), 0, &err), i + 1);
-	assert_int_equal(vm_plug(vm, device_create(), 0, &err), -ENOSPC);
+		assert_int_equal(vm_plug(vm, device_create(), 0, NULL, &err), i + 1);
+	assert_int_equal(vm_plug(vm, device_create(), 0, NULL, &err), -ENOSPC);
 	assert_int_equal(destroyed, 1); /* taken, also on failure */
 	vm_unplug_all(vm);
 	turn();
@@ -671,6 +691,7 @@ int main(void)
 		VM_TEST(test_unplug_all),
 		VM_TEST(test_unplug_takes_time),
 		VM_TEST(test_wanted_port),
+		VM_TEST(test_kept_ports),
 		VM_TEST(test_unplug_nothing),
 		VM_TEST(test_device_gone),
 		VM_TEST(test_no_port),
