@@ -5,33 +5,13 @@ import re
 
 import pytest
 
+from devices.synthetic import synthetic  # noqa: F401 a fixture
 from harness import images
+from harness.nested_control import Log, control  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.usbvfiod_only
 
 TABLET = "usb:vid=0627,pid=0001"
-
-
-class Log:
-    """What a daemon logs, read on."""
-
-    def __init__(self, usb):
-        self.usb = usb
-        self.file = f"/share/tasks/{usb.task.number}.out"
-        self.seen = 0
-
-    def expect(self, words):
-        """Wait for a line that is newer than the last one waited for; returns it."""
-        host = self.usb.host
-        host.run(f"wait_for \"tail -n +{self.seen + 1} {self.file} | grep -q '{words}'\"")
-        found = host.run(f"tail -n +{self.seen + 1} {self.file} | grep -n -m 1 '{words}'").strip()
-        number, line = found.split(":", 1)
-        self.seen += int(number)
-        return line
-
-    def port(self):
-        """Wait until a device has been plugged in; returns where."""
-        return int(re.search(r" port (\d+): ", self.expect("INFO port [0-9]*: ")).group(1))
 
 
 def test_held_whenever_it_is_there(host):
@@ -65,7 +45,7 @@ def test_told_apart_by_serial_number(host):
     tablets = [host.plug("usb-tablet", bus="ehci") for _ in range(3)]
     for tablet in tablets:
         tablet.await_driver("usbhid")
-    usb = host.controller(f"{TABLET},serial={tablets[1].qemu_id.upper()}")
+    usb = host.controller(f"{TABLET},serial={tablets[1].serial}")
     assert [tablet.driver() for tablet in tablets] == ["usbhid", "usbfs", "usbhid"]
     usb.stop()
 
@@ -124,3 +104,159 @@ done
     guest.finish()
     assert len(places) == 1
     usb.stop()
+
+
+# Says where tablets are and their serial numbers, when there are so many.
+LOOK = """
+tablets() { grep -l '^0627$' /sys/bus/usb/devices/*/idVendor 2>/dev/null; }
+bound() {
+	for file in $(tablets); do
+		ls -d "${file%/*}"/*:1.0/driver
+	done 2>/dev/null
+}
+ready() { [ "$(tablets | wc -l)" = "$number" ] && [ "$(bound | wc -l)" = "$number" ]; }
+say READY
+while hear number && [ "$number" != end ]; do
+	wait_for ready
+	say SEEN $(for file in $(tablets); do
+		dev=${file%/*}
+		echo "${dev##*/}=$(cat "$dev/serial")"
+	done)
+done
+"""
+
+
+class Alike:
+    """Devices that differ in their serial numbers only, and where a guest sees them."""
+
+    def __init__(self, host, guest, serials):
+        self.host = host
+        self.guest = guest
+        self.serials = serials
+        self.tablets = {}
+
+    def plug(self, ports):
+        """ports: for each serial number one of the host's."""
+        for serial, port in ports.items():
+            self.tablets[serial] = self.host.plug("usb-tablet", bus="ehci", port=port, serial=serial)
+
+    def unplug(self):
+        for tablet in self.tablets.values():
+            self.host.unplug(tablet)
+            self.host.run(f"wait_for '[ ! -e /sys/bus/usb/devices/{tablet.path} ]'")
+        self.tablets = {}
+        assert self.look(0) == {}
+
+    def look(self, count):
+        """{serial number: the guest's place}"""
+        self.guest.say(str(count))
+        return {serial: place for place, serial in
+                (word.split("=") for word in self.guest.expect_word("SEEN"))}
+
+
+def test_five_alike_told_apart_by_serial_number_and_by_place(host, control):
+    serials = ["T1", "T2", "T3", "T4", "T5"]
+    ctl = control("keyboard", *[f"{TABLET},serial={serial},id={serial}" for serial in serials])
+    guest = host.boot(ctl.usb, LOOK)
+    guest.expect_word("READY")
+    alike = Alike(host, guest, serials)
+
+    alike.plug(dict(zip(serials, "12345")))
+    by_serial = alike.look(5)
+    assert sorted(by_serial) == serials
+    for ports in ({"T3": "1", "T5": "4", "T1": "5", "T4": "3", "T2": "2"}, {"T5": "1", "T2": "3"}):
+        alike.unplug()
+        alike.plug(ports)
+        assert alike.look(len(ports)) == {serial: by_serial[serial] for serial in ports}
+    alike.unplug()
+
+    # Whatever is in the sockets. The third rule's is empty at first.
+    for serial in serials:
+        ctl.run("rules remove", serial)
+    alike.plug({"T1": "1", "T2": "2", "T4": "4", "T5": "5"})
+    paths = {port: alike.tablets[serial].path for port, serial in zip("1245", ("T1", "T2", "T4", "T5"))}
+    paths["3"] = paths["2"][:-1] + "3"
+    for port in "12345":
+        ctl.run("rules add", f"usb:port={paths[port]}", f"socket-{port}")
+    first = alike.look(4)
+    by_place = {"1": first["T1"], "2": first["T2"], "4": first["T4"], "5": first["T5"]}
+    alike.unplug()
+    ports = {"T5": "2", "T1": "4", "T4": "1", "T2": "3", "T3": "5"}
+    alike.plug(ports)
+    seen = alike.look(5)
+    by_place["3"] = seen["T2"]
+    assert seen == {serial: by_place[port] for serial, port in ports.items()}
+    assert len(set(seen.values())) == 5
+    assert {rule["state"] for rule in ctl.rules().values()} == {"attached"}
+    guest.say("end")
+    guest.finish()
+    ctl.usb.stop()
+
+
+# Pokes the device of these ids, and says where it is. One that is about to go may fail.
+POKE = """
+place() { basename $(dirname $(grep -l "^${1#*:}$" /sys/bus/usb/devices/*/idProduct)); }
+work() {
+	wait_for "usb-poke $1 --wait 60 claim 0 , loop 1 0x81 4096 4 25 >/tmp/work"
+	say WORKS $(place $1) $(cat /sys/bus/usb/devices/$(place $1)/speed)
+}
+say READY
+while hear what ids id; do
+	case $what in
+	work) work $ids ;;
+	become) usb-poke $ids control 0x40 0xf1 0x$id 0 0 >/tmp/become || die "$(cat /tmp/become)"; work ${ids%:*}:$id ;;
+	end) break ;;
+	esac
+done
+"""
+
+
+def test_one_socket_whatever_its_device_does(host, synthetic, control):
+    device = synthetic.plug("loopback", "high")
+    power = f"/sys/bus/usb/devices/{device.path}/power"
+    # The host has put it to sleep.
+    sleeps = f"echo 0 >{power}/autosuspend_delay_ms; echo auto >{power}/control\n"
+    host.run(f"{sleeps}wait_for '[ $(cat {power}/runtime_status) = suspended ]'")
+    ctl = control("keyboard", f"usb:port={device.path},id=socket")
+    guest = host.boot(ctl.usb, POKE, programs=[synthetic.poke_program])
+    guest.expect_word("READY")
+
+    def work(words):
+        guest.say(words)
+        return guest.expect_word("WORKS")
+
+    place, speed = work("work 1209:100b")
+    assert speed == "480"
+    # It may sleep when it has nothing to do, which it never has while it is ours.
+    host.run(sleeps)
+    assert work("work 1209:100b") == [place, "480"]
+    assert host.run(f"cat {power}/runtime_status").strip() == "active"
+
+    # It goes, and is back with another address, then with other ids: what a loader of firmware does.
+    number = host.find_path(device.path).devnum
+    device.unplug()
+    device.replug()
+    assert work("work 1209:100b") == [place, "480"]
+    assert work("become 1209:100b 2001") == [place, "480"]
+    assert work("become 1209:2001 2002") == [place, "480"]
+    assert host.find_path(device.path).ids == "1209:2002"
+
+    # The other half of the socket is a port of another bus, here and there.
+    device.kill()
+    fast = synthetic.plug("loopback", "super")
+    assert host.run(f"basename $(readlink /sys/bus/usb/devices/{fast.path}/port/peer)").strip() == \
+        "usb{}-port{}".format(*device.path.split("-"))
+    fast_place, speed = work("work 1209:100b")
+    assert speed == "5000"
+    assert fast_place != place
+    fast.kill()
+    slow = synthetic.plug("loopback", "high")
+    assert slow.path == device.path
+    assert work("work 1209:100b") == [place, "480"]
+    slow.kill()
+    fast = synthetic.plug("loopback", "super")
+    assert work("work 1209:100b") == [fast_place, "5000"]
+    assert ctl.rules()["socket"]["state"] == "attached"
+    guest.say("end")
+    guest.finish()
+    ctl.usb.stop()

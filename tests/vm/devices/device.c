@@ -189,6 +189,12 @@ static void run_control(struct device *dev)
 			control_reply(dev, urb, words, sizeof(words));
 			continue;
 		}
+		if (urb->setup[0] == 0x40 && urb->setup[1] == REQUEST_BECOME) {
+			put_le16(dev->descr.device + 10, get_le16(urb->setup + 2));
+			device_complete(dev, urb, 0, 0);
+			dev->leaves = true;
+			continue;
+		}
 		if (dev->kind->control)
 			answer = dev->kind->control(dev, urb);
 		if (answer == CONTROL_STANDARD)

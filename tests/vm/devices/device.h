@@ -19,6 +19,8 @@
 
 /* Vendor requests that every kind answers (recipient device). */
 #define REQUEST_COUNTS 0xf0u /* IN: struct counts as le32, in order */
+/* OUT, no data, wValue: leave the bus, be back shortly with this product id */
+#define REQUEST_BECOME 0xf1u
 
 struct iso_packet {
 	uint32_t offset;
@@ -89,7 +91,8 @@ struct device {
 	enum usb_speed speed;
 	const char *const *options; /* "name=value" or "name", NULL at the end */
 	int fd;
-	bool gone; /* the kernel closed the socket */
+	bool gone;   /* the kernel closed the socket */
+	bool leaves; /* REQUEST_BECOME was answered */
 	struct descr_set descr;
 	uint8_t configuration;
 	uint8_t alternate[256]; /* by interface number */

@@ -20,6 +20,9 @@
 #include "util/compiler.h"
 
 #define OPTIONS_MAX 32
+/* How long a device is away that leaves to become another. */
+#define BECOME_MS       100u
+#define REPLUG_AGAIN_NS UINT64_C(10000000)
 
 static const struct kind *const KINDS[] = {
 	&kind_source_sink, &kind_counter, &kind_loopback,
@@ -78,7 +81,8 @@ static void help(void)
 		"(surprise), detach, replug [MS later], reset-counts, quit, and what the "
 		"kind\n"
 		"knows. All kinds answer the vendor request 0xf0 IN with what reached "
-		"them.\n"
+		"them, and\n"
+		"0xf1 OUT by becoming another device: wValue is the new product id.\n"
 		"\n");
 	for (size_t i = 0; i < ARRAY_SIZE(KINDS); i++)
 		(void)printf("%s: %s\n", KINDS[i]->name, KINDS[i]->summary);
@@ -174,6 +178,13 @@ static void pull_out(struct program *program, bool orderly)
 	say("%s", orderly ? "DETACHED" : "UNPLUGGED");
 }
 
+static void replug(struct program *program, unsigned ms)
+{
+	pull_out(program, false);
+	program->dev.leaves = false;
+	program->replug_ns = now_ns() + (uint64_t)ms * 1000000u;
+}
+
 static void command(struct program *program, const char *line)
 {
 	unsigned ms = 0;
@@ -190,8 +201,7 @@ static void command(struct program *program, const char *line)
 	} else if (strcmp(line, "quit") == 0) {
 		program->ending = true;
 	} else if (strcmp(line, "replug") == 0 || sscanf(line, "replug %u", &ms) == 1) {
-		pull_out(program, false);
-		program->replug_ns = now_ns() + (uint64_t)ms * 1000000u;
+		replug(program, ms);
 	} else if (program->kind->command &&
 		   program->kind->command(&program->dev, line)) {
 		say("DONE %s", line);
@@ -270,7 +280,10 @@ static void turn(struct program *program)
 		program->ending = true;
 	if (program->replug_ns && program->replug_ns <= now_ns()) {
 		program->replug_ns = 0;
-		if (plug_in(program) < 0)
+		/* into the same port, of which the kernel has to let go */
+		if (!vhci_is_free(&program->port))
+			program->replug_ns = now_ns() + REPLUG_AGAIN_NS;
+		else if (plug_in(program) < 0)
 			program->ending = true;
 		return;
 	}
@@ -280,6 +293,8 @@ static void turn(struct program *program)
 		receive(program);
 	if (fds[CONTROL].revents)
 		read_commands(program);
+	if (program->attached && program->dev.leaves)
+		replug(program, BECOME_MS);
 	if (program->attached && program->dev.gone) {
 		say("CLOSED by the kernel");
 		pull_out(program, false);

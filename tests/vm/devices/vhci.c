@@ -111,6 +111,30 @@ static int attach_to(struct vhci_port *port, unsigned controller, enum usb_speed
 	return fd;
 }
 
+bool vhci_is_free(const struct vhci_port *port)
+{
+	bool is_free = false;
+
+	for (unsigned i = 0; i < VHCI_CONTROLLERS; i++) {
+		char path[64], line[256];
+		FILE *status;
+
+		(void)snprintf(path, sizeof(path), i ? VHCI "/status.%u" : VHCI "/status",
+			       i);
+		status = fopen(path, "re");
+		while (status && fgets(line, sizeof(line), status)) {
+			int number, state;
+
+			if (sscanf(line, "%*s %d %d", &number, &state) == 2 &&
+			    number == port->number)
+				is_free = state == PORT_FREE;
+		}
+		if (status)
+			(void)fclose(status);
+	}
+	return is_free;
+}
+
 int vhci_attach(struct vhci_port *port, enum usb_speed speed)
 {
 	FILE *status = fopen(VHCI "/status", "re");

@@ -4,6 +4,8 @@
 #ifndef DEVICES_VHCI_H
 #define DEVICES_VHCI_H
 
+#include <stdbool.h>
+
 #include "tests/vm/devices/descr.h"
 #include "util/compiler.h"
 
@@ -16,6 +18,9 @@ struct vhci_port {
 /* Finds a free port for the speed and gives the kernel one end of a socket pair.
  * Return: our end, or -errno; -ENODEV without vhci_hcd, -EBUSY if no port is free */
 MUST_USE int vhci_attach(struct vhci_port *port, enum usb_speed speed);
+
+/* Nothing is on the port that was attached to last, not even in the kernel's view. */
+bool vhci_is_free(const struct vhci_port *port);
 
 /* Detaches in an orderly way; the kernel then closes its end. */
 void vhci_detach(const struct vhci_port *port);

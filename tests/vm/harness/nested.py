@@ -58,6 +58,7 @@ class HostDevice:
     ids: str
     speed: str
     qemu_id: str = ""
+    serial: str = ""
     drive: str = ""
 
     @property
@@ -254,20 +255,22 @@ class Host:
         """Plug one of QEMU's USB devices into the host, wait until its kernel knows it.
 
         bus: "xhci" (super speed if the device can, 15 ports), "ehci" (high speed, 6 ports), "uhci" or "uhci2" (full
-        speed, 2 ports each). The properties are those of QEMU's device, with "_" for "-".
+        speed, 2 ports each). The properties are those of QEMU's device, with "_" for "-"; the serial number is a new
+        one unless it is given.
         """
         return self._found(self._add(driver, bus, **properties))
 
-    def _add(self, driver, bus, **properties):
+    def _add(self, driver, bus, serial="", **properties):
         name = f"usb{next(self.numbers)}"
+        serial = serial or name.upper()
         arguments = {key.replace("_", "-"): value for key, value in properties.items()}
-        self.qmp.command("device_add", driver=driver, id=name, bus=f"{bus}.0", serial=name.upper(), **arguments)
-        device = HostDevice(self, "", 0, 0, "", "", qemu_id=name)
+        self.qmp.command("device_add", driver=driver, id=name, bus=f"{bus}.0", serial=serial, **arguments)
+        device = HostDevice(self, "", 0, 0, "", "", qemu_id=name, serial=serial)
         self.plugged.append(device)
         return device
 
     def _found(self, device):
-        found = self.find(f" {device.qemu_id.upper()}$")
+        found = self.find(f" {device.serial}$")
         device.path, device.busnum, device.devnum = found.path, found.busnum, found.devnum
         device.ids, device.speed = found.ids, found.speed
         return device
