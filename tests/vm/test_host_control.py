@@ -56,6 +56,13 @@ disk() {
 	say READ "$(dd if=/dev/$disk bs=64k skip=3 count=32 2>/dev/null | sha256sum | cut -d' ' -f1)"
 }
 
+# same_configuration SERIAL: as it is, once more, by sysfs.
+same_configuration() {
+	dev=$(dirname "$(grep -lsx "$1" /sys/bus/usb/devices/*/serial)")
+	configuration=$(cat "$dev/bConfigurationValue")
+	echo "$configuration" >"$dev/bConfigurationValue"
+}
+
 say UP
 while hear line; do
 	[ "$line" != end ] || break
@@ -88,6 +95,8 @@ class Scene:
             "big-super": ("big-control", "super"),
             "slow": ("slow", "high", "bulk-ms=100"),
             "alternate": ("alternate", "high"),
+            "alternate-full": ("alternate", "full"),
+            "alternate-super": ("alternate", "super"),
             "disk": ("storage", "super", "mib=4"),
             **{f"stall-{speed}": ("stall", speed) for speed in SPEEDS},
             **{f"loop-{speed}": ("loopback", speed) for speed in SPEEDS},
@@ -286,6 +295,37 @@ def test_what_a_guest_sets_is_set_in_the_device(scene):
                                    strict=True):
         assert ours == bare, command
     assert scene.stats("alternate")["wrong_endpoint"] == 0
+
+
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_the_same_configuration_again(scene, speed):
+    """By the guest's sysfs and by its usbfs: each time it reaches the device, which begins anew with all it has."""
+    device = f"loop-{speed}"
+    used = ["claim 0", "loop 1 0x81 1000 4 10", "release 0"]
+    # What went in before comes out behind it.
+    left, taken = ["claim 0", "out 1 500", "release 0"], ["claim 0", "in 0x81 500", "release 0"]
+    scene.poke(device, *used)
+    before = scene.stats(device)
+    for _ in range(2):
+        scene.poke(device, *left)
+        scene.ask(f"same_configuration {device}")
+        scene.poke(device, *taken, *used, *left, "configuration 1", *taken, *used)
+    stats = scene.stats(device)
+    assert stats["set_configuration"] - before["set_configuration"] == 4
+    assert stats["looped"] - before["looped"] == 4 * (500 + 10 * 1000)
+    assert stats["waiting"] == stats["wrong_endpoint"] == 0
+
+    device = "alternate" if speed == "high" else f"alternate-{speed}"
+    # The data toggles too.
+    reads = ["claim 2", "in 0x83 4", "in 0x83 4", "release 2"]
+
+    def told(*commands):
+        return [str(result["bytes"]).zfill(8) for result in scene.poke(device, *commands) if "bytes" in result]
+
+    fresh = ["01008300", "01008301"]
+    assert told("configuration 1", *reads) == fresh
+    scene.ask(f"same_configuration {device}")
+    assert told(*reads, "configuration 1", *reads, "configuration 1", *reads) == fresh * 3
 
 
 # Of bulk transfers that fail
