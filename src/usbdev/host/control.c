@@ -128,6 +128,7 @@ static void request_done(struct host_job *job)
 		host->pristine = result == 0;
 		if (result == 0)
 			host->info.config = (uint8_t)setup.value;
+		host_wake_forget(host, false);
 		host_unhold(host);
 	}
 	end_current(host, status, 0);
@@ -182,6 +183,7 @@ static void start(struct host_device *host, struct usbdev_transfer *transfer)
 				run_current(host);
 			} else {
 				control->state = HOST_CONTROL_URBS;
+				host_wake_filter(&transfer->setup);
 				host_to_urbs(host, transfer);
 			}
 			return;
@@ -292,5 +294,7 @@ void host_control_finished(struct host_device *host, struct usbdev_transfer *tra
 {
 	assert(transfer == host->control.current);
 	hide_uas(host, transfer, actual_bytes);
+	if (status == USBDEV_STATUS_OK)
+		host_wake_requested(host, &transfer->setup);
 	end_current(host, status, actual_bytes);
 }

@@ -55,6 +55,8 @@ static void to_device(struct host_device *host, struct usbdev_transfer *transfer
 {
 	host->used = true;
 	host->pristine = false;
+	/* what comes from now on is for the guest itself */
+	host_wake_stop(host);
 	host_to_urbs(host, transfer);
 }
 
@@ -126,11 +128,11 @@ static void on_urbs_finished(void *ctx, struct usbdev_transfer *transfer,
 
 	assert(host->with_urbs > 0);
 	host->with_urbs--;
-	if (host->holds > 0)
+	if (host->holds > 0 || host->destroying)
 		host_step_soon(host);
 	if (transfer->type == USBDEV_TYPE_CONTROL)
 		host_control_finished(host, transfer, status, actual_bytes);
-	else
+	else if (!host_wake_finished(host, transfer, status))
 		usbdev_complete(&host->usbdev, transfer, status, actual_bytes);
 }
 
@@ -176,6 +178,11 @@ static void cancel(struct usbdev *dev, struct usbdev_transfer *transfer)
 static void reset(struct usbdev *dev)
 {
 	host_reset_submit(host_from_usbdev(dev));
+}
+
+static void suspend(struct usbdev *dev, bool suspended)
+{
+	host_wake_suspend(host_from_usbdev(dev), suspended);
 }
 
 static void next_streams(struct host_device *host)
@@ -224,6 +231,7 @@ static void destroy(struct usbdev *dev)
 	struct host_device *host = host_from_usbdev(dev);
 
 	host->destroying = true;
+	host_wake_stop(host);
 	host_step_soon(host);
 }
 
@@ -232,6 +240,7 @@ const struct usbdev_ops host_ops = {
 	.submit = submit,
 	.cancel = cancel,
 	.reset = reset,
+	.suspend = suspend,
 	.streams = streams,
 	.destroy = destroy,
 };
@@ -242,6 +251,7 @@ const struct usbdev_ops host_ops_without_streams = {
 	.submit = submit,
 	.cancel = cancel,
 	.reset = reset,
+	.suspend = suspend,
 	.destroy = destroy,
 };
 

@@ -81,6 +81,37 @@ struct host_reset_op {
 	int result;
 };
 
+#define HOST_EARS 15u /* IN endpoints 1 to 15 */
+
+/**
+ * struct host_ear - an IN endpoint that is listened on for the guest
+ * @length_bytes: what the guest listened with when it last took a transfer back; 0 = it
+ *		does not listen
+ * @transfer:	ours, with urbs while @listens; its data is kept there
+ * @ends:	it has been cancelled; @again: another is to follow
+ */
+struct host_ear {
+	enum usbdev_type type;
+	uint32_t length_bytes;
+	bool listens;
+	bool ends;
+	bool again;
+	struct usbdev_transfer transfer;
+};
+
+/**
+ * struct host_wake - remote wake-up
+ * @suspended:	the guest's port is
+ * @device:	the guest has enabled it, USB 2; @functions: USB 3, by interface
+ */
+struct host_wake {
+	bool suspended;
+	bool device;
+	uint32_t functions;
+	unsigned listening; /* ears that do */
+	struct host_ear ears[HOST_EARS];
+};
+
 /**
  * struct host_device - a real device
  * @gone:	it is not there any more; @gone_told: who plugged it in knows
@@ -110,6 +141,7 @@ struct host_device {
 	struct list held;
 	struct host_control control;
 	struct host_reset_op reset;
+	struct host_wake wake;
 	struct list streams;
 	struct usbdev_streams *streams_now;
 	struct host_job streams_job;
@@ -160,6 +192,22 @@ void host_control_step(struct host_device *host);
 /* reset.c */
 void host_reset_submit(struct host_device *host);
 void host_reset_step(struct host_device *host);
+
+/* wake.c: remote wake-up */
+void host_wake_suspend(struct host_device *host, bool suspended);
+/* Nobody is listened to any more, soon. */
+void host_wake_stop(struct host_device *host);
+/* The device was reset (@reset) or configured: it begins anew. */
+void host_wake_forget(struct host_device *host, bool reset);
+/* urbs is done with @transfer, on another endpoint than 0. Return: true if it was one of
+ * wake.c itself; all others are the guest's. */
+MUST_USE bool host_wake_finished(struct host_device *host,
+				 struct usbdev_transfer *transfer,
+				 enum usbdev_status status);
+/* A control request before it goes to the device, which is not to sleep. */
+void host_wake_filter(struct usbdev_setup *setup);
+/* ... and when the device has accepted it. */
+void host_wake_requested(struct host_device *host, const struct usbdev_setup *setup);
 
 /* host_open.c: closes when nothing runs any more. */
 void host_close_step(struct host_device *host);

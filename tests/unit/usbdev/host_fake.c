@@ -258,9 +258,16 @@ static void on_gone(void *ctx)
 	fake.gone++;
 }
 
+static void on_wake(void *ctx)
+{
+	(void)ctx;
+	fake.wakes++;
+}
+
 static const struct usbdev_events events = {
 	.reset_done = on_reset_done,
 	.gone = on_gone,
+	.wake = on_wake,
 };
 
 void fake_init(void)
@@ -396,6 +403,19 @@ void fake_answer(struct urb *urb, enum usbdev_status status, uint32_t actual_byt
 {
 	assert_true(fake_has(urb));
 	finish(&urb->transfer, status, actual_bytes);
+}
+
+struct usbdev_transfer *fake_first(void)
+{
+	struct list *node = list_first(&urbs->with);
+
+	assert_non_null(node);
+	return LIST_ENTRY(node, struct usbdev_transfer, node);
+}
+
+void fake_answer_first(enum usbdev_status status, uint32_t actual_bytes)
+{
+	finish(fake_first(), status, actual_bytes);
 }
 
 void fake_unplug(void)

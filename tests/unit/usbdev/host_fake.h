@@ -35,6 +35,7 @@ struct fake {
 	struct err open_err;
 	bool destroyed;
 	unsigned gone;
+	unsigned wakes;
 	unsigned resets;
 	int reset_result;
 	char calls[1024];
@@ -79,6 +80,10 @@ void fake_bulk(struct urb *urb, uint8_t ep_addr);
 bool fake_has(const struct urb *urb);
 /* The kernel says that it is over. */
 void fake_answer(struct urb *urb, enum usbdev_status status, uint32_t actual_bytes);
+/* The transfer that urbs has had for longest, there must be one; and the kernel says that it
+ * is over. */
+struct usbdev_transfer *fake_first(void);
+void fake_answer_first(enum usbdev_status status, uint32_t actual_bytes);
 /* The kernel says that the device is gone. */
 void fake_unplug(void);
 
