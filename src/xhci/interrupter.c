@@ -143,6 +143,28 @@ void xhci_interrupter_write(struct xhci *xhci, unsigned number, uint32_t reg,
 	xhci_kick(xhci);
 }
 
+void xhci_interrupters_save(struct xhci *xhci)
+{
+	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++) {
+		struct xhci_interrupter *intr = &xhci->interrupters[i];
+
+		intr->saved.erstsz = intr->erstsz;
+		intr->saved.erstba = intr->erstba;
+		intr->saved.erst_changed = intr->erst_changed;
+	}
+}
+
+void xhci_interrupters_restore(struct xhci *xhci)
+{
+	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++) {
+		struct xhci_interrupter *intr = &xhci->interrupters[i];
+
+		if (intr->erstsz == intr->saved.erstsz &&
+		    intr->erstba == intr->saved.erstba)
+			intr->erst_changed = intr->saved.erst_changed;
+	}
+}
+
 /* Events lie between ERDP and the enqueue position. */
 static bool has_events(const struct xhci_interrupter *intr)
 {

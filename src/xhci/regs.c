@@ -192,8 +192,7 @@ static uint32_t operational_read(const struct xhci *xhci, uint32_t reg)
 	}
 }
 
-/* 5.4.1. Nothing is saved by CSS, so CRS always answers that it could not restore:
- * drivers then set the controller up anew. */
+/* 5.4.1. CSS and CRS are over at once, so SSS and RSS are never seen. */
 static void usbcmd_write(struct xhci *xhci, uint32_t value)
 {
 	bool run = (value & XHCI_USBCMD_RS) != 0;
@@ -202,8 +201,10 @@ static void usbcmd_write(struct xhci *xhci, uint32_t value)
 		xhci_hcrst(xhci);
 		return;
 	}
+	if (value & XHCI_USBCMD_CSS)
+		xhci_save_state(xhci);
 	if (value & XHCI_USBCMD_CRS)
-		xhci->usbsts |= XHCI_USBSTS_SRE;
+		xhci_restore_state(xhci);
 	xhci->usbcmd = (xhci->usbcmd & ~USBCMD_RW) | (value & USBCMD_RW);
 	if (run != ((xhci->usbcmd & XHCI_USBCMD_RS) != 0))
 		xhci_set_running(xhci, run);

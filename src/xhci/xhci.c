@@ -108,6 +108,7 @@ void xhci_set_running(struct xhci *xhci, bool run)
 	    (run && (xhci->usbsts & (XHCI_USBSTS_HSE | XHCI_USBSTS_HCE))))
 		return;
 	log_debug("controller %s", run ? "runs" : "halts");
+	xhci->saved = false;
 	if (!run) {
 		begin_halt(xhci);
 		return;
@@ -126,6 +127,7 @@ void xhci_hcrst(struct xhci *xhci)
 	xhci->usbcmd = 0;
 	xhci->usbsts = 0;
 	xhci->halted = true;
+	xhci->saved = false;
 	xhci->parked = false;
 	xhci->dnctrl = 0;
 	xhci->dcbaap = 0;
@@ -138,6 +140,26 @@ void xhci_hcrst(struct xhci *xhci)
 	for (unsigned i = 0; i < 2 * xhci->ports_per_kind; i++)
 		xhci_port_reset_state(&xhci->ports[i]);
 	xhci_kick(xhci);
+}
+
+/* 4.23.2. Nothing is lost while the controller is halted, so there is nothing to write
+ * down but what the guest's restoring of registers changes. */
+void xhci_save_state(struct xhci *xhci)
+{
+	if (!xhci->halted)
+		return;
+	xhci_interrupters_save(xhci);
+	xhci->saved = true;
+}
+
+void xhci_restore_state(struct xhci *xhci)
+{
+	if (!xhci->halted)
+		return;
+	if (!xhci->saved)
+		xhci->usbsts |= XHCI_USBSTS_SRE; /* it was reset: drivers begin anew */
+	else
+		xhci_interrupters_restore(xhci);
 }
 
 void xhci_reset(struct xhci *xhci)

@@ -43,6 +43,7 @@ struct xhci_stream_request;
  * @full:	no room, nothing more until ERDP moves
  * @full_told:	Event Ring Full Error was posted, and no other event since
  * @fire_at_ns:	interrupt moderation: not before this time
+ * @saved:	what xhci_save_state() found
  */
 struct xhci_interrupter {
 	unsigned number;
@@ -64,6 +65,11 @@ struct xhci_interrupter {
 	bool full;
 	bool full_told;
 	uint64_t fire_at_ns;
+	struct {
+		uint32_t erstsz;
+		uint64_t erstba;
+		bool erst_changed;
+	} saved;
 };
 
 /**
@@ -154,6 +160,7 @@ struct xhci {
 	uint32_t
 		usbsts; /* the bits that stick: HSE EINT PCD SRE HCE; HCH follows `halted` */
 	bool halted;    /* HCH */
+	bool saved;     /* by CSS, and nothing has happened since */
 	uint32_t dnctrl;
 	uint64_t dcbaap;
 	uint32_t config;
@@ -205,6 +212,8 @@ void xhci_controller_error(struct xhci *xhci, const char *why);
 /* RS, HCRST, CSS, CRS as written to USBCMD. */
 void xhci_set_running(struct xhci *xhci, bool run);
 void xhci_hcrst(struct xhci *xhci);
+void xhci_save_state(struct xhci *xhci);
+void xhci_restore_state(struct xhci *xhci);
 /* The doorbell register of slot @slot_id (0 = commands) was written. doorbell is in endpoint.c */
 void xhci_doorbell(struct xhci *xhci, unsigned slot_id, uint32_t value);
 
@@ -228,6 +237,10 @@ MUST_USE int xhci_event_post(struct xhci *xhci, unsigned number,
 			     const struct xhci_trb *event, bool block);
 /* Raises the interrupts that are due, at the end of a run. */
 void xhci_interrupters_update(struct xhci *xhci);
+/* CSS, CRS: where the event rings stand, which outlives that the guest writes the same
+ * ERSTSZ and ERSTBA again. */
+void xhci_interrupters_save(struct xhci *xhci);
+void xhci_interrupters_restore(struct xhci *xhci);
 /* When the next moderated interrupt is due, 0 = none waits. */
 uint64_t xhci_interrupters_wake_ns(const struct xhci *xhci);
 

@@ -3,6 +3,8 @@
  */
 #include "fixture.h"
 
+#include <string.h>
+
 #include "xhci/xhci_priv.h"
 
 #define ERST1 FIXTURE_FREE_IOVA
@@ -366,6 +368,56 @@ static void test_hcrst(void **state)
 	test_reset_values(state);
 }
 
+/* What a driver does that is put to sleep: the ring's registers are written anew. */
+static void sleep_and_wake(struct fixture *f, uint64_t erst_iova, bool restore)
+{
+	uint64_t erdp = xhci_mmio_read(f->xhci, INTR(0, ERDP_LO), 8);
+
+	write32(f, OPER(USBCMD), XHCI_USBCMD_INTE);
+	run_until_idle(f);
+	write32(f, OPER(USBCMD), XHCI_USBCMD_CSS);
+	write32(f, INTR(0, ERSTSZ), 1);
+	write64(f, INTR(0, ERSTBA_LO), erst_iova);
+	write64(f, INTR(0, ERDP_LO), erdp);
+	if (restore)
+		write32(f, OPER(USBCMD), XHCI_USBCMD_CRS);
+	write32(f, OPER(USBCMD), XHCI_USBCMD_RS | XHCI_USBCMD_INTE);
+	run_until_idle(f);
+}
+
+static void test_restore(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_start(f);
+	for (unsigned i = 0; i < FIXTURE_EVENTS_TRBS + 3; i++) {
+		post(f, 0);
+		handle(f, &f->events, 1);
+	}
+	/* it goes on where it was, in its second round */
+	for (unsigned i = 0; i < 2; i++) {
+		sleep_and_wake(f, FIXTURE_ERST_IOVA, true);
+		post(f, 0);
+		handle(f, &f->events, 1);
+	}
+	/* another ring begins at its beginning */
+	guest_put_erst(f, ERST1, 0, RING1, 16);
+	sleep_and_wake(f, ERST1, true);
+	f->events = (struct event_reader){.ring_iova = RING1, .trbs = 16, .cycle = true};
+	event_handled(f, &f->events);
+	post(f, 0);
+	handle(f, &f->events, 1);
+	/* so does the same without a restore */
+	post(f, 0);
+	handle(f, &f->events, 1);
+	sleep_and_wake(f, ERST1, false);
+	f->events.index = 0;
+	memset(guest(f, RING1), 0, 16 * XHCI_TRB_SIZE);
+	event_handled(f, &f->events);
+	post(f, 0);
+	handle(f, &f->events, 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -388,6 +440,7 @@ int main(void)
 		T(test_replay),
 		T(test_bus_master),
 		T(test_hcrst),
+		T(test_restore),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

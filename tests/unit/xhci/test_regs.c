@@ -162,13 +162,15 @@ static void test_operational(void **state)
 			 UINT64_C(0x19abcdec0));
 }
 
-/* Bits that do not exist read 0; CSS and CRS are over at once; a restore has
- * nothing to restore and says so. */
+/* Bits that do not exist read 0; CSS and CRS are over at once; a restore that has
+ * nothing to restore says so. */
 static void test_usbcmd(void **state)
 {
 	struct fixture *f = *state;
 
-	write32(f, OPER(USBCMD), ~(XHCI_USBCMD_RS | XHCI_USBCMD_HCRST | XHCI_USBCMD_CRS));
+	write32(f, OPER(USBCMD),
+		~(XHCI_USBCMD_RS | XHCI_USBCMD_HCRST | XHCI_USBCMD_CSS |
+		  XHCI_USBCMD_CRS));
 	assert_int_equal(read32(f, OPER(USBCMD)),
 			 XHCI_USBCMD_INTE | XHCI_USBCMD_HSEE | XHCI_USBCMD_EWE);
 	assert_int_equal(read32(f, OPER(USBSTS)), XHCI_USBSTS_HCH);
@@ -176,6 +178,43 @@ static void test_usbcmd(void **state)
 	assert_int_equal(read32(f, OPER(USBSTS)), XHCI_USBSTS_HCH | XHCI_USBSTS_SRE);
 	write32(f, OPER(USBSTS), XHCI_USBSTS_SRE);
 	assert_int_equal(read32(f, OPER(USBSTS)), XHCI_USBSTS_HCH);
+}
+
+static bool can_restore(struct fixture *f)
+{
+	bool failed;
+
+	write32(f, OPER(USBCMD), XHCI_USBCMD_CRS);
+	failed = read32(f, OPER(USBSTS)) & XHCI_USBSTS_SRE;
+	write32(f, OPER(USBSTS), XHCI_USBSTS_SRE);
+	return !failed;
+}
+
+/* A controller that was reset in between has lost all, one that has run is elsewhere. */
+static void test_save_and_restore(void **state)
+{
+	struct fixture *f = *state;
+
+	write32(f, OPER(USBCMD), XHCI_USBCMD_CSS);
+	assert_int_equal(read32(f, OPER(USBCMD)), 0);
+	assert_int_equal(read32(f, OPER(USBSTS)), XHCI_USBSTS_HCH);
+	assert_true(can_restore(f));
+	assert_true(can_restore(f));
+	write32(f, OPER(USBCMD), XHCI_USBCMD_HCRST);
+	assert_false(can_restore(f));
+
+	write32(f, OPER(USBCMD), XHCI_USBCMD_CSS);
+	xhci_reset(f->xhci);
+	assert_false(can_restore(f));
+
+	write32(f, OPER(USBCMD), XHCI_USBCMD_CSS);
+	fixture_start(f);
+	/* not while it runs */
+	write32(f, OPER(USBCMD), XHCI_USBCMD_RS | XHCI_USBCMD_CRS | XHCI_USBCMD_CSS);
+	assert_int_equal(read32(f, OPER(USBSTS)) & XHCI_USBSTS_SRE, 0);
+	write32(f, OPER(USBCMD), 0);
+	run_until_idle(f);
+	assert_false(can_restore(f));
 }
 
 static void test_run_stop(void **state)
@@ -391,6 +430,7 @@ int main(void)
 		T(test_holes),
 		T(test_operational),
 		T(test_usbcmd),
+		T(test_save_and_restore),
 		T(test_run_stop),
 		T(test_hcrst),
 		T(test_narrow_usbsts),
