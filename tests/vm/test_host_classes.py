@@ -8,17 +8,14 @@ guest runs functions of JOB by name, as the tests ask it to.
 import hashlib
 import http.server
 import os
-import shutil
-import socket
 import struct
-import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
 from devices.synthetic import Synthetic
-from harness.console import TIMEOUT_S
+from harness.peer import Peer
 
 # The host has drivers of its own for them all, and must let go of the devices.
 HOST = {"modules": "cdc-acm cdc_ether ftdi_sio"}
@@ -82,7 +79,7 @@ both_ways() {
 network() {
 	net=$(child "$1" 'net/*')
 	ifconfig "$net" "$2" netmask 255.255.255.0 up || die ifconfig
-	wait_for "[ \"$(cat /sys/class/net/$net/carrier)\" = 1 ]"
+	wait_for "grep -qx 1 /sys/class/net/$net/carrier"
 	say ADDRESS "$(cat /sys/class/net/$net/address)"
 	say PINGED "$(ping -c 5 -i 0.2 -W 20 "$3" | sed -n 's/.* \([0-9]*\) packets received.*/\1/p')"
 }
@@ -95,6 +92,16 @@ both_files() {
 	dd if=/dev/urandom bs=768 count="$2" 2>/dev/null | base64 >/tmp/posted
 	say POSTED "$(sha256 /tmp/posted)"
 	wget -q -O /dev/null --post-file /tmp/posted "$1" || die "wget --post-file"
+}
+
+# serve_and_fetch KIB URL: gives a file to who asks for it, gets another one.
+serve_and_fetch() {
+	mkdir /tmp/served
+	dd if=/dev/urandom of=/tmp/served/file bs=1024 count="$1" 2>/dev/null
+	httpd -p 8080 -h /tmp/served || die httpd
+	say SERVED "$(sha256 /tmp/served/file)"
+	wget -q -O /tmp/fetched "$2" || die wget
+	say FETCHED "$(sha256 /tmp/fetched)"
 }
 
 # composite SERIAL KIB ADDRESS PEER END: all functions of the composite device at the same time.
@@ -142,37 +149,6 @@ KEY_LEFTCTRL, KEY_A, BTN_LEFT = 29, 30, 0x110
 def event(kind, code, value):
     """An event as the guest tells it."""
     return struct.pack("<HHi", kind, code, value).hex()
-
-
-class Peer:
-    """The other end of a character device of the host's QEMU."""
-
-    def __init__(self, host, name):
-        folder = tempfile.mkdtemp(prefix="usbvfiod-")
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(f"{folder}/peer")
-            listener.listen()
-            host.qmp.command("chardev-add", id=name, backend={"type": "socket", "data": {
-                "addr": {"type": "unix", "data": {"path": f"{folder}/peer"}}, "server": False}})
-            self.socket = listener.accept()[0]
-        self.socket.settimeout(TIMEOUT_S)
-        shutil.rmtree(folder)
-
-    def receive(self, count):
-        data = b""
-        while len(data) < count:
-            more = self.socket.recv(count - len(data))
-            assert more, f"the end after {len(data)} bytes of {count}"
-            data += more
-        return data
-
-    def exchange(self, data, count):
-        """Send and receive at the same time."""
-        sender = threading.Thread(target=self.socket.sendall, args=(data,))
-        sender.start()
-        received = self.receive(count)
-        sender.join()
-        return received
 
 
 class FileServer(http.server.ThreadingHTTPServer):
@@ -493,6 +469,22 @@ def test_composite_device(scene):
     # It told so at a time of its own.
     received = scene.guest.told("RECEIVED")[-1][0]
     assert task.output.split() == [received, sent]
+
+
+def test_files_by_a_network_at_super_speed(scene):
+    """Both ways at once."""
+    kib = 4096
+    scene.host.run(f"mkdir /tmp/served && dd if=/dev/urandom of=/tmp/served/file bs=1024 count={kib} 2>/dev/null && "
+                   "httpd -p 8080 -h /tmp/served")
+    scene.ask("network", "composite", "10.9.0.2", "10.9.0.1")
+    assert scene.guest.expect_word("PINGED") == ["5"]
+    scene.done()
+    scene.guest.say(f"serve_and_fetch {kib} http://10.9.0.1:8080/file")
+    served = scene.guest.expect_word("SERVED")[0]
+    fetched = scene.host.run("wget -q -O - http://10.9.0.2:8080/file | sha256 -").strip()
+    assert scene.guest.expect_word("FETCHED")[0] == scene.host.run("sha256 /tmp/served/file").strip()
+    assert fetched == served
+    scene.done()
 
 
 def test_low_speed(scene):

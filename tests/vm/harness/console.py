@@ -55,6 +55,8 @@ class Console:
     """What was read so far, and waiting for more. A derived class provides what raises NotImplementedError here."""
 
     timeout_s = TIMEOUT_S
+    # A guest that tells this cannot do what the test waits for.
+    failure = r"^GUEST FAILED .*\n|Kernel panic.*\n"
 
     def __init__(self, log):
         self.log = Path(log)
@@ -112,7 +114,7 @@ class Console:
             if match:
                 self.position = match.end()
                 return match
-            failed = re.search(r"^GUEST FAILED .*\n|Kernel panic.*\n", self.text, re.MULTILINE)
+            failed = re.search(self.failure, self.text, re.MULTILINE)
             if failed:
                 raise GuestError(f"the guest says: {failed.group(0)}{self.tail()}")
             if not self._read(deadline):
