@@ -45,10 +45,8 @@ static enum ctl_status run(const struct ctl *ctl, struct running *running)
 
 enum ctl_status ctl_agent(const struct ctl *ctl)
 {
-	struct running running = {.loop = loop_create()};
+	struct running running = {0};
 	struct agent_options options = {
-		.loop = running.loop,
-		.socket = ctl_socket(ctl),
 		.rules = ctl->rules,
 		.root = "",
 	};
@@ -60,7 +58,10 @@ enum ctl_status ctl_agent(const struct ctl *ctl)
 	if (!ctl->rules && ctl->nargs == 0)
 		return ctl_misused(
 			"agent has nothing to do: give it --rules FILE, or rules");
-	if (!options.socket || !running.loop)
+	options.socket = ctl_socket(ctl);
+	if (options.socket)
+		options.loop = running.loop = loop_create();
+	if (!running.loop)
 		return CTL_FAILED;
 	watches[0] = loop_watch_signal(running.loop, SIGHUP, on_hangup, &running);
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)

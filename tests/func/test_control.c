@@ -319,6 +319,7 @@ static void test_capture_into_what_is_handed_over(void **state)
 	assert_int_equal(fchmod(fd, 0600), 0);
 	assert_ok(capture_read(&capture, file));
 	assert_true(capture.count > 4);
+	capture_finish(&capture);
 	close_fd(&fd);
 	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	refused_fd("{'verb':'capture','action':'start'}", fd, "bad-request");
