@@ -30,11 +30,15 @@ static enum ctl_status hand_over(const struct ctl *ctl, const struct ctl_node *n
 	const char *reset = node->reset[0] ? node->reset : NULL;
 	struct json_object *request;
 
+	if ((ctl->given & CTL_OPT_LEGACY) && node->force)
+		return ctl_misused("--legacy has no force");
 	if (ctl->given & CTL_OPT_LEGACY)
 		return ctl_legacy_attach(ctl, bus, address, fd);
 	request = attach_request(ctl);
 	ctl_put_text(request, "name", ctl->name ? ctl->name : path);
 	ctl_put_text(request, "reset", ctl->reset ? ctl->reset : reset);
+	if (node->force && !(ctl->given & CTL_OPT_FORCE))
+		ctl_put_true(request, "force");
 	if (bus && address) {
 		ctl_put_number(request, "bus", bus);
 		ctl_put_number(request, "address", address);

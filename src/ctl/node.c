@@ -47,17 +47,23 @@ static enum ctl_status parse_setting(struct ctl_node *node, const char **at)
 {
 	char fd[16] = "";
 	const char *from = *at, *end;
+	bool is_force =
+		strncmp(from, "force", 5) == 0 && (from[5] == ',' || from[5] == '\0');
 
 	if (strncmp(from, "path=", 5) == 0)
 		end = take_value(from + 5, node->path, sizeof(node->path));
 	else if (strncmp(from, "reset=", 6) == 0)
 		end = take_value(from + 6, node->reset, sizeof(node->reset));
+	else if (is_force)
+		end = from + 5;
 	else if (strncmp(from, "fd=", 3) == 0)
 		end = take_value(from + 3, fd, sizeof(fd));
 	else
-		return ctl_misused("'%s': path=, fd= and reset= go with host:", from);
+		return ctl_misused("'%s': path=, fd=, reset= and force go with host:",
+				   from);
 	if (!end)
 		return ctl_misused("'%s' is too long", from);
+	node->force = node->force || is_force;
 	*at = *end ? end + 1 : end;
 	return fd[0] ? parse_fd(node, fd) : CTL_DONE;
 }

@@ -15,15 +15,17 @@
  * @is_node:	false = the SPEC is another kind: the daemon is sent its text
  * @path:	as given; empty = @fd_number is open already
  * @reset:	empty = not said
+ * @force:	also if the host would miss it
  */
 struct ctl_node {
 	bool is_node;
 	char path[PATH_MAX];
 	char reset[32];
+	bool force;
 	int fd_number;
 };
 
-/* A path, "host:path=PATH[,reset=RESET]" or "host:fd=N[,...]" into @node. A backslash takes
+/* A path, "host:path=PATH[,reset=RESET][,force]" or "host:fd=N[,...]" into @node. A backslash takes
  * the next character as it is. Return: CTL_USAGE if it is wrong, which has been said. */
 MUST_USE enum ctl_status ctl_node_parse(struct ctl_node *node, const char *spec);
 

@@ -11,20 +11,12 @@
 
 #include "daemon/attach_priv.h"
 #include "daemon/vm.h"
-#include "rules/guard.h"
-#include "rules/hostdev.h"
 #include "usbdev/usbdev.h"
 #include "util/fds.h"
 #include "util/log.h"
 
 /* How long the devices may take before we are ready without them. */
 #define START_MAX_NS UINT64_C(5000000000)
-
-/* "--device " before what a user has written there. */
-static const char *option_of(const struct attachment *at)
-{
-	return at->option ? "--device " : "";
-}
 
 static bool any_opening(const struct attach *attach)
 {
@@ -115,7 +107,7 @@ static void on_held_gone(void *ctx)
 	struct attachment *at = ctx;
 
 	(void)err_set(&at->err, ENODEV, "the device has gone");
-	log_error("%s%s: %s", option_of(at), at->text, at->err.text);
+	log_error("%s%s: %s", attachment_prefix(at), at->text, at->err.text);
 	attachment_give_back(at, attachment_let_go(at));
 }
 
@@ -135,7 +127,7 @@ static int plug(struct attachment *at)
 	attachment_choose_port(at, &kept);
 	port = vm_plug(at->attach->options.vm, dev, at->port, &kept, &at->err);
 	if (port < 0) {
-		log_error("%s%s: %s", option_of(at), at->text, at->err.text);
+		log_error("%s%s: %s", attachment_prefix(at), at->text, at->err.text);
 		attachment_tell(at, ATTACH_EVENT_FAILED, &at->err);
 		attachment_end(at);
 		return port;
@@ -160,6 +152,8 @@ void attachment_hold(struct attachment *at, struct usbdev *dev)
 {
 	at->state = ATTACH_HELD;
 	at->dev = dev;
+	if (!at->real && at->name[0] != '\0')
+		(void)snprintf(dev->label, sizeof(dev->label), "%s", at->name);
 	usbdev_set_events(dev, &held_events, at);
 	if (at->attach->settled)
 		(void)plug(at);
@@ -204,132 +198,9 @@ static void on_patience_over(void *ctx)
 		if (attachment_is_opening(at))
 			log_warn("%s%s: still not there; it will be plugged in when it "
 				 "is",
-				 option_of(at), at->text);
+				 attachment_prefix(at), at->text);
 	}
 	settle(attach);
-}
-
-/* --- real devices --- */
-
-/* @at->err says why. */
-static void failed(struct attachment *at)
-{
-	struct attach *attach = at->attach;
-
-	if (attach->stopping || at->cancelled) {
-		/* nobody wants it any more */
-		attachment_left(at);
-	} else if (at->returning) {
-		attachment_not_back(at);
-	} else {
-		log_error("%s%s: %s", option_of(at), at->text, at->err.text);
-		if (at->hint[0] != '\0')
-			log_info("to mend that: %s", at->hint);
-		attachment_tell(at, ATTACH_EVENT_FAILED, &at->err);
-		attachment_end(at);
-	}
-	attach_check_all(attach);
-}
-
-static void on_opened(void *ctx, struct usbdev *dev, const struct err *err)
-{
-	struct attachment *at = ctx;
-
-	if (!dev) {
-		if (!at->cancelled)
-			at->err = *err;
-		at->result = -err->code;
-		failed(at);
-	} else if (at->attach->stopping || at->cancelled) {
-		attachment_give_back(at, dev);
-	} else {
-		attachment_hold(at, dev);
-		attach_check_all(at->attach);
-	}
-}
-
-void attachment_open_device(struct attachment *at)
-{
-	struct host_options options = {
-		.name = at->name,
-		.reset = at->host.reset,
-	};
-
-	at->before = attachment_rival(at);
-	if (at->before) {
-		log_debug("%s: is attached already, and given back first", at->name);
-		at->state = ATTACH_WAITING;
-		if (at->port == 0)
-			at->port = at->before->port;
-		if (at->before->state != ATTACH_LEAVING)
-			attachment_leave(at->before);
-		return;
-	}
-	at->state = ATTACH_OPENING;
-	at->hint[0] = '\0';
-	at->err = (struct err){0};
-	options.fd = steal_fd(&at->node.fd);
-	at->result =
-		host_open(at->attach->options.loop, &options, on_opened, at, &at->err);
-	if (at->result < 0)
-		failed(at);
-}
-
-static void run_node(struct worker_job *job)
-{
-	struct attachment *at = CONTAINER_OF(job, struct attachment, job);
-
-	at->result = 0;
-	if (at->node.fd < 0)
-		at->result = node_open(at->path, &at->node, &at->err, at->hint);
-	if (at->result < 0)
-		return;
-	at->hostdev_known = at->node.place[0] != '\0' &&
-			    hostdev_read("", at->node.place, &at->hostdev) == 0;
-	at->guard = 0;
-	if (at->careful && at->hostdev_known)
-		at->guard = guard_check("", &at->hostdev, &at->err);
-}
-
-/* What the host has against it does not count if we have it already. */
-static void heed_guard(struct attachment *at)
-{
-	if (at->result < 0 || at->guard == 0 || attachment_rival(at))
-		return;
-	at->result = at->guard;
-	close_fd(&at->node.fd);
-}
-
-static void node_done(struct worker_job *job)
-{
-	struct attachment *at = CONTAINER_OF(job, struct attachment, job);
-
-	worker_destroy(at->worker);
-	at->worker = NULL;
-	heed_guard(at);
-	if (at->attach->stopping || at->cancelled) {
-		if (at->result == 0)
-			close_fd(&at->node.fd);
-		attachment_left(at);
-	} else if (at->result < 0) {
-		failed(at);
-	} else {
-		attachment_open_device(at);
-	}
-}
-
-void attachment_open(struct attachment *at)
-{
-	at->state = ATTACH_NODE;
-	at->hint[0] = '\0';
-	at->job = (struct worker_job){.run = run_node, .done = node_done};
-	at->worker = worker_create(at->attach->options.loop, "attach");
-	if (!at->worker) {
-		at->result = err_set(&at->err, ENOMEM, "no memory or thread to open it");
-		failed(at);
-		return;
-	}
-	worker_submit(at->worker, &at->job);
 }
 
 /* --- start and end --- */
@@ -397,6 +268,7 @@ int attach_add(struct attach *attach, const char *text)
 	at->real = r == 1;
 	if (!at->real)
 		return 0;
+	at->careful = !at->host.force;
 	if (at->host.fd < 0) {
 		(void)snprintf(at->name, sizeof(at->name), "%s", at->host.path);
 		(void)snprintf(at->path, sizeof(at->path), "%s", at->host.path);
@@ -428,7 +300,7 @@ static int start_one(struct attachment *at)
 			log_error("--device %s: %s", at->text, at->err.text);
 		return r;
 	}
-	if (at->host.fd < 0)
+	if (at->host.fd < 0 || (at->node.fd >= 0 && at->careful))
 		attachment_open(at);
 	else if (at->node.fd >= 0)
 		attachment_open_device(at);

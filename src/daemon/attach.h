@@ -47,7 +47,7 @@ enum attach_event {
  * @since:	when it was plugged in (CLOCK_REALTIME), 0 if it is not
  * @vendor, @product: 0 = not known
  * @host:	what sysfs says of it; NULL if emulated, handed over open or not known
- * @why:	with ATTACH_EVENT_FAILED, else NULL
+ * @why:	with ATTACH_EVENT_FAILED, and _GONE if it cannot come back; else NULL
  */
 struct attach_info {
 	unsigned id;
@@ -95,6 +95,7 @@ typedef void attach_done(void *ctx, unsigned id, unsigned port, const struct err
 /**
  * struct attach_order - a device to be attached at run time; copied
  * @text:	as device_check() accepts, or a name for @fd
+ * @name:	what to call it in messages, NULL: as @text says. Not with @fd
  * @fd:		open node of a real device, taken, also on failure; -1: @text says what
  * @reset:	with @fd
  * @port:	where to if that is free and of its kind, 0 = anywhere
@@ -105,6 +106,7 @@ typedef void attach_done(void *ctx, unsigned id, unsigned port, const struct err
  */
 struct attach_order {
 	const char *text;
+	const char *name;
 	int fd;
 	enum host_reset reset;
 	unsigned port;
@@ -158,8 +160,10 @@ MUST_USE int attach_detach(struct attach *attach, unsigned id, void (*done)(void
  * attach_again() - pull a device and plug it into the same port again, opened anew
  * @done:	as of an order
  *
+ * One that was handed over open is opened by a copy of that descriptor, which is of no use
+ * if the device has got another number meanwhile: then it has gone.
  * Return: 0, or -errno with the reason in @err: -ENOENT no such device, -EBUSY it is not
- * plugged in, -ENOTSUP it was handed over open.
+ * plugged in.
  */
 MUST_USE int attach_again(struct attach *attach, unsigned id, attach_done *done,
 			  void *ctx, struct err *err);

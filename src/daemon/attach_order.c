@@ -121,7 +121,9 @@ static void open_again(struct attachment *at)
 	char path[NODE_PATH_BYTES];
 
 	at->again = false;
-	if (at->real) {
+	if (at->real && at->host.fd >= 0) {
+		attachment_open_device(at);
+	} else if (at->real) {
 		/* as it is called now: a link may lead elsewhere */
 		node_path(at->node.bus, at->node.number, path);
 		(void)snprintf(at->path, sizeof(at->path), "%s", path);
@@ -237,10 +239,9 @@ int attach_again(struct attach *attach, unsigned id, attach_done *done, void *ct
 			continue;
 		if (at->state != ATTACH_PLUGGED)
 			return err_set(err, EBUSY, "it is not plugged in at the moment");
-		if (at->real && at->host.fd >= 0)
-			return err_set(err, ENOTSUP,
-				       "it was handed over open, and would have to be "
-				       "so again");
+		if (at->real && at->host.fd >= 0 &&
+		    node_copy(&at->node, at->host.fd, err) < 0)
+			return -err->code;
 		at->again = true;
 		at->returning = false;
 		at->done = done;
@@ -271,6 +272,8 @@ static int prepare(struct attachment *at, const struct attach_order *order,
 
 	at->port = order->port;
 	at->careful = !order->force;
+	if (order->name)
+		(void)snprintf(at->name, sizeof(at->name), "%s", order->name);
 	(void)snprintf(at->rule, sizeof(at->rule), "%s", order->rule ? order->rule : "");
 	if (order->fd >= 0) {
 		at->real = true;
@@ -289,7 +292,9 @@ static int prepare(struct attachment *at, const struct attach_order *order,
 		return err_set(err, EINVAL, "fd=%d: an fd is sent along with the request",
 			       at->host.fd);
 	at->real = true;
-	(void)snprintf(at->name, sizeof(at->name), "%s", at->host.path);
+	at->careful = !order->force && !at->host.force;
+	if (!order->name)
+		(void)snprintf(at->name, sizeof(at->name), "%s", at->host.path);
 	(void)snprintf(at->path, sizeof(at->path), "%s", at->host.path);
 	return 0;
 }

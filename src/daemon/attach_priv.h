@@ -61,8 +61,9 @@ enum attach_state {
  * @hostdev, @hostdev_known: of its node, read by @worker
  * @shown:	the last that was told of it is that it is plugged in
  * @again:	while LEAVING: it is opened anew afterwards
- * @name:	for log lines
- * @real:	@host describes it; else it is emulated
+ * @name:	for log lines; of an emulated device: what it is called, "" = as it says
+ * @real:	@host describes it; else it is emulated. @host.fd: handed over open; while
+ *		PLUGGED the device's own
  * @path:	of the node to open
  * @worker:	while NODE: has @job, and what is in @path, @node, @err, @hint
  * @result:	of @job
@@ -175,13 +176,8 @@ static inline bool attachment_is_opening(const struct attachment *at)
 
 /* attach.c: a new one at the end of the list; NULL without memory. */
 struct attachment *attachment_add(struct attach *attach, const char *text);
-/* Opens @at->path, unless @at->node is open already, looks at what it is, and what follows
- * from that. */
-void attachment_open(struct attachment *at);
 /* Makes the device of @at, which is emulated. Return: 0 or -errno, in @at->err. */
 MUST_USE int attachment_make(struct attachment *at);
-/* Takes what @at->node has from the host's drivers, or waits until it can. */
-void attachment_open_device(struct attachment *at);
 /* attach_ports.c: which ports @at shall not have if there are others. Sets @at->port if it
  * was there before. */
 void attachment_choose_port(struct attachment *at, struct vm_kept *ret_kept);
@@ -200,6 +196,14 @@ struct usbdev *attachment_let_go(struct attachment *at);
 void attach_check_all(struct attach *attach);
 /* Has the kernel's news listened to, if it is not yet. */
 void attach_listen(struct attach *attach);
+
+/* attach_open.c: opens @at->path, unless @at->node is open already, looks at what it is, and
+ * what follows from that. */
+void attachment_open(struct attachment *at);
+/* Takes what @at->node has from the host's drivers, or waits until it can. */
+void attachment_open_device(struct attachment *at);
+/* "--device " before what a user has written there, or "". */
+const char *attachment_prefix(const struct attachment *at);
 
 /* attach_order.c */
 void attachment_tell(struct attachment *at, enum attach_event event,

@@ -90,11 +90,12 @@ void attachment_gone(struct attachment *at)
 {
 	struct attach *attach = at->attach;
 	const char *why = NULL;
+	struct err err = {0};
 
 	at->since = 0;
 	attachment_keep_port(at);
-	attachment_tell(at, ATTACH_EVENT_GONE, NULL);
 	if (!at->real || at->rule[0] != '\0') {
+		attachment_tell(at, ATTACH_EVENT_GONE, NULL);
 		attachment_end(at);
 		return;
 	}
@@ -106,6 +107,9 @@ void attachment_gone(struct attachment *at)
 		at->timer = loop_timer_create(attach->options.loop, on_timer, at);
 	if (!why && !at->timer)
 		why = "not enough memory to look for it";
+	if (why)
+		err_fill(&err, ENODEV, "%s", why);
+	attachment_tell(at, ATTACH_EVENT_GONE, why ? &err : NULL);
 	if (why) {
 		log_limited(LOG_LEVEL_INFO, "%s: has gone; %s", at->name, why);
 		attachment_end(at);

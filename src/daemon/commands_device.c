@@ -77,6 +77,7 @@ void command_attach(struct commands *commands, struct control_request *req)
 	const struct control_attach *wanted = &req->attach;
 	struct attach_order order = {
 		.text = wanted->spec,
+		.name = wanted->spec ? wanted->name : NULL,
 		.port = wanted->port,
 		.rule = wanted->rule_id,
 		.force = wanted->force,
@@ -146,11 +147,7 @@ static void do_reset(struct commands *commands, struct control_request *req,
 	if (attach_again(commands->options.attach, list->ids[i], on_attached, pending,
 			 &err) < 0) {
 		req = command_release(pending);
-		if (err.code == ENOTSUP)
-			control_refuse(req, CONTROL_CODE_NOT_SUPPORTED,
-				       "detach it and attach it again", "%s", err.text);
-		else
-			command_refuse(req, &err, NULL);
+		command_refuse(req, &err, NULL);
 	}
 }
 

@@ -200,13 +200,15 @@ static int take_fd(const struct spec *spec, int *ret_fd, struct err *err)
 static int parse_host(const struct spec *spec, union device_options *options,
 		      struct err *err)
 {
-	static const char *const keys[] = {"path", "fd", "reset", NULL};
+	static const char *const keys[] = {"path", "fd", "reset", "force", NULL};
 	struct device_host *host = &options->host;
 	const char *path;
 
 	if (spec_check_keys(spec, keys, err) < 0 ||
 	    spec_string(spec, "path", &path, err) < 0 ||
-	    take_fd(spec, &host->fd, err) < 0 || take_reset(spec, &host->reset, err) < 0)
+	    take_fd(spec, &host->fd, err) < 0 ||
+	    take_reset(spec, &host->reset, err) < 0 ||
+	    spec_flag(spec, "force", &host->force, err) < 0)
 		return -EINVAL;
 	if (!path == (host->fd < 0))
 		return err_set(

@@ -5,6 +5,7 @@
 #define DAEMON_DEVICES_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 #include "usbdev/host/host.h"
 #include "util/compiler.h"
@@ -17,11 +18,13 @@ struct usbdev;
  * struct device_host - which device of the host
  * @path:	its node or a symlink to it, empty: @fd
  * @fd:		its node, opened by whoever started us; -1: @path
+ * @force:	also if the host would miss it (rules/guard.h)
  */
 struct device_host {
 	char path[PATH_MAX];
 	int fd;
 	enum host_reset reset;
+	bool force;
 };
 
 /* Whether @text describes a device (see spec.h); opens nothing.

@@ -264,3 +264,21 @@ int node_adopt(int fd, struct node *ret_node, struct err *err)
 	ret_node->fd = fd;
 	return 0;
 }
+
+int node_copy(struct node *node, int fd, struct err *err)
+{
+	_cleanup_close_ int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	struct node found;
+	int r;
+
+	if (copy < 0)
+		return err_set(err, errno, "its descriptor cannot be used any more: %s",
+			       strerror(errno));
+	r = node_adopt(copy, &found, err);
+	if (r < 0)
+		return r;
+	if (found.bus != node->bus || found.number != node->number)
+		return err_set(err, ENODEV, "its descriptor is another device's");
+	node->fd = steal_fd(&copy);
+	return 0;
+}

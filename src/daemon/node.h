@@ -41,6 +41,10 @@ MUST_USE int node_open(const char *path, struct node *ret_node, struct err *err,
  * Return: 0, or -errno with the reason in @err: then @fd is as it was. */
 MUST_USE int node_adopt(int fd, struct node *ret_node, struct err *err);
 
+/* Another descriptor of @node, whose @fd (borrowed) has been open for long: into @node->fd,
+ * owned by the caller. Return: 0, or -errno with the reason in @err. */
+MUST_USE int node_copy(struct node *node, int fd, struct err *err);
+
 /* Which device sits at @place now. Does not wait. Return: 0, or -ENOENT. */
 MUST_USE int node_at(const char *place, unsigned *ret_bus, unsigned *ret_number);
 

@@ -68,7 +68,7 @@ void options_print_help(FILE *file)
 		"  --device SPEC       plug in a device; may be repeated:\n"
 		"                        /dev/bus/usb/BBB/DDD or a symlink to it\n"
 		"                          a device of the host, as lsusb shows it\n"
-		"                        host:path=PATH[,reset=RESET]\n"
+		"                        host:path=PATH[,reset=RESET][,force]\n"
 		"                        host:fd=N[,reset=RESET]\n"
 		"                          the same, or its node opened already as fd "
 		"N;\n"

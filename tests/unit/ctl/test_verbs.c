@@ -57,6 +57,9 @@ static void test_attach_fails(void **state)
 	assert_int_equal(RUN(fake, "attach", "/nowhere/at all"), 1);
 	fake_expect(fake->errors, "lsusb");
 	assert_int_equal(RUN(fake, "attach", "host:reset=never"), 2);
+	assert_int_equal(RUN(fake, "attach", "host:fd=3,forced"), 2);
+	assert_int_equal(RUN(fake, "attach", "host:fd=3,force=1"), 2);
+	assert_int_equal(RUN(fake, "attach", "--legacy", "host:fd=3,force"), 2);
 	assert_int_equal(RUN(fake, "attach", "host:path=/a,color=red"), 2);
 	assert_int_equal(RUN(fake, "attach", "host:fd=2"), 2);
 	assert_int_equal(RUN(fake, "attach", "zero", "--port", "0"), 2);

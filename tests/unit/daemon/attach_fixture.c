@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "daemon/vm.h"
+#include "rules/guard.h"
+#include "rules/hostdev.h"
 #include "util/log.h"
 
 struct loop *loop;
@@ -139,6 +141,31 @@ int node_adopt(int fd, struct node *ret_node, struct err *err)
 	if (fd != 7)
 		return err_set(err, EBADF, "no such fd");
 	return give_node(ret_node);
+}
+
+int node_copy(struct node *node, int fd, struct err *err)
+{
+	(void)fd;
+	if (nodes.error)
+		return err_set(err, nodes.error, "no copy");
+	return give_node(node);
+}
+
+/* Without @sysfs it is not known what the device is. */
+int hostdev_read(const char *root, const char *place, struct hostdev *ret_dev)
+{
+	assert_string_equal(root, "");
+	assert_string_equal(place, PLACE);
+	*ret_dev = (struct hostdev){0};
+	return nodes.sysfs ? 0 : -ENOENT;
+}
+
+int guard_check(const char *root, const struct hostdev *dev, struct err *err)
+{
+	(void)root;
+	(void)dev;
+	__atomic_add_fetch(&nodes.looks, 1, __ATOMIC_SEQ_CST);
+	return nodes.guard ? err_set(err, nodes.guard, "the host has it") : 0;
 }
 
 int node_at(const char *place, unsigned *ret_bus, unsigned *ret_number)
@@ -336,12 +363,15 @@ static void on_settled(void *ctx, int r)
 }
 
 unsigned events[5];
+char event_why[256];
 
 static void on_event(void *ctx, enum attach_event event, const struct attach_info *info)
 {
 	assert_ptr_equal(ctx, &settled);
 	assert_true(info->id > 0);
 	events[event]++;
+	(void)snprintf(event_why, sizeof(event_why), "%s",
+		       info->why ? info->why->text : "");
 }
 
 static void on_idle(void *ctx)

@@ -31,7 +31,7 @@
 extern struct loop *loop;
 extern struct attach *attach;
 
-/* What node_open(), node_adopt() and node_at() find. /dev/b is another device. */
+/* What node_open(), node_adopt(), node_copy() and node_at() find. /dev/b is another device. */
 struct fake_nodes {
 	unsigned opens;
 	char path[PATH_MAX];
@@ -39,6 +39,9 @@ struct fake_nodes {
 	int fd;          /* the last one given */
 	unsigned number; /* what the device is now */
 	bool at_place;   /* sysfs shows it */
+	bool sysfs;      /* and says what it is */
+	unsigned looks;  /* of the guard */
+	int guard;       /* what it says: 0 or an errno */
 	bool held;
 	sem_t release;
 };
@@ -80,6 +83,7 @@ extern unsigned settled, idle;
 extern int result;
 /* How often each has been told. */
 extern unsigned events[5];
+extern char event_why[256]; /* of the last one */
 
 extern unsigned timers_set;
 

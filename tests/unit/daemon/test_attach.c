@@ -208,6 +208,70 @@ static void test_stop_with_devices_held(void **state)
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* What the host would miss is left out, and the daemon is ready without it. */
+static void test_guarded(void **state)
+{
+	(void)state;
+	nodes.sysfs = true;
+	nodes.guard = EPERM;
+	start("/dev/a", "keyboard", NULL);
+	while (settled == 0)
+		assert_int_equal(loop_turn(loop, true), 0);
+	turns();
+	assert_int_equal(nodes.looks, 1);
+	assert_int_equal(opening_count, 0);
+	assert_int_equal(result, 0);
+	assert_int_equal(attach_count(attach), 1);
+	assert_int_equal(fcntl(nodes.fd, F_GETFD), -1); /* closed */
+}
+
+static void test_guarded_and_well(void **state)
+{
+	(void)state;
+	nodes.sysfs = true;
+	start("host:path=/dev/a,reset=first", NULL);
+	opened(1);
+	assert_int_equal(nodes.looks, 1);
+	(void)answer(0);
+	assert_int_equal(attach_count(attach), 1);
+}
+
+static void test_forced(void **state)
+{
+	(void)state;
+	nodes.sysfs = true;
+	nodes.guard = EPERM;
+	start("host:path=/dev/a,force", NULL);
+	opened(1);
+	(void)answer(0);
+	assert_int_equal(nodes.looks, 0);
+	assert_int_equal(attach_count(attach), 1);
+}
+
+static void test_handed_over_guarded(void **state)
+{
+	(void)state;
+	nodes.sysfs = true;
+	nodes.guard = EBUSY;
+	start("host:fd=7", NULL);
+	while (settled == 0)
+		assert_int_equal(loop_turn(loop, true), 0);
+	assert_int_equal(nodes.looks, 1);
+	assert_int_equal(nodes.opens, 0);
+	assert_int_equal(opening_count, 0);
+}
+
+static void test_handed_over_forced(void **state)
+{
+	(void)state;
+	nodes.sysfs = true;
+	nodes.guard = EBUSY;
+	start("host:fd=7,force", NULL);
+	opened(1);
+	assert_int_equal(nodes.looks, 0);
+	(void)answer(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +289,11 @@ int main(void)
 		T(test_stop_while_opening_fails),
 		T(test_stop_while_the_node_is_opened),
 		T(test_stop_with_devices_held),
+		T(test_guarded),
+		T(test_guarded_and_well),
+		T(test_forced),
+		T(test_handed_over_guarded),
+		T(test_handed_over_forced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,117 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * test_attach_order.c - tests of src/daemon/attach_order.c
  */
-#include "attach_fixture.h"
+#include "ordered.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-
-/* --- what was told --- */
-
-static unsigned done_count, left_count;
-static unsigned done_id, done_port;
-static int done_error;
-static char done_hint[64];
-
-static void on_done(void *ctx, unsigned id, unsigned port, const struct err *err,
-		    const char *hint)
-{
-	assert_ptr_equal(ctx, &done_count);
-	assert_true((port > 0) == !err);
-	done_count++;
-	done_id = id;
-	done_port = port;
-	done_error = err ? err->code : 0;
-	(void)snprintf(done_hint, sizeof(done_hint), "%s", hint);
-}
-
-static void on_left(void *ctx)
-{
-	assert_ptr_equal(ctx, &left_count);
-	left_count++;
-}
-
-static int setup_order(void **state)
-{
-	done_count = left_count = done_id = done_port = 0;
-	done_error = 0;
-	return setup(state);
-}
-
-/* --- orders --- */
-
-static int try_order(const char *text, int fd, unsigned port, const char *rule,
-		     struct err *err)
-{
-	const struct attach_order order = {
-		.text = text,
-		.fd = fd,
-		.port = port,
-		.rule = rule,
-		/* at once, without a look at the host */
-		.force = fd >= 0,
-		.done = on_done,
-		.ctx = &done_count,
-	};
-
-	return attach_order(attach, &order, err);
-}
-
-static unsigned order(const char *text)
-{
-	struct err err = {0};
-	int id = try_order(text, -1, 0, NULL, &err);
-
-	assert_true(id > 0);
-	return (unsigned)id;
-}
-
-/* A device handed over by fd 7, which only the fake of node_adopt() knows. */
-static unsigned order_fd(const char *rule)
-{
-	struct err err = {0};
-	int id = try_order("from afar", 7, 0, rule, &err);
-
-	assert_true(id > 0);
-	return (unsigned)id;
-}
-
-static void detach(unsigned id)
-{
-	assert_int_equal(attach_detach(attach, id, on_left, &left_count), 0);
-}
-
-static struct attach_info found;
-static unsigned found_count;
-
-static void on_each(void *ctx, const struct attach_info *info)
-{
-	const unsigned *id = ctx;
-
-	found_count++;
-	if (info->id == *id)
-		found = *info;
-}
-
-/* How many there are; the one with @id is in @found. */
-static unsigned look(unsigned id)
-{
-	found_count = 0;
-	found = (struct attach_info){0};
-	attach_each(attach, on_each, &id);
-	return found_count;
-}
-
-static void ready(void)
-{
-	start(NULL, NULL);
-	turns();
-	assert_int_equal(settled, 1);
-}
-
-/* --- tests --- */
 
 static void test_path(void **state)
 {
@@ -157,64 +52,29 @@ static void test_fd_looked_at(void **state)
 	assert_int_equal(done_port, 1);
 }
 
-static void test_reset_opens_it_anew(void **state)
+static void test_names(void **state)
 {
 	struct err err = {0};
-	unsigned id;
+	struct attach_order named = {
+		.name = "my key", .fd = -1, .done = on_done, .ctx = &done_count};
+	int id;
 
 	(void)state;
 	ready();
-	id = order("/dev/a");
-	opened(1);
-	(void)answer(0);
-	assert_int_equal(attach_again(attach, id, on_done, &done_count, &err), 0);
-	assert_int_equal(attach_again(attach, id, on_done, &done_count, &err), -EBUSY);
-	opened(2);
-	assert_string_equal(nodes.path, "/dev/bus/usb/001/005");
-	(void)answer(1);
-	assert_int_equal(done_count, 2);
-	assert_int_equal(done_id, id);
-	assert_int_equal(wanted, 1);
-	assert_int_equal(attach_again(attach, 99, on_done, &done_count, &err), -ENOENT);
-}
-
-static void test_reset_and_detached_meanwhile(void **state)
-{
-	struct err err = {0};
-	unsigned id;
-
-	(void)state;
-	ready();
-	id = order("/dev/a");
-	opened(1);
-	(void)answer(0);
-	destroy_later = true;
-	assert_int_equal(attach_again(attach, id, on_done, &done_count, &err), 0);
-	detach(id);
-	device_finish(destroying);
+	named.text = "keyboard";
+	id = attach_order(attach, &named, &err);
+	assert_true(id > 0);
+	assert_int_equal(look((unsigned)id), 1);
+	assert_string_equal(found.label, "my key");
+	assert_int_equal(attach_again(attach, (unsigned)id, on_done, &done_count, &err),
+			 0);
 	turns();
-	assert_int_equal(left_count, 1);
-	assert_int_equal(done_count, 2);
-	assert_int_equal(done_port, 0);
-	assert_int_equal(done_error, ECANCELED);
-	assert_int_equal(opening_count, 1);
-	assert_int_equal(look(0), 0);
-	/* who heard that it came hears that it has gone */
-	assert_int_equal(events[ATTACH_EVENT_ATTACHED], 1);
-	assert_int_equal(events[ATTACH_EVENT_DETACHED], 1);
-}
-
-static void test_reset_of_one_handed_over(void **state)
-{
-	struct err err = {0};
-	unsigned id;
-
-	(void)state;
-	ready();
-	id = order_fd(NULL);
+	assert_int_equal(look((unsigned)id), 1);
+	assert_string_equal(found.label, "my key");
+	named.text = "/dev/a";
+	assert_true(attach_order(attach, &named, &err) > 0);
 	opened(1);
-	(void)answer(0);
-	assert_int_equal(attach_again(attach, id, on_done, &done_count, &err), -ENOTSUP);
+	assert_string_equal(openings[0].name, "my key");
 }
 
 static void test_emulated(void **state)
@@ -566,9 +426,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_path),
 		T(test_fd_looked_at),
-		T(test_reset_opens_it_anew),
-		T(test_reset_and_detached_meanwhile),
-		T(test_reset_of_one_handed_over),
+		T(test_names),
 		T(test_emulated),
 		T(test_nonsense),
 		T(test_cannot_be_had),

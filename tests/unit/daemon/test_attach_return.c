@@ -221,8 +221,7 @@ static void test_fd(void **state)
 {
 	(void)state;
 	start("host:fd=9", "host:fd=7,reset=never", NULL);
-	turns();
-	assert_int_equal(opening_count, 1);
+	opened(1);
 	assert_string_equal(openings[0].name, "fd 7");
 	assert_int_equal(openings[0].reset, HOST_RESET_NEVER);
 	(void)answer(0);
@@ -232,6 +231,8 @@ static void test_fd(void **state)
 	nodes.at_place = true;
 	nodes.number = 6;
 	go(1);
+	assert_string_equal(event_why, "it was handed over open, and would have to be so "
+				       "again");
 	advance(SECOND);
 	assert_int_equal(nodes.opens, 0);
 	assert_int_equal(opening_count, 1);

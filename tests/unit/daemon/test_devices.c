@@ -172,6 +172,12 @@ static void expect_host(const char *text, const char *path, int fd, enum host_re
 	assert_int_equal(host.reset, reset);
 }
 
+static void expect_force(const char *text, bool force)
+{
+	assert_int_equal(device_is_host(text, &host, &err), 1);
+	assert_int_equal(host.force, force);
+}
+
 static void refuse_host(const char *text, const char *why)
 {
 	refuse(text, EINVAL, why);
@@ -189,6 +195,11 @@ static void test_host(void **state)
 	expect_host("host:reset=never,fd=7", "", 7, HOST_RESET_NEVER);
 	expect_host("host:fd=2147483647,reset=always", "", 2147483647, HOST_RESET_ALWAYS);
 	assert_int_equal(device_is_host("keyboard", &host, &err), 0);
+	expect_force("host:path=/dev/x", false);
+	expect_force("/dev/x", false);
+	expect_force("host:path=/dev/x,force", true);
+	expect_force("host:fd=3,reset=first,force", true);
+	refuse_host("host:path=/dev/x,force=yes", "force takes no value");
 	refuse_host("host", "host:fd=N");
 	refuse_host("host:reset=never", "host:fd=N");
 	refuse_host("host:fd=3,path=/dev/x", "Either");

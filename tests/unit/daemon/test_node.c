@@ -157,6 +157,20 @@ static void test_adopt(void **state)
 	(void)close(fd);
 }
 
+/* Of a node it takes a real one; here is what it makes of others. */
+static void test_copy(void **state)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)state;
+	node.fd = -1;
+	assert_int_equal(node_copy(&node, fd, &err), -EINVAL);
+	(void)close(fd);
+	assert_int_equal(node_copy(&node, fd, &err), -EBADF);
+	assert_non_null(strstr(err.text, "cannot be used any more"));
+	assert_int_equal(node.fd, -1);
+}
+
 static void test_place(void **state)
 {
 	char text[NODE_PATH_BYTES];
@@ -175,7 +189,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_not_there),     T(test_other_things), T(test_device_gone),
-		T(test_no_permission), T(test_adopt),        T(test_place),
+		T(test_no_permission), T(test_adopt),        T(test_copy),
+		T(test_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
