@@ -260,9 +260,10 @@ static void test_reset_keeps_the_port(void **state)
 	struct json_object *answer;
 
 	begin(*state, NULL);
-	done_only("{'verb':'attach','spec':'keyboard','port':5}");
+	done_only("{'verb':'attach','spec':'keyboard','port':5,'name':'of wood'}");
 	answer = done("{'verb':'reset','device':'port 5'}");
 	assert_int_equal(json_object_get_int(get(get(answer, "device"), "port")), 5);
+	assert_string_equal(get_text(get(answer, "device"), "label"), "of wood");
 	json_object_put(answer);
 	assert_int_equal(count_devices(), 1);
 }

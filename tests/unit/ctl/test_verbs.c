@@ -36,6 +36,27 @@ static void test_attach_node(void **state)
 	fake_expect(fake->out, "{\"ok\":true,\"id\":1,\"device\":{\"id\":\"1-2.3\"");
 }
 
+static void test_attach_by_force(void **state)
+{
+	struct fake *fake = *state;
+	struct fake_daemon *daemon = &fake->daemons[0];
+	const char *node = fake_node(fake, "NODE");
+	char spec[160];
+
+	snprintf(spec, sizeof(spec), "host:path=%s,force", node);
+	assert_int_equal(RUN(fake, "attach", spec), 0);
+	fake_expect(daemon->asked, "force=yes");
+	daemon->asked[0] = '\0';
+	snprintf(spec, sizeof(spec), "host:force,path=%s", node);
+	assert_int_equal(RUN(fake, "attach", spec, "--force"), 0);
+	fake_expect(daemon->asked, "force=yes");
+	daemon->asked[0] = '\0';
+
+	snprintf(spec, sizeof(spec), "host:path=%s", node);
+	assert_int_equal(RUN(fake, "attach", spec), 0);
+	fake_expect_not(daemon->asked, "force");
+}
+
 static void test_attach_text(void **state)
 {
 	struct fake *fake = *state;
@@ -213,11 +234,11 @@ static void test_legacy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_attach_node),  TEST(test_attach_text),
-		TEST(test_attach_fails), TEST(test_device_verbs),
-		TEST(test_refusals),     TEST(test_capture_and_rules),
-		TEST(test_wrong_usage),  TEST(test_sockets),
-		TEST(test_legacy),
+		TEST(test_attach_node),       TEST(test_attach_by_force),
+		TEST(test_attach_text),       TEST(test_attach_fails),
+		TEST(test_device_verbs),      TEST(test_refusals),
+		TEST(test_capture_and_rules), TEST(test_wrong_usage),
+		TEST(test_sockets),           TEST(test_legacy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

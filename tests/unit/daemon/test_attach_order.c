@@ -52,6 +52,22 @@ static void test_fd_looked_at(void **state)
 	assert_int_equal(done_port, 1);
 }
 
+static void test_force_in_the_text(void **state)
+{
+	(void)state;
+	nodes.sysfs = true;
+	nodes.guard = EPERM;
+	ready();
+	(void)order("host:path=/dev/a");
+	while (done_count == 0)
+		assert_int_equal(loop_turn(loop, true), 0);
+	assert_int_equal(done_error, EPERM);
+	assert_int_equal(opening_count, 0);
+	(void)order("host:path=/dev/a,force");
+	opened(1);
+	assert_int_equal(nodes.looks, 1);
+}
+
 static void test_names(void **state)
 {
 	struct err err = {0};
@@ -426,6 +442,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_path),
 		T(test_fd_looked_at),
+		T(test_force_in_the_text),
 		T(test_names),
 		T(test_emulated),
 		T(test_nonsense),

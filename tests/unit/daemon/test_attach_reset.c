@@ -54,12 +54,15 @@ static void test_reset_and_detached_meanwhile(void **state)
 
 static void test_reset_of_one_handed_over(void **state)
 {
+	struct attach_order careful = {
+		.text = "from afar", .fd = 7, .done = on_done, .ctx = &done_count};
 	struct err err = {0};
 	unsigned id;
 
 	(void)state;
+	nodes.sysfs = true;
 	ready();
-	id = order_fd(NULL);
+	id = (unsigned)attach_order(attach, &careful, &err);
 	opened(1);
 	(void)answer(0);
 	assert_int_equal(attach_again(attach, id, on_done, &done_count, &err), 0);
@@ -69,6 +72,7 @@ static void test_reset_of_one_handed_over(void **state)
 	assert_int_equal(done_id, id);
 	assert_int_equal(wanted, 1);
 	assert_int_equal(nodes.opens, 0); /* by nobody's path */
+	assert_int_equal(nodes.looks, 1); /* it is ours */
 	assert_int_equal(attach_again(attach, id, on_done, &done_count, &err), 0);
 	opened(3);
 	/* it has another number since */

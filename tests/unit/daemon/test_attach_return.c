@@ -157,6 +157,27 @@ static void test_gone_again_before_it_could_be_opened(void **state)
 	assert_string_equal(nodes.path, "/dev/bus/usb/001/007");
 }
 
+/* What the host has taken meanwhile is left to it; the next one is looked at anew. */
+static void test_guarded_when_it_is_back(void **state)
+{
+	(void)state;
+	nodes.sysfs = true;
+	start_one();
+	go(1);
+	nodes.guard = EPERM;
+	tell(true, PLACE, 6);
+	while (nodes.looks < 2)
+		assert_int_equal(loop_turn(loop, true), 0);
+	turns();
+	assert_int_equal(opening_count, 1);
+	nodes.guard = 0;
+	tell(false, PLACE, 6);
+	tell(true, PLACE, 7);
+	opened(2);
+	assert_int_equal(nodes.opens, 3);
+	assert_string_equal(nodes.path, "/dev/bus/usb/001/007");
+}
+
 /* A device that re-enumerates while it is being taken. */
 static void test_another_one_meanwhile(void **state)
 {
@@ -264,6 +285,7 @@ int main(void)
 		T(test_permission_comes_later),
 		T(test_permission_never_comes),
 		T(test_gone_again_before_it_could_be_opened),
+		T(test_guarded_when_it_is_back),
 		T(test_another_one_meanwhile),
 		T(test_stop_while_away),
 		T(test_stop_while_coming_back),
