@@ -7,6 +7,7 @@
  */
 #include "rules/keeper_priv.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -257,7 +258,9 @@ static void check_done(struct worker_job *job)
 	struct keeper *keeper = rule->keeper;
 	struct known *known = keeper_find(keeper, holder->dev.place);
 
-	if (rule->removed || keeper->stopped || holder->pulled || !known ||
+	/* a device that is forgotten takes its holder's @pulled along */
+	assert(known || holder->pulled);
+	if (rule->removed || keeper->stopped || holder->pulled ||
 	    holds_other(rule, known)) {
 		keeper_release(holder);
 	} else if (holder->result == 0) {

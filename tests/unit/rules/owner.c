@@ -300,6 +300,26 @@ void owner_pull(const char *name, unsigned number)
 	owner_event(false, name, number);
 }
 
+void owner_plug_key(const char *name, unsigned number)
+{
+	owner_plug(&(struct fake_device){.name = name, .number = number});
+}
+
+void owner_gone(unsigned holder)
+{
+	keeper_gone(owner.keeper, holder, KEEPER_PULLED);
+}
+
+void owner_lose(const char *name, unsigned number, unsigned holder)
+{
+	char what[32];
+
+	owner_pull(name, number);
+	(void)snprintf(what, sizeof(what), "pulled %u", holder);
+	owner_expect(what);
+	owner_gone(holder);
+}
+
 static char listed[4096];
 
 static void add_status(void *ctx, const struct keeper_status *status)

@@ -64,6 +64,12 @@ uint64_t owner_timer_ns(void);
 /* Plugs it in or pulls it, and tells the keeper as the kernel does. */
 void owner_plug(const struct fake_device *dev);
 void owner_pull(const char *name, unsigned number);
+/* A device of the vendor 1050. */
+void owner_plug_key(const char *name, unsigned number);
+/* The owner notices that the device of @holder has gone; owner_lose(): after the kernel has
+ * told that, and the keeper. */
+void owner_gone(unsigned holder);
+void owner_lose(const char *name, unsigned number, unsigned holder);
 void owner_event(bool added, const char *name, unsigned number);
 /* "STATE HOLDER NAME PORT WHY-CODE" of each holder, divided by '\n'. */
 void owner_expect_list(const char *text);

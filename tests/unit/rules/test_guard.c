@@ -95,12 +95,22 @@ static void test_not_in_use(void **state)
 
 static void test_mounted(void **state)
 {
+	char path[256];
+
 	(void)state;
 	mounts("22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
 	       "90 22 8:17 / /mnt/my\\040stick rw,noatime master:1 - vfat /dev/x rw\n");
 	refused("1-2", "sdb1 mounted on /mnt/my stick");
 	mounts("90 22 8:16 / /mnt rw - vfat whatever rw\n");
 	refused("1-2", "sdb mounted on /mnt");
+	/* a name as the kernel writes it, of a disk whose number is not the mount's */
+	(void)snprintf(path, sizeof(path), "/sys%s" DISK "/sd b 4/dev",
+		       fake_place("1-2"));
+	fake_file(path, "8:20\n");
+	mounts("90 22 0:45 / /mnt rw - fuse /dev/sd\\040b\\0404 rw\n");
+	refused("1-2", "sd b 4 mounted on /mnt");
+	mounts("90 22 0:45 / /mnt rw - fuse /dev/sd\\04b\\0404 rw\n");
+	allowed("1-2");
 	/* btrfs has numbers of its own */
 	mounts("90 22 0:45 /sub /mnt rw - btrfs /dev/sdb2 rw\n");
 	refused("1-2", "sdb2 mounted on /mnt");

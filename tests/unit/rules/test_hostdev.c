@@ -353,6 +353,10 @@ static void test_strange_descriptors(void **state)
 	expect_count(bytes, 36, 0);
 	bytes[18] = 8; /* too short for what it is */
 	expect_count(bytes, 36, 0);
+	/* what would be one behind a byte that is skipped */
+	bytes[18] = 1;
+	memcpy(bytes + 19, storage, 9);
+	expect_count(bytes, 28, 0);
 	memset(bytes, 0xff, sizeof(bytes));
 	expect_count(bytes, sizeof(bytes), 0);
 

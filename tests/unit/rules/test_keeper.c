@@ -18,27 +18,6 @@
 #include "rules/keeper.h"
 #include "util/compiler.h"
 
-static void plug(const char *name, unsigned number)
-{
-	owner_plug(&(struct fake_device){.name = name, .number = number});
-}
-
-static void gone(unsigned holder)
-{
-	keeper_gone(owner.keeper, holder, KEEPER_PULLED);
-}
-
-/* As the kernel does it, and an owner that notices. */
-static void pull(const char *name, unsigned number, unsigned holder)
-{
-	char what[32];
-
-	owner_pull(name, number);
-	(void)snprintf(what, sizeof(what), "pulled %u", holder);
-	owner_expect(what);
-	gone(holder);
-}
-
 /* --- news --- */
 
 static void test_there_from_the_start(void **state)
@@ -68,10 +47,10 @@ static void test_comes_later_and_again(void **state)
 		char what[32];
 
 		owner_pass_time(10000 * MS);
-		pull("1-2.3", i - 1, 1);
+		owner_lose("1-2.3", i - 1, 1);
 		owner_expect_nothing();
 		owner_expect_list("waiting 1 - 1 0");
-		plug("1-2.3", i);
+		owner_plug_key("1-2.3", i);
 		(void)snprintf(what, sizeof(what), "attach 1 1-2.3#%u 1", i);
 		owner_expect(what);
 		owner_expect_nothing();
@@ -84,20 +63,20 @@ static void test_news_in_any_order(void **state)
 	(void)state;
 	(void)owner_rule("usb:vid=1050");
 	owner_expect_nothing();
-	plug("1-2", 3);
+	owner_plug_key("1-2", 3);
 	owner_expect("attach 1 1-2#3 0");
-	gone(1);
+	owner_gone(1);
 	owner_expect_nothing();
 	owner_expect_list("backing-off 1 1-2 1 16");
 	owner_pull("1-2", 3);
 	owner_expect_nothing();
 	owner_expect_list("waiting 1 - 1 0");
-	plug("1-2", 4);
+	owner_plug_key("1-2", 4);
 	owner_expect("attach 1 1-2#4 1");
-	plug("1-2", 5);
+	owner_plug_key("1-2", 5);
 	owner_expect("pulled 1");
 	owner_expect_nothing();
-	gone(1);
+	owner_gone(1);
 	owner_expect("attach 1 1-2#5 1");
 	/* what is about the one before does not count */
 	owner_event(false, "1-2", 4);
@@ -120,7 +99,7 @@ static void test_messages_lost(void **state)
 	keeper_uevent(owner.keeper, NULL);
 	keeper_uevent(owner.keeper, NULL);
 	owner_expect("pulled 1");
-	gone(1);
+	owner_gone(1);
 	owner_expect("attach 1 1-2#4 1");
 	owner_expect_nothing();
 	fake_unplug("1-2");
@@ -137,10 +116,10 @@ static void test_told_while_reading(void **state)
 	owner_pull("1-2", 3);
 	owner_expect_nothing();
 	for (unsigned i = 0; i < 20; i++) {
-		plug("1-3", 10 + i);
+		owner_plug_key("1-3", 10 + i);
 		owner_pull("1-3", 10 + i);
 	}
-	plug("1-3", 77);
+	owner_plug_key("1-3", 77);
 	owner_expect("attach 1 1-3#77 0");
 	owner_expect_nothing();
 }
@@ -152,15 +131,15 @@ static void test_gone_while_being_read(void **state)
 	(void)owner_rule("usb:vid=1050,force");
 	owner_expect_nothing();
 	owner_hold_reading();
-	plug("1-2", 3);
+	owner_plug_key("1-2", 3);
 	owner_wait_read();
 	owner_pull("1-2", 3);
 	owner_let_go();
 	owner_expect_nothing();
 	owner_hold_reading();
-	plug("1-2", 4);
+	owner_plug_key("1-2", 4);
 	owner_wait_read();
-	plug("1-2", 5);
+	owner_plug_key("1-2", 5);
 	owner_let_go();
 	owner_expect("attach 1 1-2#5 0");
 	owner_expect_nothing();
@@ -221,11 +200,11 @@ static void test_five_alike_by_port(void **state)
 	owner_expect("attach 2 1-2#11 0");
 	owner_expect_nothing();
 	/* they come back in another order, and keep their ports */
-	pull("1-5", 14, 1);
-	pull("1-2", 11, 2);
-	plug("1-2", 20);
+	owner_lose("1-5", 14, 1);
+	owner_lose("1-2", 11, 2);
+	owner_plug_key("1-2", 20);
 	owner_expect("attach 2 1-2#20 2");
-	plug("1-5", 21);
+	owner_plug_key("1-5", 21);
 	owner_expect("attach 1 1-5#21 1");
 }
 
@@ -239,7 +218,7 @@ static void test_five_alike_by_nth(void **state)
 	owner_expect("attach 1 1-4#13 0");
 	owner_expect("attach 2 1-1#10 0");
 	owner_expect_nothing();
-	plug("1-2.1", 30); /* now there is a sixth */
+	owner_plug_key("1-2.1", 30); /* now there is a sixth */
 	owner_expect("attach 3 1-5#14 0");
 }
 
@@ -255,8 +234,8 @@ static void test_other_ids(void **state)
 	owner_plug(&(struct fake_device){
 		.name = "1-3", .number = 4, .vendor = 0x1a6e, .serial = "S"});
 	owner_expect("attach 2 1-3#4 0");
-	pull("1-2", 3, 1);
-	pull("1-3", 4, 2);
+	owner_lose("1-2", 3, 1);
+	owner_lose("1-3", 4, 2);
 	owner_plug(&(struct fake_device){
 		.name = "1-3", .number = 5, .vendor = 0x18d1, .serial = "S"});
 	owner_expect("attach 2 1-3#5 2");
@@ -270,15 +249,15 @@ static void test_other_half_of_the_socket(void **state)
 	fake_peers("1-2", "2-4");
 	(void)owner_rule("usb:port=1-2");
 	owner_expect_nothing();
-	plug("1-2", 3);
+	owner_plug_key("1-2", 3);
 	owner_expect("attach 1 1-2#3 0");
-	pull("1-2", 3, 1);
+	owner_lose("1-2", 3, 1);
 	owner_plug(&(struct fake_device){.name = "2-4", .number = 3, .speed = "5000"});
 	owner_expect("attach 1 2-4#3 0"); /* a port of its own kind */
-	pull("2-4", 3, 1);
-	plug("1-2", 5);
+	owner_lose("2-4", 3, 1);
+	owner_plug_key("1-2", 5);
 	owner_expect("attach 1 1-2#5 1");
-	pull("1-2", 5, 1);
+	owner_lose("1-2", 5, 1);
 	owner_plug(&(struct fake_device){.name = "2-4", .number = 6, .speed = "5000"});
 	owner_expect("attach 1 2-4#6 2");
 }
@@ -292,26 +271,26 @@ static void test_grace(void **state)
 	(void)owner_rule("usb:vid=1050");
 	owner_expect("attach 1 1-1#2 0");
 	owner_pass_time(10000 * MS);
-	pull("1-1", 2, 1);
+	owner_lose("1-1", 2, 1);
 	owner_expect_nothing();
 	owner_pass_time(1900 * MS);
 	owner_expect_nothing();
-	plug("1-1", 4);
+	owner_plug_key("1-1", 4);
 	owner_expect("attach 1 1-1#4 1");
 	owner_pass_time(10000 * MS);
 	/* one that does not come back */
-	pull("1-1", 4, 1);
+	owner_lose("1-1", 4, 1);
 	owner_expect_nothing();
 	assert_int_equal(owner_timer_ns(), KEEPER_GRACE_NS);
 	owner_pass_time(KEEPER_GRACE_NS);
 	owner_expect("attach 1 1-2#3 1");
 	owner_pass_time(10000 * MS);
 	/* one that comes new may be the same in another socket */
-	plug("1-4", 5);
+	owner_plug_key("1-4", 5);
 	owner_expect_nothing();
-	pull("1-2", 3, 1);
+	owner_lose("1-2", 3, 1);
 	owner_pass_time(1 * MS);
-	plug("1-5", 6);
+	owner_plug_key("1-5", 6);
 	owner_expect("attach 1 1-5#6 1");
 }
 
@@ -320,9 +299,9 @@ static void test_last_socket_first(void **state)
 	(void)state;
 	(void)owner_rule("usb:vid=1050");
 	owner_expect_nothing();
-	plug("1-2", 3);
+	owner_plug_key("1-2", 3);
 	owner_expect("attach 1 1-2#3 0");
-	pull("1-2", 3, 1);
+	owner_lose("1-2", 3, 1);
 	owner_pass_time(10000 * MS);
 	owner_expect_nothing();
 	fake_plug(&(struct fake_device){.name = "1-1", .number = 4});
@@ -337,16 +316,16 @@ static void test_first_rule_wins(void **state)
 	(void)owner_rule("usb:vid=1050,pid=0407");
 	(void)owner_rule("usb:any");
 	owner_expect_nothing();
-	plug("1-2", 3);
+	owner_plug_key("1-2", 3);
 	owner_expect("attach 1 1-2#3 0");
 	owner_expect_nothing();
 	/* also if it comes back before its owner has noticed */
-	plug("1-2", 4);
+	owner_plug_key("1-2", 4);
 	owner_expect("pulled 1");
 	owner_expect_nothing();
-	gone(1);
+	owner_gone(1);
 	owner_expect("attach 1 1-2#4 1");
-	plug("1-3", 5);
+	owner_plug_key("1-3", 5);
 	owner_expect("attach 2 1-3#5 0");
 	owner_expect_nothing();
 }
@@ -359,7 +338,7 @@ static void test_failing_first_rule(void **state)
 	owner_expect_nothing();
 	owner.answer = OWNER_FAIL;
 	owner.code = EACCES;
-	plug("1-2", 3);
+	owner_plug_key("1-2", 3);
 	owner_expect("attach 1 1-2#3 0");
 	owner_expect_nothing(); /* the second one does not get it meanwhile */
 	owner.answer = OWNER_OK;
@@ -390,8 +369,8 @@ static void test_all(void **state)
 	owner_expect("attach 3 1-5#14 0");
 	owner_expect_nothing();
 	owner_expect_list("attached 1 1-1 1 0\nattached 2 1-3 2 0\nattached 3 1-5 3 0");
-	pull("1-3", 12, 2);
-	pull("1-1", 10, 1);
+	owner_lose("1-3", 12, 2);
+	owner_lose("1-1", 10, 1);
 	owner_plug(&(struct fake_device){.name = "1-3", .number = 20, .serial = "C3"});
 	owner_expect("attach 2 1-3#20 2");
 	owner_plug(&(struct fake_device){.name = "1-1", .number = 21, .serial = "A1"});
@@ -420,7 +399,7 @@ static void test_all_has_an_end(void **state)
 		owner_expect(what);
 	}
 	owner_expect_nothing();
-	pull("1-7", 7, 7);
+	owner_lose("1-7", 7, 7);
 	owner_pass_time(KEEPER_GRACE_NS);
 	owner_expect("attach 7 1-32#32 7");
 	owner_expect_nothing();
