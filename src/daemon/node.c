@@ -268,7 +268,7 @@ int node_adopt(int fd, struct node *ret_node, struct err *err)
 int node_copy(struct node *node, int fd, struct err *err)
 {
 	_cleanup_close_ int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	struct node found;
+	struct node found = {0};
 	int r;
 
 	if (copy < 0)
