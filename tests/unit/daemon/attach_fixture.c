@@ -211,9 +211,6 @@ void tell(bool added, const char *place, unsigned number)
 struct opening openings[16];
 unsigned opening_count;
 int open_error;
-unsigned destroyed;
-bool destroy_later;
-struct usbdev *destroying;
 
 int host_open(struct loop *l, const struct host_options *options,
 	      void (*callback)(void *ctx, struct usbdev *dev, const struct err *err),
@@ -233,52 +230,13 @@ int host_open(struct loop *l, const struct host_options *options,
 	return 0;
 }
 
-void device_finish(struct usbdev *dev)
-{
-	usbdev_finish(dev);
-	free(dev);
-	destroyed++;
-}
-
-static void device_destroy(struct usbdev *dev)
-{
-	if (destroy_later)
-		destroying = dev;
-	else
-		device_finish(dev);
-}
-
-/* No transfer ever gets here: the vm is a fake. */
-static void device_transfer(struct usbdev *dev, struct usbdev_transfer *transfer)
-{
-	(void)dev;
-	(void)transfer;
-	fail();
-}
-
-static void device_reset(struct usbdev *dev)
-{
-	(void)dev;
-	fail();
-}
-
-static const struct usbdev_ops device_ops = {
-	.name = "fake",
-	.submit = device_transfer,
-	.cancel = device_transfer,
-	.reset = device_reset,
-	.destroy = device_destroy,
-};
-
 struct usbdev *answer(unsigned index)
 {
-	struct usbdev *dev = calloc(1, sizeof(*dev));
+	struct usbdev *dev;
 
-	assert_true(dev && index < opening_count);
+	assert_true(index < opening_count);
 	openings[index].answered = true;
-	assert_int_equal(usbdev_init(dev, &device_ops, loop, USBDEV_SPEED_HIGH,
-				     openings[index].name),
-			 0);
+	dev = device_new(loop, USBDEV_SPEED_HIGH, openings[index].name);
 	openings[index].opened(openings[index].ctx, dev, NULL);
 	turns();
 	return dev;

@@ -18,6 +18,8 @@
 #include <limits.h>
 #include <semaphore.h>
 
+#include "fake_device.h"
+
 #include "daemon/attach.h"
 #include "daemon/node.h"
 #include "daemon/vm.h"
@@ -66,10 +68,6 @@ struct opening {
 extern struct opening openings[16];
 extern unsigned opening_count;
 extern int open_error;
-extern unsigned destroyed;
-/* A device to be destroyed becomes @destroying and waits for device_finish(). */
-extern bool destroy_later;
-extern struct usbdev *destroying;
 
 /* What is plugged in, and where it was wanted. */
 extern struct usbdev *ports[16];
@@ -97,7 +95,6 @@ void tell(bool added, const char *place, unsigned number);
 /* host_open() number @index succeeds, or fails. */
 struct usbdev *answer(unsigned index);
 void refuse(unsigned index, int error);
-void device_finish(struct usbdev *dev);
 /* The vm destroys what it has in @port; and that with attach_gone(). */
 void pull(unsigned port);
 void go(unsigned port);

@@ -17,6 +17,7 @@
 #include <errno.h>
 
 #include "daemon/vm.h"
+#include "fake_device.h"
 #include "mem/guest_mem.h"
 #include "usbdev/usbdev.h"
 #include "util/bytes.h"
@@ -203,49 +204,6 @@ bool xhci_idle(const struct xhci *x)
 	return x->detached_count == 0;
 }
 
-/* --- a device --- */
-
-static unsigned destroyed;
-static bool destroy_later;
-static struct usbdev *destroying;
-
-static void device_finish(struct usbdev *dev)
-{
-	usbdev_finish(dev);
-	free(dev);
-	destroyed++;
-}
-
-static void device_destroy(struct usbdev *dev)
-{
-	if (destroy_later)
-		destroying = dev;
-	else
-		device_finish(dev);
-}
-
-/* No transfer ever gets here: the controller is a fake. */
-static void device_transfer(struct usbdev *dev, struct usbdev_transfer *transfer)
-{
-	(void)dev;
-	(void)transfer;
-	fail();
-}
-
-static void device_reset(struct usbdev *dev)
-{
-	(void)dev;
-	fail();
-}
-
-static const struct usbdev_ops device_ops = {
-	.name = "fake",
-	.submit = device_transfer,
-	.cancel = device_transfer,
-	.reset = device_reset,
-	.destroy = device_destroy,
-};
-
 /* --- the tests' surroundings --- */
 
 static struct loop *loop;
@@ -275,12 +233,7 @@ static void on_gone(void *ctx, unsigned port)
 
 static struct usbdev *device_create(void)
 {
-	struct usbdev *dev = calloc(1, sizeof(*dev));
-
-	assert_non_null(dev);
-	assert_int_equal(usbdev_init(dev, &device_ops, loop, USBDEV_SPEED_HIGH, "fake"),
-			 0);
-	return dev;
+	return device_new(loop, USBDEV_SPEED_HIGH, "fake");
 }
 
 static int setup_with(bool with_msix)
