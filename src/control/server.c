@@ -8,7 +8,6 @@
 #include "control/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,9 +15,6 @@
 #include "control/server_priv.h"
 #include "util/fds.h"
 #include "util/log.h"
-
-/* Connections accepted in one go. */
-#define ACCEPT_BATCH 8u
 
 void control_server_drop(struct control_conn *conn)
 {
@@ -88,55 +84,36 @@ static void refuse_client(int fd)
 	close_fd(&fd);
 }
 
-/* Without an fd for it a connection would stay in the queue, and the listening socket
- * ready for ever: take it with the fd kept for this. */
-static void turn_away(struct control_server *server)
+static void on_turned_away(void *ctx, int fd)
 {
-	int fd;
-
+	(void)ctx;
 	log_limited(LOG_LEVEL_ERROR, "control: no file descriptor left for a new client");
-	close_fd(&server->spare_fd);
-	fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0)
-		refuse_client(fd);
-	server->spare_fd = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, 0);
+	refuse_client(fd);
 }
 
-static void on_listen(void *ctx, int listen_fd, unsigned events)
+static void on_accepted(void *ctx, int fd)
 {
 	struct control_server *server = ctx;
 
-	(void)events;
-	for (unsigned n = 0; n < ACCEPT_BATCH; n++) {
-		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				turn_away(server);
-			return;
-		}
-		if (server->nconns == CONTROL_CONNS_MAX && !evict(server))
-			refuse_client(fd);
-		else
-			add_conn(server, fd);
-	}
+	if (server->nconns == CONTROL_CONNS_MAX && !evict(server))
+		refuse_client(fd);
+	else
+		add_conn(server, fd);
 }
 
-static int start(struct control_server *server)
+/* @fd is taken. */
+static int start(struct control_server *server, int fd)
 {
-	int listening = socket_is_listening(server->listen_fd);
-	int r = listening < 0 ? listening : set_nonblock_cloexec(server->listen_fd);
+	int listening = socket_is_listening(fd);
+	int r = listening < 0 ? listening : set_nonblock_cloexec(fd);
 
-	if (r < 0)
+	if (r == 0 && !listening)
+		r = -EINVAL;
+	if (r < 0) {
+		close_fd(&fd);
 		return r;
-	if (!listening)
-		return -EINVAL;
-	server->spare_fd = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, 0);
-	if (server->spare_fd < 0)
-		return -errno;
-	server->listen_watch = loop_watch_fd(server->loop, server->listen_fd, LOOP_READ,
-					     on_listen, server);
-	return server->listen_watch ? 0 : -ENOMEM;
+	}
+	return acceptor_start(&server->acceptor, server->loop, fd);
 }
 
 struct control_server *control_server_create(struct loop *loop, int fd,
@@ -155,10 +132,11 @@ struct control_server *control_server_create(struct loop *loop, int fd,
 	server->options = *options;
 	if (!server->options.timeout_ns)
 		server->options.timeout_ns = CONTROL_TIMEOUT_NS;
-	server->listen_fd = fd;
-	server->spare_fd = -1;
+	server->acceptor = (struct acceptor){
+		.accepted = on_accepted, .turned_away = on_turned_away, .ctx = server};
+	acceptor_init(&server->acceptor);
 	list_init(&server->conns);
-	r = start(server);
+	r = start(server, fd);
 	if (r < 0) {
 		err_set(err, -r,
 			"control socket: cannot serve on fd %d: %s; it must be a "
@@ -183,9 +161,7 @@ void control_server_destroy(struct control_server *server)
 		control_conn_flush(conn);
 		control_server_drop(conn);
 	}
-	loop_unwatch(server->listen_watch);
-	close_fd(&server->spare_fd);
-	close_fd(&server->listen_fd);
+	acceptor_finish(&server->acceptor);
 	free(server);
 }
 

@@ -10,6 +10,7 @@
 
 #include "control/request.h"
 #include "control/server.h"
+#include "util/acceptor.h"
 #include "util/compiler.h"
 #include "util/list.h"
 #include "util/loop.h"
@@ -21,16 +22,12 @@ struct json_object;
 
 /**
  * struct control_server
- * @spare_fd:	owned: given up for a moment to turn a client away when the process has
- *		no fd left
  * @conns:	struct control_conn.link, oldest first; @nconns of them
  */
 struct control_server {
 	struct loop *loop;
 	struct control_options options;
-	int listen_fd;
-	int spare_fd;
-	struct loop_watch *listen_watch;
+	struct acceptor acceptor;
 	struct list conns;
 	unsigned nconns;
 };

@@ -11,7 +11,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,8 +24,6 @@
 
 /* Runs given to a present client before a newcomer is told that it is there. */
 #define DRAIN_RUNS 16u
-/* Connections accepted in one go. */
-#define ACCEPT_BATCH 8u
 /* INTx, MSI, MSI-X: clients insist on these, with a count of 0 where need be. */
 #define IRQS_MIN 3u
 
@@ -44,7 +41,7 @@ static void drop_conn(struct vuser_conn *conn)
 		log_limited(LOG_LEVEL_INFO, "vfio-user: client disconnected");
 	}
 	/* with a connected socket this is also the end of the server's use */
-	if (was_client || server->listen_fd < 0)
+	if (was_client || server->acceptor.fd < 0)
 		server->device->client(server->device->ctx, false);
 }
 
@@ -138,39 +135,22 @@ static void evict_candidate(struct vuser_server *server)
 	}
 }
 
-/* Without an fd for it a connection would stay in the queue, and the listening
- * socket ready for ever: take and close it with the fd kept for this. */
-static void turn_away(struct vuser_server *server)
+static void on_turned_away(void *ctx, int fd)
 {
-	int fd;
-
+	(void)ctx;
 	log_limited(LOG_LEVEL_ERROR,
 		    "vfio-user: no file descriptor left for a new client");
-	close_fd(&server->spare_fd);
-	fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	close_fd(&fd);
-	server->spare_fd = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, 0);
 }
 
-static void on_listen(void *ctx, int listen_fd, unsigned events)
+static void on_accepted(void *ctx, int fd)
 {
 	struct vuser_server *server = ctx;
 
-	(void)events;
-	for (unsigned n = 0; n < ACCEPT_BATCH; n++) {
-		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				turn_away(server);
-			return;
-		}
-		if (server->nconns == VUSER_CONNS_MAX)
-			evict_candidate(server);
-		if (add_conn(server, fd) < 0)
-			log_limited(LOG_LEVEL_ERROR,
-				    "vfio-user: no memory for a new client");
-	}
+	if (server->nconns == VUSER_CONNS_MAX)
+		evict_candidate(server);
+	if (add_conn(server, fd) < 0)
+		log_limited(LOG_LEVEL_ERROR, "vfio-user: no memory for a new client");
 }
 
 static uint32_t count_irqs(const struct vuser_device *device)
@@ -183,18 +163,6 @@ static uint32_t count_irqs(const struct vuser_device *device)
 }
 
 /* @fd is taken. */
-static int start_listening(struct vuser_server *server, int fd)
-{
-	server->listen_fd = fd;
-	server->spare_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (server->spare_fd < 0)
-		return -errno;
-	server->listen_watch =
-		loop_watch_fd(server->loop, fd, LOOP_READ, on_listen, server);
-	return server->listen_watch ? 0 : -ENOMEM;
-}
-
-/* @fd is taken. */
 static int start(struct vuser_server *server, int fd)
 {
 	int listening = socket_is_listening(fd);
@@ -204,7 +172,8 @@ static int start(struct vuser_server *server, int fd)
 		close_fd(&fd);
 		return r;
 	}
-	return listening ? start_listening(server, fd) : add_conn(server, fd);
+	return listening ? acceptor_start(&server->acceptor, server->loop, fd)
+			 : add_conn(server, fd);
 }
 
 struct vuser_server *vuser_server_create(struct loop *loop, int fd,
@@ -224,8 +193,9 @@ struct vuser_server *vuser_server_create(struct loop *loop, int fd,
 	server->loop = loop;
 	server->device = device;
 	server->mem = mem;
-	server->listen_fd = -1;
-	server->spare_fd = -1;
+	server->acceptor = (struct acceptor){
+		.accepted = on_accepted, .turned_away = on_turned_away, .ctx = server};
+	acceptor_init(&server->acceptor);
 	list_init(&server->conns);
 	server->num_irqs = count_irqs(device);
 
@@ -249,9 +219,7 @@ void vuser_server_destroy(struct vuser_server *server)
 		vuser_conn_destroy(LIST_ENTRY(pos, struct vuser_conn, link));
 	if (server->client)
 		guest_mem_unmap_all(server->mem);
-	loop_unwatch(server->listen_watch);
-	close_fd(&server->spare_fd);
-	close_fd(&server->listen_fd);
+	acceptor_finish(&server->acceptor);
 	free(server);
 }
 
@@ -265,5 +233,5 @@ void vuser_irq_raise(struct vuser_server *server, unsigned index, unsigned vecto
 
 bool vuser_server_listening(const struct vuser_server *server)
 {
-	return server->listen_fd >= 0;
+	return server->acceptor.fd >= 0;
 }

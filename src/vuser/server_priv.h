@@ -7,12 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util/acceptor.h"
 #include "util/compiler.h"
 #include "util/list.h"
 #include "vuser/server.h"
 
 struct loop;
-struct loop_watch;
 struct vuser_conn;
 
 /* Connections at one time: the client, and some that have not sent VERSION yet. */
@@ -20,9 +20,7 @@ struct vuser_conn;
 
 /**
  * struct vuser_server
- * @listen_fd:	owned, -1 if the server was given a connected socket
- * @spare_fd:	owned: given up for a moment to turn a connection away when the
- *		process has no fd left
+ * @acceptor:	not started if the server was given a connected socket
  * @conns:	struct vuser_conn.link, oldest first; @nconns of them
  * @client:	the one in @conns whose VERSION was agreed, or NULL
  * @num_irqs:	interrupt indexes told to clients
@@ -31,9 +29,7 @@ struct vuser_server {
 	struct loop *loop;
 	const struct vuser_device *device;
 	struct guest_mem *mem;
-	int listen_fd;
-	int spare_fd;
-	struct loop_watch *listen_watch;
+	struct acceptor acceptor;
 	struct list conns;
 	unsigned nconns;
 	struct vuser_conn *client;
