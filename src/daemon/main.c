@@ -2,6 +2,9 @@
  * main.c - the daemon: start, ready, run, end
  */
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -469,6 +472,10 @@ int main(int argc, char *argv[])
 	default:
 		break;
 	}
+#ifdef __GLIBC__
+	/* else each worker gets an arena of its own, for a few small pieces */
+	(void)mallopt(M_ARENA_MAX, 1);
+#endif
 	log_init(daemon.options.log_level,
 		 !daemon.options.no_color && isatty(STDERR_FILENO) == 1);
 	status = run(&daemon);

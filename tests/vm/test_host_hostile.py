@@ -27,6 +27,8 @@ work() {
 		usb-poke "1209:100b:$1" --wait 300 claim 0 , loop 1 0x81 4096 4 25 >"/tmp/work.$1" || die "$(cat "/tmp/work.$1")"
 		rounds=$((rounds + 1))
 		: >"/tmp/works.$1"
+		# The one processor is for the others.
+		usleep 500000
 	done
 	say ROUNDS $rounds
 }

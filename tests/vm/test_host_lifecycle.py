@@ -9,8 +9,6 @@ import pytest
 
 from harness import images
 
-pytestmark = pytest.mark.long
-
 BUSES = {"full": "uhci", "high": "ehci", "super": "xhci"}
 
 # stick MBITS: sets disk to the name of the stick at that speed, once it can be read.

@@ -52,8 +52,7 @@ def make_file_system(host, disk, image, speed, mib):
     assert hashlib.sha256(images.file_in_ext4(image, first_partition, "/random")).hexdigest() == made
 
 
-@pytest.mark.parametrize("speed", ["full", pytest.param("high", marks=pytest.mark.sanitized),
-                                   pytest.param("super", marks=pytest.mark.long)])
+@pytest.mark.parametrize("speed", ["full", pytest.param("high", marks=pytest.mark.sanitized), "super"])
 def test_file_survives_on_a_stick(host, tmp_path, speed):
     bus, megabits, mib = BUSES[speed]
     image = images.empty(tmp_path / "stick.img", 64)
@@ -62,8 +61,7 @@ def test_file_survives_on_a_stick(host, tmp_path, speed):
     make_file_system(host, stick, image, megabits, mib)
 
 
-@pytest.mark.parametrize("speed", [pytest.param("high", marks=pytest.mark.long),
-                                   pytest.param("super", marks=pytest.mark.sanitized)])
+@pytest.mark.parametrize("speed", ["high", pytest.param("super", marks=pytest.mark.sanitized)])
 def test_file_survives_on_a_uas_disk(host, tmp_path, speed):
     bus, megabits, mib = BUSES[speed]
     image = images.empty(tmp_path / "disk.img", 64)
