@@ -15,16 +15,14 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "control/request.h"
 #include "control/server.h"
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/loop.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CLIENTS       3
 #define OPS_MAX       400
@@ -32,14 +30,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define KEPT_MAX      64
 #define END_TURNS     64
 #define ANSWER_BUFFER (1u << 16)
-
-#define CHECK(cond)                                                        \
-	do {                                                               \
-		if (!(cond)) {                                             \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #cond); \
-			abort();                                           \
-		}                                                          \
-	} while (0)
 
 enum op {
 	OP_CONNECT,
@@ -69,12 +59,6 @@ static const char *const requests[] = {
 	"{\"verb\":\"log\",\"level\":\"info\"}\n",
 };
 
-/* What is left of the input. */
-struct input {
-	const uint8_t *at;
-	size_t left;
-};
-
 /**
  * struct client - our end of a connection
  * @fd:		-1 = none
@@ -93,24 +77,6 @@ static int passed_fd;
 static bool keeps;
 static struct control_request *kept[KEPT_MAX];
 static unsigned nkept;
-
-static uint8_t take_u8(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->at++;
-}
-
-/* Up to @len bytes; returns how many there are. */
-static size_t take_bytes(struct input *in, size_t len, const uint8_t **ret_bytes)
-{
-	len = MIN_OF(len, in->left);
-	*ret_bytes = in->at;
-	in->at += len;
-	in->left -= len;
-	return len;
-}
 
 /* ---- the owner ---- */
 
@@ -180,27 +146,13 @@ static void on_request(void *ctx, struct control_request *req)
 
 /* ---- the clients ---- */
 
-static socklen_t make_address(struct sockaddr_un *addr)
-{
-	/* abstract: leaves nothing in the file system */
-	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
-			   (size_t)snprintf(addr->sun_path + 1,
-					    sizeof(addr->sun_path) - 1, "fuzz-control-%d",
-					    (int)getpid()));
-}
-
 static struct control_server *start_server(void)
 {
 	static const struct control_options options = {.daemon = "fuzz",
 						       .request = on_request};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un addr;
-	socklen_t len = make_address(&addr);
+	int fd = fuzz_listen("control");
 	struct control_server *server;
 
-	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&addr, len) == 0 &&
-	      listen(fd, 8) == 0);
 	server = control_server_create(loop, fd, &options, NULL);
 	CHECK(server);
 	return server;
@@ -208,45 +160,23 @@ static struct control_server *start_server(void)
 
 static void connect_client(struct client *client)
 {
-	struct sockaddr_un addr;
-	socklen_t len = make_address(&addr);
-
 	if (client->fd >= 0)
 		return;
 	client->first = -1;
-	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	CHECK(client->fd >= 0);
-	if (connect(client->fd, (struct sockaddr *)&addr, len) < 0)
-		close_fd(&client->fd);
+	client->fd = fuzz_connect("control");
 	json_tokener_reset(client->parser);
 }
 
-/* What does not fit into the socket is lost, as it would be for a confused client. */
 static void send_all(struct client *client, const void *bytes, size_t len, unsigned nfds)
 {
-	union {
-		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
 	struct iovec iov = {(void *)bytes, len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	int fds[FDS_MAX];
 
 	if (client->fd < 0 || len == 0)
 		return;
-	if (nfds) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		for (unsigned i = 0; i < nfds; i++)
-			memcpy(CMSG_DATA(c) + i * sizeof(int), &passed_fd, sizeof(int));
-	}
-	if (sendmsg(client->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) > 0 &&
-	    client->first < 0)
+	for (unsigned i = 0; i < nfds; i++)
+		fds[i] = passed_fd;
+	if (fuzz_send(client->fd, &iov, 1, fds, nfds) > 0 && client->first < 0)
 		client->first = *(const uint8_t *)bytes;
 }
 
@@ -395,15 +325,6 @@ static void set_up_once(void)
 }
 
 /* The number of the next fd: the same before and after, or one was leaked. */
-static int next_fd(void)
-{
-	int fd = dup(passed_fd);
-
-	CHECK(fd >= 0);
-	close(fd);
-	return fd;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, size};
@@ -412,7 +333,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool server_first;
 
 	set_up_once();
-	fd_before = next_fd();
+	fd_before = fuzz_next_fd();
 	keeps = false;
 	server = start_server();
 	server_first = take_u8(&in) & 1;
@@ -434,6 +355,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(control_server_clients(server) == 0);
 		control_server_destroy(server);
 	}
-	CHECK(next_fd() == fd_before);
+	CHECK(fuzz_next_fd() == fd_before);
 	return 0;
 }

@@ -15,9 +15,9 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "mem/guest_mem.h"
 #include "util/fds.h"
 #include "util/log.h"
@@ -25,20 +25,10 @@
 #include "vuser/server.h"
 #include "vuser/wire.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 #define CLIENTS      3
 #define OPS_MAX      400
 #define FDS_MAX      32
 #define REPLY_BUFFER (1u << 16)
-
-#define CHECK(cond)                                                        \
-	do {                                                               \
-		if (!(cond)) {                                             \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #cond); \
-			abort();                                           \
-		}                                                          \
-	} while (0)
 
 enum op {
 	OP_CONNECT,
@@ -51,12 +41,6 @@ enum op {
 	OP_RAISE,
 	OP_RUN,
 	OP_COUNT,
-};
-
-/* What is left of the input. */
-struct input {
-	const uint8_t *at;
-	size_t left;
 };
 
 /**
@@ -78,31 +62,6 @@ static int eventfd_fd, memory_fd, pipe_fds[2];
 static bool client_there;
 
 static const struct vuser_device device;
-
-static uint8_t take_u8(struct input *in)
-{
-	if (!in->left)
-		return 0;
-	in->left--;
-	return *in->at++;
-}
-
-static uint16_t take_u16(struct input *in)
-{
-	uint16_t low = take_u8(in);
-
-	return (uint16_t)(low | take_u8(in) << 8);
-}
-
-/* Up to @len bytes; returns how many there are. */
-static size_t take_bytes(struct input *in, size_t len, const uint8_t **ret_bytes)
-{
-	len = MIN_OF(len, in->left);
-	*ret_bytes = in->at;
-	in->at += len;
-	in->left -= len;
-	return len;
-}
 
 /* ---- the device ---- */
 
@@ -171,25 +130,11 @@ static const struct vuser_device device = {
 
 /* ---- the clients ---- */
 
-static socklen_t make_address(struct sockaddr_un *addr)
-{
-	/* abstract: leaves nothing in the file system */
-	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
-			   (size_t)snprintf(addr->sun_path + 1,
-					    sizeof(addr->sun_path) - 1, "fuzz-vuser-%d",
-					    (int)getpid()));
-}
-
 static struct vuser_server *start_server(void)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un addr;
-	socklen_t len = make_address(&addr);
+	int fd = fuzz_listen("vuser");
 	struct vuser_server *server;
 
-	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&addr, len) == 0 &&
-	      listen(fd, 8) == 0);
 	server = vuser_server_create(loop, fd, &device, mem, NULL);
 	CHECK(server);
 	return server;
@@ -197,43 +142,17 @@ static struct vuser_server *start_server(void)
 
 static void connect_client(struct client *client)
 {
-	struct sockaddr_un addr;
-	socklen_t len = make_address(&addr);
-
-	if (client->fd >= 0)
-		return;
-	*client = (struct client){
-		.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-	CHECK(client->fd >= 0);
-	if (connect(client->fd, (struct sockaddr *)&addr, len) < 0)
-		close_fd(&client->fd);
+	if (client->fd < 0)
+		*client = (struct client){.fd = fuzz_connect("vuser")};
 }
 
-/* What does not fit into the socket is lost, as it would be for a confused client. */
-static void send_all(struct client *client, const uint8_t *head, size_t head_len,
+static void send_all(const struct client *client, const uint8_t *head, size_t head_len,
 		     const uint8_t *bytes, size_t len, const int *fds, unsigned nfds)
 {
-	union {
-		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
 	struct iovec iov[2] = {{(void *)head, head_len}, {(void *)bytes, len}};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
 
-	if (client->fd < 0)
-		return;
-	if (nfds) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
-	}
-	(void)!sendmsg(client->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (client->fd >= 0)
+		(void)!fuzz_send(client->fd, iov, 2, fds, nfds);
 }
 
 static void send_message(struct client *client, struct input *in, unsigned nfds)
@@ -378,15 +297,6 @@ static void set_up_once(void)
 }
 
 /* The number of the next fd: the same before and after, or one was leaked. */
-static int next_fd(void)
-{
-	int fd = dup(eventfd_fd);
-
-	CHECK(fd >= 0);
-	close(fd);
-	return fd;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, size};
@@ -394,7 +304,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int fd_before;
 
 	set_up_once();
-	fd_before = next_fd();
+	fd_before = fuzz_next_fd();
 	client_there = false;
 	server = start_server();
 	for (unsigned i = 0; i < OPS_MAX && in.left; i++)
@@ -407,6 +317,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run(3);
 	vuser_server_destroy(server);
 	CHECK(guest_mem_count(mem) == 0);
-	CHECK(next_fd() == fd_before);
+	CHECK(fuzz_next_fd() == fd_before);
 	return 0;
 }

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ * client.c - what fuzzers of sockets share: their input and clients
+ */
+#include "client.h"
+
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "util/compiler.h"
+#include "util/fds.h"
+
+uint8_t take_u8(struct input *in)
+{
+	if (!in->left)
+		return 0;
+	in->left--;
+	return *in->at++;
+}
+
+uint16_t take_u16(struct input *in)
+{
+	uint16_t low = take_u8(in);
+
+	return (uint16_t)(low | take_u8(in) << 8);
+}
+
+size_t take_bytes(struct input *in, size_t len, const uint8_t **ret_bytes)
+{
+	len = MIN_OF(len, in->left);
+	*ret_bytes = in->at;
+	in->at += len;
+	in->left -= len;
+	return len;
+}
+
+static socklen_t make_address(const char *name, struct sockaddr_un *addr)
+{
+	/* abstract */
+	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+			   (size_t)snprintf(addr->sun_path + 1,
+					    sizeof(addr->sun_path) - 1, "fuzz-%s-%d",
+					    name, (int)getpid()));
+}
+
+int fuzz_listen(const char *name)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr;
+	socklen_t len = make_address(name, &addr);
+
+	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&addr, len) == 0 &&
+	      listen(fd, 8) == 0);
+	return fd;
+}
+
+int fuzz_connect(const char *name)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un addr;
+	socklen_t len = make_address(name, &addr);
+
+	CHECK(fd >= 0);
+	if (connect(fd, (struct sockaddr *)&addr, len) < 0)
+		close_fd(&fd);
+	return fd;
+}
+
+ssize_t fuzz_send(int fd, struct iovec *iov, size_t niov, const int *fds, unsigned nfds)
+{
+	union {
+		char bytes[CMSG_SPACE(FUZZ_FDS_MAX * sizeof(int))];
+		struct cmsghdr align;
+	} control = {{0}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = niov};
+
+	CHECK(nfds <= FUZZ_FDS_MAX);
+	if (nfds) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int fuzz_next_fd(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC), number = fd;
+
+	CHECK(fd >= 0);
+	close_fd(&fd);
+	return number;
+}
