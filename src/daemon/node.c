@@ -13,12 +13,15 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "rules/sysfs.h"
 #include "util/fds.h"
 
 #define USB_DEVICE_MAJOR 189u
 #define DEVICES_PER_BUS  128u
 
 #define NAME_BYTES 64u
+/* What /dev/bus/usb/BBB/DDD has room for. */
+#define NUMBER_MAX 999u
 
 void node_path(unsigned bus, unsigned number, char ret_path[NODE_PATH_BYTES])
 {
@@ -47,24 +50,6 @@ static const char *kind_name(mode_t mode)
 
 /* --- sysfs --- */
 
-/* The first line of @folder/@name. Return: 0 or -ENOENT. */
-static int read_line(const char *folder, const char *name, char *buf, size_t size)
-{
-	char path[PATH_MAX];
-	_cleanup_close_ int fd = -1;
-	ssize_t len;
-
-	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
-		return -ENOENT;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	len = fd >= 0 ? read(fd, buf, size - 1) : -1;
-	if (len <= 0)
-		return -ENOENT;
-	buf[len] = '\0';
-	buf[strcspn(buf, "\n")] = '\0';
-	return 0;
-}
-
 /* The resolved folder of the device with @minor; "" if there is none. */
 static void find_folder(unsigned minor, char ret_folder[PATH_MAX])
 {
@@ -91,30 +76,19 @@ static void describe(struct node *node, unsigned minor)
 		memcpy(node->place, place, strlen(place) + 1);
 }
 
-static int read_number(const char *folder, const char *name, unsigned *ret_number)
-{
-	char text[16];
-	char *end;
-	unsigned long number;
-	int r = read_line(folder, name, text, sizeof(text));
-
-	if (r < 0)
-		return r;
-	number = strtoul(text, &end, 10);
-	if (end == text || *end != '\0' || number == 0 || number > 999)
-		return -ENOENT;
-	*ret_number = (unsigned)number;
-	return 0;
-}
-
 int node_at(const char *place, unsigned *ret_bus, unsigned *ret_number)
 {
 	char folder[UEVENT_PLACE_BYTES + 8];
-	int r;
+	unsigned bus, number;
 
 	(void)snprintf(folder, sizeof(folder), "/sys%s", place);
-	r = read_number(folder, "busnum", ret_bus);
-	return r < 0 ? r : read_number(folder, "devnum", ret_number);
+	if (sysfs_number(folder, "busnum", 10, NUMBER_MAX, &bus) < 0 ||
+	    sysfs_number(folder, "devnum", 10, NUMBER_MAX, &number) < 0 || bus == 0 ||
+	    number == 0)
+		return -ENOENT;
+	*ret_bus = bus;
+	*ret_number = number;
+	return 0;
 }
 
 /* --- messages --- */
@@ -141,8 +115,8 @@ static void rule(const struct stat *st, char *text, size_t size)
 
 	find_folder(minor(st->st_rdev), folder);
 	if (folder[0] != '\0') {
-		(void)read_line(folder, "idVendor", vendor, sizeof(vendor));
-		(void)read_line(folder, "idProduct", product, sizeof(product));
+		(void)sysfs_line(folder, "idVendor", vendor, sizeof(vendor));
+		(void)sysfs_line(folder, "idProduct", product, sizeof(product));
 	}
 	group_name(getegid(), group);
 	(void)snprintf(text, size,

@@ -3,36 +3,21 @@
  */
 #include "controlled.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "util/fds.h"
 #include "util/log.h"
 
-#define FDS_MAX   64u
 #define WAIT_MS   10000
 #define RUN_TURNS 12
 #define HASTY_NS  20000000u
 #define LIST_MAX  200u
-
-int count_open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static void answer_list(struct controlled *c, struct control_request *req)
 {
@@ -119,18 +104,6 @@ static void on_request(void *ctx, struct control_request *req)
 	}
 }
 
-static int listen_at(const char *path)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	strcpy(addr.sun_path, path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(fd, 64), 0);
-	return fd;
-}
-
 static int setup(void **state, uint64_t timeout_ns)
 {
 	struct controlled *c = calloc(1, sizeof(*c));
@@ -206,38 +179,17 @@ void run_until_readable(struct controlled *c, int fd)
 
 int connect_client(struct controlled *c)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	strcpy(addr.sun_path, c->path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	return fd;
+	return connect_to(c->path);
 }
 
 void send_fds(int fd, const void *bytes, size_t len, int passed, unsigned nfds)
 {
-	union {
-		char bytes[CMSG_SPACE(FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
-	struct iovec iov = {.iov_base = (void *)bytes, .iov_len = len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	int fds[SOCKETS_FDS_MAX];
 
-	assert_true(nfds <= FDS_MAX);
-	if (nfds) {
-		struct cmsghdr *cmsg;
-
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		for (unsigned i = 0; i < nfds; i++)
-			memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &passed, sizeof(int));
-	}
-	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT), len);
+	assert_true(nfds <= SOCKETS_FDS_MAX);
+	for (unsigned i = 0; i < nfds; i++)
+		fds[i] = passed;
+	send_bytes(fd, bytes, len, fds, nfds);
 }
 
 void send_text(int fd, const char *text)
@@ -276,23 +228,6 @@ void expect_part(int fd, const char *part)
 
 	if (!strstr(line, part))
 		fail_msg("'%s' is not in '%s'", part, line);
-}
-
-void expect_silence(int fd)
-{
-	char byte;
-
-	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1);
-	assert_int_equal(errno, EAGAIN);
-}
-
-void expect_closed(int fd)
-{
-	char byte;
-	ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
-
-	/* what we sent and the server did not read makes it a reset */
-	assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
 }
 
 const char *ask(struct controlled *c, int fd, const char *text)

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "../sockets.h"
 #include "control/request.h"
 #include "control/server.h"
 #include "util/loop.h"
@@ -52,7 +53,6 @@ int controlled_setup(void **state);
 int controlled_setup_hasty(void **state); /* with a time limit of 20 ms */
 int controlled_teardown(void **state);
 
-int count_open_fds(void);
 /* Steps the loop until nothing more can happen at once. */
 void run(struct controlled *c);
 /* Steps the loop, waiting, until @fd has something for us, if only its end. */
@@ -68,8 +68,6 @@ const char *take_line(int fd);
 void expect_line(int fd, const char *wanted);
 /* The next line has all of @part within. */
 void expect_part(int fd, const char *part);
-void expect_silence(int fd);
-void expect_closed(int fd);
 /* Sends @text and a newline, steps, and takes the line. */
 const char *ask(struct controlled *c, int fd, const char *text);
 /* ... which is a refusal with @code and @part within its message. */

@@ -3,14 +3,12 @@
  */
 #include "served.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "util/fds.h"
@@ -80,18 +78,6 @@ static void on_client(void *ctx, bool connected)
 	}
 	s->nclient_down++;
 	assert_int_equal(guest_mem_count(s->mem), 0);
-}
-
-int count_open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 static struct served *served_new(void)
@@ -165,17 +151,12 @@ int served_setup_ch(void **state)
 int served_setup_listening(void **state)
 {
 	struct served *s = served_new();
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	assert_true(fd >= 0);
 	strcpy(s->dir, "/tmp/vuser-test-XXXXXX");
 	assert_non_null(mkdtemp(s->dir));
 	snprintf(s->path, sizeof(s->path), "%s/sock", s->dir);
-	strcpy(addr.sun_path, s->path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(fd, 64), 0);
-	s->server = vuser_server_create(s->loop, fd, &s->device, s->mem, NULL);
+	s->server = vuser_server_create(s->loop, listen_at(s->path), &s->device, s->mem,
+					NULL);
 	assert_non_null(s->server);
 	*state = s;
 	return 0;
@@ -205,13 +186,7 @@ int served_teardown(void **state)
 
 int served_connect(struct served *s)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	strcpy(addr.sun_path, s->path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	return fd;
+	return connect_to(s->path);
 }
 
 void served_run(struct served *s)
@@ -224,29 +199,6 @@ void served_hang_up(struct served *s)
 {
 	close_fd(&s->client);
 	served_run(s);
-}
-
-void send_bytes(int fd, const void *bytes, size_t len, const int *fds, unsigned nfds)
-{
-	union {
-		char bytes[CMSG_SPACE(VUSER_FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
-	struct iovec iov = {.iov_base = (void *)bytes, .iov_len = len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (nfds) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
-	}
-	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT), len);
 }
 
 void send_msg_fds(int fd, unsigned cmd, uint32_t flags, const void *payload, size_t len,
@@ -358,23 +310,6 @@ void expect_error(int fd, unsigned cmd, int error)
 	assert_int_equal(reply.header.error, error);
 	assert_int_equal(reply.header.cmd, cmd);
 	assert_int_equal(reply.len, 0);
-}
-
-void expect_silence(int fd)
-{
-	char byte;
-
-	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1);
-	assert_int_equal(errno, EAGAIN);
-}
-
-void expect_closed(int fd)
-{
-	char byte;
-	ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
-
-	/* what we sent and the server did not read makes it a reset */
-	assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
 }
 
 void expect_alive(struct served *s, int fd)

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "../sockets.h"
 #include "mem/guest_mem.h"
 #include "util/loop.h"
 #include "vuser/server.h"
@@ -87,8 +88,6 @@ int served_setup_ch(void **state);        /* agreed as Cloud Hypervisor */
 int served_setup_listening(void **state); /* real socket, nobody connected */
 int served_teardown(void **state);
 
-int count_open_fds(void);
-
 /* A connection to the listening server. */
 int served_connect(struct served *s);
 /* Steps the loop until nothing more can happen at once. */
@@ -96,8 +95,7 @@ void served_run(struct served *s);
 /* Closes our end, lets the server notice. */
 void served_hang_up(struct served *s);
 
-/* Raw bytes, and a whole message with the id 0x4711. */
-void send_bytes(int fd, const void *bytes, size_t len, const int *fds, unsigned nfds);
+/* A whole message with the id 0x4711. */
 void send_msg(int fd, unsigned cmd, uint32_t flags, const void *payload, size_t len);
 void send_msg_fds(int fd, unsigned cmd, uint32_t flags, const void *payload, size_t len,
 		  const int *fds, unsigned nfds);
@@ -112,10 +110,6 @@ void take_reply(int fd, struct reply *reply);
 void expect_reply(int fd, unsigned cmd, size_t len, struct reply *ret_reply);
 /* Takes the reply: header-only error @error to @cmd. */
 void expect_error(int fd, unsigned cmd, int error);
-/* Nothing came, and the connection is open. */
-void expect_silence(int fd);
-/* All replies were taken, and the server has closed. */
-void expect_closed(int fd);
 /* The connection still works. */
 void expect_alive(struct served *s, int fd);
 
