@@ -471,6 +471,7 @@ def test_composite_device(scene):
     assert task.output.split() == [received, sent]
 
 
+@pytest.mark.long
 def test_files_by_a_network_at_super_speed(scene):
     """Both ways at once."""
     kib = 4096
