@@ -8,6 +8,7 @@ import pytest
 from devices.synthetic import synthetic  # noqa: F401 a fixture
 from harness import images
 from harness.nested import BAD_LINES
+from harness.nested_control import Two, nobody  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.usbvfiod_only
 
@@ -97,16 +98,6 @@ wait
 """
 
 
-class Two:
-    """Two daemons with a controller each, for one guest."""
-
-    def __init__(self, *controllers):
-        self.controllers = controllers
-
-    def qemu_arguments(self):
-        return [word for one in self.controllers for word in one.qemu_arguments()]
-
-
 def variants(host):
     return [name for name in host.run("vhci-device --kind hostile --option variant=list", check=False).split("\n")
             if re.fullmatch(r"[a-z0-9-]+", name) and name not in NO_DEVICES]
@@ -146,35 +137,6 @@ def test_devices_that_lie_break_nothing(host, synthetic):
         controller.stop()
         stats = one.stop()
         assert stats["waiting"] == stats["wrong_endpoint"] == 0
-
-
-# Becomes nobody, who has file descriptor 5 (the node NODE, if that is set), behind the daemon's own chroot.
-AS_NOBODY = """#!/bin/sh
-[ -z "$NODE" ] || exec 5<>"$NODE"
-chown -R 65534:65534 "${NOTIFY_SOCKET%/*}"
-root=$2
-cp /bin/busybox "$root/"
-mkdir -p "$root/etc"
-echo nobody:x:65534:65534::/:/bin/false >"$root/etc/passwd"
-echo nogroup:x:65534: >"$root/etc/group"
-program=$3
-shift 3
-exec chroot "$root" /busybox start-stop-daemon -S -c nobody:nogroup -x "$program" -- "$@"
-"""
-
-
-@pytest.fixture
-def nobody(host):
-    """nobody(DEVICE..., node=""): the daemon of a user who may nothing, with that node open as descriptor 5."""
-    host.run(f"cat >/tmp/as-nobody <<'END'\n{AS_NOBODY}\nEND\nchmod 755 /tmp/as-nobody")
-
-    def start(*devices, node=""):
-        usb = host.controller(*devices, launcher=["env", f"NODE={node}", "/tmp/as-nobody"])
-        assert usb.status("Uid") == 65534
-        assert usb.status("CapEff") == 0
-        return usb
-
-    return start
 
 
 READ_STICK = """

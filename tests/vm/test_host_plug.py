@@ -1,54 +1,48 @@
 # SPDX-License-Identifier: MIT
 """Attach and detach while the guest runs, by usbvfioctl: again and again, at each speed, in both dialects."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from harness import images
+from harness.nested_control import Log, control, fresh  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.usbvfiod_only
 
 ROUNDS = 20
+ROUNDS_BUSY = 16
+# What the daemon may grow by in half of these: less than a transfer's buffer for each.
+GROWTH_KIB = 384
 COUNTS = "disks() { ls /sys/block | grep -c '^sd'; }\n"
 
 
-class Control:
-    """usbvfioctl and the daemon it speaks to."""
-
-    def __init__(self, host, daemon, *devices):
-        self.host = host
-        folder = f"/run/control-{next(host.numbers)}"
-        host.run(f"mkdir {folder}")
-        self.path = f"{folder}/control.sock"
-        self.usb = host.controller(*devices, options=["--hotplug-socket-path", self.path])
-        self.command = f"{host.install(Path(daemon).with_name('usbvfioctl'))} --socket {self.path}"
-
-    def run(self, *words):
-        return self.host.run(f"{self.command} {' '.join(words)}")
-
-    def refuses(self, *words):
-        """Demands exit status 1; returns what is said."""
-        return self.host.run(f"{self.command} {' '.join(words)} 2>&1; [ $? = 1 ]")
-
-    def devices(self):
-        return json.loads(self.run("--json list"))["devices"]
-
-    def legacy(self):
-        """BUS:DEV of all that the old dialect lists."""
-        lines = [line.split() for line in self.run("--legacy list").splitlines()]
-        return [":".join(words) for words in lines if words[0].isdigit()]
-
-
-@pytest.fixture
-def control(host, request):
-    return lambda *devices: Control(host, request.config.getoption("--daemon"), *devices)
-
-
-def fresh(device):
-    """Its node now: a reset may have changed the number."""
-    return device.host.find_path(device.path)
+# The stick is the only disk; its name may change.
+BUSY = """
+readable() {
+	disk=$(ls /sys/block | grep '^sd')
+	[ -b "/dev/$disk" ] && dd if=/dev/$disk of=/dev/null bs=512 count=1 iflag=direct 2>/dev/null
+}
+say READY
+while hear what; do
+	case $what in
+	read)
+		wait_for readable
+		# The next one has another number of its host adapter in it.
+		link=$(readlink /sys/block/$disk)
+		reading=
+		while dd if=/dev/$disk of=/dev/null bs=64k iflag=direct 2>/dev/null; do
+			[ -n "$reading" ] || say READING
+			reading=yes
+		done
+		[ -n "$reading" ] || die "cannot be read"
+		wait_for '[ "$(readlink /sys/block/$disk)" != "$link" ]'
+		say FAILED_AND_GONE ;;
+	sum)
+		wait_for readable
+		say SUM $(sha256 /dev/$disk) ;;
+	end) break ;;
+	esac
+done
+"""
 
 
 def test_attach_and_detach_again_and_again(host, control, tmp_path):
@@ -104,8 +98,8 @@ def test_attached_twice_is_moved(host, control):
     tablet = host.plug("usb-tablet", bus="ehci")
     tablet.await_driver("usbhid")
     ctl = control("keyboard")
-    first = json.loads(ctl.run("--json attach", tablet.node))["device"]
-    second = json.loads(ctl.run("--json attach", fresh(tablet).node))["device"]
+    first = ctl.json("attach", tablet.node)["device"]
+    second = ctl.json("attach", fresh(tablet).node)["device"]
     assert second["port"] == first["port"] == 2
     assert [one["id"] for one in ctl.devices()] == ["1", second["id"]]
     ctl.usb.stop()
@@ -147,3 +141,73 @@ def test_disk_that_the_host_has_mounted(host, control, tmp_path):
     ctl.run("attach", stick.node)
     assert len(ctl.devices()) == 1
     ctl.usb.stop()
+
+
+class Counts:
+    """What a daemon has at the moment. usb.fds() and so on take longer."""
+
+    def __init__(self, usb):
+        self.fds, self.threads, self.kib = map(int, usb.host.run(
+            f"cd /proc/$(cat {usb.folder}/pid) && ls fd | wc -l && "
+            "awk '/^Threads:|^Anonymous:/ { print $2 }' status smaps_rollup").split())
+
+
+@pytest.mark.long
+def test_detach_while_the_guest_is_busy_with_it(host, control, tmp_path):
+    image = images.filled(tmp_path / "stick.img", 1)
+    stick = host.plug_stick(image, "ehci")
+    stick.await_driver("usb-storage")
+    ctl = control("keyboard", options=["-v"])
+    log = Log(ctl.usb)
+    guest = host.boot(ctl.usb, BUSY)
+    guest.expect_word("READY")
+    attached = ctl.json("attach", fresh(stick).node)["device"]
+
+    counts = []
+
+    def detach():
+        ctl.run("detach", attached["id"])
+        stick.await_driver("usb-storage")
+        counts.append(Counts(ctl.usb))
+
+    def attach():
+        return ctl.json("attach", fresh(stick).node, "--port", str(attached["port"]))["device"]
+
+    def busy():
+        guest.say("read")
+        guest.expect_word("READING")
+
+    # Read without end, then it has gone: an error, a disconnect, and the host's driver has it.
+    for _ in range(ROUNDS_BUSY):
+        busy()
+        detach()
+        guest.expect_word("FAILED_AND_GONE")
+        attached = attach()
+    # Attached once more while it is read: moved, to the same port.
+    for _ in range(4):
+        busy()
+        again = attach()
+        assert (again["port"], again["id"] != attached["id"]) == (attached["port"], True)
+        guest.expect_word("FAILED_AND_GONE")
+        attached = again
+    assert [one["id"] for one in ctl.devices()] == ["1", attached["id"]]
+    guest.say("sum")
+    assert guest.expect_word("SUM") == [images.sha256(image)]
+    # While it enumerates: so many lines of log after the plug.
+    for number in range(8):
+        detach()
+        log.skip()
+        attached = attach()
+        log.lines(5 + number)
+    guest.say("sum")
+    assert guest.expect_word("SUM") == [images.sha256(image)]
+    detach()
+    assert {(one.fds, one.threads) for one in counts} == {(counts[0].fds, counts[0].threads)}
+    # Reading ahead, for a sum, takes more than what was read before: each is compared with its like.
+    kib = [one.kib for one in counts]
+    assert kib[ROUNDS_BUSY - 1] <= kib[ROUNDS_BUSY // 2] + GROWTH_KIB, kib
+    assert kib[-1] <= kib[ROUNDS_BUSY] + GROWTH_KIB, kib
+    guest.say("end")
+    guest.finish()
+    ctl.usb.stop()
+    assert host.run(f"dd if={host.disk(stick)} bs=1M 2>/dev/null | sha256 -").strip() == images.sha256(image)
