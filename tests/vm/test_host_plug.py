@@ -136,6 +136,12 @@ def test_disk_that_the_host_has_mounted(host, control, tmp_path):
     try:
         assert "mounted" in ctl.refuses("attach", stick.node)
         assert stick.driver() == "usb-storage"
+        # nor at the start
+        usb = host.controller(stick, "keyboard")
+        assert "mounted on" in usb.log_text()
+        assert "devices: 1" in usb.log_text()
+        assert stick.driver() == "usb-storage"
+        usb.stop()
     finally:
         host.run("umount /run/mounted")
     ctl.run("attach", stick.node)
@@ -211,3 +217,22 @@ def test_detach_while_the_guest_is_busy_with_it(host, control, tmp_path):
     guest.finish()
     ctl.usb.stop()
     assert host.run(f"dd if={host.disk(stick)} bs=1M 2>/dev/null | sha256 -").strip() == images.sha256(image)
+
+
+def test_reset_of_what_was_handed_over(host, control):
+    tablet = host.plug("usb-tablet", bus="ehci")
+    tablet.await_driver("usbhid")
+    ctl = control("keyboard")
+    ctl.run("attach", tablet.node, "--port", "4")
+    before = ctl.devices()[1]
+    ctl.run("reset", before["id"])
+    warm = ctl.usb.fds()
+    for _ in range(3):
+        ctl.run("reset", before["id"])
+        now = ctl.devices()[1]
+        assert (now["id"], now["port"], now["state"]) == (before["id"], 4, "attached")
+        tablet.await_driver("usbfs")
+    assert ctl.usb.fds() == warm
+    ctl.run("detach", before["id"])
+    tablet.await_driver("usbhid")
+    ctl.usb.stop()
