@@ -108,8 +108,12 @@ class Task:
 class Host:
     """The booted host. Memory in MiB. All that waits does so for a bounded time."""
 
-    def __init__(self, rig, folder, controller_kind, *, memory=3072, cpus=2, modules=""):
-        """controller_kind: class of NESTED_CONTROLLERS and path of usbvfiod. modules: kernel modules to load."""
+    def __init__(self, rig, folder, controller_kind, *, memory=3072, cpus=2, modules="", sleeps=False):
+        """controller_kind: class of NESTED_CONTROLLERS and path of usbvfiod. modules: kernel modules to load.
+
+        sleeps: it can be suspended. What connects it with the test machine has to live through that, and Linux' driver
+        of 9p does only if the device says that it keeps its state.
+        """
         self.rig = Path(rig)
         self.folder = Path(folder)
         self.controller_kind = controller_kind
@@ -140,7 +144,9 @@ class Host:
                    # First, so that the ports are /dev/vport0p1 and so on.
                    "-device", f"virtio-serial-pci,id=ports,max_ports={2 + 2 * GUESTS}",
                    "-fsdev", f"local,id=share,path={self.share},security_model=none",
-                   "-device", "virtio-9p-pci,fsdev=share,mount_tag=share",
+                   *(["-device", "pcie-root-port,id=root,chassis=1"] if sleeps else []),
+                   "-device", "virtio-9p-pci,fsdev=share,mount_tag=share"
+                              f"{',bus=root,x-pcie-pm-no-soft-reset=on' if sleeps else ''}",
                    # What a loudspeaker plays, as it comes.
                    "-audiodev", f"wav,id=audio,path={self.folder / 'audio.wav'},out.mixing-engine=off",
                    "-device", "qemu-xhci,id=xhci,p2=15,p3=15", "-device", "usb-ehci,id=ehci",
