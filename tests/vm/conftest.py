@@ -28,7 +28,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "usbvfiod_only: not for QEMU's own controller")
     config.addinivalue_line("markers", "nested: in a VM that plays the host; set where the fixture host is used")
-    config.addinivalue_line("markers", "long: takes minutes; only by scripts/check --long")
+    config.addinivalue_line("markers", "long: takes a minute or more; by scripts/check --long, which CI runs")
+    config.addinivalue_line("markers", "soak: takes many minutes each; by scripts/check --soak")
     config.addinivalue_line("markers", "sanitized: of the nested tests, one to run with the sanitized usbvfiod too")
 
 

@@ -448,6 +448,7 @@ def test_short_and_empty_packets(scene, speed, packet):
 
 # Of transfers taken back, and of many at once
 
+@pytest.mark.long
 def test_a_thousand_transfers_taken_back_under_load(scene):
     before = scene.stats("loop-super")
     load = " ".join(f"'{scene.name(one)} --wait 60 claim 0 , loop 1 0x81 4096 4 {count}'"

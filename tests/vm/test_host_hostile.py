@@ -16,6 +16,10 @@ pytestmark = pytest.mark.usbvfiod_only
 NO_DEVICES = {"zero-ep0", "no-configurations"}
 SUPER = ["zero-packets", "big-packets", "conflicts", "odd-numbers", "many-alternates", "garbage", "changing",
          "long-answers", "strange-classes", "changed-after-reset"]
+# One of each kind of lie: packet sizes, lengths, endless descriptors, endpoints, answers, resets.
+FEW = ["zero-packets", "short-total", "length-over", "endless", "no-alternate-zero", "long-answers", "changed-after-reset",
+       "gone-after-reset"]
+FEW_SUPER = ["zero-packets", "long-answers"]
 SERIALS = ["GOOD1", "GOOD2"]
 # What is said of one that is refused, or not there any more by then.
 REFUSED = re.compile(r"is a hub|has gone|not there any more|cannot be had")
@@ -103,13 +107,13 @@ def variants(host):
             if re.fullmatch(r"[a-z0-9-]+", name) and name not in NO_DEVICES]
 
 
-@pytest.mark.long
-@pytest.mark.sanitized
-def test_devices_that_lie_break_nothing(host, synthetic):
+@pytest.mark.parametrize("how_many", ["few", pytest.param("all", marks=[pytest.mark.soak, pytest.mark.sanitized])])
+def test_devices_that_lie_break_nothing(host, synthetic, how_many):
     names = variants(host)
-    assert len(names) > 25
-    high = [synthetic.plug("hostile", "high", f"variant={name}") for name in names[:28]]
-    rest = [synthetic.plug("hostile", "super", f"variant={name}") for name in names[28:] + SUPER]
+    assert len(names) > 25 and set(FEW) <= set(names)
+    at_high, at_super = (FEW, FEW_SUPER) if how_many == "few" else (names[:28], names[28:] + SUPER)
+    high = [synthetic.plug("hostile", "high", f"variant={name}") for name in at_high]
+    rest = [synthetic.plug("hostile", "super", f"variant={name}") for name in at_super]
     healthy = [synthetic.plug("loopback", "super", serial=serial) for serial in SERIALS]
     controllers = []
     for half, one in enumerate(healthy):
@@ -123,9 +127,10 @@ def test_devices_that_lie_break_nothing(host, synthetic):
     guest = host.boot(Two(*controllers), JOB.replace("SERIALS", " ".join(SERIALS)),
                       programs=[synthetic.poke_program])
     # Devices without a configuration that makes sense, or that go when they are reset, are not found by any guest.
-    assert int(guest.expect_word("FOUND")[0]) > 25
+    total = len(high + rest)
+    assert int(guest.expect_word("FOUND")[0]) > total * 0.6
     good, bad = map(int, guest.expect_word("POKED"))
-    assert good > 100 and bad > 50
+    assert good > 2 * total and bad > total
     for device in high + rest:
         device.kill()
     guest.say("pulled")
@@ -192,8 +197,11 @@ def test_a_device_that_another_program_uses_stays_there(host, synthetic):
     host.run(f"usb-poke {device.node} claim 1 , sleep 600000 >/tmp/claimed 2>&1 & echo $! >/tmp/claimer")
     host.run("wait_for 'grep -q ^OK /tmp/claimed'")
     usb = host.controller(device, "keyboard")
-    log = serves(usb)
-    assert "interface 1 is in use by another program by way of usbfs" in log
+    assert "a program on the host has it (usbfs)" in serves(usb)
+    usb.stop()
+    # By force it is tried, in vain.
+    usb = host.controller(f"host:path={device.node},force", "keyboard")
+    assert "interface 1 is in use by another program by way of usbfs" in serves(usb)
     assert [device.driver(f"1.{number}") for number in range(3)] == ["", "usbfs", ""]
     host.run("kill $(cat /tmp/claimer)")
     usb.stop()

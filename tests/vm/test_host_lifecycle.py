@@ -160,6 +160,7 @@ def kill(usb):
     usb.stopped = True
 
 
+@pytest.mark.long
 @pytest.mark.usbvfiod_only
 def test_vmm_and_daemon_are_killed_while_busy(host, tmp_path):
     busy = Busy(host, tmp_path)

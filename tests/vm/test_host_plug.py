@@ -45,6 +45,7 @@ done
 """
 
 
+@pytest.mark.long
 def test_attach_and_detach_again_and_again(host, control, tmp_path):
     sticks = [host.plug_stick(images.filled(tmp_path / f"{bus}.img", 4), bus) for bus in ("uhci", "ehci", "xhci")]
     for stick in sticks:

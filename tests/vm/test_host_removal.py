@@ -7,7 +7,7 @@ import pytest
 
 from harness import images
 
-pytestmark = pytest.mark.usbvfiod_only
+pytestmark = [pytest.mark.long, pytest.mark.usbvfiod_only]
 
 ROUNDS = 16
 # What the daemon may grow by in so many rounds: less than one transfer's buffer for each.

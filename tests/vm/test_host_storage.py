@@ -52,7 +52,8 @@ def make_file_system(host, disk, image, speed, mib):
     assert hashlib.sha256(images.file_in_ext4(image, first_partition, "/random")).hexdigest() == made
 
 
-@pytest.mark.parametrize("speed", ["full", pytest.param("high", marks=pytest.mark.sanitized), "super"])
+@pytest.mark.parametrize("speed", [pytest.param("full", marks=pytest.mark.long),
+                                   pytest.param("high", marks=pytest.mark.sanitized), "super"])
 def test_file_survives_on_a_stick(host, tmp_path, speed):
     bus, megabits, mib = BUSES[speed]
     image = images.empty(tmp_path / "stick.img", 64)
