@@ -107,7 +107,8 @@ def variants(host):
             if re.fullmatch(r"[a-z0-9-]+", name) and name not in NO_DEVICES]
 
 
-@pytest.mark.parametrize("how_many", ["few", pytest.param("all", marks=[pytest.mark.soak, pytest.mark.sanitized])])
+@pytest.mark.parametrize("how_many", [pytest.param("few", marks=pytest.mark.long),
+                                      pytest.param("all", marks=[pytest.mark.soak, pytest.mark.sanitized])])
 def test_devices_that_lie_break_nothing(host, synthetic, how_many):
     names = variants(host)
     assert len(names) > 25 and set(FEW) <= set(names)

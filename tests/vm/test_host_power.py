@@ -387,7 +387,7 @@ def test_a_kernel_that_dies_hands_its_devices_over(host, tmp_path, request, rig)
     usb = host.controller(host.plug_stick(image, "ehci"), host.plug("usb-kbd", "uhci"))
     programs = Path(request.config.getoption("--daemon")).resolve().parent / "tests" / "vm" / "guest"
     options = tmp_path / "options"
-    options.write_text(kernel_options(f"no_timer_check {FAST_KERNEL} maxcpus=1 reset_devices"))
+    options.write_text(kernel_options(f"{FAST_KERNEL} maxcpus=1 reset_devices"))
     guest = host.boot(usb, DIES, memory=768, options="crashkernel=256M", programs=[
         programs / "kexec_file", rig / "vmlinuz", make_initramfs(rig, tmp_path, TAKES_OVER), options])
     guest.failure = "^GUEST FAILED .*"

@@ -43,7 +43,7 @@ class Guest(Console):
                    *([] if reboots else ["-no-reboot"]),
                    "-qmp", f"pipe:/dev/vport0p{2 * self.slot + 3}",
                    "-kernel", "/vmlinux", "-initrd", f"/share/{self.folder.name}/initramfs",
-                   "-append", kernel_options(f"no_timer_check {FAST_KERNEL} {options}"), *controller.qemu_arguments()]
+                   "-append", kernel_options(f"{FAST_KERNEL} {options}"), *controller.qemu_arguments()]
         self.end_mark = f"HOST ENDED {self.folder.name} "
         self.huge_mib = memory if huge else 0
         pages = (self.huge_mib + sum(guest.huge_mib for guest in host.guests)) // 2
