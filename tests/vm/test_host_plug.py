@@ -159,7 +159,7 @@ class Counts:
             "awk '/^Threads:|^Anonymous:/ { print $2 }' status smaps_rollup").split())
 
 
-@pytest.mark.long
+@pytest.mark.soak
 def test_detach_while_the_guest_is_busy_with_it(host, control, tmp_path):
     image = images.filled(tmp_path / "stick.img", 1)
     stick = host.plug_stick(image, "ehci")
