@@ -15,32 +15,14 @@ from pathlib import Path
 import pytest
 
 from devices.synthetic import Synthetic
+from harness.console import FIND_USB
 from harness.peer import Peer
 
 # The host has drivers of its own for them all, and must let go of the devices.
 HOST = {"modules": "cdc-acm cdc_ether ftdi_sio"}
 
-JOB = r"""
+JOB = FIND_USB + r"""
 modprobe -a cdc-acm cdc_ether ftdi_sio || die modprobe
-
-# The folder in sysfs of the USB device with this serial number, once it is there.
-usb_of() {
-	wait_for "grep -qsx '$1' /sys/bus/usb/devices/*/serial"
-	dirname "$(grep -lsx "$1" /sys/bus/usb/devices/*/serial)"
-}
-
-node_of() {
-	dev=$(usb_of "$1")
-	printf '/dev/bus/usb/%03d/%03d' "$(cat "$dev/busnum")" "$(cat "$dev/devnum")"
-}
-
-# child SERIAL PATTERN: the name of what a driver has made of the device, such as a tty, once it is there.
-child() {
-	dev=$(usb_of "$1")
-	wait_for "ls -d $dev/*:*/$2 >/dev/null 2>&1"
-	set -- "$dev"/*:*/$2
-	echo "${1##*/}"
-}
 
 # events SERIAL END: what happens at the input device, up to the event that matches END.
 events() {

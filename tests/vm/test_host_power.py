@@ -12,32 +12,13 @@ from pathlib import Path
 import pytest
 
 from harness import images
-from harness.console import FAST_KERNEL, kernel_options, make_initramfs
+from harness.console import FAST_KERNEL, FIND_USB, kernel_options, make_initramfs
 from harness.peer import Peer
 
 HOST = {"modules": "ftdi_sio"}
 
-JOB = r"""
+JOB = FIND_USB + r"""
 modprobe ftdi_sio || die modprobe
-
-# The folder in sysfs of the USB device with this serial number, once it is there.
-usb_of() {
-	wait_for "grep -qsx '$1' /sys/bus/usb/devices/*/serial"
-	dirname "$(grep -lsx "$1" /sys/bus/usb/devices/*/serial)"
-}
-
-node_of() {
-	dev=$(usb_of "$1")
-	printf '/dev/bus/usb/%03d/%03d' "$(cat "$dev/busnum")" "$(cat "$dev/devnum")"
-}
-
-# child SERIAL PATTERN: the name of what a driver has made of the device, once it is there.
-child() {
-	dev=$(usb_of "$1")
-	wait_for "ls -d $dev/*:*/$2 >/dev/null 2>&1"
-	set -- "$dev"/*:*/$2
-	echo "${1##*/}"
-}
 
 disk_of() {
 	disk=$(child "$1" 'host*/target*/*/block/*')

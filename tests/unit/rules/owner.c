@@ -305,6 +305,18 @@ void owner_plug_key(const char *name, unsigned number)
 	owner_plug(&(struct fake_device){.name = name, .number = number});
 }
 
+void owner_plug_five(void)
+{
+	static const unsigned order[] = {3, 0, 4, 1, 2};
+	static const char *const serials[] = {"A1", "B2", "C3", "D4", "E5"};
+	static const char *const names[] = {"1-1", "1-2", "1-3", "1-4", "1-5"};
+
+	for (unsigned i = 0; i < 5; i++)
+		fake_plug(&(struct fake_device){.name = names[order[i]],
+						.number = 10 + order[i],
+						.serial = serials[order[i]]});
+}
+
 void owner_gone(unsigned holder)
 {
 	keeper_gone(owner.keeper, holder, KEEPER_PULLED);

@@ -66,6 +66,9 @@ void owner_plug(const struct fake_device *dev);
 void owner_pull(const char *name, unsigned number);
 /* A device of the vendor 1050. */
 void owner_plug_key(const char *name, unsigned number);
+/* Five of that vendor, alike but for the serial numbers A1 to E5, at 1-1 to 1-5, in another
+ * order. The keeper is not told. */
+void owner_plug_five(void);
 /* The owner notices that the device of @holder has gone; owner_lose(): after the kernel has
  * told that, and the keeper. */
 void owner_gone(unsigned holder);

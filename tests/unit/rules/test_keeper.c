@@ -164,22 +164,10 @@ static void test_storm(void **state)
 
 /* --- which one --- */
 
-static void plug_five(void)
-{
-	static const unsigned order[] = {3, 0, 4, 1, 2};
-	static const char *const serials[] = {"A1", "B2", "C3", "D4", "E5"};
-	static const char *const names[] = {"1-1", "1-2", "1-3", "1-4", "1-5"};
-
-	for (unsigned i = 0; i < 5; i++)
-		fake_plug(&(struct fake_device){.name = names[order[i]],
-						.number = 10 + order[i],
-						.serial = serials[order[i]]});
-}
-
 static void test_five_alike_by_serial(void **state)
 {
 	(void)state;
-	plug_five();
+	owner_plug_five();
 	(void)owner_rule("usb:vid=1050,serial=D4");
 	(void)owner_rule("usb:vid=1050,serial=X|B*");
 	(void)owner_rule("usb:vid=1050,serial=X");
@@ -192,7 +180,7 @@ static void test_five_alike_by_serial(void **state)
 static void test_five_alike_by_port(void **state)
 {
 	(void)state;
-	plug_five();
+	owner_plug_five();
 	(void)owner_rule("usb:port=1-5");
 	(void)owner_rule("usb:port=1-2,pid=0407");
 	(void)owner_rule("usb:port=1-2,pid=9999");
@@ -211,7 +199,7 @@ static void test_five_alike_by_port(void **state)
 static void test_five_alike_by_nth(void **state)
 {
 	(void)state;
-	plug_five();
+	owner_plug_five();
 	(void)owner_rule("usb:vid=1050,nth=4");
 	(void)owner_rule("usb:vid=1050,nth=1");
 	(void)owner_rule("usb:vid=1050,nth=6");
@@ -362,7 +350,7 @@ static void test_taken_without_a_rule(void **state)
 static void test_all(void **state)
 {
 	(void)state;
-	plug_five();
+	owner_plug_five();
 	(void)owner_rule("usb:vid=1050,serial=A*|C*|E*,all");
 	owner_expect("attach 1 1-1#10 0");
 	owner_expect("attach 2 1-3#12 0");

@@ -20,18 +20,6 @@
 
 /* --- rules come and go --- */
 
-static void plug_five(void)
-{
-	static const unsigned order[] = {3, 0, 4, 1, 2};
-	static const char *const serials[] = {"A1", "B2", "C3", "D4", "E5"};
-	static const char *const names[] = {"1-1", "1-2", "1-3", "1-4", "1-5"};
-
-	for (unsigned i = 0; i < 5; i++)
-		fake_plug(&(struct fake_device){.name = names[order[i]],
-						.number = 10 + order[i],
-						.serial = serials[order[i]]});
-}
-
 static void test_remove(void **state)
 {
 	struct err err;
@@ -188,7 +176,7 @@ static int replace(const char *text)
 static void test_replace(void **state)
 {
 	(void)state;
-	plug_five();
+	owner_plug_five();
 	(void)owner_rule("usb:port=1-5,id=mine");
 	owner_expect("attach 1 1-5#14 0");
 	assert_int_equal(replace("port=1-1\nport=1-2,id=two\nport=1-3"), 0);
@@ -270,7 +258,7 @@ static void test_destroy_at_any_time(void **state)
 	for (unsigned i = 0; i < 12; i++) {
 		assert_int_equal(owner_teardown(state), 0);
 		assert_int_equal(owner_setup(state), 0);
-		plug_five();
+		owner_plug_five();
 		(void)owner_rule("usb:any,all");
 		owner_plug_key("1-7", 30);
 		for (unsigned k = 0; k < i / 2; k++)

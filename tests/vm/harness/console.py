@@ -22,6 +22,28 @@ NESTED_TIMEOUT_S = 3 * TIMEOUT_S
 # (8000 of them), no calibration of clocks, no work-arounds for CPUs that are not there.
 FAST_KERNEL = "pci=lastbus=0 tsc=reliable mitigations=off"
 
+# What a job may begin with that looks for devices by their serial numbers.
+FIND_USB = r"""
+# The folder in sysfs of the USB device with this serial number, once it is there.
+usb_of() {
+	wait_for "grep -qsx '$1' /sys/bus/usb/devices/*/serial"
+	dirname "$(grep -lsx "$1" /sys/bus/usb/devices/*/serial)"
+}
+
+node_of() {
+	dev=$(usb_of "$1")
+	printf '/dev/bus/usb/%03d/%03d' "$(cat "$dev/busnum")" "$(cat "$dev/devnum")"
+}
+
+# child SERIAL PATTERN: the name of what a driver has made of the device, such as a tty, once it is there.
+child() {
+	dev=$(usb_of "$1")
+	wait_for "ls -d $dev/*:*/$2 >/dev/null 2>&1"
+	set -- "$dev"/*:*/$2
+	echo "${1##*/}"
+}
+"""
+
 
 class GuestError(AssertionError):
     """The guest did not do as the test demands."""
