@@ -18,12 +18,13 @@
  * A reset is the device's (it may take long), and answers in on_reset_done(). When
  * PR is no longer set by then (HCRST) the answer changes nothing; when PR has
  * been set again it answers that too.
+ *
+ * A person needs a while to put a device back, a program does not. Drivers lose a
+ * disconnect that is followed by a connect at once, for CSC is one bit: Linux, in the
+ * midst of a reset, clears it, finds a device as before, and goes on with the one that
+ * went. So after a device was pulled the next one comes into sight when the guest has
+ * taken note (it has read PORTSC without CCS, then cleared CSC), or a second later.
  */
-#include <assert.h>
-#include <errno.h>
-#include <stdlib.h>
-
-#include "xhci/slot.h"
 #include "xhci/xhci_priv.h"
 
 /* the bits of PORTPMSC and PORTHLPMC that can be written; hardware LPM (HLE) and
@@ -31,6 +32,8 @@
 #define USB2_PORTPMSC_RW  0x0000fff8u /* RWE, BESL, L1 Device Slot */
 #define USB3_PORTPMSC_RW  0x0001ffffu /* U1 and U2 timeout, FLA */
 #define USB2_PORTHLPMC_RW 0x00003fffu /* HIRDM, L1 Timeout, BESLD */
+/* longer than a driver tries a reset (Linux: 800 ms): it has seen the empty port then */
+#define ABSENT_NS 1000000000u
 
 struct xhci_port *xhci_port(struct xhci *xhci, unsigned number)
 {
@@ -90,6 +93,7 @@ static void suspend(struct xhci_port *port, bool suspended)
 /* What is plugged in comes into sight. */
 static void connect(struct xhci_port *port)
 {
+	port->absent_until_ns = 0;
 	suspend(port, false);
 	speed_set(port, port->dev->speed);
 	port->portsc |= XHCI_PORTSC_CCS;
@@ -100,6 +104,24 @@ static void connect(struct xhci_port *port)
 		pls_set(port, XHCI_PLS_POLLING);
 	}
 	changed(port, XHCI_PORTSC_CSC);
+}
+
+/* Like connect(), if it is time. */
+static void show(struct xhci_port *port)
+{
+	struct xhci *xhci = port->xhci;
+
+	/* a disabled USB 3 port sees nothing until the guest lets it look */
+	if (pls_get(port) == XHCI_PLS_DISABLED)
+		return;
+	/* nobody looks at the ports of a halted controller, and would miss anything */
+	if (port->absent_until_ns <= xhci->env.now_ns(xhci->env.ctx) || xhci->halted) {
+		connect(port);
+		return;
+	}
+	if (xhci->ports_wake_ns == 0 || port->absent_until_ns < xhci->ports_wake_ns)
+		xhci->ports_wake_ns = port->absent_until_ns;
+	xhci_kick(xhci);
 }
 
 /* The device is out of sight, and the link is in state @pls. */
@@ -212,7 +234,7 @@ static void redetect(struct xhci_port *port)
 		return;
 	pls_set(port, XHCI_PLS_RX_DETECT);
 	if (port->dev)
-		connect(port);
+		show(port);
 }
 
 static void enter_u0(struct xhci_port *port)
@@ -263,6 +285,11 @@ static void portsc_write(struct xhci_port *port, uint32_t value)
 	port->portsc &= ~(value & XHCI_PORTSC_CHANGES);
 	port->portsc &= ~XHCI_PORTSC_WAKES;
 	port->portsc |= value & XHCI_PORTSC_WAKES;
+	if ((value & XHCI_PORTSC_CSC) && port->absence_read && port->absent_until_ns) {
+		port->absent_until_ns = 0;
+		if (port->dev)
+			show(port);
+	}
 
 	/* a reset overrides everything else, and what goes on during one is ignored */
 	if (port->usb3 && (value & XHCI_PORTSC_WPR))
@@ -281,6 +308,7 @@ uint32_t xhci_port_read(struct xhci_port *port, uint32_t reg)
 {
 	switch (reg) {
 	case XHCI_PORT_PORTSC:
+		port->absence_read |= !(port->portsc & XHCI_PORTSC_CCS);
 		return port->portsc;
 	case XHCI_PORT_PORTPMSC:
 		return port->portpmsc;
@@ -333,6 +361,7 @@ void xhci_port_reset_state(struct xhci_port *port)
 	port->porthlpmc = 0;
 	port->warm = false;
 	port->event = false;
+	port->absent_until_ns = 0;
 	if (port->dev)
 		connect(port);
 }
@@ -362,113 +391,37 @@ int xhci_ports_run(struct xhci *xhci)
 	return 0;
 }
 
-/* The first free port that suits @dev, or the one wanted. */
-static int port_choose(struct xhci *xhci, const struct usbdev *dev, unsigned wanted,
-		       struct xhci_port **ret_port, struct err *err)
+void xhci_port_plug(struct xhci_port *port, struct usbdev *dev)
 {
-	bool usb3 = usbdev_speed_is_usb3(dev->speed);
-	const char *kind = usb3 ? "USB 3" : "USB 2";
-
-	if (wanted) {
-		struct xhci_port *port = xhci_port(xhci, wanted);
-
-		if (!port)
-			return err_set(err, EINVAL, "there is no port %u, the last is %u",
-				       wanted, xhci_port_count(xhci));
-		if (port->usb3 != usb3)
-			return err_set(err, EINVAL, "port %u is not for %s devices",
-				       wanted, kind);
-		if (port->dev)
-			return err_set(err, EBUSY, "port %u is taken by %s", wanted,
-				       port->dev->label);
-		*ret_port = port;
-		return 0;
-	}
-	for (unsigned i = 0; i < xhci_port_count(xhci); i++) {
-		if (xhci->ports[i].usb3 == usb3 && !xhci->ports[i].dev) {
-			*ret_port = &xhci->ports[i];
-			return 0;
-		}
-	}
-	return err_set(err, ENOSPC, "all %u %s ports are taken", xhci->ports_per_kind,
-		       kind);
-}
-
-int xhci_attach(struct xhci *xhci, struct usbdev *dev, unsigned port_wanted,
-		struct err *err)
-{
-	struct xhci_port *port = NULL;
-	struct xhci_release *release;
-	int r;
-
-	assert(!dev->events); /* plugged in elsewhere */
-
-	if (dev->speed == USBDEV_SPEED_UNKNOWN)
-		return err_set(err, EINVAL, "the speed of %s is unknown", dev->label);
-	r = port_choose(xhci, dev, port_wanted, &port, err);
-	if (r < 0)
-		return r;
-	release = calloc(1, sizeof(*release));
-	if (!release)
-		return err_set(err, ENOMEM, "out of memory");
-
-	list_init(&release->node);
-	port->release = release;
 	port->dev = dev;
 	usbdev_set_events(dev, &port_events, port);
-	/* a disabled USB 3 port sees nothing until the guest lets it look */
-	if (pls_get(port) != XHCI_PLS_DISABLED)
-		connect(port);
-	log_debug("xhci: port %u: %s plugged in", port->number, dev->label);
-	return (int)port->number;
+	show(port);
 }
 
-static void on_release_reset_done(void *ctx, int result)
+struct usbdev *xhci_port_unplug(struct xhci_port *port)
 {
-	struct xhci_release *release = ctx;
-
-	(void)result;
-	release->resetting = false;
-	xhci_kick(release->xhci);
-}
-
-static const struct usbdev_events release_events = {
-	.reset_done = on_release_reset_done,
-};
-
-int xhci_detach(struct xhci *xhci, unsigned port_number,
-		void (*released)(void *ctx, struct usbdev *dev), void *ctx)
-{
-	struct xhci_port *port = xhci_port(xhci, port_number);
-	struct xhci_release *release;
-	struct usbdev *dev;
-
-	if (!port || !port->dev)
-		return -ENOENT;
+	struct xhci *xhci = port->xhci;
+	struct usbdev *dev = port->dev;
 
 	suspend(port, false);
-	dev = port->dev;
-	release = port->release;
-	release->xhci = xhci;
-	release->dev = dev;
-	release->resetting = port->resetting;
-	release->released = released;
-	release->ctx = ctx;
 	port->dev = NULL;
-	port->release = NULL;
 	port->resetting = false;
+	if (port->portsc & XHCI_PORTSC_CCS) {
+		port->absent_until_ns = xhci->env.now_ns(xhci->env.ctx) + ABSENT_NS;
+		port->absence_read = false;
+	}
 	if (pls_get(port) != XHCI_PLS_DISABLED)
 		disconnect(port, XHCI_PLS_RX_DETECT);
-	usbdev_set_events(dev, &release_events, release);
-	list_append(&xhci->releases, &release->node);
-	xhci_slots_device_gone(xhci, dev);
-	log_debug("xhci: port %u: %s pulled out", port->number, dev->label);
-	xhci_kick(xhci);
-	return 0;
+	return dev;
 }
 
-void xhci_on_gone(struct xhci *xhci, void (*gone)(void *ctx, unsigned port), void *ctx)
+void xhci_ports_show(struct xhci *xhci)
 {
-	xhci->on_gone = gone;
-	xhci->on_gone_ctx = ctx;
+	if (xhci->ports_wake_ns == 0 ||
+	    xhci->env.now_ns(xhci->env.ctx) < xhci->ports_wake_ns)
+		return;
+	xhci->ports_wake_ns = 0;
+	for (unsigned i = 0; i < xhci_port_count(xhci); i++)
+		if (xhci->ports[i].dev && xhci->ports[i].absent_until_ns != 0)
+			show(&xhci->ports[i]);
 }

@@ -311,26 +311,6 @@ static bool work(struct xhci *xhci)
 	return xhci_commands_run(xhci) == XHCI_PROGRESS_MORE || more;
 }
 
-static void run_releases(struct xhci *xhci)
-{
-	struct list *node;
-	struct list *tmp;
-
-	LIST_FOREACH_SAFE(node, tmp, &xhci->releases) {
-		struct xhci_release *release =
-			LIST_ENTRY(node, struct xhci_release, node);
-
-		if (release->dev->in_flight > 0 || release->resetting ||
-		    xhci_stream_requests_pending(xhci, release->dev))
-			continue;
-		list_remove(node);
-		usbdev_set_events(release->dev, NULL, NULL);
-		if (release->released)
-			release->released(release->ctx, release->dev);
-		free(release);
-	}
-}
-
 /* The earlier one; 0 = none. */
 static uint64_t earlier_ns(uint64_t a_ns, uint64_t b_ns)
 {
@@ -341,7 +321,7 @@ static uint64_t earlier_ns(uint64_t a_ns, uint64_t b_ns)
 
 static void schedule_wake(struct xhci *xhci)
 {
-	uint64_t at_ns = xhci_interrupters_wake_ns(xhci);
+	uint64_t at_ns = earlier_ns(xhci_interrupters_wake_ns(xhci), xhci->ports_wake_ns);
 
 	if (xhci->parked)
 		at_ns = earlier_ns(at_ns, xhci->parked_until_ns);
@@ -365,13 +345,14 @@ void xhci_run(struct xhci *xhci)
 	if (xhci->wake_ns != 0 && xhci->env.now_ns(xhci->env.ctx) >= xhci->wake_ns)
 		xhci->wake_ns = 0; /* it was this wake-up, or overtaken */
 	unpark(xhci);
+	xhci_ports_show(xhci);
 	if (xhci_can_work(xhci))
 		more = work(xhci);
 	if (!(xhci->usbcmd & XHCI_USBCMD_RS) && !xhci->halted && all_quiet(xhci))
 		xhci->halted = true;
 	if (xhci->bus_master)
 		xhci_interrupters_update(xhci);
-	run_releases(xhci);
+	xhci_releases_run(xhci);
 	schedule_wake(xhci);
 	xhci->in_run = false;
 	if (more || xhci->kicked) {

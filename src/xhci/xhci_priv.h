@@ -80,6 +80,9 @@ struct xhci_interrupter {
  * @suspended:	usbdev_suspend(true) was the last
  * @release:	for the time when @dev is pulled; NULL while @dev is
  * @event:	a Port Status Change Event is due
+ * @absent_until_ns: since the last device was pulled the guest has not taken note of that;
+ *		@dev is not shown before then. 0 = nothing to wait for
+ * @absence_read: the guest has read PORTSC without CCS since
  */
 struct xhci_port {
 	struct xhci *xhci;
@@ -94,6 +97,8 @@ struct xhci_port {
 	bool warm;
 	bool suspended;
 	bool event;
+	bool absence_read;
+	uint64_t absent_until_ns;
 };
 
 /* A device that was pulled, until its last transfer has completed and a reset
@@ -171,6 +176,7 @@ struct xhci {
 	struct xhci_commands commands;
 	struct xhci_interrupter interrupters[XHCI_INTERRUPTERS];
 	unsigned ports_per_kind;
+	uint64_t ports_wake_ns; /* when to call xhci_ports_show(), 0 = never */
 	struct xhci_port ports[2 * XHCI_PORTS_MAX]; /* USB 2 first */
 	struct xhci_slot slots[XHCI_SLOTS + 1];
 
@@ -252,8 +258,20 @@ uint32_t xhci_port_read(struct xhci_port *port, uint32_t reg);
 void xhci_port_write(struct xhci_port *port, uint32_t reg, uint32_t value);
 /* Posts the Port Status Change Events that are due. Return: 0 or as xhci_event_post(). */
 MUST_USE int xhci_ports_run(struct xhci *xhci);
+/* @dev, owned by the caller, is in the empty @port now, and in sight, at once or when
+ * the guest has taken note that the last one went. Takes its events. */
+void xhci_port_plug(struct xhci_port *port, struct usbdev *dev);
+/* Out of sight at once. Return: the device, which still has its events here. */
+MUST_USE struct usbdev *xhci_port_unplug(struct xhci_port *port);
+/* Shows the devices whose time has come. Call it in each run, it is cheap. */
+void xhci_ports_show(struct xhci *xhci);
 /* Port number 1..count, else NULL. */
 struct xhci_port *xhci_port(struct xhci *xhci, unsigned number);
+
+/* plug.c */
+
+/* Gives pulled devices back that nothing holds any more. */
+void xhci_releases_run(struct xhci *xhci);
 
 /* slot.c, command.c, endpoint.c have headers of their own. */
 

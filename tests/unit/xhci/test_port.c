@@ -1,73 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * test_port.c - root hub ports: states, resets, link states, changes, plugging
+ * test_port.c - root hub ports: states, resets, link states, changes
  */
-#include "fixture.h"
+#include "port_driver.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "xhci/xhci_priv.h"
-
-#define USB2_PORT 1u
-#define USB3_PORT (FIXTURE_PORTS + 1)
-
-static uint32_t portsc(struct fixture *f, unsigned port)
-{
-	return read32(f, PORT(port, PORTSC));
-}
-
-static enum xhci_pls pls(struct fixture *f, unsigned port)
-{
-	return (enum xhci_pls)((portsc(f, port) & XHCI_PORTSC_PLS) >>
-			       XHCI_PORTSC_PLS_SHIFT);
-}
-
-/* What PORTSC reads in this state. */
-static uint32_t want(uint32_t bits, enum xhci_pls state, enum usbdev_speed speed)
-{
-	return bits | XHCI_PORTSC_PP | (uint32_t)state << XHCI_PORTSC_PLS_SHIFT |
-	       (uint32_t)speed << XHCI_PORTSC_SPEED_SHIFT;
-}
-
-static void write_portsc(struct fixture *f, unsigned port, uint32_t value)
-{
-	write32(f, PORT(port, PORTSC), value | XHCI_PORTSC_PP);
-}
-
-static void write_pls(struct fixture *f, unsigned port, enum xhci_pls state)
-{
-	write_portsc(f, port, XHCI_PORTSC_LWS | (uint32_t)state << XHCI_PORTSC_PLS_SHIFT);
-}
-
-static void clear_changes(struct fixture *f, unsigned port)
-{
-	write_portsc(f, port, XHCI_PORTSC_CHANGES);
-}
-
-static void expect_port_event(struct fixture *f, unsigned port)
-{
-	struct xhci_trb trb = expect_event(f, XHCI_TRB_TYPE_PORT_STATUS_CHANGE_EVENT);
-
-	assert_int_equal(trb.parameter, (uint64_t)port << 24);
-	assert_int_equal(trb.status, (uint32_t)XHCI_CC_SUCCESS << 24);
-}
-
-/* Plugs in, resets if USB 2, forgets the changes: an enabled port in U0. */
-static unsigned plug_enabled(struct fake_dev *fake, struct fixture *f,
-			     enum usbdev_speed speed)
-{
-	unsigned port;
-
-	fake_dev_init(fake, f, speed);
-	port = fake_dev_plug(fake, f);
-	write_portsc(f, port, XHCI_PORTSC_PR);
-	fake_dev_reset_done(fake, 0);
-	events_skip(f);
-	clear_changes(f, port);
-	assert_int_equal(portsc(f, port),
-			 want(XHCI_PORTSC_CCS | XHCI_PORTSC_PED, XHCI_PLS_U0, speed));
-	return port;
-}
 
 static void test_empty(void **state)
 {
@@ -148,37 +87,6 @@ static void test_attach_usb3(void **state)
 		expect_no_event(f);
 		clear_changes(f, USB3_PORT);
 	}
-}
-
-static void test_attach_refused(void **state)
-{
-	struct fixture *f = *state;
-	struct fake_dev fakes[FIXTURE_PORTS + 1];
-	struct err err;
-
-	for (unsigned i = 0; i <= FIXTURE_PORTS; i++)
-		fake_dev_init(&fakes[i], f, USBDEV_SPEED_HIGH);
-	assert_int_equal(xhci_attach(f->xhci, &fakes[0].dev, 2 * FIXTURE_PORTS + 1, &err),
-			 -EINVAL);
-	assert_int_equal(xhci_attach(f->xhci, &fakes[0].dev, USB3_PORT, &err), -EINVAL);
-	assert_int_equal(xhci_attach(f->xhci, &fakes[0].dev, 3, NULL), 3);
-	assert_int_equal(xhci_attach(f->xhci, &fakes[1].dev, 3, &err), -EBUSY);
-	assert_int_equal(err.code, EBUSY);
-	assert_int_equal(xhci_attach(f->xhci, &fakes[1].dev, 0, &err), 1);
-	assert_int_equal(xhci_attach(f->xhci, &fakes[2].dev, 0, &err), 2);
-	assert_int_equal(xhci_attach(f->xhci, &fakes[3].dev, 0, &err), 4);
-	assert_int_equal(xhci_attach(f->xhci, &fakes[4].dev, 0, &err), -ENOSPC);
-	fakes[4].dev.speed = USBDEV_SPEED_UNKNOWN;
-	assert_int_equal(xhci_attach(f->xhci, &fakes[4].dev, 0, &err), -EINVAL);
-	assert_int_equal(xhci_detach(f->xhci, 5, NULL, NULL), -ENOENT);
-	assert_int_equal(xhci_detach(f->xhci, 0, NULL, NULL), -ENOENT);
-	assert_int_equal(xhci_detach(f->xhci, 99, NULL, NULL), -ENOENT);
-	fake_dev_unplug(&fakes[0], f, 3);
-	assert_int_equal(xhci_detach(f->xhci, 3, NULL, NULL), -ENOENT);
-	fake_dev_unplug(&fakes[1], f, 1);
-	fake_dev_unplug(&fakes[2], f, 2);
-	fake_dev_unplug(&fakes[3], f, 4);
-	usbdev_destroy(&fakes[4].dev, NULL, NULL);
 }
 
 /* A device plugged in before the guest's driver runs is reported when it does. */
@@ -442,6 +350,7 @@ static void test_disable_usb3(void **state)
 		clear_changes(f, port);
 		fake_dev_unplug(&fake, f, port);
 		events_skip(f);
+		assert_false(portsc(f, port) & XHCI_PORTSC_CCS);
 		clear_changes(f, port);
 	}
 }
@@ -537,6 +446,7 @@ static void test_remote_wake(void **state)
 		expect_port_event(f, port);
 		fake_dev_unplug(&fake, f, port);
 		events_skip(f);
+		assert_false(portsc(f, port) & XHCI_PORTSC_CCS);
 		clear_changes(f, port);
 	}
 }
@@ -625,82 +535,6 @@ static void test_hcrst_while_resetting(void **state)
 	fake_dev_unplug(&fake, f, port);
 }
 
-/* Pulled during a reset: the guest sees both end at once, the owner gets the device
- * back only after its reset has been answered. */
-static void test_detach_while_resetting(void **state)
-{
-	struct fixture *f = *state;
-	struct fake_dev fake;
-	unsigned port;
-
-	fixture_start(f);
-	port = plug_enabled(&fake, f, USBDEV_SPEED_HIGH);
-	write_portsc(f, port, XHCI_PORTSC_PR);
-	assert_int_equal(xhci_detach(f->xhci, port, fake_dev_released, NULL), 0);
-	assert_int_equal(portsc(f, port), want(XHCI_PORTSC_CSC | XHCI_PORTSC_PRC,
-					       XHCI_PLS_RX_DETECT, USBDEV_SPEED_UNKNOWN));
-	run_until_idle(f);
-	assert_false(fake.released);
-	assert_false(xhci_idle(f->xhci));
-	fake_dev_reset_done(&fake, 0);
-	run_until_idle(f);
-	assert_true(fake.released);
-	assert_true(xhci_idle(f->xhci));
-	assert_int_equal(portsc(f, port), want(XHCI_PORTSC_CSC | XHCI_PORTSC_PRC,
-					       XHCI_PLS_RX_DETECT, USBDEV_SPEED_UNKNOWN));
-	assert_null(fake.dev.events);
-	usbdev_destroy(&fake.dev, NULL, NULL);
-}
-
-/* The port is free at once, for another device or the same one later. */
-static void test_replug(void **state)
-{
-	struct fixture *f = *state;
-	struct fake_dev first;
-	struct fake_dev second;
-	unsigned port;
-
-	fixture_start(f);
-	port = plug_enabled(&first, f, USBDEV_SPEED_HIGH);
-	write_portsc(f, port, XHCI_PORTSC_PR);
-	assert_int_equal(xhci_detach(f->xhci, port, fake_dev_released, NULL), 0);
-	fake_dev_init(&second, f, USBDEV_SPEED_FULL);
-	assert_int_equal(fake_dev_plug(&second, f), port);
-	/* the old device's answer means nothing to the new one */
-	fake_dev_reset_done(&first, 0);
-	run_until_idle(f);
-	assert_true(first.released);
-	assert_false(portsc(f, port) & XHCI_PORTSC_PED);
-
-	first.released = false;
-	assert_int_equal(xhci_attach(f->xhci, &first.dev, 2, NULL), 2);
-	fake_dev_unplug(&first, f, 2);
-	fake_dev_unplug(&second, f, port);
-}
-
-static void on_gone(void *ctx, unsigned port)
-{
-	*(unsigned *)ctx = port;
-}
-
-static void test_gone(void **state)
-{
-	struct fixture *f = *state;
-	struct fake_dev fake;
-	unsigned told = 0;
-	unsigned port;
-
-	fixture_start(f);
-	port = plug_enabled(&fake, f, USBDEV_SPEED_HIGH);
-	usbdev_gone(&fake.dev); /* nobody has asked */
-	xhci_on_gone(f->xhci, on_gone, &told);
-	usbdev_gone(&fake.dev);
-	assert_int_equal(told, port);
-	/* the port shows it when the owner pulls it out */
-	assert_true(portsc(f, port) & XHCI_PORTSC_CCS);
-	fake_dev_unplug(&fake, f, port);
-}
-
 static void test_power_registers(void **state)
 {
 	struct fixture *f = *state;
@@ -766,7 +600,6 @@ int main(void)
 		T(test_empty),
 		T(test_attach_usb2),
 		T(test_attach_usb3),
-		T(test_attach_refused),
 		T(test_event_waits_for_run),
 		T(test_no_event_for_cleared),
 		T(test_reset_usb2),
@@ -785,9 +618,6 @@ int main(void)
 		T(test_woken_by_reset),
 		T(test_hcrst),
 		T(test_hcrst_while_resetting),
-		T(test_detach_while_resetting),
-		T(test_replug),
-		T(test_gone),
 		T(test_power_registers),
 		T(test_events_wait_for_room),
 	};
