@@ -7,7 +7,9 @@ say() { printf '\nGUEST %s\n' "$*" >/dev/console; }
 # A line from the host.
 hear() { read -r "$@" </dev/console; }
 
+# What the kernel has to say about it goes to the console, and so to the test's log.
 die() {
+	dmesg | tail -n 60 >/dev/console
 	say FAILED "$*"
 	exit 1
 }

@@ -133,6 +133,13 @@ events() {
 	done
 }
 
+# listens SERIAL END: events of a keyboard that stays awake.
+listens() {
+	open_keyboard "$1"
+	say LISTENS
+	events "$2"
+}
+
 # keys SERIAL END: the keyboard sleeps until a key is pressed.
 keys() {
 	open_keyboard "$1"
@@ -332,6 +339,44 @@ def test_guest_sleeps(scene):
     scene.expect_keys()
     scene.done()
     scene.demand_all()
+
+
+def host_takes(scene, name, driver):
+    """What its kernel does after a suspend in which the device has lost its state, while no program runs."""
+    interface = f"{scene.devices[name].path}:1.0"
+    scene.host.run(f"""
+        pid=$(cat {scene.usb.folder}/pid)
+        kill -STOP $pid
+        wait_for 'grep -q "^State:.T" /proc/$pid/status'
+        echo {interface} >/sys/bus/usb/drivers/usbfs/unbind && echo {interface} >/sys/bus/usb/drivers/{driver}/bind
+        status=$?
+        kill -CONT $pid
+        [ $status = 0 ]""")
+
+
+def test_what_the_host_takes_is_taken_back(scene):
+    stick, keyboard = scene.devices["stick"], scene.devices["keyboard"]
+    # Nothing but the clock, which a resume sets, tells of one that is idle.
+    host_takes(scene, "stick", "usb-storage")
+    assert stick.driver() == "usb-storage"
+    scene.host.run("date -s @$(($(date +%s) + 1))")
+    stick.await_driver("usbfs")
+    scene.demand_stick()
+    # The guest is refused what it wants of it, which the kernel complains of.
+    scene.host.pardoned.append("(usbvfiod) did not claim interface")
+    host_takes(scene, "stick", "usb-storage")
+    scene.demand_stick()
+    # A transfer that waits for a key comes back.
+    scene.ask("listens", "keyboard", KEYS[-1])
+    scene.guest.expect_word("LISTENS")
+    host_takes(scene, "keyboard", "usbhid")
+    keyboard.await_driver("usbfs")
+    scene.press_keys()
+    scene.expect_keys()
+    scene.done()
+    scene.demand_all()
+    assert (stick.driver(), keyboard.driver()) == ("usbfs", "usbfs")
+    assert scene.usb.log_text().count("the host had taken 1 of its interfaces") == 3
 
 
 def test_nothing_is_left_behind(scene_keeper):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The host is suspended while a guest reads a disk of it."""
+"""The host is suspended while a guest uses devices of it."""
 
 import pytest
 
@@ -37,7 +37,7 @@ say DISCONNECTS $(dmesg | grep -c 'USB disconnect')
 
 def test_a_disk_is_read_while_the_host_sleeps(host, tmp_path):
     image = images.filled(tmp_path / "stick.img", 4)
-    # A controller that keeps its state. Where it is lost the kernel takes devices from us and offers them to its drivers.
+    # A controller that keeps its state.
     stick = host.plug_stick(image, "ehci")
     usb = host.controller(stick)
     guest = host.boot(usb, JOB)
@@ -54,3 +54,40 @@ def test_a_disk_is_read_while_the_host_sleeps(host, tmp_path):
     guest.finish()
     usb.stop()
     stick.await_driver("usb-storage")
+
+
+KEYS = """
+exec 4<"$(keyboard_node)"
+# Three events are a key, or its release: the keyboard's code, the key, and a mark.
+key() { dd bs=72 count=1 <&4 2>/dev/null | od -An -tx1 | tr -d ' \\n' | cut -c81-96; }
+say READY
+while hear what; do
+	[ "$what" != end ] || break
+	say KEY $(key) $(key)
+done
+say DISCONNECTS $(dmesg | grep -c 'USB disconnect')
+"""
+
+
+def test_a_keyboard_whose_state_is_lost_while_the_host_sleeps(host):
+    # After that the kernel takes it from us and offers it to its drivers.
+    keyboard = host.plug("usb-kbd", "uhci")
+    usb = host.controller(keyboard)
+    guest = host.boot(usb, KEYS)
+    guest.expect_word("READY")
+    for number in range(4):
+        # The first time all is as ever.
+        if number > 0:
+            host.run(SLEEP)
+            keyboard.await_driver("usbfs")
+        guest.say("key")
+        for down in (True, False):
+            host.qmp.command("input-send-event",
+                             events=[{"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": "a"}}}])
+        assert guest.expect_word("KEY") == ["01001e0001000000", "01001e0000000000"]
+    guest.say("end")
+    assert guest.expect_word("DISCONNECTS") == ["0"]
+    guest.finish()
+    assert usb.log_text().count("the host had taken 1 of its interfaces") == 3
+    usb.stop()
+    keyboard.await_driver("usbhid")

@@ -32,7 +32,7 @@
 /**
  * struct handle - a device that is ours
  * @config:	bConfigurationValue that is active, 0 = none; @config_found: that was
- * @claimed:	bitmap of interfaces
+ * @claimed:	bitmap of interfaces; @alts: their alternate settings
  * @raw:	the descriptors, see descr.h
  */
 struct handle {
@@ -43,6 +43,7 @@ struct handle {
 	uint8_t config;
 	uint8_t config_found;
 	uint32_t claimed;
+	uint8_t alts[DESCR_INTERFACES_MAX];
 	uint8_t *raw;
 	size_t raw_len;
 };
@@ -382,13 +383,18 @@ int handle_set_configuration(struct handle *handle, uint8_t config)
 	/* the kernel refuses while anybody has an interface */
 	release_all(handle, false);
 	r = set_configuration(handle, config);
+	memset(handle->alts, 0, sizeof(handle->alts));
 	claimed = claim_all(handle, NULL);
 	return r < 0 ? errno_of(r) : claimed;
 }
 
 int handle_set_interface(struct handle *handle, uint8_t interface, uint8_t alt)
 {
-	return errno_of(libusb_set_interface_alt_setting(handle->usb, interface, alt));
+	int r = libusb_set_interface_alt_setting(handle->usb, interface, alt);
+
+	if (r == LIBUSB_SUCCESS && interface < DESCR_INTERFACES_MAX)
+		handle->alts[interface] = alt;
+	return errno_of(r);
 }
 
 int handle_clear_halt(struct handle *handle, uint8_t ep_addr)
@@ -396,9 +402,12 @@ int handle_clear_halt(struct handle *handle, uint8_t ep_addr)
 	return errno_of(libusb_clear_halt(handle->usb, ep_addr));
 }
 
-/* After a reset that libusb has not brought to its end. */
+/* Claims what is not ours any more though libusb thinks so, or what libusb has lost. Return:
+ * how many the kernel had given to others, or -errno. */
 static int reclaim(struct handle *handle)
 {
+	int taken = 0;
+
 	for (unsigned i = 0; i < DESCR_INTERFACES_MAX; i++) {
 		struct usbdevfs_disconnect_claim claim = {
 			.interface = i,
@@ -410,11 +419,23 @@ static int reclaim(struct handle *handle)
 			continue;
 		(void)libusb_claim_interface(handle->usb, (int)i);
 		/* busy with usbfs: it is ours already */
-		if (ioctl(handle->fd, USBDEVFS_DISCONNECT_CLAIM, &claim) < 0 &&
-		    errno != EBUSY)
+		if (ioctl(handle->fd, USBDEVFS_DISCONNECT_CLAIM, &claim) == 0)
+			taken++;
+		else if (errno != EBUSY)
 			return -errno;
 	}
-	return 0;
+	return taken;
+}
+
+int handle_retake(struct handle *handle)
+{
+	int taken = reclaim(handle);
+
+	for (unsigned i = 0; taken > 0 && i < DESCR_INTERFACES_MAX; i++)
+		if (handle->alts[i] != 0)
+			(void)libusb_set_interface_alt_setting(handle->usb, (int)i,
+							       handle->alts[i]);
+	return taken;
 }
 
 int handle_reset(struct handle *handle)
@@ -422,6 +443,7 @@ int handle_reset(struct handle *handle)
 	int r = libusb_reset_device(handle->usb);
 	int claimed;
 
+	memset(handle->alts, 0, sizeof(handle->alts));
 	if (r == LIBUSB_SUCCESS)
 		return 0;
 	/* NOT_FOUND: gone, or another device now, or a driver was quicker than libusb */

@@ -63,6 +63,9 @@ MUST_USE int handle_set_interface(struct handle *handle, uint8_t interface, uint
 MUST_USE int handle_clear_halt(struct handle *handle, uint8_t ep_addr);
 /* USB reset; configuration and claims stay. -ENODEV also if it came back as another. */
 MUST_USE int handle_reset(struct handle *handle);
+/* Interfaces that drivers of the host have got meanwhile are claimed again, in the
+ * alternate settings they had. Return: how many, or -errno. */
+MUST_USE int handle_retake(struct handle *handle);
 /* @stream_count 0 frees. -ENOSPC: the host has fewer, and the device has not so few. */
 MUST_USE int handle_set_streams(struct handle *handle, const uint8_t *ep_addrs,
 				unsigned ep_count, unsigned stream_count);

@@ -141,8 +141,14 @@ static void on_urbs_gone(void *ctx)
 	host_lost(ctx);
 }
 
+static void on_urbs_disturbed(void *ctx)
+{
+	host_retake(ctx);
+}
+
 const struct urbs_owner host_urbs_owner = {
 	.finished = on_urbs_finished,
+	.disturbed = on_urbs_disturbed,
 	.gone = on_urbs_gone,
 };
 
@@ -274,6 +280,7 @@ void host_setup(struct host_device *host, struct loop *loop, enum host_reset pol
 	host->used = true;
 	host->pristine = true;
 	host->reset.policy = policy;
+	host->retake.clock_fd = -1;
 	list_init(&host->held);
 	list_init(&host->streams);
 	list_init(&host->control.queue);

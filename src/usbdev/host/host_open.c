@@ -19,6 +19,7 @@
 static void free_host(struct host_device *host)
 {
 	worker_destroy(host->worker);
+	host_retake_stop(host);
 	close_fd(&host->fd);
 	free(host);
 }
@@ -56,7 +57,8 @@ static void nothing_done(struct worker_job *job)
 void host_close_step(struct host_device *host)
 {
 	if (host->life_job.run || host->reset.running || host->streams_now ||
-	    host->control.state != HOST_CONTROL_IDLE || host->with_urbs > 0)
+	    host->retake.running || host->control.state != HOST_CONTROL_IDLE ||
+	    host->with_urbs > 0)
 		return;
 	if (!urbs_quiet(host->urbs)) {
 		/* a discard on the worker has not come back: this one comes after it */
@@ -128,6 +130,9 @@ static void open_done(struct worker_job *job)
 		log_info("%s: the host has no streams for UAS; the guest sees the older "
 			 "protocol only",
 			 host->info.label);
+	if (host_retake_start(host) < 0)
+		log_debug("%s: nothing tells when the host was suspended",
+			  host->info.label);
 	host->opened(host->opened_ctx, &host->usbdev, NULL);
 }
 

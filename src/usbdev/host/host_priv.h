@@ -113,6 +113,20 @@ struct host_wake {
 };
 
 /**
+ * struct host_retake - looking whether the device's interfaces are still ours
+ * @again:	once more after this time
+ * @clock_fd:	tells when the host's clock was set; -1 = not there
+ */
+struct host_retake {
+	bool running;
+	bool again;
+	int result;
+	struct host_job job;
+	int clock_fd;
+	struct loop_watch *clock_watch;
+};
+
+/**
  * struct host_device - a real device
  * @gone:	it is not there any more; @gone_told: who plugged it in knows
  * @used:	something happened that a reset would undo
@@ -142,6 +156,7 @@ struct host_device {
 	struct host_control control;
 	struct host_reset_op reset;
 	struct host_wake wake;
+	struct host_retake retake;
 	struct list streams;
 	struct usbdev_streams *streams_now;
 	struct host_job streams_job;
@@ -208,6 +223,14 @@ MUST_USE bool host_wake_finished(struct host_device *host,
 void host_wake_filter(struct usbdev_setup *setup);
 /* ... and when the device has accepted it. */
 void host_wake_requested(struct host_device *host, const struct usbdev_setup *setup);
+
+/* retake.c: interfaces that the host has taken */
+
+/* From when the device is open on: 0 or -errno. Stopping is fine without. */
+MUST_USE int host_retake_start(struct host_device *host);
+void host_retake_stop(struct host_device *host);
+/* Looks whether any was, and has it back soon. */
+void host_retake(struct host_device *host);
 
 /* host_open.c: closes when nothing runs any more. */
 void host_close_step(struct host_device *host);

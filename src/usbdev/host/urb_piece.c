@@ -201,6 +201,9 @@ static enum usbdev_status refused(struct urbs *urbs,
 		return USBDEV_STATUS_GONE;
 	case -EPIPE:
 		return USBDEV_STATUS_STALL;
+	case -EBUSY: /* somebody else has the interface */
+		urbs_disturb(urbs);
+		return USBDEV_STATUS_ERROR;
 	case -ESHUTDOWN: /* the endpoint is being disabled */
 	case -EPERM:     /* it is being emptied */
 		return USBDEV_STATUS_CANCELLED;

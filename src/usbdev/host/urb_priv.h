@@ -151,6 +151,7 @@ struct urb_queue {
  *		nothing is left to be reaped
  * @reap_wanted: the kernel has said that the device is gone: reap to be sure
  * @gone_untold: the owner is to be told, when all has finished
+ * @disturbed:	the owner is to be told
  * @busy:	inside a callback of the loop; then destroying waits for its end
  */
 struct urbs {
@@ -183,6 +184,7 @@ struct urbs {
 	bool reap_wanted;
 	bool gone;
 	bool gone_untold;
+	bool disturbed;
 	unsigned busy;
 	bool destroyed;
 	struct urb *spare;
@@ -235,6 +237,8 @@ MUST_USE int urb_submit(struct urb *urb, void *data, uint32_t bytes);
 void urbs_starve(struct urb_queue *queue);
 /* A submission said -ENODEV. */
 void urbs_look_if_gone(struct urbs *urbs);
+/* The owner shall look whether the interfaces are still ours. */
+void urbs_disturb(struct urbs *urbs);
 
 /* Around each callback of the loop; @urbs may not be there any more after leaving. */
 void urbs_enter(struct urbs *urbs);

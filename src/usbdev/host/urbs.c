@@ -202,6 +202,12 @@ void urbs_look_if_gone(struct urbs *urbs)
 	loop_defer(urbs->loop, &urbs->task);
 }
 
+void urbs_disturb(struct urbs *urbs)
+{
+	urbs->disturbed = true;
+	loop_defer(urbs->loop, &urbs->task);
+}
+
 /* ---- reaping ---- */
 
 /* The URB that @usb is in, or NULL if it is not ours: something else uses the fd. */
@@ -236,6 +242,7 @@ static void end_doubt(struct urbs *urbs)
 	if (!urbs->in_doubt)
 		return;
 	urbs->in_doubt = false;
+	urbs_disturb(urbs);
 	urbs_wake_all(urbs);
 }
 
@@ -322,6 +329,10 @@ static void on_task(void *ctx)
 		look_at(LIST_ENTRY(list_first(&batch), struct urb_queue, work_node));
 	if (!urbs->destroyed) {
 		urbs_start_discards(urbs);
+		if (urbs->disturbed) {
+			urbs->disturbed = false;
+			urbs->owner.disturbed(urbs->owner.ctx);
+		}
 		if (urbs->gone_untold && list_empty(&urbs->work)) {
 			urbs->gone_untold = false;
 			urbs->owner.gone(urbs->owner.ctx);

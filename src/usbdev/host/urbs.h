@@ -39,6 +39,8 @@ struct worker;
  *		endpoint and stream; the owner completes it. Data of an IN transfer is in
  *		its place. Unsolicited kills by the kernel (the interface was changed under
  *		it) are CANCELLED
+ * @disturbed:	perhaps an interface is not ours any more: the kernel has killed transfers,
+ *		or refused one as somebody else has it
  * @gone:	the kernel says that the device is no more; told once, also when idle.
  *		What was with the kernel has finished as GONE before
  */
@@ -46,6 +48,7 @@ struct urbs_owner {
 	void *ctx;
 	void (*finished)(void *ctx, struct usbdev_transfer *transfer,
 			 enum usbdev_status status, uint32_t actual_bytes);
+	void (*disturbed)(void *ctx);
 	void (*gone)(void *ctx);
 };
 

@@ -117,6 +117,13 @@ int handle_reset(struct handle *handle)
 	return fake.call_error;
 }
 
+int handle_retake(struct handle *handle)
+{
+	(void)handle;
+	note("retake");
+	return fake.retaken;
+}
+
 int handle_set_streams(struct handle *handle, const uint8_t *ep_addrs, unsigned ep_count,
 		       unsigned stream_count)
 {
@@ -426,4 +433,9 @@ void fake_unplug(void)
 		finish(LIST_ENTRY(node, struct usbdev_transfer, node), USBDEV_STATUS_GONE,
 		       0);
 	urbs->owner.gone(urbs->owner.ctx);
+}
+
+void fake_disturb(void)
+{
+	urbs->owner.disturbed(urbs->owner.ctx);
 }

@@ -22,6 +22,7 @@
  * struct fake - the device and what happened to it
  * @calls:	of handle.h in order, e.g. "config 1; alt 0.1; reset; "
  * @open_error, @call_error: -errno the calls end in
+ * @retaken:	what handle_retake() says
  * @info:	what handle_open() says
  * @endpoints:	what handle_endpoints() says
  * @forgotten:	bitmap of the endpoints whose late data was dropped
@@ -41,6 +42,7 @@ struct fake {
 	char calls[1024];
 	int open_error;
 	int call_error;
+	int retaken;
 	struct handle_info info;
 	uint32_t endpoints;
 	int closed_fd; /* the fd that handle_close() found open, else -1 */
@@ -86,6 +88,8 @@ struct usbdev_transfer *fake_first(void);
 void fake_answer_first(enum usbdev_status status, uint32_t actual_bytes);
 /* The kernel says that the device is gone. */
 void fake_unplug(void);
+/* The kernel has taken transfers from us. */
+void fake_disturb(void);
 
 /* Turns the loop until @condition. */
 #define FAKE_UNTIL(condition)                                                 \

@@ -363,6 +363,42 @@ static void test_reset_reclaims(void **state)
 	assert_int_equal(handle_reset(handle), -EINVAL);
 }
 
+static void test_retake(void **state)
+{
+	static const char all[] = "claim 0+; past libusb 0; claim 2+; past libusb 2; ";
+
+	(void)state;
+	open_it();
+	assert_int_equal(handle_set_interface(handle, 2, 1), 0);
+	usb_node.fail = "alt 0";
+	usb_node.fail_with = LIBUSB_ERROR_NOT_FOUND;
+	assert_int_equal(handle_set_interface(handle, 0, 3), -ENOENT);
+	forget_calls();
+	usb_node.claim_errno = EBUSY; /* all are ours */
+	assert_int_equal(handle_retake(handle), 0);
+	assert_string_equal(usb_node.calls, all);
+	forget_calls();
+	usb_node.claim_errno = 0;
+	assert_int_equal(handle_retake(handle), 2);
+	assert_string_equal(
+		usb_node.calls,
+		"claim 0+; past libusb 0; claim 2+; past libusb 2; alt 2.1; ");
+	/* a reset and another configuration begin with all at 0 */
+	assert_int_equal(handle_reset(handle), 0);
+	forget_calls();
+	assert_int_equal(handle_retake(handle), 2);
+	assert_string_equal(usb_node.calls, all);
+	assert_int_equal(handle_set_interface(handle, 2, 1), 0);
+	assert_int_equal(handle_set_configuration(handle, 1), 0);
+	forget_calls();
+	assert_int_equal(handle_retake(handle), 2);
+	assert_string_equal(usb_node.calls, all);
+	usb_node.claim_errno = EACCES;
+	assert_int_equal(handle_retake(handle), -EACCES);
+	usb_node.there = false;
+	assert_int_equal(handle_retake(handle), -ENODEV);
+}
+
 static void test_streams(void **state)
 {
 	static const uint8_t eps[] = {0x02, 0x83};
@@ -473,6 +509,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset_reclaims, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_retake, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_streams, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uas, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uas_without_streams, setup,

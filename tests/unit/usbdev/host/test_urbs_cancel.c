@@ -189,6 +189,8 @@ static void test_unsolicited_kill(void **state)
 	xfer_check(&x[0], USBDEV_STATUS_CANCELLED, 64);
 	xfer_check(&x[1], USBDEV_STATUS_CANCELLED, 0);
 	assert_int_equal(f.gone, 0);
+	settle();
+	assert_int_equal(f.disturbed, 1);
 	free_all(2);
 }
 

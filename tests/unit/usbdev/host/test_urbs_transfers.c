@@ -251,6 +251,9 @@ static void test_refused_submissions(void **state)
 		xfer_check(&x[1], refusals[i].control, 0);
 		xfer_free(&x[0]);
 		xfer_free(&x[1]);
+		/* once for all that was refused in a turn */
+		assert_int_equal(f.disturbed, refusals[i].kernel == -EBUSY);
+		f.disturbed = 0;
 	}
 	/* reaping says that it is there */
 	assert_int_equal(f.gone, 0);

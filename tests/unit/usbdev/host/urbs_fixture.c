@@ -42,11 +42,19 @@ static void on_gone(void *ctx)
 	f.finished_when_gone = f.finished;
 }
 
+static void on_disturbed(void *ctx)
+{
+	assert_ptr_equal(ctx, &f);
+	assert_false(f.in_call);
+	f.disturbed++;
+}
+
 void fixture_create(uint32_t caps)
 {
 	static const struct urbs_owner owner = {
 		.ctx = &f,
 		.finished = on_finished,
+		.disturbed = on_disturbed,
 		.gone = on_gone,
 	};
 

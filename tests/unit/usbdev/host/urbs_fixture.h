@@ -33,6 +33,7 @@ struct fixture {
 	int fd;
 	unsigned finished;
 	unsigned gone;
+	unsigned disturbed;
 	unsigned finished_when_gone;
 	bool in_call;
 };

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ * retake.c - interfaces that the host has given to its own drivers are taken back
+ *
+ * When the host was suspended and the device lost its state by that, the kernel resets it and
+ * gives each interface to whatever driver wants it, as usbfs does not know how to resume
+ * (so a disk of the guest becomes one of the host). There is no news of that for us, but its
+ * traces: transfers came back that nobody had cancelled, a submission was refused as the
+ * interface is somebody else's, or the host's clock was set, as it is at the end of each
+ * suspend. Upon any of these it is looked who has the interfaces.
+ *
+ * What was with the kernel then has failed for the guest, whose drivers recover as from any
+ * failure.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "usbdev/host/host_priv.h"
+#include "util/fds.h"
+#include "util/log.h"
+
+static void run_retake(struct host_job *job)
+{
+	struct host_device *host = job->host;
+
+	host->retake.result = handle_retake(host->handle);
+}
+
+static void retake_done(struct host_job *job)
+{
+	struct host_device *host = job->host;
+	int result = host->retake.result;
+
+	host->retake.running = false;
+	if (result == -ENODEV) {
+		host_lost(host);
+	} else if (result < 0) {
+		log_limited(LOG_LEVEL_WARN,
+			    "%s: the host has taken an interface and does not let go of "
+			    "it (%s)",
+			    host->usbdev.label, strerror(-result));
+	} else if (result > 0) {
+		log_limited(LOG_LEVEL_WARN,
+			    "%s: the host had taken %d of its interfaces (was it "
+			    "suspended?); they are the guest's again",
+			    host->usbdev.label, result);
+		host->used = true;
+		host_forget_late_data(host, UINT32_MAX);
+		if (host->wake.suspended)
+			host_wake_suspend(host, true);
+	}
+	if (host->retake.again)
+		host_retake(host);
+}
+
+void host_retake(struct host_device *host)
+{
+	struct host_retake *retake = &host->retake;
+
+	retake->again = retake->running;
+	if (retake->running || host->gone || host->destroying)
+		return;
+	retake->running = true;
+	retake->job = (struct host_job){.run = run_retake, .done = retake_done};
+	host_run_job(host, &retake->job);
+}
+
+/* Never ends by itself, but with ECANCELED when the clock is set. */
+static int arm(int fd)
+{
+	static const struct itimerspec never = {.it_value.tv_sec = INT64_MAX >> 8};
+
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
+			       NULL);
+}
+
+static void on_clock(void *ctx, int fd, unsigned events)
+{
+	struct host_device *host = ctx;
+	uint64_t unused;
+
+	(void)events;
+	if (read(fd, &unused, sizeof(unused)) < 0 && errno != ECANCELED)
+		return;
+	(void)arm(fd);
+	host_retake(host);
+}
+
+int host_retake_start(struct host_device *host)
+{
+	struct host_retake *retake = &host->retake;
+
+	retake->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (retake->clock_fd < 0)
+		return -errno;
+	if (arm(retake->clock_fd) < 0)
+		return -errno;
+	retake->clock_watch =
+		loop_watch_fd(host->loop, retake->clock_fd, LOOP_READ, on_clock, host);
+	return retake->clock_watch ? 0 : -ENOMEM;
+}
+
+void host_retake_stop(struct host_device *host)
+{
+	loop_unwatch(host->retake.clock_watch);
+	host->retake.clock_watch = NULL;
+	close_fd(&host->retake.clock_fd);
+}
