@@ -10,13 +10,13 @@ import http.server
 import os
 import struct
 import threading
-from pathlib import Path
 
 import pytest
 
 from devices.synthetic import Synthetic
 from harness.console import FIND_USB
 from harness.peer import Peer
+from harness.scene import scene, scene_keeper  # noqa: F401 fixtures
 
 # The host has drivers of its own for them all, and must let go of the devices.
 HOST = {"modules": "cdc-acm cdc_ether ftdi_sio"}
@@ -175,12 +175,12 @@ class FileHandler(http.server.BaseHTTPRequestHandler):
 class Scene:
     """Host, daemon and guest with all devices."""
 
-    def __init__(self, host, build):
+    def __init__(self, host, _folder, build):
         self.host = host
-        host.logs = [host.log]
-        self.synthetic = Synthetic(host, build)
+        self.synthetic = Synthetic(host, build / "devices")
         self.serial_peer = Peer(host, "serial")
         self.card_peer = Peer(host, "card")
+        self.peers = [self.serial_peer, self.card_peer]
         host.qmp.command("netdev_add", type="user", id="net")
         self.low = self.synthetic.plug("loopback", "low")
         # Of several keyboards, the one that came last gets what is typed. So with the buttons of tablet and mouse.
@@ -202,7 +202,7 @@ class Scene:
                          bus=f"{self.devices['smart card reader'].qemu_id}.0")
         self.drivers = {name: self.await_driver(device) for name, device in self.devices.items() if name in DRIVERS}
         self.usb = host.controller(*self.devices.values())
-        programs = [self.synthetic.poke_program, build.parent / "guest" / "usb_exchange"]
+        programs = [self.synthetic.poke_program, build / "guest" / "usb_exchange"]
         self.guest = host.boot(self.usb, JOB, programs=programs)
         self.guest.expect_word("UP")
 
@@ -231,56 +231,12 @@ class Scene:
     def send_input(self, *events):
         self.host.qmp.command("input-send-event", events=[{"type": kind, "data": data} for kind, data in events])
 
-    def close(self):
-        self.serial_peer.socket.close()
-        self.card_peer.socket.close()
-
 
 # The drivers that have the first interfaces in the host, and in the guest.
 DRIVERS = {"high-speed keyboard": "usbhid", "full-speed keyboard": "usbhid", "tablet": "usbhid", "mouse": "usbhid",
            "serial": "ftdi_sio", "network": "cdc_ether", "composite": "cdc_acm"}
 SPEEDS = {"high-speed keyboard": "480", "full-speed keyboard": "12", "tablet": "480", "mouse": "480", "serial": "12",
           "network": "12", "smart card reader": "12", "composite": "5000", "low speed": "1.5"}
-
-
-class SceneKeeper:
-    """The scene of the module's tests, set up when the first one asks."""
-
-    def __init__(self, host_keeper, build):
-        self.host_keeper = host_keeper
-        self.build = build
-        self.scene = None
-
-    def get(self):
-        if self.scene is None:
-            self.scene = Scene(self.host_keeper.get(), self.build)
-        return self.scene
-
-    def drop(self):
-        if self.scene is not None:
-            self.scene.close()
-        self.scene = None
-        # Ends the guest and the daemon too.
-        self.host_keeper.drop()
-
-
-@pytest.fixture(scope="module")
-def scene_keeper(request, host_keeper):
-    build = Path(request.config.getoption("--daemon")).resolve().parent / "tests" / "vm" / "devices"
-    keeper = SceneKeeper(host_keeper, build)
-    yield keeper
-    keeper.drop()
-
-
-@pytest.fixture
-def scene(request, scene_keeper):
-    one = scene_keeper.get()
-    request.node.logs = one.host.logs
-    yield one
-    if getattr(request.node, "failed", False):
-        scene_keeper.drop()
-    else:
-        assert one.host.bad_lines() == []
 
 
 def type_on_keyboard(scene, name):
@@ -490,15 +446,14 @@ def test_keys_of_a_high_speed_keyboard(scene):
     type_on_keyboard(scene, "high-speed keyboard")
 
 
-def test_host_has_its_devices_back(scene):
-    scene.guest.say("end")
-    scene.guest.finish()
+def test_host_has_its_devices_back(scene_keeper):
+    scene_keeper.get()
+    scene = scene_keeper.finish()
     # Name, ids, speed and drivers.
     told = sorted(words[1:4] for words in scene.guest.told("USB"))
     assert told == sorted([device.ids, SPEEDS[name], *([DRIVERS[name]] if name in DRIVERS else [])]
                           for name, device in scene.devices.items())
     assert scene.guest.complaints() == []
-    scene.usb.stop()
     for name, device in scene.devices.items():
         if name in DRIVERS:
             assert scene.await_driver(device) == DRIVERS[name]

@@ -7,11 +7,11 @@ guest pokes at the devices as the tests ask it to, by its kernel's usbfs.
 
 import re
 import zlib
-from pathlib import Path
 
 import pytest
 
 from devices.synthetic import Synthetic, parse
+from harness.scene import scene, scene_keeper  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usbvfiod_only
 
@@ -86,10 +86,9 @@ def pattern_checksum(length, start=0):
 class Scene:
     """Host, daemon and guest with all devices."""
 
-    def __init__(self, host, build):
+    def __init__(self, host, _folder, build):
         self.host = host
-        host.logs = [host.log]
-        self.synthetic = Synthetic(host, build)
+        self.synthetic = Synthetic(host, build / "devices")
         kinds = {
             "big": ("big-control", "high"),
             "big-super": ("big-control", "super"),
@@ -133,56 +132,6 @@ class Scene:
     def addresses(self):
         """How often the host has given a synthetic device its address."""
         return self.host.kernel_log().count("SetAddress Request")
-
-
-class SceneKeeper:
-    """The scene of the module's tests, set up when the first one asks."""
-
-    def __init__(self, host_keeper, build):
-        self.host_keeper = host_keeper
-        self.build = build
-        self.scene = None
-
-    def get(self):
-        if self.scene is None:
-            self.scene = Scene(self.host_keeper.get(), self.build)
-        return self.scene
-
-    def finish(self):
-        """In order, and clean."""
-        if self.scene is not None:
-            self.scene.guest.say("end")
-            self.scene.guest.finish()
-            self.scene.usb.stop()
-            assert self.scene.host.bad_lines() == []
-        self.scene = None
-
-    def drop(self):
-        self.scene = None
-        # Ends the guest and the daemon too.
-        self.host_keeper.drop()
-
-
-@pytest.fixture(scope="module")
-def scene_keeper(request, host_keeper):
-    build = Path(request.config.getoption("--daemon")).resolve().parent / "tests" / "vm" / "devices"
-    keeper = SceneKeeper(host_keeper, build)
-    yield keeper
-    try:
-        keeper.finish()
-    finally:
-        keeper.drop()
-
-
-@pytest.fixture
-def scene(request, scene_keeper):
-    one = scene_keeper.get()
-    request.node.logs = one.host.logs
-    yield one
-    if getattr(request.node, "failed", False):
-        scene_keeper.drop()
-    else:
-        assert one.host.bad_lines() == []
 
 
 # Of control requests

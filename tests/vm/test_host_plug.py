@@ -159,7 +159,7 @@ class Counts:
             "awk '/^Threads:|^Anonymous:/ { print $2 }' status smaps_rollup").split())
 
 
-@pytest.mark.soak
+@pytest.mark.long
 def test_detach_while_the_guest_is_busy_with_it(host, control, tmp_path):
     image = images.filled(tmp_path / "stick.img", 1)
     stick = host.plug_stick(image, "ehci")
@@ -218,6 +218,49 @@ def test_detach_while_the_guest_is_busy_with_it(host, control, tmp_path):
     guest.finish()
     ctl.usb.stop()
     assert host.run(f"dd if={host.disk(stick)} bs=1M 2>/dev/null | sha256 -").strip() == images.sha256(image)
+
+
+@pytest.mark.soak
+def test_a_thousand_times(host, control):
+    tablet = host.plug("usb-tablet", bus="ehci")
+    tablet.await_driver("usbhid")
+    ctl = control()
+    guest = host.boot(ctl.usb, """
+tablet() { ls -d /sys/bus/usb/drivers/usbhid/*:* >/dev/null 2>&1; }
+say READY
+while hear what; do
+	case $what in
+	there) wait_for tablet; say THERE ;;
+	away) wait_for '! tablet'; say AWAY ;;
+	end) break ;;
+	esac
+done
+""")
+    guest.expect_word("READY")
+    counts = []
+    for _ in range(25):
+        host.run(f"""
+            dev=/sys/bus/usb/devices/{tablet.path}
+            for time in $(seq 40); do
+                node=$(printf /dev/bus/usb/%03d/%03d $(cat $dev/busnum) $(cat $dev/devnum))
+                id=$({ctl.command} --json attach $node | sed 's/.*"id": *"\\([0-9]*\\)".*/\\1/') || exit 1
+                # Every fourth time the guest has a while to look at it.
+                [ $((time % 4)) != 0 ] || usleep 300000
+                {ctl.command} detach $id >/dev/null || exit 1
+            done""")
+        tablet.await_driver("usbhid")
+        counts.append(Counts(ctl.usb))
+        assert ctl.devices() == []
+        guest.say("away")
+        guest.expect_word("AWAY")
+    ctl.run("attach", fresh(tablet).node)
+    guest.say("there")
+    guest.expect_word("THERE")
+    guest.say("end")
+    guest.finish()
+    assert {(one.fds, one.threads) for one in counts} == {(counts[0].fds, counts[0].threads)}
+    assert counts[-1].kib <= counts[len(counts) // 2].kib + GROWTH_KIB, [one.kib for one in counts]
+    ctl.usb.stop()
 
 
 def test_reset_of_what_was_handed_over(host, control):

@@ -14,6 +14,7 @@ import pytest
 from harness import images
 from harness.console import FAST_KERNEL, FIND_USB, kernel_options, make_initramfs
 from harness.peer import Peer
+from harness.scene import scene, scene_keeper  # noqa: F401 fixtures
 
 HOST = {"modules": "ftdi_sio"}
 
@@ -183,11 +184,11 @@ KEYS = [event(key, value) for key in (KEY_LEFTCTRL, KEY_A) for value in (1, 0)]
 class Scene:
     """Host, daemon and guest with all devices."""
 
-    def __init__(self, host, folder, poke_program):
+    def __init__(self, host, folder, build):
         self.host = host
-        host.logs = [host.log]
         self.image = images.filled(folder / "stick.img", 8)
         self.serial_peer = Peer(host, "serial")
+        self.peers = [self.serial_peer]
         self.devices = {
             "used stick": host.plug_stick(images.filled(folder / "used.img", 16), "xhci"),
             "stick": host.plug_stick(self.image, "ehci"),
@@ -195,7 +196,7 @@ class Scene:
             "serial": host.plug("usb-serial", "uhci", chardev="serial"),
         }
         self.usb = host.controller(*self.devices.values())
-        self.guest = host.boot(self.usb, JOB, programs=[poke_program], options="no_console_suspend")
+        self.guest = host.boot(self.usb, JOB, programs=[build / "devices" / "usb-poke"], options="no_console_suspend")
         self.guest.expect_word("UP")
 
     def ask(self, function, *words):
@@ -247,57 +248,6 @@ class Scene:
         self.demand_stick()
         self.demand_keys()
         self.demand_serial()
-
-
-class SceneKeeper:
-    """The scene of the module's tests, set up when the first one asks."""
-
-    def __init__(self, host_keeper, factory, poke_program):
-        self.host_keeper = host_keeper
-        self.factory = factory
-        self.poke_program = poke_program
-        self.scene = None
-
-    def get(self):
-        if self.scene is None:
-            self.scene = Scene(self.host_keeper.get(), self.factory.mktemp("images"), self.poke_program)
-        return self.scene
-
-    def finish(self):
-        """In order, and clean."""
-        scene, self.scene = self.scene, None
-        scene.guest.say("end")
-        scene.guest.finish()
-        scene.usb.stop()
-        scene.serial_peer.socket.close()
-        assert scene.host.bad_lines() == []
-        return scene
-
-    def drop(self):
-        if self.scene is not None:
-            self.scene.serial_peer.socket.close()
-        self.scene = None
-        # Ends the guest and the daemon too.
-        self.host_keeper.drop()
-
-
-@pytest.fixture(scope="module")
-def scene_keeper(request, host_keeper, tmp_path_factory):
-    build = Path(request.config.getoption("--daemon")).resolve().parent / "tests" / "vm"
-    keeper = SceneKeeper(host_keeper, tmp_path_factory, build / "devices" / "usb-poke")
-    yield keeper
-    keeper.drop()
-
-
-@pytest.fixture
-def scene(request, scene_keeper):
-    one = scene_keeper.get()
-    request.node.logs = one.host.logs
-    yield one
-    if getattr(request.node, "failed", False):
-        scene_keeper.drop()
-    else:
-        assert one.host.bad_lines() == []
 
 
 def test_resets_of_a_stick_in_use(scene):
@@ -380,6 +330,7 @@ def test_what_the_host_takes_is_taken_back(scene):
 
 
 def test_nothing_is_left_behind(scene_keeper):
+    scene_keeper.get()
     scene = scene_keeper.finish()
     assert scene.guest.complaints() == []
     assert scene.devices["stick"].driver() == "usb-storage"

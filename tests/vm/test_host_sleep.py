@@ -5,7 +5,7 @@ import pytest
 
 from harness import images
 
-pytestmark = [pytest.mark.soak, pytest.mark.usbvfiod_only]
+pytestmark = [pytest.mark.long, pytest.mark.usbvfiod_only]
 
 HOST = {"sleeps": True}
 

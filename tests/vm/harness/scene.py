@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""A host, a daemon and a guest that all tests of a module use, set up when the first one asks.
+
+The module has a class Scene and imports the fixtures:
+
+    from harness.scene import scene, scene_keeper  # noqa: F401 fixtures
+
+    class Scene:
+        def __init__(self, host, folder, build):
+            # folder is for images, build where programs for tests in VMs are built
+            self.host, self.usb, self.guest = ...
+            self.peers = [...]                        # what is to be closed at the end, if anything
+
+The guest ends when it hears "end". A test that fails makes the next begin with a new host.
+"""
+
+from pathlib import Path
+
+import pytest
+
+
+class SceneKeeper:
+    """The scene, if there is one."""
+
+    def __init__(self, host_keeper, make):
+        self.host_keeper = host_keeper
+        self.make = make
+        self.scene = None
+        self.peers = []
+
+    def get(self):
+        if self.scene is None:
+            host = self.host_keeper.get()
+            host.logs = [host.log]
+            self.scene = self.make(host)
+            self.peers += getattr(self.scene, "peers", [])
+        return self.scene
+
+    def finish(self):
+        """In order, and clean. Returns what is left of the scene, None if there was none."""
+        ended, self.scene = self.scene, None
+        if ended is not None:
+            ended.guest.say("end")
+            ended.guest.finish()
+            ended.usb.stop()
+            assert ended.host.bad_lines() == []
+        return ended
+
+    def drop(self):
+        self.scene = None
+        # A device of QEMU may go when its peer does, so not before.
+        while self.peers:
+            self.peers.pop().socket.close()
+        # Ends the guest and the daemon too.
+        self.host_keeper.drop()
+
+
+@pytest.fixture(scope="module")
+def scene_keeper(request, host_keeper, tmp_path_factory):
+    build = Path(request.config.getoption("--daemon")).resolve().parent / "tests" / "vm"
+    keeper = SceneKeeper(host_keeper, lambda host: request.module.Scene(host, tmp_path_factory.mktemp("scene"), build))
+    yield keeper
+    try:
+        keeper.finish()
+    finally:
+        keeper.drop()
+
+
+@pytest.fixture
+def scene(request, scene_keeper):  # pylint: disable=redefined-outer-name
+    one = scene_keeper.get()
+    request.node.logs = one.host.logs
+    yield one
+    if getattr(request.node, "failed", False):
+        scene_keeper.drop()
+    elif scene_keeper.scene is one:
+        assert one.host.bad_lines() == []
