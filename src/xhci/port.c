@@ -114,7 +114,7 @@ static void show(struct xhci_port *port)
 	/* a disabled USB 3 port sees nothing until the guest lets it look */
 	if (pls_get(port) == XHCI_PLS_DISABLED)
 		return;
-	/* nobody looks at the ports of a halted controller, and would miss anything */
+	/* nobody looks at the ports of a halted controller, so nobody can miss it */
 	if (port->absent_until_ns <= xhci->env.now_ns(xhci->env.ctx) || xhci->halted) {
 		connect(port);
 		return;
