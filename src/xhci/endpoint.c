@@ -80,6 +80,7 @@ struct xhci_endpoint *xhci_endpoint_create(struct xhci *xhci, struct xhci_slot *
 	list_init(&ep->kicked_rings);
 	xhci_isoch_init(ep, ctx);
 	list_init(&ep->kick_node);
+	list_init(&ep->quiescing_node);
 	if (xhci_ep_context_max_pstreams(ctx) == 0) {
 		xhci_transfer_ring_init(&ep->ring, ep, 0, xhci_ep_context_dequeue(ctx));
 		return ep;
@@ -108,6 +109,7 @@ void xhci_endpoint_drop(struct xhci_endpoint *ep)
 		xhci_transfer_ring_finish(&ep->ring);
 	xhci_isoch_end(ep);
 	list_remove(&ep->kick_node);
+	list_remove(&ep->quiescing_node);
 	if (ep->slot->endpoints[ep->dci] == ep)
 		ep->slot->endpoints[ep->dci] = NULL;
 	free(ep);
@@ -314,6 +316,7 @@ void xhci_endpoint_settle(struct xhci_endpoint *ep)
 	LIST_FOREACH(node, &ep->rings)
 		xhci_transfer_ring_settle(ring_of(node));
 	ep->quiescing = false;
+	list_remove(&ep->quiescing_node);
 }
 
 static void cancel_all(struct xhci_endpoint *ep)
@@ -324,12 +327,63 @@ static void cancel_all(struct xhci_endpoint *ep)
 		xhci_transfer_ring_cancel(ring_of(node));
 }
 
+static void await_device(struct xhci_endpoint *ep)
+{
+	struct xhci *xhci = ep->xhci;
+
+	list_remove(&ep->quiescing_node);
+	list_append(&xhci->quiescing, &ep->quiescing_node);
+	ep->give_up_at_ns = xhci->env.now_ns(xhci->env.ctx) + XHCI_GIVE_UP_NS;
+}
+
 void xhci_endpoint_quiesce(struct xhci_endpoint *ep)
 {
+	if (!ep->quiescing)
+		await_device(ep);
 	ep->quiescing = true;
 	xhci_isoch_end(ep);
 	cancel_all(ep);
 	xhci_endpoint_kick(ep);
+}
+
+static void give_up(struct xhci_endpoint *ep)
+{
+	struct list *node;
+
+	list_remove(&ep->quiescing_node);
+	if (!ep->quiescing || ep->in_flight == 0)
+		return;
+	log_limited(LOG_LEVEL_WARN,
+		    "slot %u ep 0x%02x: the device has not given %u transfers back, the "
+		    "guest no longer waits for them",
+		    ep->slot->id, ep->ep_addr, ep->in_flight);
+	LIST_FOREACH(node, &ep->rings) {
+		if (xhci_transfer_ring_give_up(ring_of(node)) < 0) {
+			await_device(ep); /* for memory as well */
+			break;
+		}
+	}
+	xhci_endpoint_kick(ep);
+}
+
+/* All have the same time: those listed first are the first to be given up. */
+void xhci_endpoints_give_up(struct xhci *xhci)
+{
+	uint64_t at_ns;
+
+	while ((at_ns = xhci_endpoints_give_up_ns(xhci)) != 0 &&
+	       xhci->env.now_ns(xhci->env.ctx) >= at_ns)
+		give_up(LIST_ENTRY(list_first(&xhci->quiescing), struct xhci_endpoint,
+				   quiescing_node));
+}
+
+uint64_t xhci_endpoints_give_up_ns(const struct xhci *xhci)
+{
+	struct list *node = list_first(&xhci->quiescing);
+
+	return node ? LIST_ENTRY(node, struct xhci_endpoint, quiescing_node)
+			       ->give_up_at_ns
+		    : 0;
 }
 
 bool xhci_endpoint_is_quiet(const struct xhci_endpoint *ep)

@@ -21,6 +21,9 @@ struct xhci;
 struct xhci_slot;
 struct xhci_streams;
 
+/* So long the device has time to give back what was cancelled: far more than it takes, and
+ * less than guests wait for a Stop Endpoint command (Linux: 5 s). */
+#define XHCI_GIVE_UP_NS UINT64_C(3000000000)
 /* Transfer rings of one endpoint served in one run, before others get their turn. */
 #define XHCI_RINGS_PER_TURN 32u
 
@@ -34,6 +37,8 @@ struct xhci_streams;
  * @td_count, @in_flight: TDs of all rings; of them with the device
  * @isoch:	schedule, isochronous endpoints only
  * @quiescing:	all that is with the device is being cancelled; nothing new starts
+ * @quiescing_node: in the controller's list since the last @quiescing began; not for longer
+ *		than to @give_up_at_ns
  * @stopping:	that is for a Stop Endpoint command, which posts Stopped events
  * @stream_error: a doorbell had a Stream ID that cannot be served: why, to be told.
  *		XHCI_CC_INVALID = none
@@ -55,6 +60,8 @@ struct xhci_endpoint {
 	unsigned in_flight;
 	struct xhci_isoch isoch;
 	bool quiescing;
+	struct list quiescing_node;
+	uint64_t give_up_at_ns;
 	bool stopping;
 	enum xhci_cc stream_error;
 	struct list kick_node;
@@ -97,7 +104,12 @@ enum xhci_progress xhci_endpoint_run(struct xhci_endpoint *ep);
 /* Takes everything back from the device, for a halt of the controller. The
  * endpoint goes on where it was when it is run again with @quiescing false. */
 void xhci_endpoint_quiesce(struct xhci_endpoint *ep);
-/* True once nothing is with the device. */
+/* What devices have had XHCI_GIVE_UP_NS to give back is not waited for any longer. Call it in
+ * each run, it is cheap. */
+void xhci_endpoints_give_up(struct xhci *xhci);
+/* When to call it, 0 = never. */
+uint64_t xhci_endpoints_give_up_ns(const struct xhci *xhci);
+/* True once nothing is with the device, or not waited for. */
 bool xhci_endpoint_is_quiet(const struct xhci_endpoint *ep);
 
 /* Commands. Each returns the completion code, or XHCI_CC_INVALID while it waits

@@ -112,6 +112,36 @@ static struct xhci_td *td_alloc(struct xhci *xhci, bool always)
 	return td;
 }
 
+struct xhci_td *xhci_td_stand_in(const struct xhci_td *td)
+{
+	struct xhci_td *copy = td_alloc(td->xhci, true);
+
+	if (!copy)
+		return NULL;
+	*copy = *td;
+	copy->trbs = copy->trbs_inline;
+	if (td->trbs != td->trbs_inline) {
+		copy->trbs = malloc(td->trb_capacity * sizeof(*td->trbs));
+		if (!copy->trbs) {
+			copy->trbs = copy->trbs_inline;
+			copy->state = XHCI_TD_STATE_DONE;
+			list_init(&copy->node);
+			xhci_td_free(copy);
+			return NULL;
+		}
+		memcpy(copy->trbs, td->trbs, td->trb_count * sizeof(*td->trbs));
+		td->xhci->trbs += td->trb_capacity;
+	}
+	list_init(&copy->node);
+	list_init(&copy->transfer.node);
+	copy->transfer.owner = copy;
+	copy->transfer.backend = NULL;
+	copy->transfer.actual_bytes = 0;
+	copy->transfer.status = USBDEV_STATUS_CANCELLED;
+	copy->state = XHCI_TD_STATE_DONE;
+	return copy;
+}
+
 void xhci_td_free(struct xhci_td *td)
 {
 	if (!td)

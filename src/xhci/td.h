@@ -101,6 +101,9 @@ MUST_USE int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring,
 /* True for a TD of an isochronous endpoint. It may end with any error: the endpoint
  * does not halt. Not for orphans. */
 bool xhci_td_is_isoch(const struct xhci_td *td);
+/* A TD in the place of @td, which is with the device and not waited for any longer: as if it
+ * had been cancelled with nothing moved. Owned, on no list; NULL without memory. */
+struct xhci_td *xhci_td_stand_in(const struct xhci_td *td);
 /* Off its list, freed. NULL is fine. Not while submitted. */
 void xhci_td_free(struct xhci_td *td);
 

@@ -18,6 +18,11 @@
  * makes orphans too. An orphan is cancelled, its result is ignored and guest memory
  * is closed to it, so nobody needs to wait.
  *
+ * A device that does not give a TD back for long (a host that is stuck, a program behind
+ * it that does not answer) must not keep the guest from its other devices: drivers take a
+ * controller for dead that does not stop an endpoint. So after XHCI_GIVE_UP_NS it is
+ * not waited for any longer: an orphan as well, and the ring stands at it.
+ *
  * Isochronous TDs go the same way, but none halts the endpoint, none goes on in its
  * middle, and isoch.c says when a stream of them starts.
  */
@@ -263,6 +268,26 @@ void xhci_transfer_ring_settle(struct xhci_transfer_ring *ring)
 {
 	rewind_to_first(ring);
 	ring->stopped_posted = false;
+}
+
+int xhci_transfer_ring_give_up(struct xhci_transfer_ring *ring)
+{
+	struct xhci_td *stand_in;
+	struct list *node;
+
+	LIST_FOREACH(node, &ring->tds)
+		if (td_of(node)->state == XHCI_TD_STATE_SUBMITTED)
+			break;
+	if (node == &ring->tds)
+		return 0;
+	stand_in = xhci_td_stand_in(td_of(node));
+	if (!stand_in)
+		return -ENOMEM;
+	list_append(node, &stand_in->node); /* before it */
+	ring->td_count++;
+	ring->ep->td_count++;
+	forget_behind(ring, stand_in);
+	return 0;
 }
 
 int xhci_transfer_ring_post_stopped(struct xhci_transfer_ring *ring)

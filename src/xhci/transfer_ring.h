@@ -74,6 +74,9 @@ enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring);
 enum xhci_progress xhci_transfer_ring_start_tds(struct xhci_transfer_ring *ring);
 /* Cancels what is with the device, last one first so that none overtakes. */
 void xhci_transfer_ring_cancel(struct xhci_transfer_ring *ring);
+/* What is with the device, cancelled, is not waited for any longer: orphans, and the first of
+ * them is taken back with nothing moved. Return: 0, or -ENOMEM, nothing done. */
+MUST_USE int xhci_transfer_ring_give_up(struct xhci_transfer_ring *ring);
 /* Posts the Stopped event of the TD that was taken back, once (4.6.9). Return: 0 or
  * as xhci_event_post(): call again. */
 MUST_USE int xhci_transfer_ring_post_stopped(struct xhci_transfer_ring *ring);

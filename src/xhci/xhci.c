@@ -34,6 +34,7 @@ struct xhci *xhci_create(const struct xhci_env *env, struct guest_mem *mem,
 	xhci->ports_per_kind = ports;
 	list_init(&xhci->kicked_endpoints);
 	list_init(&xhci->isoch_due);
+	list_init(&xhci->quiescing);
 	list_init(&xhci->orphans);
 	list_init(&xhci->stream_requests);
 	list_init(&xhci->releases);
@@ -323,6 +324,7 @@ static void schedule_wake(struct xhci *xhci)
 {
 	uint64_t at_ns = earlier_ns(xhci_interrupters_wake_ns(xhci), xhci->ports_wake_ns);
 
+	at_ns = earlier_ns(at_ns, xhci_endpoints_give_up_ns(xhci));
 	if (xhci->parked)
 		at_ns = earlier_ns(at_ns, xhci->parked_until_ns);
 	/* a wrap that could not be told yet waits for the guest, not for time */
@@ -346,6 +348,7 @@ void xhci_run(struct xhci *xhci)
 		xhci->wake_ns = 0; /* it was this wake-up, or overtaken */
 	unpark(xhci);
 	xhci_ports_show(xhci);
+	xhci_endpoints_give_up(xhci);
 	if (xhci_can_work(xhci))
 		more = work(xhci);
 	if (!(xhci->usbcmd & XHCI_USBCMD_RS) && !xhci->halted && all_quiet(xhci))

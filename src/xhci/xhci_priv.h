@@ -182,6 +182,7 @@ struct xhci {
 
 	struct list kicked_endpoints; /* xhci_endpoint.kick_node */
 	struct list isoch_due; /* xhci_isoch.node: endpoints that wait for a time */
+	struct list quiescing; /* xhci_endpoint.quiescing_node */
 	struct list orphans;   /* TDs nobody waits for, until they complete */
 	struct list releases;
 	unsigned tds;                /* allocated, for the limit */

@@ -192,6 +192,21 @@ def test_slow_and_silent_requests(scene):
     assert scene.stats("slow")["unlinks"] - before == 3
 
 
+def test_a_stuck_device_keeps_nobody(scene):
+    """Linux takes a controller for dead that has not stopped an endpoint within 5 seconds, and with it all its devices."""
+    loop = ["claim 0", "loop 1 0x81 4096 4 3"]
+    stuck = scene.devices["loop-high"]
+    scene.poke("loop-high", *loop)
+    scene.host.run(f"kill -STOP $(cat {stuck.name}.pid)")
+    try:
+        scene.poke("loop-high", "claim 0", "expect ETIMEDOUT in 0x81 512 500")
+        scene.poke("loop-super", *loop)
+    finally:
+        scene.host.run(f"kill -CONT $(cat {stuck.name}.pid)")
+    scene.poke("loop-high", *loop)
+    assert "the guest no longer waits for them" in scene.usb.log_text()
+
+
 def test_addresses_are_for_the_host_to_give(scene):
     # Plugged in without resets: what the guest did to have it enumerated has not reached it.
     assert scene.stats("big-super")["resets"] == 0

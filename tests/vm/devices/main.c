@@ -155,6 +155,7 @@ static int plug_in(struct program *program)
 		return fd;
 	}
 	program->inbox.len = 0;
+	program->inbox.early_count = 0;
 	program->attached = true;
 	program->addressed = false;
 	device_connected(&program->dev, fd);

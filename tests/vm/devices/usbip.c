@@ -159,8 +159,42 @@ static struct urb *parse_urb(const uint8_t *msg, uint32_t len, uint32_t packet_c
 	return urb;
 }
 
+static void unlink_urb(struct device *dev, struct usbip_inbox *inbox, const uint8_t *msg)
+{
+	uint32_t seqnum = get_be32(msg + 4);
+	uint32_t urb_seqnum = get_be32(msg + 20);
+
+	if (urb_seqnum <= inbox->last_seqnum) {
+		device_unlink(dev, seqnum, urb_seqnum);
+		return;
+	}
+	/* answered now, it would have the kernel forget a transfer that is answered too: for
+	 * that it drops the connection */
+	if (inbox->early_count == USBIP_EARLY_MAX)
+		abort();
+	inbox->early[inbox->early_count].seqnum = seqnum;
+	inbox->early[inbox->early_count++].urb_seqnum = urb_seqnum;
+}
+
+/* True: the transfer was unlinked before it came. */
+static bool was_unlinked(struct device *dev, struct usbip_inbox *inbox,
+			 uint32_t urb_seqnum)
+{
+	inbox->last_seqnum = urb_seqnum;
+	for (unsigned i = 0; i < inbox->early_count; i++) {
+		if (inbox->early[i].urb_seqnum != urb_seqnum)
+			continue;
+		dev->counts.unlinks++;
+		usbip_reply_unlink(dev, inbox->early[i].seqnum, -ECONNRESET);
+		inbox->early[i] = inbox->early[--inbox->early_count];
+		return true;
+	}
+	return false;
+}
+
 /* Return: bytes of the message at @msg, 0 if more must come, -EPROTO if it is none */
-static ssize_t take_message(struct device *dev, const uint8_t *msg, size_t have)
+static ssize_t take_message(struct device *dev, struct usbip_inbox *inbox,
+			    const uint8_t *msg, size_t have)
 {
 	uint32_t len, packet_count;
 	size_t size = HEADER_BYTES;
@@ -169,7 +203,7 @@ static ssize_t take_message(struct device *dev, const uint8_t *msg, size_t have)
 	if (have < size)
 		return 0;
 	if (get_be32(msg) == USBIP_UNLINK) {
-		device_unlink(dev, get_be32(msg + 4), get_be32(msg + 20));
+		unlink_urb(dev, inbox, msg);
 		return HEADER_BYTES;
 	}
 	if (get_be32(msg) != USBIP_SUBMIT)
@@ -184,7 +218,8 @@ static ssize_t take_message(struct device *dev, const uint8_t *msg, size_t have)
 	size += (in ? 0 : len) + (size_t)packet_count * PACKET_BYTES;
 	if (have < size)
 		return 0;
-	device_submit(dev, parse_urb(msg, len, packet_count, in));
+	if (!was_unlinked(dev, inbox, get_be32(msg + 4)))
+		device_submit(dev, parse_urb(msg, len, packet_count, in));
 	return (ssize_t)size;
 }
 
@@ -218,7 +253,7 @@ int usbip_receive(struct device *dev, struct usbip_inbox *inbox)
 		return -EPIPE;
 	inbox->len += (size_t)n;
 	while (!dev->gone) {
-		n = take_message(dev, inbox->bytes + at, inbox->len - at);
+		n = take_message(dev, inbox, inbox->bytes + at, inbox->len - at);
 		if (n < 0)
 			return (int)n;
 		if (n == 0)

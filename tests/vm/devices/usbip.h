@@ -14,11 +14,25 @@
 struct device;
 struct urb;
 
-/* Bytes from the socket that are no whole message yet. */
+#define USBIP_EARLY_MAX 16
+
+/**
+ * struct usbip_inbox - what has come over one connection
+ * @bytes:	no whole message yet
+ * @last_seqnum: of the last transfer
+ * @early:	requests to unlink a transfer that has not come yet: the kernel sends those past
+ *		transfers that have just been submitted
+ */
 struct usbip_inbox {
 	uint8_t *bytes;
 	size_t len;
 	size_t room;
+	uint32_t last_seqnum;
+	struct {
+		uint32_t seqnum;
+		uint32_t urb_seqnum;
+	} early[USBIP_EARLY_MAX];
+	unsigned early_count;
 };
 
 /* Reads what the socket has and hands whole messages to the device.
