@@ -154,6 +154,7 @@ class Alike:
                 (word.split("=") for word in self.guest.expect_word("SEEN"))}
 
 
+@pytest.mark.long
 def test_five_alike_told_apart_by_serial_number_and_by_place(host, control):
     serials = ["T1", "T2", "T3", "T4", "T5"]
     ctl = control("keyboard", *[f"{TABLET},serial={serial},id={serial}" for serial in serials])

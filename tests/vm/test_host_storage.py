@@ -62,7 +62,8 @@ def test_file_survives_on_a_stick(host, tmp_path, speed):
     make_file_system(host, stick, image, megabits, mib)
 
 
-@pytest.mark.parametrize("speed", ["high", pytest.param("super", marks=pytest.mark.sanitized)])
+@pytest.mark.parametrize("speed", [pytest.param("high", marks=pytest.mark.long),
+                                   pytest.param("super", marks=pytest.mark.sanitized)])
 def test_file_survives_on_a_uas_disk(host, tmp_path, speed):
     bus, megabits, mib = BUSES[speed]
     image = images.empty(tmp_path / "disk.img", 64)
