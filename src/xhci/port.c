@@ -23,7 +23,9 @@
  * disconnect that is followed by a connect at once, for CSC is one bit: Linux, in the
  * midst of a reset, clears it, finds a device as before, and goes on with the one that
  * went. So after a device was pulled the next one comes into sight when the guest has
- * taken note (it has read PORTSC without CCS, then cleared CSC), or a second later.
+ * taken note (it has read PORTSC without CCS, then cleared CSC). Not all guests may do
+ * so, and one that was just handling the change before clears CSC without having seen
+ * this one; hence the limits of time.
  */
 #include "xhci/xhci_priv.h"
 
@@ -32,8 +34,10 @@
 #define USB2_PORTPMSC_RW  0x0000fff8u /* RWE, BESL, L1 Device Slot */
 #define USB3_PORTPMSC_RW  0x0001ffffu /* U1 and U2 timeout, FLA */
 #define USB2_PORTHLPMC_RW 0x00003fffu /* HIRDM, L1 Timeout, BESLD */
-/* longer than a driver tries a reset (Linux: 800 ms): it has seen the empty port then */
-#define ABSENT_NS 1000000000u
+/* Longer than a driver tries a reset (Linux: 800 ms), on a slow machine, too: it has seen the
+ * empty port then. And when it has cleared CSC. */
+#define ABSENT_NS         UINT64_C(10000000000)
+#define ABSENT_CLEARED_NS UINT64_C(1000000000)
 
 struct xhci_port *xhci_port(struct xhci *xhci, unsigned number)
 {
@@ -280,16 +284,25 @@ static void link_write(struct xhci_port *port, unsigned pls)
 	}
 }
 
+/* CSC was cleared after a device was pulled. */
+static void absence_cleared(struct xhci_port *port)
+{
+	uint64_t now_ns = port->xhci->env.now_ns(port->xhci->env.ctx);
+
+	port->absent_until_ns = port->absence_read ? 0
+						   : MIN_OF(port->absent_until_ns,
+							    now_ns + ABSENT_CLEARED_NS);
+	if (port->dev)
+		show(port);
+}
+
 static void portsc_write(struct xhci_port *port, uint32_t value)
 {
 	port->portsc &= ~(value & XHCI_PORTSC_CHANGES);
 	port->portsc &= ~XHCI_PORTSC_WAKES;
 	port->portsc |= value & XHCI_PORTSC_WAKES;
-	if ((value & XHCI_PORTSC_CSC) && port->absence_read && port->absent_until_ns) {
-		port->absent_until_ns = 0;
-		if (port->dev)
-			show(port);
-	}
+	if ((value & XHCI_PORTSC_CSC) && port->absent_until_ns != 0)
+		absence_cleared(port);
 
 	/* a reset overrides everything else, and what goes on during one is ignored */
 	if (port->usb3 && (value & XHCI_PORTSC_WPR))

@@ -5,7 +5,8 @@
 
 #include <errno.h>
 
-#define ABSENT_NS 1000000000u
+#define ABSENT_NS         UINT64_C(10000000000)
+#define ABSENT_CLEARED_NS UINT64_C(1000000000)
 
 static void test_attach_refused(void **state)
 {
@@ -119,7 +120,7 @@ static void test_gone(void **state)
 
 /* A guest in the midst of a reset does not see the empty port: its predecessor's absence
  * outlasts that. */
-static void test_absent_for_a_second(void **state)
+static void test_absent_for_long(void **state)
 {
 	struct fixture *f = *state;
 	struct fake_dev first;
@@ -147,6 +148,49 @@ static void test_absent_for_a_second(void **state)
 	assert_int_equal(portsc(f, port),
 			 want(XHCI_PORTSC_CCS | XHCI_PORTSC_CSC | XHCI_PORTSC_PRC,
 			      XHCI_PLS_POLLING, USBDEV_SPEED_HIGH));
+	fake_dev_unplug(&second, f, port);
+}
+
+/* A guest that was just about to clear CSC, of an earlier change. */
+static void test_absence_cleared_unseen(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_dev first;
+	struct fake_dev second;
+	unsigned port;
+
+	fixture_start(f);
+	for (unsigned plugged_first = 0; plugged_first < 2; plugged_first++) {
+		port = plug_enabled(&first, f, USBDEV_SPEED_HIGH);
+		fake_dev_unplug(&first, f, port);
+		events_skip(f);
+		fake_dev_init(&second, f, USBDEV_SPEED_HIGH);
+		if (plugged_first)
+			assert_int_equal(fake_dev_plug(&second, f), port);
+		write_portsc(f, port, XHCI_PORTSC_CSC);
+		if (!plugged_first)
+			assert_int_equal(fake_dev_plug(&second, f), port);
+		advance_ns(f, ABSENT_CLEARED_NS - 1);
+		expect_no_event(f);
+		advance_ns(f, 1);
+		expect_port_event(f, port);
+		assert_int_equal(portsc(f, port),
+				 want(XHCI_PORTSC_CCS | XHCI_PORTSC_CSC, XHCI_PLS_POLLING,
+				      USBDEV_SPEED_HIGH));
+		fake_dev_unplug(&second, f, port);
+		assert_false(portsc(f, port) & XHCI_PORTSC_CCS);
+		clear_changes(f, port);
+		events_skip(f);
+	}
+	/* but not later than without that */
+	port = plug_enabled(&first, f, USBDEV_SPEED_HIGH);
+	fake_dev_unplug(&first, f, port);
+	fake_dev_init(&second, f, USBDEV_SPEED_HIGH);
+	assert_int_equal(fake_dev_plug(&second, f), port);
+	advance_ns(f, ABSENT_NS - 1);
+	write_portsc(f, port, XHCI_PORTSC_CSC);
+	advance_ns(f, 1);
+	assert_true(portsc(f, port) & XHCI_PORTSC_CCS);
 	fake_dev_unplug(&second, f, port);
 }
 
@@ -301,7 +345,8 @@ int main(void)
 		T(test_detach_while_resetting),
 		T(test_replug),
 		T(test_gone),
-		T(test_absent_for_a_second),
+		T(test_absent_for_long),
+		T(test_absence_cleared_unseen),
 		T(test_absence_noted),
 		T(test_absence_noted_before),
 		T(test_absent_and_pulled),
