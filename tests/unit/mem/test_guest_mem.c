@@ -9,65 +9,14 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include "mem/guest_mem.h"
+#include "mem_fixture.h"
 #include "util/bytes.h"
 #include "util/loop.h"
-
-#define RW (GUEST_MEM_READ | GUEST_MEM_WRITE)
-
-static struct guest_mem *mem;
-static uint8_t bytes[65536];
-
-static int begin(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (uint8_t)(i * 7 + i / 256);
-	mem = guest_mem_create();
-	return mem ? 0 : -1;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	guest_mem_destroy(mem);
-	return 0;
-}
-
-/* A file of @size bytes with the content of @bytes. */
-static int file_of(size_t size)
-{
-	int fd = memfd_create("guest", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, bytes, size), size);
-	return fd;
-}
 
 static int map_at(uint64_t iova, size_t at, uint64_t size, unsigned prot)
 {
 	return guest_mem_map_bytes(mem, iova, bytes + at, size, prot);
-}
-
-static int read_at(uint64_t iova, size_t len)
-{
-	uint8_t buf[4096];
-
-	return guest_mem_read(mem, iova, buf, len);
-}
-
-/* Reads [@iova, +@len) and compares with @bytes from @at on. */
-static void expect_bytes(uint64_t iova, size_t at, size_t len)
-{
-	uint8_t buf[65536];
-
-	memset(buf, 0xee, sizeof(buf));
-	assert_int_equal(guest_mem_read(mem, iova, buf, len), 0);
-	assert_memory_equal(buf, bytes + at, len);
-	if (len < sizeof(buf))
-		assert_int_equal(buf[len], 0xee);
 }
 
 /* ---- the table ---- */
@@ -412,7 +361,7 @@ static void test_iov(void **state)
 			 -EFAULT);
 }
 
-#define MEM_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define MEM_TEST(f) cmocka_unit_test_setup_teardown(f, mem_setup, mem_teardown)
 
 int main(void)
 {

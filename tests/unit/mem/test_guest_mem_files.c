@@ -10,61 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include "mem/guest_mem.h"
-
-#define RW (GUEST_MEM_READ | GUEST_MEM_WRITE)
-
-static struct guest_mem *mem;
-static uint8_t bytes[65536];
-
-static int begin(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (uint8_t)(i * 7 + i / 256);
-	mem = guest_mem_create();
-	return mem ? 0 : -1;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	guest_mem_destroy(mem);
-	return 0;
-}
-
-/* A file of @size bytes with the content of @bytes. */
-static int file_of(size_t size)
-{
-	int fd = memfd_create("guest", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, bytes, size), size);
-	return fd;
-}
-
-static int read_at(uint64_t iova, size_t len)
-{
-	uint8_t buf[4096];
-
-	return guest_mem_read(mem, iova, buf, len);
-}
-
-/* Reads [@iova, +@len) and compares with @bytes from @at on. */
-static void expect_bytes(uint64_t iova, size_t at, size_t len)
-{
-	uint8_t buf[65536];
-
-	memset(buf, 0xee, sizeof(buf));
-	assert_int_equal(guest_mem_read(mem, iova, buf, len), 0);
-	assert_memory_equal(buf, bytes + at, len);
-	if (len < sizeof(buf))
-		assert_int_equal(buf[len], 0xee);
-}
+#include "mem_fixture.h"
 
 static void test_file(void **state)
 {
@@ -222,18 +171,6 @@ static void test_hugetlb(void **state)
 	close(fd);
 }
 
-static unsigned long lines_of_maps(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	unsigned long lines = 0;
-	int c;
-
-	while ((c = fgetc(maps)) != EOF)
-		lines += c == '\n';
-	fclose(maps);
-	return lines;
-}
-
 /* Unmapped means unmapped, at once; a core dump holds no guest memory. */
 static void test_mappings_go(void **state)
 {
@@ -252,7 +189,7 @@ static void test_mappings_go(void **state)
 	close(fd);
 }
 
-#define MEM_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define MEM_TEST(f) cmocka_unit_test_setup_teardown(f, mem_setup, mem_teardown)
 
 int main(void)
 {

@@ -12,18 +12,15 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "mem/guest_mem.h"
+#include "mem_fixture.h"
 
-#define RW    (GUEST_MEM_READ | GUEST_MEM_WRITE)
 #define PAGES 16u
 #define PAGE  4096u
 
-static struct guest_mem *mem;
 static int fd;
 
 /* @PAGES pages of 0x55 in a file, seen at IOVA 0x10000. */
@@ -42,10 +39,8 @@ static void begin(void)
 
 static int end(void **state)
 {
-	(void)state;
 	close(fd);
-	guest_mem_destroy(mem);
-	return 0;
+	return mem_teardown(state);
 }
 
 static void expect_all(uint64_t iova, size_t len, uint8_t value)
@@ -110,18 +105,6 @@ static void test_truncated_in_part(void **state)
 	assert_int_equal(ftruncate(fd, PAGE), 0);
 	expect_all(0x10000 + PAGE, PAGE, 0);
 	expect_all(0x10001, PAGE - 1, 0x55);
-}
-
-static unsigned long lines_of_maps(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	unsigned long lines = 0;
-	int c;
-
-	while ((c = fgetc(maps)) != EOF)
-		lines += c == '\n';
-	fclose(maps);
-	return lines;
 }
 
 /* The kernel's limit on mappings is out of reach: pages touched backwards, one
