@@ -9,73 +9,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
+#include "socket_dir.h"
 #include "util/fds.h"
-
-static char dir[] = "/tmp/test-fds-XXXXXX";
-static char path[64], lock_path[64];
-
-static int make_dir(void **state)
-{
-	(void)state;
-	if (!mkdtemp(dir))
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/socket", dir);
-	(void)snprintf(lock_path, sizeof(lock_path), "%s/socket.lock", dir);
-	return 0;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	return rmdir(dir);
-}
-
-static int remove_files(void **state)
-{
-	(void)state;
-	(void)unlink(path);
-	(void)unlink(lock_path);
-	return 0;
-}
-
-static struct sockaddr_un address(void)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	return addr;
-}
-
-/* A client's connection to @path, or -errno. */
-static int connect_path(void)
-{
-	struct sockaddr_un addr = address();
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		int r = -errno;
-
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-/* A socket file that nobody listens on. */
-static void make_stale(void)
-{
-	struct sockaddr_un addr = address();
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	close(fd);
-}
 
 /* Many start at once over a stale file: one wins, and it can be reached. */
 static void test_one_winner(void **state)
@@ -86,7 +25,7 @@ static void test_one_winner(void **state)
 	for (int round = 0; round < 20; round++) {
 		int go[2], results[2], finish[2], won = 0, client;
 
-		make_stale();
+		close(foreign_socket(SOCK_STREAM, -1)); /* stale */
 		assert_int_equal(pipe(go), 0);
 		assert_int_equal(pipe(results), 0);
 		assert_int_equal(pipe(finish), 0);
