@@ -11,53 +11,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/socket.h>
 
+#include "loop_pair.h"
 #include "util/fds.h"
-#include "util/loop.h"
-
-static struct loop *loop;
-static int pair[2];
-
-static int begin(void **state)
-{
-	(void)state;
-	loop = loop_create();
-	return loop ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) : -1;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	close_fd(&pair[0]);
-	close_fd(&pair[1]);
-	loop_destroy(loop);
-	return 0;
-}
-
-static void turn(bool wait)
-{
-	assert_int_equal(loop_turn(loop, wait), 0);
-}
 
 /* ---- fds ---- */
-
-struct seen {
-	unsigned calls;
-	unsigned events;
-	int fd;
-	struct loop_watch *watch;
-	struct loop_watch *other;
-};
-
-static void on_fd(void *ctx, int fd, unsigned events)
-{
-	struct seen *seen = ctx;
-
-	seen->calls++;
-	seen->events = events;
-	seen->fd = fd;
-}
 
 static void on_fd_unwatch(void *ctx, int fd, unsigned events)
 {
@@ -68,12 +26,6 @@ static void on_fd_unwatch(void *ctx, int fd, unsigned events)
 	loop_unwatch(seen->other);
 	seen->watch = NULL;
 	seen->other = NULL;
-}
-
-static void on_fd_stop(void *ctx, int fd, unsigned events)
-{
-	on_fd(ctx, fd, events);
-	loop_stop(loop);
 }
 
 static void test_read(void **state)
@@ -415,7 +367,8 @@ static void test_no_fd_leak(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
-#define LOOP_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define LOOP_TEST(f) \
+	cmocka_unit_test_setup_teardown(f, loop_pair_setup, loop_pair_teardown)
 
 int main(void)
 {

@@ -11,56 +11,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
-#include "util/fds.h"
-#include "util/loop.h"
+#include "loop_pair.h"
 
 #define MS UINT64_C(1000000)
-
-static struct loop *loop;
-static int pair[2];
-
-static int begin(void **state)
-{
-	(void)state;
-	loop = loop_create();
-	return loop ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) : -1;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	close_fd(&pair[0]);
-	close_fd(&pair[1]);
-	loop_destroy(loop);
-	return 0;
-}
-
-static void turn(bool wait)
-{
-	assert_int_equal(loop_turn(loop, wait), 0);
-}
-
-struct seen {
-	struct loop_watch *watch;
-	unsigned calls;
-};
-
-static void on_fd(void *ctx, int fd, unsigned events)
-{
-	struct seen *seen = ctx;
-
-	(void)fd;
-	(void)events;
-	seen->calls++;
-}
-
-static void on_fd_stop(void *ctx, int fd, unsigned events)
-{
-	on_fd(ctx, fd, events);
-	loop_stop(loop);
-}
 
 struct shot {
 	struct loop_timer *timer;
@@ -294,7 +248,8 @@ static void test_idle_never_wakes(void **state)
 	loop_timer_destroy(shot.timer);
 }
 
-#define LOOP_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define LOOP_TEST(f) \
+	cmocka_unit_test_setup_teardown(f, loop_pair_setup, loop_pair_teardown)
 
 int main(void)
 {
