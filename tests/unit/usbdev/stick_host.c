@@ -18,6 +18,7 @@
 #include "usbdev/stick/stick.h"
 #include "util/bytes.h"
 
+struct stick_host sh;
 struct stick_faults stick_faults;
 
 static unsigned hold; /* the so-manieth call from now on stops; 0: none does */
@@ -92,60 +93,85 @@ void stick_host_release(void)
 	sem_post(&release);
 }
 
-static void make_image(struct stick_host *sh)
+static void make_image(void)
 {
 	uint32_t size = STICK_HOST_BLOCKS * 512;
 	int fd;
 
-	(void)snprintf(sh->path, sizeof(sh->path), "/tmp/usbvfiod-test-stick-XXXXXX");
-	fd = mkstemp(sh->path);
+	(void)snprintf(sh.path, sizeof(sh.path), "/tmp/usbvfiod-test-stick-XXXXXX");
+	fd = mkstemp(sh.path);
 	assert_true(fd >= 0);
-	sh->content = malloc(size);
-	assert_non_null(sh->content);
+	sh.content = malloc(size);
+	assert_non_null(sh.content);
 	for (uint32_t i = 0; i < size; i += 4)
-		put_le32(sh->content + i, i * 2654435761u);
-	assert_int_equal(write(fd, sh->content, size), size);
+		put_le32(sh.content + i, i * 2654435761u);
+	assert_int_equal(write(fd, sh.content, size), size);
 	close(fd);
 }
 
-void stick_host_init(struct stick_host *sh, enum usbdev_speed speed, bool readonly,
-		     enum image_direct direct)
+void stick_host_init(enum usbdev_speed speed, bool readonly, enum image_direct direct)
 {
 	struct stick_options options = {.readonly = readonly, .speed = speed};
 	struct loop *loop = loop_create();
 	struct err err = {0};
 	struct usbdev *dev;
 
-	memset(sh, 0, sizeof(*sh));
+	memset(&sh, 0, sizeof(sh));
 	memset(&stick_faults, 0, sizeof(stick_faults));
 	stick_host_hold(0);
 	sem_init(&held, 0, 0);
 	sem_init(&release, 0, 0);
-	make_image(sh);
-	options.path = sh->path;
+	make_image();
+	options.path = sh.path;
 	dev = stick_create(loop, &options, &err);
 	if (!dev)
 		fail_msg("%s", err.text);
-	host_init(&sh->host, loop, dev);
-	sh->stick = CONTAINER_OF(CONTAINER_OF(dev, struct emulated, usbdev), struct stick,
-				 emu);
-	sh->stick->image.read_direct = direct;
-	sh->stick->image.write_direct = direct;
-	host_configure(&sh->host);
+	host_init(&sh.host, loop, dev);
+	sh.stick = CONTAINER_OF(CONTAINER_OF(dev, struct emulated, usbdev), struct stick,
+				emu);
+	sh.stick->image.read_direct = direct;
+	sh.stick->image.write_direct = direct;
+	host_configure(&sh.host);
 }
 
-void stick_host_finish(struct stick_host *sh)
+static int setup(enum image_direct direct)
 {
-	host_finish(&sh->host);
-	assert_int_equal(unlink(sh->path), 0);
-	free(sh->content);
+	stick_host_init(USBDEV_SPEED_SUPER, false, direct);
+	return 0;
+}
+
+int stick_setup_never(void **state)
+{
+	(void)state;
+	return setup(IMAGE_DIRECT_NEVER);
+}
+
+int stick_setup_plain(void **state)
+{
+	(void)state;
+	return setup(IMAGE_DIRECT_PLAIN);
+}
+
+int stick_setup_nowait(void **state)
+{
+	(void)state;
+	return setup(IMAGE_DIRECT_NOWAIT);
+}
+
+int stick_teardown(void **state)
+{
+	(void)state;
+	host_finish(&sh.host);
+	assert_int_equal(unlink(sh.path), 0);
+	free(sh.content);
 	sem_destroy(&held);
 	sem_destroy(&release);
+	return 0;
 }
 
-void stick_host_pread(struct stick_host *sh, void *buf, uint32_t len, uint64_t offset)
+void stick_host_pread(void *buf, uint32_t len, uint64_t offset)
 {
-	assert_int_equal(pread(sh->stick->image.fd, buf, len, (off_t)offset), len);
+	assert_int_equal(pread(sh.stick->image.fd, buf, len, (off_t)offset), len);
 }
 
 void stick_cbw(uint8_t cbw[31], uint32_t tag, uint32_t host_bytes, bool in,
@@ -162,13 +188,12 @@ void stick_cbw(uint8_t cbw[31], uint32_t tag, uint32_t host_bytes, bool in,
 
 static uint32_t last_tag = 0x1000;
 
-void stick_send_cbw(struct stick_host *sh, uint32_t host_bytes, bool in,
-		    const uint8_t *cdb, unsigned cdb_len)
+void stick_send_cbw(uint32_t host_bytes, bool in, const uint8_t *cdb, unsigned cdb_len)
 {
 	uint8_t cbw[31];
 
 	stick_cbw(cbw, ++last_tag, host_bytes, in, cdb, cdb_len);
-	assert_int_equal(host_out(&sh->host, STICK_EP_OUT, cbw, 31, NULL), 31);
+	assert_int_equal(host_out(&sh.host, STICK_EP_OUT, cbw, 31, NULL), 31);
 }
 
 static uint8_t check_csw(const uint8_t *csw, uint32_t *ret_residue)
@@ -180,68 +205,68 @@ static uint8_t check_csw(const uint8_t *csw, uint32_t *ret_residue)
 	return csw[12];
 }
 
-uint8_t stick_get_csw(struct stick_host *sh, uint32_t *ret_residue)
+uint8_t stick_get_csw(uint32_t *ret_residue)
 {
 	uint8_t csw[13];
 
-	assert_int_equal(host_in(&sh->host, STICK_EP_IN, csw, 13, NULL), 13);
+	assert_int_equal(host_in(&sh.host, STICK_EP_IN, csw, 13, NULL), 13);
 	return check_csw(csw, ret_residue);
 }
 
-uint8_t stick_command(struct stick_host *sh, const uint8_t *cdb, unsigned cdb_len,
-		      bool in, void *data, uint32_t len, uint32_t *ret_residue)
+uint8_t stick_command(const uint8_t *cdb, unsigned cdb_len, bool in, void *data,
+		      uint32_t len, uint32_t *ret_residue)
 {
 	enum usbdev_status status = USBDEV_STATUS_OK;
 	uint8_t csw[13];
 
-	stick_send_cbw(sh, len, in, cdb, cdb_len);
+	stick_send_cbw(len, in, cdb, cdb_len);
 	if (len > 0 && in)
-		(void)host_in(&sh->host, STICK_EP_IN, data, len, &status);
+		(void)host_in(&sh.host, STICK_EP_IN, data, len, &status);
 	else if (len > 0)
-		(void)host_out(&sh->host, STICK_EP_OUT, data, len, &status);
+		(void)host_out(&sh.host, STICK_EP_OUT, data, len, &status);
 	if (status == USBDEV_STATUS_STALL)
-		stick_clear_halt(sh, in ? STICK_EP_IN : STICK_EP_OUT);
+		stick_clear_halt(in ? STICK_EP_IN : STICK_EP_OUT);
 	else
 		assert_int_equal(status, USBDEV_STATUS_OK);
-	(void)host_in(&sh->host, STICK_EP_IN, csw, 13, &status);
+	(void)host_in(&sh.host, STICK_EP_IN, csw, 13, &status);
 	if (status == USBDEV_STATUS_STALL) {
-		stick_clear_halt(sh, STICK_EP_IN);
-		(void)host_in(&sh->host, STICK_EP_IN, csw, 13, &status);
+		stick_clear_halt(STICK_EP_IN);
+		(void)host_in(&sh.host, STICK_EP_IN, csw, 13, &status);
 	}
 	assert_int_equal(status, USBDEV_STATUS_OK);
 	return check_csw(csw, ret_residue);
 }
 
-uint32_t stick_sense(struct stick_host *sh)
+uint32_t stick_sense(void)
 {
 	static const uint8_t cdb[6] = {0x03, 0, 0, 0, 18};
 	uint8_t d[18];
 
-	assert_int_equal(stick_command(sh, cdb, 6, true, d, 18, NULL), 0);
+	assert_int_equal(stick_command(cdb, 6, true, d, 18, NULL), 0);
 	assert_int_equal(d[0], 0x70);
 	return (uint32_t)(d[2] << 16 | d[12] << 8 | d[13]);
 }
 
-void stick_clear_halt(struct stick_host *sh, uint8_t ep_addr)
+void stick_clear_halt(uint8_t ep_addr)
 {
-	assert_int_equal(host_control(&sh->host, 0x02, 1, 0, ep_addr, NULL, 0), 0);
+	assert_int_equal(host_control(&sh.host, 0x02, 1, 0, ep_addr, NULL, 0), 0);
 }
 
-bool stick_halted(struct stick_host *sh, uint8_t ep_addr)
+bool stick_halted(uint8_t ep_addr)
 {
 	uint8_t status[2];
 
-	assert_int_equal(host_control(&sh->host, 0x82, 0, 0, ep_addr, status, 2), 2);
+	assert_int_equal(host_control(&sh.host, 0x82, 0, 0, ep_addr, status, 2), 2);
 	return status[0] & 1;
 }
 
-void stick_recover(struct stick_host *sh)
+void stick_recover(void)
 {
-	assert_int_equal(host_control(&sh->host, 0x21, 0xff, 0, 0, NULL, 0), 0);
-	stick_clear_halt(sh, STICK_EP_IN);
-	stick_clear_halt(sh, STICK_EP_OUT);
-	assert_false(stick_halted(sh, STICK_EP_IN));
-	assert_false(stick_halted(sh, STICK_EP_OUT));
+	assert_int_equal(host_control(&sh.host, 0x21, 0xff, 0, 0, NULL, 0), 0);
+	stick_clear_halt(STICK_EP_IN);
+	stick_clear_halt(STICK_EP_OUT);
+	assert_false(stick_halted(STICK_EP_IN));
+	assert_false(stick_halted(STICK_EP_OUT));
 }
 
 void stick_cdb10(uint8_t cdb[10], uint8_t opcode, uint32_t lba, uint16_t blocks)
@@ -252,11 +277,39 @@ void stick_cdb10(uint8_t cdb[10], uint8_t opcode, uint32_t lba, uint16_t blocks)
 	put_be16(cdb + 7, blocks);
 }
 
-void stick_assert_ready(struct stick_host *sh)
+void stick_assert_ready(void)
 {
 	static const uint8_t cdb[6] = {0};
 	uint32_t residue;
 
-	assert_int_equal(stick_command(sh, cdb, 6, false, NULL, 0, &residue), 0);
+	assert_int_equal(stick_command(cdb, 6, false, NULL, 0, &residue), 0);
 	assert_int_equal(residue, 0);
+}
+
+void stick_send_rw(uint8_t opcode, uint32_t lba, uint32_t bytes)
+{
+	uint8_t cdb[10];
+
+	stick_cdb10(cdb, opcode, lba, (uint16_t)(bytes / 512));
+	stick_send_cbw(bytes, opcode == SCSI_READ_10, cdb, 10);
+}
+
+void stick_check_read(uint32_t lba, uint32_t bytes, uint32_t piece,
+		      const uint8_t *expected)
+{
+	uint8_t *got = malloc(bytes);
+	uint32_t at = 0;
+	uint32_t residue;
+
+	stick_send_rw(SCSI_READ_10, lba, bytes);
+	while (at < bytes) {
+		uint32_t n = MIN_OF(piece, bytes - at);
+
+		assert_int_equal(host_in(&sh.host, STICK_EP_IN, got + at, n, NULL), n);
+		at += n;
+	}
+	assert_int_equal(stick_get_csw(&residue), 0);
+	assert_int_equal(residue, 0);
+	assert_memory_equal(got, expected, bytes);
+	free(got);
 }

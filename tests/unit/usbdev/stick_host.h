@@ -34,12 +34,17 @@ struct stick_faults {
 	unsigned writes_at_sync;
 };
 
+extern struct stick_host sh; /* one at a time */
 extern struct stick_faults stick_faults;
 
-/* An image with numbers in it, configured. @direct: how the page cache is used. */
-void stick_host_init(struct stick_host *sh, enum usbdev_speed speed, bool readonly,
-		     enum image_direct direct);
-void stick_host_finish(struct stick_host *sh);
+/* An image with numbers in it, configured. @direct: how the page cache is used.
+ * stick_teardown() ends it. */
+void stick_host_init(enum usbdev_speed speed, bool readonly, enum image_direct direct);
+/* cmocka set-up: at super speed, writable; and tear-down. */
+int stick_setup_never(void **state);
+int stick_setup_plain(void **state);
+int stick_setup_nowait(void **state);
+int stick_teardown(void **state);
 
 /* The @nth image call of the worker from now on (1: the next) stops at its
  * beginning. Only while the worker has nothing to do. */
@@ -49,27 +54,31 @@ void stick_host_held(void);
 void stick_host_release(void);
 
 /* The image's bytes now. */
-void stick_host_pread(struct stick_host *sh, void *buf, uint32_t len, uint64_t offset);
+void stick_host_pread(void *buf, uint32_t len, uint64_t offset);
 
 /* A CBW: @host_bytes and direction as the host says. */
 void stick_cbw(uint8_t cbw[31], uint32_t tag, uint32_t host_bytes, bool in,
 	       const uint8_t *cdb, unsigned cdb_len);
-void stick_send_cbw(struct stick_host *sh, uint32_t host_bytes, bool in,
-		    const uint8_t *cdb, unsigned cdb_len);
+void stick_send_cbw(uint32_t host_bytes, bool in, const uint8_t *cdb, unsigned cdb_len);
 /* Takes the CSW. Returns bCSWStatus. */
-uint8_t stick_get_csw(struct stick_host *sh, uint32_t *ret_residue);
+uint8_t stick_get_csw(uint32_t *ret_residue);
 /* As a careful driver does it: a stalled data or status phase is cleared. */
-uint8_t stick_command(struct stick_host *sh, const uint8_t *cdb, unsigned cdb_len,
-		      bool in, void *data, uint32_t len, uint32_t *ret_residue);
+uint8_t stick_command(const uint8_t *cdb, unsigned cdb_len, bool in, void *data,
+		      uint32_t len, uint32_t *ret_residue);
 /* Key, code and qualifier from REQUEST SENSE. */
-uint32_t stick_sense(struct stick_host *sh);
-void stick_clear_halt(struct stick_host *sh, uint8_t ep_addr);
-bool stick_halted(struct stick_host *sh, uint8_t ep_addr);
+uint32_t stick_sense(void);
+void stick_clear_halt(uint8_t ep_addr);
+bool stick_halted(uint8_t ep_addr);
 /* Bulk-Only Mass Storage Reset, both halts cleared (BOT 5.3.4). */
-void stick_recover(struct stick_host *sh);
+void stick_recover(void);
 /* A READ or WRITE (10) CDB. */
 void stick_cdb10(uint8_t cdb[10], uint8_t opcode, uint32_t lba, uint16_t blocks);
+/* Sends the CBW of a READ or WRITE (10). */
+void stick_send_rw(uint8_t opcode, uint32_t lba, uint32_t bytes);
+/* READ of @bytes from @lba in transfers of @piece; compared with @expected. */
+void stick_check_read(uint32_t lba, uint32_t bytes, uint32_t piece,
+		      const uint8_t *expected);
 /* A TEST UNIT READY passes. */
-void stick_assert_ready(struct stick_host *sh);
+void stick_assert_ready(void);
 
 #endif /* TESTS_UNIT_USBDEV_STICK_HOST_H */

@@ -14,25 +14,9 @@
 
 #define FLAG_IN true
 
-static struct stick_host sh;
-
 static const uint8_t test_unit_ready[6] = {0};
 static const uint8_t inquiry36[6] = {0x12, 0, 0, 0, 36};
 static const uint8_t bad_opcode[6] = {0xff};
-
-static int setup(void **state)
-{
-	(void)state;
-	stick_host_init(&sh, USBDEV_SPEED_SUPER, false, IMAGE_DIRECT_PLAIN);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	stick_host_finish(&sh);
-	return 0;
-}
 
 /* What one of the thirteen cases does: @data_status of a data phase of @host
  * bytes, how many moved in it, then the CSW. */
@@ -56,21 +40,20 @@ static void check_case(const struct thirteen *t)
 	uint32_t residue;
 	uint32_t n;
 
-	stick_send_cbw(&sh, t->host, t->in, t->cdb, t->cdb_len);
+	stick_send_cbw(t->host, t->in, t->cdb, t->cdb_len);
 	if (t->host > 0) {
 		n = t->in ? host_in(&sh.host, ep_addr, buf, t->host, &status)
 			  : host_out(&sh.host, ep_addr, buf, t->host, &status);
 		if (status != t->data_status || n != t->actual)
 			fail_msg("%s: data status %d, %u bytes", t->name, (int)status, n);
-		assert_int_equal(stick_halted(&sh, ep_addr),
-				 status == USBDEV_STATUS_STALL);
-		stick_clear_halt(&sh, ep_addr);
+		assert_int_equal(stick_halted(ep_addr), status == USBDEV_STATUS_STALL);
+		stick_clear_halt(ep_addr);
 	}
-	n = stick_get_csw(&sh, &residue);
+	n = stick_get_csw(&residue);
 	if (n != t->csw || residue != t->residue)
 		fail_msg("%s: CSW status %u, residue %u", t->name, n, residue);
 	free(buf);
-	stick_assert_ready(&sh);
+	stick_assert_ready();
 }
 
 static void test_thirteen_cases(void **state)
@@ -116,11 +99,11 @@ static void test_thirteen_cases(void **state)
 		{"13 Ho<Do", 1024, false, write4, 10, USBDEV_STATUS_OK, 1024, 2, 1024},
 	};
 
-	stick_host_pread(&sh, before, sizeof(before), 0);
+	stick_host_pread(before, sizeof(before), 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++)
 		check_case(&cases[i]);
 	/* nothing of all that has written */
-	stick_host_pread(&sh, after, sizeof(after), 0);
+	stick_host_pread(after, sizeof(after), 0);
 	assert_memory_equal(before, after, sizeof(before));
 	const struct thirteen writes[] = {
 		{"11 Ho>Do small", 2560, false, write4, 10, USBDEV_STATUS_OK, 2560, 0,
@@ -132,7 +115,7 @@ static void test_thirteen_cases(void **state)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++)
 		check_case(&writes[i]);
-	stick_host_pread(&sh, after, sizeof(after), 0);
+	stick_host_pread(after, sizeof(after), 0);
 	memset(before + 8 * 512, 0, 2048);
 	assert_memory_equal(before, after, sizeof(before));
 }
@@ -143,7 +126,7 @@ static void test_padding_is_zeros(void **state)
 
 	(void)state;
 	memset(buf, 0xaa, sizeof(buf));
-	assert_int_equal(stick_command(&sh, inquiry36, 6, true, buf, 255, NULL), 0);
+	assert_int_equal(stick_command(inquiry36, 6, true, buf, 255, NULL), 0);
 	assert_memory_equal(buf + 8, "usbvfiod", 8);
 	for (unsigned i = 36; i < 255; i++)
 		assert_int_equal(buf[i], 0);
@@ -155,17 +138,17 @@ static void check_dead(void)
 	enum usbdev_status status;
 	uint8_t buf[31];
 
-	assert_true(stick_halted(&sh, STICK_EP_IN));
-	assert_true(stick_halted(&sh, STICK_EP_OUT));
-	stick_clear_halt(&sh, STICK_EP_IN);
-	stick_clear_halt(&sh, STICK_EP_OUT);
+	assert_true(stick_halted(STICK_EP_IN));
+	assert_true(stick_halted(STICK_EP_OUT));
+	stick_clear_halt(STICK_EP_IN);
+	stick_clear_halt(STICK_EP_OUT);
 	(void)host_in(&sh.host, STICK_EP_IN, buf, 13, &status);
 	assert_int_equal(status, USBDEV_STATUS_STALL);
 	stick_cbw(buf, 1, 0, false, test_unit_ready, 6);
 	(void)host_out(&sh.host, STICK_EP_OUT, buf, 31, &status);
 	assert_int_equal(status, USBDEV_STATUS_STALL);
-	stick_recover(&sh);
-	stick_assert_ready(&sh);
+	stick_recover();
+	stick_assert_ready();
 }
 
 static void test_garbage_cbw(void **state)
@@ -194,20 +177,20 @@ static void test_garbage_cbw(void **state)
 	}
 	/* of no length: not a command at all */
 	host_out(&sh.host, STICK_EP_OUT, cbw, 0, NULL);
-	stick_assert_ready(&sh);
+	stick_assert_ready();
 }
 
 static void test_usb_reset_ends_death(void **state)
 {
 	(void)state;
 	host_out(&sh.host, STICK_EP_OUT, "x", 1, NULL);
-	assert_true(stick_halted(&sh, STICK_EP_OUT));
+	assert_true(stick_halted(STICK_EP_OUT));
 	host_reset(&sh.host);
 	host_configure(&sh.host);
-	stick_assert_ready(&sh);
+	stick_assert_ready();
 	host_out(&sh.host, STICK_EP_OUT, "x", 1, NULL);
 	assert_int_equal(host_control(&sh.host, 0x01, 11, 0, 0, NULL, 0), 0);
-	stick_assert_ready(&sh);
+	stick_assert_ready();
 }
 
 static void test_short_cdb_and_other_lun(void **state)
@@ -218,15 +201,15 @@ static void test_short_cdb_and_other_lun(void **state)
 
 	(void)state;
 	stick_cdb10(read1, SCSI_READ_10, 0, 1);
-	assert_int_equal(stick_command(&sh, read1, 6, true, buf, 0, NULL), 1);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_FIELD);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_NONE);
+	assert_int_equal(stick_command(read1, 6, true, buf, 0, NULL), 1);
+	assert_int_equal(stick_sense(), SCSI_SENSE_FIELD);
+	assert_int_equal(stick_sense(), SCSI_SENSE_NONE);
 	stick_cbw(cbw, 1, 0, false, test_unit_ready, 6);
 	cbw[13] = 1;
 	host_out(&sh.host, STICK_EP_OUT, cbw, 31, NULL);
 	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, 13, NULL), 13);
 	assert_int_equal(buf[12], 1);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_LUN);
+	assert_int_equal(stick_sense(), SCSI_SENSE_LUN);
 	stick_cbw(cbw, 1, 36, true, inquiry36, 6);
 	cbw[13] = 15;
 	host_out(&sh.host, STICK_EP_OUT, cbw, 31, NULL);
@@ -293,12 +276,12 @@ static void test_more_out_data_than_announced(void **state)
 	(void)state;
 	stick_cdb10(write1, SCSI_WRITE_10, 0, 1);
 	memset(buf, 0x55, sizeof(buf));
-	stick_send_cbw(&sh, 512, false, write1, 10);
+	stick_send_cbw(512, false, write1, 10);
 	assert_int_equal(host_out(&sh.host, STICK_EP_OUT, buf, 1024, &status), 512);
 	assert_int_equal(status, USBDEV_STATUS_STALL);
-	assert_int_equal(stick_get_csw(&sh, NULL), 2);
-	stick_recover(&sh);
-	stick_assert_ready(&sh);
+	assert_int_equal(stick_get_csw(NULL), 2);
+	stick_recover();
+	stick_assert_ready();
 }
 
 static void test_csw_into_odd_transfers(void **state)
@@ -307,12 +290,12 @@ static void test_csw_into_odd_transfers(void **state)
 	uint8_t buf[512];
 
 	(void)state;
-	stick_send_cbw(&sh, 0, false, test_unit_ready, 6);
+	stick_send_cbw(0, false, test_unit_ready, 6);
 	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, 0, NULL), 0);
 	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, 12, &status), 0);
 	assert_int_equal(status, USBDEV_STATUS_BABBLE);
 	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, 512, NULL), 13);
-	stick_assert_ready(&sh);
+	stick_assert_ready();
 }
 
 /* A host may halt the status phase, and clear it: the CSW is still there. */
@@ -322,12 +305,12 @@ static void test_halt_by_host(void **state)
 	uint8_t buf[13];
 
 	(void)state;
-	stick_send_cbw(&sh, 0, false, test_unit_ready, 6);
+	stick_send_cbw(0, false, test_unit_ready, 6);
 	assert_int_equal(host_control(&sh.host, 0x02, 3, 0, STICK_EP_IN, NULL, 0), 0);
 	(void)host_in(&sh.host, STICK_EP_IN, buf, 13, &status);
 	assert_int_equal(status, USBDEV_STATUS_STALL);
-	stick_clear_halt(&sh, STICK_EP_IN);
-	assert_int_equal(stick_get_csw(&sh, NULL), 0);
+	stick_clear_halt(STICK_EP_IN);
+	assert_int_equal(stick_get_csw(NULL), 0);
 }
 
 static void test_unreachable_memory(void **state)
@@ -341,7 +324,7 @@ static void test_unreachable_memory(void **state)
 		struct urb urb;
 
 		if (i > 0)
-			stick_send_cbw(&sh, 512, true, i == 1 ? read1 : inquiry36,
+			stick_send_cbw(512, true, i == 1 ? read1 : inquiry36,
 				       i == 1 ? 10 : 6);
 		urb_init(&urb, &sh.host, eps[i], i == 0 ? 31 : 512);
 		urb.fault = true;
@@ -349,8 +332,8 @@ static void test_unreachable_memory(void **state)
 		urb_wait(&urb);
 		assert_int_equal(urb.transfer.status, USBDEV_STATUS_MEMORY);
 		urb_finish(&urb);
-		stick_recover(&sh);
-		stick_assert_ready(&sh);
+		stick_recover();
+		stick_assert_ready();
 	}
 }
 
@@ -410,14 +393,14 @@ static void test_noise(void **state)
 			urb_wait(&urb);
 			urb_finish(&urb);
 		}
-		stick_recover(&sh);
+		stick_recover();
 	}
-	stick_assert_ready(&sh);
+	stick_assert_ready();
 }
 
 int main(void)
 {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, stick_setup_plain, stick_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_thirteen_cases),
 		T(test_padding_is_zeros),

@@ -17,81 +17,22 @@
 
 #define MIB (1024u * 1024u)
 
-static struct stick_host sh;
-
-static int setup_never(void **state)
-{
-	(void)state;
-	stick_host_init(&sh, USBDEV_SPEED_SUPER, false, IMAGE_DIRECT_NEVER);
-	return 0;
-}
-
-static int setup_plain(void **state)
-{
-	(void)state;
-	stick_host_init(&sh, USBDEV_SPEED_SUPER, false, IMAGE_DIRECT_PLAIN);
-	return 0;
-}
-
-static int setup_nowait(void **state)
-{
-	(void)state;
-	stick_host_init(&sh, USBDEV_SPEED_SUPER, false, IMAGE_DIRECT_NOWAIT);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	stick_host_finish(&sh);
-	return 0;
-}
-
-static void send_rw(uint8_t opcode, uint32_t lba, uint32_t bytes)
-{
-	uint8_t cdb[10];
-
-	stick_cdb10(cdb, opcode, lba, (uint16_t)(bytes / 512));
-	stick_send_cbw(&sh, bytes, opcode == SCSI_READ_10, cdb, 10);
-}
-
-/* READ of @bytes from @lba in transfers of @piece; compared with @expected. */
-static void check_read(uint32_t lba, uint32_t bytes, uint32_t piece,
-		       const uint8_t *expected)
-{
-	uint8_t *got = malloc(bytes);
-	uint32_t at = 0;
-	uint32_t residue;
-
-	send_rw(SCSI_READ_10, lba, bytes);
-	while (at < bytes) {
-		uint32_t n = MIN_OF(piece, bytes - at);
-
-		assert_int_equal(host_in(&sh.host, STICK_EP_IN, got + at, n, NULL), n);
-		at += n;
-	}
-	assert_int_equal(stick_get_csw(&sh, &residue), 0);
-	assert_int_equal(residue, 0);
-	assert_memory_equal(got, expected, bytes);
-	free(got);
-}
-
 static void check_write(uint32_t lba, uint32_t bytes, uint32_t piece, const uint8_t *data)
 {
 	uint8_t *there = malloc(bytes);
 	uint32_t at = 0;
 	uint32_t residue;
 
-	send_rw(SCSI_WRITE_10, lba, bytes);
+	stick_send_rw(SCSI_WRITE_10, lba, bytes);
 	while (at < bytes) {
 		uint32_t n = MIN_OF(piece, bytes - at);
 
 		assert_int_equal(host_out(&sh.host, STICK_EP_OUT, data + at, n, NULL), n);
 		at += n;
 	}
-	assert_int_equal(stick_get_csw(&sh, &residue), 0);
+	assert_int_equal(stick_get_csw(&residue), 0);
 	assert_int_equal(residue, 0);
-	stick_host_pread(&sh, there, bytes, (uint64_t)lba * 512);
+	stick_host_pread(there, bytes, (uint64_t)lba * 512);
 	assert_memory_equal(there, data, bytes);
 	free(there);
 }
@@ -106,7 +47,8 @@ static void test_sizes(void **state)
 		for (unsigned p = 0; p < ARRAY_SIZE(pieces); p++) {
 			uint32_t lba = 7 + s * 13 + p;
 
-			check_read(lba, sizes[s], pieces[p], sh.content + lba * 512);
+			stick_check_read(lba, sizes[s], pieces[p],
+					 sh.content + lba * 512);
 		}
 	}
 	for (unsigned s = 0; s < ARRAY_SIZE(sizes); s++) {
@@ -120,7 +62,7 @@ static void test_sizes(void **state)
 static void test_plain_needs_no_worker(void **state)
 {
 	(void)state;
-	check_read(0, MIB, MIB, sh.content);
+	stick_check_read(0, MIB, MIB, sh.content);
 	check_write(0, MIB, MIB, sh.content + 512);
 	assert_int_equal(stick_faults.reads + stick_faults.writes, 0);
 }
@@ -128,7 +70,7 @@ static void test_plain_needs_no_worker(void **state)
 static void test_never_needs_the_worker(void **state)
 {
 	(void)state;
-	check_read(0, MIB, MIB, sh.content);
+	stick_check_read(0, MIB, MIB, sh.content);
 	assert_int_equal(stick_faults.reads, MIB / STICK_PIECE_BYTES);
 	check_write(0, MIB, MIB, sh.content + 512);
 	assert_int_equal(stick_faults.writes, MIB / STICK_PIECE_BYTES);
@@ -141,7 +83,7 @@ static void test_turns_are_bounded(void **state)
 	unsigned turns = 0;
 
 	(void)state;
-	send_rw(SCSI_READ_10, 0, 3 * MIB);
+	stick_send_rw(SCSI_READ_10, 0, 3 * MIB);
 	urb_init(&urb, &sh.host, STICK_EP_IN, 3 * MIB);
 	urb_submit(&urb);
 	for (; !urb.order; turns++) {
@@ -152,7 +94,7 @@ static void test_turns_are_bounded(void **state)
 	}
 	assert_true(turns >= 2);
 	urb_finish(&urb);
-	assert_int_equal(stick_get_csw(&sh, NULL), 0);
+	assert_int_equal(stick_get_csw(NULL), 0);
 }
 
 /* SYNCHRONIZE CACHE and the CSW come after all writes. */
@@ -166,7 +108,7 @@ static void test_destroyed_while_the_file_hangs(void **state)
 	int fd;
 
 	(void)state;
-	stick_send_cbw(&sh, 262144, false, write_fua, 10);
+	stick_send_cbw(262144, false, write_fua, 10);
 	stick_host_hold(1);
 	urb_init_data(&out, &sh.host, STICK_EP_OUT, sh.content + 512, 262144);
 	urb_submit(&out);
@@ -194,7 +136,7 @@ static void test_csw_after_the_write(void **state)
 	struct urb csw;
 
 	(void)state;
-	stick_send_cbw(&sh, 262144, false, write_fua, 10);
+	stick_send_cbw(262144, false, write_fua, 10);
 	stick_host_hold(1);
 	urb_init_data(&out, &sh.host, STICK_EP_OUT, sh.content + 512, 262144);
 	urb_init(&csw, &sh.host, STICK_EP_IN, 13);
@@ -223,20 +165,20 @@ static void test_read_error(void **state)
 	(void)state;
 	stick_faults.read_error = -EIO;
 	stick_faults.error_from = STICK_PIECE_BYTES;
-	send_rw(SCSI_READ_10, 0, MIB);
+	stick_send_rw(SCSI_READ_10, 0, MIB);
 	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, MIB, &status),
 			 STICK_PIECE_BYTES);
 	assert_int_equal(status, USBDEV_STATUS_STALL);
 	assert_memory_equal(buf, sh.content, STICK_PIECE_BYTES);
-	stick_clear_halt(&sh, STICK_EP_IN);
-	assert_int_equal(stick_get_csw(&sh, &residue), 1);
+	stick_clear_halt(STICK_EP_IN);
+	assert_int_equal(stick_get_csw(&residue), 1);
 	assert_int_equal(residue, MIB - STICK_PIECE_BYTES);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_READ_ERROR);
+	assert_int_equal(stick_sense(), SCSI_SENSE_READ_ERROR);
 	/* a small one is filled up */
 	stick_faults.error_from = 0;
-	send_rw(SCSI_READ_10, 0, 4096);
+	stick_send_rw(SCSI_READ_10, 0, 4096);
 	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, 4096, NULL), 4096);
-	assert_int_equal(stick_get_csw(&sh, &residue), 1);
+	assert_int_equal(stick_get_csw(&residue), 1);
 	assert_int_equal(residue, 4096);
 	free(buf);
 }
@@ -248,20 +190,20 @@ static void check_write_error(int error, uint32_t sense)
 
 	stick_faults.write_error = error;
 	stick_faults.error_from = STICK_PIECE_BYTES;
-	send_rw(SCSI_WRITE_10, 0, 3 * MIB);
+	stick_send_rw(SCSI_WRITE_10, 0, 3 * MIB);
 	host_out(&sh.host, STICK_EP_OUT, sh.content, 3 * MIB, &status);
 	assert_int_equal(status, USBDEV_STATUS_STALL);
-	stick_clear_halt(&sh, STICK_EP_OUT);
-	assert_int_equal(stick_get_csw(&sh, &residue), 1);
+	stick_clear_halt(STICK_EP_OUT);
+	assert_int_equal(stick_get_csw(&residue), 1);
 	assert_int_equal(residue, 3 * MIB - STICK_PIECE_BYTES);
-	assert_int_equal(stick_sense(&sh), sense);
+	assert_int_equal(stick_sense(), sense);
 	/* at the very end, when all has been taken */
-	send_rw(SCSI_WRITE_10, STICK_PIECE_BYTES / 512, 512);
+	stick_send_rw(SCSI_WRITE_10, STICK_PIECE_BYTES / 512, 512);
 	assert_int_equal(host_out(&sh.host, STICK_EP_OUT, sh.content, 512, NULL), 512);
-	assert_int_equal(stick_get_csw(&sh, &residue), 1);
+	assert_int_equal(stick_get_csw(&residue), 1);
 	assert_int_equal(residue, 512);
-	assert_int_equal(stick_sense(&sh), sense);
-	stick_assert_ready(&sh);
+	assert_int_equal(stick_sense(), sense);
+	stick_assert_ready();
 }
 
 static void test_write_error(void **state)
@@ -278,11 +220,11 @@ static void test_image_cut_short(void **state)
 
 	(void)state;
 	assert_int_equal(truncate(sh.path, 4096 + 1024), 0);
-	send_rw(SCSI_READ_10, 8, 4096);
+	stick_send_rw(SCSI_READ_10, 8, 4096);
 	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, 4096, NULL), 4096);
-	assert_int_equal(stick_get_csw(&sh, &residue), 1);
+	assert_int_equal(stick_get_csw(&residue), 1);
 	assert_in_range(residue, 4096 - 1024, 4096);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_READ_ERROR);
+	assert_int_equal(stick_sense(), SCSI_SENSE_READ_ERROR);
 }
 
 /* NOWAIT: the page cache where it can, and nothing else than that is seen. */
@@ -291,8 +233,8 @@ static void test_cold_file(void **state)
 	(void)state;
 	assert_int_equal(fdatasync(sh.stick->image.fd), 0);
 	assert_int_equal(posix_fadvise(sh.stick->image.fd, 0, 0, POSIX_FADV_DONTNEED), 0);
-	check_read(0, 3 * MIB, MIB, sh.content);
-	check_read(0, 3 * MIB, MIB, sh.content);
+	stick_check_read(0, 3 * MIB, MIB, sh.content);
+	stick_check_read(0, 3 * MIB, MIB, sh.content);
 }
 
 static void test_unreachable_memory(void **state)
@@ -303,24 +245,27 @@ static void test_unreachable_memory(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		struct urb urb;
 
-		send_rw(opcodes[i], 0, 4096);
+		stick_send_rw(opcodes[i], 0, 4096);
 		urb_init(&urb, &sh.host, i == 0 ? STICK_EP_IN : STICK_EP_OUT, 4096);
 		urb.fault = true;
 		urb_submit(&urb);
 		urb_wait(&urb);
 		assert_int_equal(urb.transfer.status, USBDEV_STATUS_MEMORY);
 		urb_finish(&urb);
-		stick_recover(&sh);
-		stick_assert_ready(&sh);
+		stick_recover();
+		stick_assert_ready();
 	}
-	check_read(0, 4096, 4096, sh.content);
+	stick_check_read(0, 4096, 4096, sh.content);
 }
 
 int main(void)
 {
-#define NEVER(test)  cmocka_unit_test_setup_teardown(test, setup_never, teardown)
-#define PLAIN(test)  cmocka_unit_test_setup_teardown(test, setup_plain, teardown)
-#define NOWAIT(test) cmocka_unit_test_setup_teardown(test, setup_nowait, teardown)
+#define NEVER(test) \
+	cmocka_unit_test_setup_teardown(test, stick_setup_never, stick_teardown)
+#define PLAIN(test) \
+	cmocka_unit_test_setup_teardown(test, stick_setup_plain, stick_teardown)
+#define NOWAIT(test) \
+	cmocka_unit_test_setup_teardown(test, stick_setup_nowait, stick_teardown)
 	const struct CMUnitTest tests[] = {
 		NEVER(test_sizes),
 		PLAIN(test_sizes),

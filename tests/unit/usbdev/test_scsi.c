@@ -12,26 +12,17 @@
 #include "stick_host.h"
 #include "util/bytes.h"
 
-static struct stick_host sh;
-
 static int setup(void **state)
 {
 	(void)state;
-	stick_host_init(&sh, USBDEV_SPEED_HIGH, false, IMAGE_DIRECT_PLAIN);
+	stick_host_init(USBDEV_SPEED_HIGH, false, IMAGE_DIRECT_PLAIN);
 	return 0;
 }
 
 static int setup_readonly(void **state)
 {
 	(void)state;
-	stick_host_init(&sh, USBDEV_SPEED_SUPER, true, IMAGE_DIRECT_NOWAIT);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	stick_host_finish(&sh);
+	stick_host_init(USBDEV_SPEED_SUPER, true, IMAGE_DIRECT_NOWAIT);
 	return 0;
 }
 
@@ -42,14 +33,14 @@ static uint32_t ask(const uint8_t *cdb, unsigned cdb_len, void *data, uint32_t l
 {
 	uint32_t residue;
 
-	assert_int_equal(stick_command(&sh, cdb, cdb_len, true, data, len, &residue), 0);
+	assert_int_equal(stick_command(cdb, cdb_len, true, data, len, &residue), 0);
 	return len - residue;
 }
 
 static void refuse(const uint8_t *cdb, unsigned cdb_len, uint32_t sense)
 {
-	assert_int_equal(stick_command(&sh, cdb, cdb_len, true, NULL, 0, NULL), 1);
-	assert_int_equal(stick_sense(&sh), sense);
+	assert_int_equal(stick_command(cdb, cdb_len, true, NULL, 0, NULL), 1);
+	assert_int_equal(stick_sense(), sense);
 }
 
 static void test_inquiry(void **state)
@@ -141,10 +132,10 @@ static void test_read_and_write(void **state)
 		uint32_t residue;
 
 		memset(buf, (int)(0x40 + i), sizeof(buf));
-		assert_int_equal(
-			stick_command(&sh, writes[i], 16, false, buf, 1536, &residue), 0);
+		assert_int_equal(stick_command(writes[i], 16, false, buf, 1536, &residue),
+				 0);
 		assert_int_equal(residue, 0);
-		stick_host_pread(&sh, there, sizeof(there), 2560);
+		stick_host_pread(there, sizeof(there), 2560);
 		assert_memory_equal(buf, there, 1536);
 	}
 	/* 0 blocks are 256 in the oldest form, else none */
@@ -190,10 +181,10 @@ static void test_verify(void **state)
 	       SCSI_SENSE_READ_ERROR);
 	stick_faults.read_error = 0;
 	memcpy(buf, sh.content + 1024, 1024);
-	assert_int_equal(stick_command(&sh, compare, 10, false, buf, 1024, NULL), 0);
+	assert_int_equal(stick_command(compare, 10, false, buf, 1024, NULL), 0);
 	buf[1023] ^= 1;
-	assert_int_equal(stick_command(&sh, compare, 10, false, buf, 1024, NULL), 1);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_MISCOMPARE);
+	assert_int_equal(stick_command(compare, 10, false, buf, 1024, NULL), 1);
+	assert_int_equal(stick_sense(), SCSI_SENSE_MISCOMPARE);
 	refuse(CDB(0x2f, 0x04, 0, 0, 0, 2, 0, 0, 2, 0), SCSI_SENSE_FIELD);
 }
 
@@ -211,12 +202,12 @@ static void test_sync(void **state)
 	assert_int_equal(stick_faults.syncs, 3);
 	ask(CDB(0x1b, 0, 0, 0, 1, 0), NULL, 0); /* start */
 	assert_int_equal(stick_faults.syncs, 3);
-	assert_int_equal(stick_command(&sh, write_fua, 10, false, buf, 512, NULL), 0);
+	assert_int_equal(stick_command(write_fua, 10, false, buf, 512, NULL), 0);
 	assert_int_equal(stick_faults.syncs, 4);
 	stick_faults.sync_error = -5;
 	refuse(CDB(0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0), SCSI_SENSE_WRITE_ERROR);
-	assert_int_equal(stick_command(&sh, write_fua, 10, false, buf, 512, NULL), 1);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_WRITE_ERROR);
+	assert_int_equal(stick_command(write_fua, 10, false, buf, 512, NULL), 1);
+	assert_int_equal(stick_sense(), SCSI_SENSE_WRITE_ERROR);
 }
 
 static void test_mode(void **state)
@@ -247,14 +238,14 @@ static void test_mode(void **state)
 	/* cache off: every write is safe before it is acknowledged */
 	list[4] = 8;
 	list[5] = 18;
-	assert_int_equal(stick_command(&sh, select6, 6, false, list, 24, NULL), 0);
+	assert_int_equal(stick_command(select6, 6, false, list, 24, NULL), 0);
 	ask(CDB(0x1a, 8, 8, 0, 192, 0), d, 192);
 	assert_int_equal(d[6], 0);
-	assert_int_equal(stick_command(&sh, write1, 10, false, sh.content, 512, NULL), 0);
+	assert_int_equal(stick_command(write1, 10, false, sh.content, 512, NULL), 0);
 	assert_int_equal(stick_faults.syncs, 1);
 	list[6] = 4;
-	assert_int_equal(stick_command(&sh, select6, 6, false, list, 24, NULL), 0);
-	assert_int_equal(stick_command(&sh, write1, 10, false, sh.content, 512, NULL), 0);
+	assert_int_equal(stick_command(select6, 6, false, list, 24, NULL), 0);
+	assert_int_equal(stick_command(write1, 10, false, sh.content, 512, NULL), 0);
 	assert_int_equal(stick_faults.syncs, 1);
 }
 
@@ -269,20 +260,20 @@ static void test_mode_select_refusals(void **state)
 	refuse(CDB(0x55, 0x10, 0, 0, 0, 0, 0, 0xff, 0xff, 0), SCSI_SENSE_LIST_LENGTH);
 	list[4] = 0x1c;
 	list[5] = 18;
-	assert_int_equal(stick_command(&sh, select6, 6, false, list, 24, NULL), 1);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_LIST_FIELD);
+	assert_int_equal(stick_command(select6, 6, false, list, 24, NULL), 1);
+	assert_int_equal(stick_sense(), SCSI_SENSE_LIST_FIELD);
 	list[4] = 8;
 	list[5] = 17;
-	assert_int_equal(stick_command(&sh, select6, 6, false, list, 24, NULL), 1);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_LIST_FIELD);
+	assert_int_equal(stick_command(select6, 6, false, list, 24, NULL), 1);
+	assert_int_equal(stick_sense(), SCSI_SENSE_LIST_FIELD);
 	list[5] = 19;
-	assert_int_equal(stick_command(&sh, select6, 6, false, list, 24, NULL), 1);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_LIST_LENGTH);
+	assert_int_equal(stick_command(select6, 6, false, list, 24, NULL), 1);
+	assert_int_equal(stick_sense(), SCSI_SENSE_LIST_LENGTH);
 	list[3] = 21;
-	assert_int_equal(stick_command(&sh, select6, 6, false, list, 24, NULL), 1);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_LIST_LENGTH);
-	assert_int_equal(stick_command(&sh, select10, 10, false, list, 7, NULL), 1);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_LIST_LENGTH);
+	assert_int_equal(stick_command(select6, 6, false, list, 24, NULL), 1);
+	assert_int_equal(stick_sense(), SCSI_SENSE_LIST_LENGTH);
+	assert_int_equal(stick_command(select10, 10, false, list, 7, NULL), 1);
+	assert_int_equal(stick_sense(), SCSI_SENSE_LIST_LENGTH);
 	assert_true(sh.stick->disk.write_cache);
 }
 
@@ -298,18 +289,18 @@ static void test_unmap(void **state)
 	put_be32(list + 16, 8);
 	put_be64(list + 24, 32);
 	put_be32(list + 32, 0);
-	assert_int_equal(stick_command(&sh, cdb, 10, false, list, 40, NULL), 0);
-	stick_host_pread(&sh, there, sizeof(there), 0);
+	assert_int_equal(stick_command(cdb, 10, false, list, 40, NULL), 0);
+	stick_host_pread(there, sizeof(there), 0);
 	memcpy(expected, sh.content, sizeof(expected));
 	memset(expected + 8192, 0, 4096);
 	assert_memory_equal(there, expected, sizeof(there));
 	put_be64(list + 24, STICK_HOST_BLOCKS);
 	put_be32(list + 32, 1);
-	assert_int_equal(stick_command(&sh, cdb, 10, false, list, 40, NULL), 1);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_RANGE);
+	assert_int_equal(stick_command(cdb, 10, false, list, 40, NULL), 1);
+	assert_int_equal(stick_sense(), SCSI_SENSE_RANGE);
 	put_be16(list + 2, 48);
-	assert_int_equal(stick_command(&sh, cdb, 10, false, list, 40, NULL), 1);
-	assert_int_equal(stick_sense(&sh), SCSI_SENSE_LIST_FIELD);
+	assert_int_equal(stick_command(cdb, 10, false, list, 40, NULL), 1);
+	assert_int_equal(stick_sense(), SCSI_SENSE_LIST_FIELD);
 	refuse(CDB(0x42, 0, 0, 0, 0, 0, 0, 0, 7, 0), SCSI_SENSE_LIST_LENGTH);
 	refuse(CDB(0x42, 0, 0, 0, 0, 0, 0, 0x20, 0, 0), SCSI_SENSE_LIST_LENGTH);
 	refuse(CDB(0x42, 1, 0, 0, 0, 0, 0, 0, 40, 0), SCSI_SENSE_FIELD);
@@ -321,17 +312,15 @@ static void test_request_sense(void **state)
 	uint8_t d[252];
 
 	(void)state;
-	assert_int_equal(
-		stick_command(&sh, CDB(0xc1, 0, 0, 0, 0, 0), true, NULL, 0, NULL), 1);
+	assert_int_equal(stick_command(CDB(0xc1, 0, 0, 0, 0, 0), true, NULL, 0, NULL), 1);
 	assert_int_equal(ask(CDB(0x03, 1, 0, 0, 252, 0), d, 252), 8);
 	assert_memory_equal(d, "\x72\x05\x20\0\0\0\0\0", 8);
 	assert_int_equal(ask(CDB(0x03, 0, 0, 0, 252, 0), d, 252), 18);
 	assert_memory_equal(d, "\x70\0\0\0\0\0\0\x0a\0\0\0\0\0\0", 14);
 	/* another command forgets it */
-	assert_int_equal(
-		stick_command(&sh, CDB(0xc1, 0, 0, 0, 0, 0), true, NULL, 0, NULL), 1);
+	assert_int_equal(stick_command(CDB(0xc1, 0, 0, 0, 0, 0), true, NULL, 0, NULL), 1);
 	ask(CDB(0x1e, 0, 0, 0, 1, 0), NULL, 0);
-	assert_int_equal(stick_sense(&sh), 0);
+	assert_int_equal(stick_sense(), 0);
 }
 
 static void test_write_protected(void **state)
@@ -345,7 +334,7 @@ static void test_write_protected(void **state)
 	refuse(CDB(0x0a, 0, 0, 2, 1, 0), SCSI_SENSE_WRITE_PROTECTED);
 	refuse(CDB(0x42, 0, 0, 0, 0, 0, 0, 0, 40, 0), SCSI_SENSE_WRITE_PROTECTED);
 	/* with its data: swallowed */
-	assert_int_equal(stick_command(&sh, CDB(0x2a, 0, 0, 0, 0, 2, 0, 0, 1, 0), false,
+	assert_int_equal(stick_command(CDB(0x2a, 0, 0, 0, 0, 2, 0, 0, 1, 0), false,
 				       sh.content, 512, NULL),
 			 1);
 	ask(CDB(0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0), NULL, 0);
@@ -358,7 +347,7 @@ static void test_write_protected(void **state)
 
 int main(void)
 {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, stick_teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_inquiry),
 		T(test_capacity),
@@ -371,7 +360,7 @@ int main(void)
 		T(test_unmap),
 		T(test_request_sense),
 		cmocka_unit_test_setup_teardown(test_write_protected, setup_readonly,
-						teardown),
+						stick_teardown),
 	};
 #undef T
 

@@ -15,58 +15,6 @@
 
 #define MIB (1024u * 1024u)
 
-static struct stick_host sh;
-
-static int setup_never(void **state)
-{
-	(void)state;
-	stick_host_init(&sh, USBDEV_SPEED_SUPER, false, IMAGE_DIRECT_NEVER);
-	return 0;
-}
-
-static int setup_plain(void **state)
-{
-	(void)state;
-	stick_host_init(&sh, USBDEV_SPEED_SUPER, false, IMAGE_DIRECT_PLAIN);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	stick_host_finish(&sh);
-	return 0;
-}
-
-static void send_rw(uint8_t opcode, uint32_t lba, uint32_t bytes)
-{
-	uint8_t cdb[10];
-
-	stick_cdb10(cdb, opcode, lba, (uint16_t)(bytes / 512));
-	stick_send_cbw(&sh, bytes, opcode == SCSI_READ_10, cdb, 10);
-}
-
-/* READ of @bytes from @lba in transfers of @piece; compared with @expected. */
-static void check_read(uint32_t lba, uint32_t bytes, uint32_t piece,
-		       const uint8_t *expected)
-{
-	uint8_t *got = malloc(bytes);
-	uint32_t at = 0;
-	uint32_t residue;
-
-	send_rw(SCSI_READ_10, lba, bytes);
-	while (at < bytes) {
-		uint32_t n = MIN_OF(piece, bytes - at);
-
-		assert_int_equal(host_in(&sh.host, STICK_EP_IN, got + at, n, NULL), n);
-		at += n;
-	}
-	assert_int_equal(stick_get_csw(&sh, &residue), 0);
-	assert_int_equal(residue, 0);
-	assert_memory_equal(got, expected, bytes);
-	free(got);
-}
-
 /* A READ is cancelled while the worker reads for it; the data goes to the next
  * transfer, as it would on a wire. */
 static void test_cancel_read(void **state)
@@ -75,7 +23,7 @@ static void test_cancel_read(void **state)
 
 	(void)state;
 	stick_host_hold(1);
-	send_rw(SCSI_READ_10, 0, 4096);
+	stick_send_rw(SCSI_READ_10, 0, 4096);
 	for (unsigned i = 0; i < 2; i++) {
 		urb_init(&urbs[i], &sh.host, STICK_EP_IN, 4096);
 		urb_submit(&urbs[i]);
@@ -90,7 +38,7 @@ static void test_cancel_read(void **state)
 	urb_wait(&urbs[1]);
 	assert_memory_equal(urbs[1].data, sh.content, 4096);
 	urb_finish(&urbs[1]);
-	assert_int_equal(stick_get_csw(&sh, NULL), 0);
+	assert_int_equal(stick_get_csw(NULL), 0);
 }
 
 /* Cancelled in its middle: says how far it got. */
@@ -100,7 +48,7 @@ static void test_cancel_read_midway(void **state)
 
 	(void)state;
 	stick_host_hold(3);
-	send_rw(SCSI_READ_10, 0, STICK_PIECE_BYTES * 4);
+	stick_send_rw(SCSI_READ_10, 0, STICK_PIECE_BYTES * 4);
 	urb_init(&urb, &sh.host, STICK_EP_IN, STICK_PIECE_BYTES * 4);
 	urb_submit(&urb);
 	while (urb.transfer.actual_bytes < STICK_PIECE_BYTES * 2)
@@ -113,7 +61,7 @@ static void test_cancel_read_midway(void **state)
 	assert_memory_equal(urb.data, sh.content, urb.transfer.actual_bytes);
 	urb_finish(&urb);
 	/* the driver gives up; the worker still has the old command */
-	stick_recover(&sh);
+	stick_recover();
 	urb_init(&urb, &sh.host, STICK_EP_OUT, 31);
 	stick_cbw(urb.data, 5, 0, false, (const uint8_t[6]){0}, 6);
 	urb_submit(&urb);
@@ -148,12 +96,12 @@ static void test_cancel_while_waiting(void **state)
 {
 	(void)state;
 	cancel_waiting(STICK_EP_IN, 13);
-	send_rw(SCSI_WRITE_10, 2, 512);
+	stick_send_rw(SCSI_WRITE_10, 2, 512);
 	cancel_waiting(STICK_EP_IN, 13);
 	host_out(&sh.host, STICK_EP_OUT, sh.content, 512, NULL);
 	cancel_waiting(STICK_EP_OUT, 31);
-	assert_int_equal(stick_get_csw(&sh, NULL), 0);
-	stick_assert_ready(&sh);
+	assert_int_equal(stick_get_csw(NULL), 0);
+	stick_assert_ready();
 }
 
 /* While the worker writes, USB reset; then a read that must see the write. */
@@ -168,7 +116,7 @@ static void test_reset_while_writing(void **state)
 	(void)state;
 	memset(data, 0x77, MIB);
 	stick_host_hold(1);
-	send_rw(SCSI_WRITE_10, 0, MIB);
+	stick_send_rw(SCSI_WRITE_10, 0, MIB);
 	urb_init_data(&out, &sh.host, STICK_EP_OUT, data, MIB);
 	urb_submit(&out);
 	stick_host_held();
@@ -210,14 +158,14 @@ static void test_reset_in_each_phase(void **state)
 		urb_init(&urb, &sh.host, STICK_EP_IN, MIB);
 		if (phase == 0) { /* nothing */
 		} else if (phase == 1) {
-			send_rw(SCSI_READ_10, 0, 4096);
+			stick_send_rw(SCSI_READ_10, 0, 4096);
 			host_in(&sh.host, STICK_EP_IN, urb.data, 512, NULL);
 		} else if (phase == 2) {
 			stick_host_hold(1);
-			stick_send_cbw(&sh, 0, false, sync, 10);
+			stick_send_cbw(0, false, sync, 10);
 			stick_host_held();
 		} else {
-			stick_send_cbw(&sh, 0, false, (const uint8_t[6]){0}, 6);
+			stick_send_cbw(0, false, (const uint8_t[6]){0}, 6);
 			host_settle(&sh.host); /* a CSW waits */
 		}
 		if (phase == 0 || phase == 2)
@@ -231,8 +179,8 @@ static void test_reset_in_each_phase(void **state)
 		host_configure(&sh.host);
 		if (phase == 2)
 			stick_host_release();
-		stick_assert_ready(&sh);
-		check_read(9, 8192, 8192, sh.content + 9 * 512);
+		stick_assert_ready();
+		stick_check_read(9, 8192, 8192, sh.content + 9 * 512);
 	}
 }
 
@@ -243,7 +191,7 @@ static void test_reset_with_both_pieces_out(void **state)
 
 	(void)state;
 	stick_host_hold(2);
-	send_rw(SCSI_WRITE_10, 0, MIB);
+	stick_send_rw(SCSI_WRITE_10, 0, MIB);
 	urb_init_data(&out, &sh.host, STICK_EP_OUT, sh.content + 512, MIB);
 	urb_submit(&out);
 	stick_host_held();
@@ -255,7 +203,7 @@ static void test_reset_with_both_pieces_out(void **state)
 	assert_true(sh.stick->stale); /* until the second is back, too */
 	host_configure(&sh.host);
 	stick_host_release();
-	check_read(0, STICK_PIECE_BYTES * 2, MIB, sh.content + 512);
+	stick_check_read(0, STICK_PIECE_BYTES * 2, MIB, sh.content + 512);
 }
 
 /* Bulk-Only Mass Storage Reset while a transfer is half full. */
@@ -265,7 +213,7 @@ static void test_class_reset_midway(void **state)
 
 	(void)state;
 	stick_host_hold(3);
-	send_rw(SCSI_READ_10, 0, MIB);
+	stick_send_rw(SCSI_READ_10, 0, MIB);
 	for (unsigned i = 0; i < 2; i++) {
 		urb_init(&urbs[i], &sh.host, STICK_EP_IN, MIB - 13);
 		urb_submit(&urbs[i]);
@@ -278,7 +226,7 @@ static void test_class_reset_midway(void **state)
 	assert_int_equal(urbs[0].transfer.actual_bytes, STICK_PIECE_BYTES * 2);
 	assert_int_equal(urbs[1].order, 0); /* is for what comes */
 	stick_host_release();
-	stick_send_cbw(&sh, 0, false, (const uint8_t[6]){0}, 6);
+	stick_send_cbw(0, false, (const uint8_t[6]){0}, 6);
 	urb_wait(&urbs[1]);
 	assert_int_equal(urbs[1].transfer.actual_bytes, 13);
 	for (unsigned i = 0; i < 2; i++)
@@ -291,7 +239,7 @@ static void test_destroy_while_busy(void **state)
 	struct urb urb;
 
 	(void)state;
-	send_rw(SCSI_READ_10, 0, MIB);
+	stick_send_rw(SCSI_READ_10, 0, MIB);
 	urb_init(&urb, &sh.host, STICK_EP_IN, MIB);
 	urb_submit(&urb);
 	urb_cancel(&urb);
@@ -301,8 +249,10 @@ static void test_destroy_while_busy(void **state)
 
 int main(void)
 {
-#define NEVER(test) cmocka_unit_test_setup_teardown(test, setup_never, teardown)
-#define PLAIN(test) cmocka_unit_test_setup_teardown(test, setup_plain, teardown)
+#define NEVER(test) \
+	cmocka_unit_test_setup_teardown(test, stick_setup_never, stick_teardown)
+#define PLAIN(test) \
+	cmocka_unit_test_setup_teardown(test, stick_setup_plain, stick_teardown)
 	const struct CMUnitTest tests[] = {
 		NEVER(test_cancel_read),          NEVER(test_cancel_read_midway),
 		PLAIN(test_cancel_while_waiting), NEVER(test_reset_while_writing),
