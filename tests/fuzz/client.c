@@ -3,7 +3,6 @@
  */
 #include "client.h"
 
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -67,29 +66,6 @@ int fuzz_connect(const char *name)
 	if (connect(fd, (struct sockaddr *)&addr, len) < 0)
 		close_fd(&fd);
 	return fd;
-}
-
-ssize_t fuzz_send(int fd, struct iovec *iov, size_t niov, const int *fds, unsigned nfds)
-{
-	union {
-		char bytes[CMSG_SPACE(FUZZ_FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = niov};
-
-	CHECK(nfds <= FUZZ_FDS_MAX);
-	if (nfds) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
-	}
-	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 int fuzz_next_fd(void)

@@ -8,11 +8,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define FUZZ_FDS_MAX 32
 
 #define CHECK(cond)                                                        \
 	do {                                                               \
@@ -37,9 +34,6 @@ size_t take_bytes(struct input *in, size_t len, const uint8_t **ret_bytes);
 int fuzz_listen(const char *name);
 /* Returns owned, or -1 if the server has no room. */
 int fuzz_connect(const char *name);
-/* What does not fit into the socket is lost, as it would be for a confused client. Return:
- * bytes sent, or -1. */
-ssize_t fuzz_send(int fd, struct iovec *iov, size_t niov, const int *fds, unsigned nfds);
 /* The fd that would be opened next: grows when one leaks. */
 int fuzz_next_fd(void);
 

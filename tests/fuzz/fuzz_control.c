@@ -20,6 +20,7 @@
 #include "client.h"
 #include "control/request.h"
 #include "control/server.h"
+#include "tests/lib/pass_fds.h"
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -176,7 +177,8 @@ static void send_all(struct client *client, const void *bytes, size_t len, unsig
 		return;
 	for (unsigned i = 0; i < nfds; i++)
 		fds[i] = passed_fd;
-	if (fuzz_send(client->fd, &iov, 1, fds, nfds) > 0 && client->first < 0)
+	/* what does not fit is lost, as it would be for a confused client */
+	if (pass_fds(client->fd, &iov, 1, fds, nfds) > 0 && client->first < 0)
 		client->first = *(const uint8_t *)bytes;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "tests/lib/pass_fds.h"
 #include "tests/lib/vfu_client.h"
 #include "tests/lib/vfu_wire.h"
 #include "util/fds.h"
@@ -70,41 +71,24 @@ static int wait_for(struct vfu_client *client, short events)
 int vfu_send_bytes(struct vfu_client *client, const void *buf, size_t len, const int *fds,
 		   unsigned fd_count)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int) * VFU_FDS_MAX)];
-	} control;
 	size_t done = 0;
 
 	while (done < len) {
 		struct iovec iov = {.iov_base = (char *)buf + done,
 				    .iov_len = len - done};
-		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-		ssize_t n;
+		ssize_t n = pass_fds(client->fd, &iov, 1, fds, done ? 0 : fd_count);
 
-		if (done == 0 && fd_count > 0) {
-			memset(&control, 0, sizeof(control));
-			msg.msg_control = control.bytes;
-			msg.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
-			struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-			c->cmsg_level = SOL_SOCKET;
-			c->cmsg_type = SCM_RIGHTS;
-			c->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
-			memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_count);
-		}
-		n = sendmsg(client->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EAGAIN) {
+		if (n == -EAGAIN) {
 			int r = wait_for(client, POLLOUT);
 
 			if (r < 0)
 				return r;
 			continue;
 		}
-		if (n < 0 && errno == EINTR)
+		if (n == -EINTR)
 			continue;
 		if (n < 0)
-			return errno == EPIPE ? -ECONNRESET : -errno;
+			return n == -EPIPE ? -ECONNRESET : (int)n;
 		done += (size_t)n;
 	}
 	return 0;

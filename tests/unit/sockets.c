@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "tests/lib/pass_fds.h"
+
 int count_open_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -53,26 +55,9 @@ int connect_to(const char *path)
 
 void send_bytes(int fd, const void *bytes, size_t len, const int *fds, unsigned nfds)
 {
-	union {
-		char bytes[CMSG_SPACE(SOCKETS_FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
 	struct iovec iov = {.iov_base = (void *)bytes, .iov_len = len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
-	assert_true(nfds <= SOCKETS_FDS_MAX);
-	if (nfds) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
-	}
-	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT), len);
+	assert_int_equal(pass_fds(fd, &iov, 1, fds, nfds), len);
 }
 
 void expect_silence(int fd)

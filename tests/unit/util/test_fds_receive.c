@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "../sockets.h"
 #include "util/fds.h"
 
 static int pair[2];
@@ -44,26 +45,11 @@ static int next_fd(void)
 /* @text with @nfds copies of an fd. */
 static void send_fds(const char *text, unsigned nfds)
 {
-	union {
-		char bytes[CMSG_SPACE(RECEIVE_FDS_MAX * sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
-	struct iovec iov = {.iov_base = (void *)text, .iov_len = strlen(text)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	int fds[RECEIVE_FDS_MAX] = {0};
 
-	if (nfds) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		for (unsigned i = 0; i < nfds; i++)
-			memcpy(CMSG_DATA(c) + i * sizeof(int), &pair[0], sizeof(int));
-	}
-	assert_int_equal(sendmsg(pair[0], &msg, MSG_NOSIGNAL), iov.iov_len);
+	for (unsigned i = 0; i < nfds; i++)
+		fds[i] = pair[0];
+	send_bytes(pair[0], text, strlen(text), fds, nfds);
 }
 
 static void bytes_only(void **state)
