@@ -10,6 +10,12 @@
 
 #include "util/compiler.h"
 #include "util/fds.h"
+#include "util/log.h"
+#include "util/loop.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct loop *fuzz_loop;
 
 uint8_t take_u8(struct input *in)
 {
@@ -68,11 +74,35 @@ int fuzz_connect(const char *name)
 	return fd;
 }
 
-int fuzz_next_fd(void)
+void fuzz_run(unsigned turns)
+{
+	for (unsigned i = 0; i < turns; i++)
+		CHECK(loop_turn(fuzz_loop, false) == 0);
+}
+
+/* The number that the next fd gets: grows when one leaks. */
+static int next_fd(void)
 {
 	int fd = eventfd(0, EFD_CLOEXEC), number = fd;
 
 	CHECK(fd >= 0);
 	close_fd(&fd);
 	return number;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {data, size};
+	int fd_before;
+
+	if (!fuzz_loop) {
+		log_init(LOG_LEVEL_ERROR, false);
+		fuzz_loop = loop_create();
+		CHECK(fuzz_loop);
+		fuzz_set_up();
+	}
+	fd_before = next_fd();
+	fuzz_one(&in);
+	CHECK(next_fd() == fd_before);
+	return 0;
 }

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 #define CHECK(cond)                                                        \
 	do {                                                               \
 		if (!(cond)) {                                             \
@@ -24,6 +22,16 @@ struct input {
 	size_t left;
 };
 
+/* What each target has: what it makes once, before the first input; and the run of one
+ * input, after which as many fds are open as before. */
+void fuzz_set_up(void);
+void fuzz_one(struct input *in);
+
+/* The loop of all inputs. */
+extern struct loop *fuzz_loop;
+/* Turns of it that wait for nothing. */
+void fuzz_run(unsigned turns);
+
 /* 0 when there is no more. */
 uint8_t take_u8(struct input *in);
 uint16_t take_u16(struct input *in);
@@ -34,7 +42,5 @@ size_t take_bytes(struct input *in, size_t len, const uint8_t **ret_bytes);
 int fuzz_listen(const char *name);
 /* Returns owned, or -1 if the server has no room. */
 int fuzz_connect(const char *name);
-/* The fd that would be opened next: grows when one leaks. */
-int fuzz_next_fd(void);
 
 #endif /* TESTS_FUZZ_CLIENT_H */

@@ -22,8 +22,6 @@
 #include "control/server.h"
 #include "tests/lib/pass_fds.h"
 #include "util/fds.h"
-#include "util/log.h"
-#include "util/loop.h"
 
 #define CLIENTS       3
 #define OPS_MAX       400
@@ -72,7 +70,6 @@ struct client {
 	struct json_tokener *parser;
 };
 
-static struct loop *loop;
 static struct client clients[CLIENTS];
 static int passed_fd;
 static bool keeps;
@@ -154,7 +151,7 @@ static struct control_server *start_server(void)
 	int fd = fuzz_listen("control");
 	struct control_server *server;
 
-	server = control_server_create(loop, fd, &options, NULL);
+	server = control_server_create(fuzz_loop, fd, &options, NULL);
 	CHECK(server);
 	return server;
 }
@@ -226,12 +223,6 @@ static void take_answers(struct client *client)
 }
 
 /* ---- the program ---- */
-
-static void run(unsigned turns)
-{
-	for (unsigned i = 0; i < turns; i++)
-		CHECK(loop_turn(loop, false) == 0);
-}
 
 static void answer_one(unsigned how)
 {
@@ -306,19 +297,15 @@ static void step(struct control_server *server, struct input *in)
 		break;
 	case OP_RUN:
 	case OP_COUNT:
-		run(1);
+		fuzz_run(1);
 		break;
 	}
 }
 
-static void set_up_once(void)
+void fuzz_set_up(void)
 {
-	if (loop)
-		return;
-	log_init(LOG_LEVEL_ERROR, false);
-	loop = loop_create();
 	passed_fd = eventfd(0, EFD_CLOEXEC);
-	CHECK(loop && passed_fd >= 0);
+	CHECK(passed_fd >= 0);
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		clients[i].fd = -1;
 		clients[i].parser = json_tokener_new();
@@ -326,22 +313,17 @@ static void set_up_once(void)
 	}
 }
 
-/* The number of the next fd: the same before and after, or one was leaked. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_one(struct input *in)
 {
-	struct input in = {data, size};
 	struct control_server *server;
-	int fd_before;
 	bool server_first;
 
-	set_up_once();
-	fd_before = fuzz_next_fd();
 	keeps = false;
 	server = start_server();
-	server_first = take_u8(&in) & 1;
-	for (unsigned i = 0; i < OPS_MAX && in.left; i++)
-		step(server, &in);
-	run(3);
+	server_first = take_u8(in) & 1;
+	for (unsigned i = 0; i < OPS_MAX && in->left; i++)
+		step(server, in);
+	fuzz_run(3);
 	keeps = false;
 	if (server_first)
 		control_server_destroy(server);
@@ -353,10 +335,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (!server_first) {
 		/* what was sent is still done: a turn for some of it at a time */
-		run(END_TURNS);
+		fuzz_run(END_TURNS);
 		CHECK(control_server_clients(server) == 0);
 		control_server_destroy(server);
 	}
-	CHECK(fuzz_next_fd() == fd_before);
-	return 0;
 }

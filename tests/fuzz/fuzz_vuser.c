@@ -21,8 +21,6 @@
 #include "mem/guest_mem.h"
 #include "tests/lib/pass_fds.h"
 #include "util/fds.h"
-#include "util/log.h"
-#include "util/loop.h"
 #include "vuser/server.h"
 #include "vuser/wire.h"
 
@@ -56,7 +54,6 @@ struct client {
 	size_t header_have;
 };
 
-static struct loop *loop;
 static struct guest_mem *mem;
 static struct client clients[CLIENTS];
 static int eventfd_fd, memory_fd, pipe_fds[2];
@@ -136,7 +133,7 @@ static struct vuser_server *start_server(void)
 	int fd = fuzz_listen("vuser");
 	struct vuser_server *server;
 
-	server = vuser_server_create(loop, fd, &device, mem, NULL);
+	server = vuser_server_create(fuzz_loop, fd, &device, mem, NULL);
 	CHECK(server);
 	return server;
 }
@@ -234,12 +231,6 @@ static void take_replies(struct client *client)
 
 /* ---- the program ---- */
 
-static void run(unsigned turns)
-{
-	for (unsigned i = 0; i < turns; i++)
-		CHECK(loop_turn(loop, false) == 0);
-}
-
 static void step(struct vuser_server *server, struct input *in)
 {
 	uint8_t code = take_u8(in);
@@ -278,47 +269,36 @@ static void step(struct vuser_server *server, struct input *in)
 		break;
 	case OP_RUN:
 	case OP_COUNT:
-		run(1);
+		fuzz_run(1);
 		break;
 	}
 }
 
-static void set_up_once(void)
+void fuzz_set_up(void)
 {
-	if (loop)
-		return;
-	log_init(LOG_LEVEL_ERROR, false);
-	loop = loop_create();
 	mem = guest_mem_create();
 	eventfd_fd = eventfd(0, EFD_CLOEXEC);
 	memory_fd = memfd_create("guest", MFD_CLOEXEC);
-	CHECK(loop && mem && eventfd_fd >= 0 && memory_fd >= 0);
+	CHECK(mem && eventfd_fd >= 0 && memory_fd >= 0);
 	CHECK(ftruncate(memory_fd, 16 * 4096) == 0 && pipe(pipe_fds) == 0);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		clients[i].fd = -1;
 }
 
-/* The number of the next fd: the same before and after, or one was leaked. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_one(struct input *in)
 {
-	struct input in = {data, size};
 	struct vuser_server *server;
-	int fd_before;
 
-	set_up_once();
-	fd_before = fuzz_next_fd();
 	client_there = false;
 	server = start_server();
-	for (unsigned i = 0; i < OPS_MAX && in.left; i++)
-		step(server, &in);
-	run(3);
+	for (unsigned i = 0; i < OPS_MAX && in->left; i++)
+		step(server, in);
+	fuzz_run(3);
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		take_replies(&clients[i]);
 		close_fd(&clients[i].fd);
 	}
-	run(3);
+	fuzz_run(3);
 	vuser_server_destroy(server);
 	CHECK(guest_mem_count(mem) == 0);
-	CHECK(fuzz_next_fd() == fd_before);
-	return 0;
 }
