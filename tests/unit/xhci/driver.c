@@ -99,6 +99,17 @@ struct driver_result driver_command(struct driver *d, enum xhci_trb_type type,
 	};
 }
 
+enum xhci_cc driver_on_slot(struct driver *d, enum xhci_trb_type type, unsigned slot_id)
+{
+	unsigned keep = d->slot_id;
+	enum xhci_cc cc;
+
+	d->slot_id = slot_id;
+	cc = driver_command(d, type, DRIVER_INPUT_IOVA, 0).cc;
+	d->slot_id = keep;
+	return cc;
+}
+
 enum xhci_cc driver_stop(struct driver *d, unsigned dci)
 {
 	return driver_command(d, XHCI_TRB_TYPE_STOP_ENDPOINT, 0, dci << XHCI_TRB_EP_SHIFT)

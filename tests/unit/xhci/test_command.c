@@ -8,17 +8,6 @@
 
 #define OUT DRIVER_BULK_OUT_DCI
 
-static enum xhci_cc simple(struct driver *d, enum xhci_trb_type type, unsigned slot_id)
-{
-	unsigned keep = d->slot_id;
-	enum xhci_cc cc;
-
-	d->slot_id = slot_id;
-	cc = driver_command(d, type, DRIVER_INPUT_IOVA, 0).cc;
-	d->slot_id = keep;
-	return cc;
-}
-
 static void several_commands_on_one_doorbell(void **state)
 {
 	struct driver d;
@@ -45,7 +34,8 @@ static void stop_and_new_pointer(void **state)
 	struct xhci_trb event;
 
 	driver_start(&d, *state, USBDEV_SPEED_HIGH);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_NOOP_COMMAND, 0), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_NOOP_COMMAND, 0),
+			 XHCI_CC_SUCCESS);
 	write64(d.f, OPER(CRCR_LO), XHCI_CRCR_CS);
 	event = expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
 	assert_int_equal(event.status >> 24, XHCI_CC_COMMAND_RING_STOPPED);
@@ -53,7 +43,8 @@ static void stop_and_new_pointer(void **state)
 	assert_int_equal(read32(d.f, OPER(CRCR_LO)) & XHCI_CRCR_CRR, 0);
 	write64(d.f, OPER(CRCR_LO), (FIXTURE_COMMAND_IOVA + 0x800) | XHCI_CRCR_RCS);
 	d.command_index = 0x80;
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_NOOP_COMMAND, 0), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_NOOP_COMMAND, 0),
+			 XHCI_CC_SUCCESS);
 	driver_end(&d);
 }
 
@@ -90,7 +81,8 @@ static void link_toggles_the_cycle(void **state)
 	struct xhci_trb noop = {0, 0, xhci_trb_type_bits(XHCI_TRB_TYPE_NOOP_COMMAND)};
 
 	driver_start(&d, *state, USBDEV_SPEED_HIGH);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_NOOP_COMMAND, 0), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_NOOP_COMMAND, 0),
+			 XHCI_CC_SUCCESS);
 	guest_put_trb(d.f, FIXTURE_COMMAND_IOVA + 16, &link);
 	guest_put_trb(d.f, FIXTURE_COMMAND_IOVA, &noop); /* cycle 0: the second round */
 	write32(d.f, DOORBELL(0), 0);
@@ -111,7 +103,7 @@ static void every_other_type_is_answered(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		if (types[i] == XHCI_TRB_TYPE_LINK)
 			continue;
-		assert_int_equal(simple(&d, (enum xhci_trb_type)types[i], 0),
+		assert_int_equal(driver_on_slot(&d, (enum xhci_trb_type)types[i], 0),
 				 XHCI_CC_TRB_ERROR);
 	}
 	driver_end(&d);
@@ -123,7 +115,7 @@ static void port_bandwidth(void **state)
 	uint8_t *raw = guest(*state, DRIVER_INPUT_IOVA);
 
 	driver_start(&d, *state, USBDEV_SPEED_HIGH);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_GET_PORT_BANDWIDTH, 0),
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_GET_PORT_BANDWIDTH, 0),
 			 XHCI_CC_SUCCESS);
 	assert_int_equal(raw[0], 0);
 	for (unsigned i = 1; i <= 2 * FIXTURE_PORTS; i++)

@@ -8,6 +8,22 @@
 #define ABSENT_NS         UINT64_C(10000000000)
 #define ABSENT_CLEARED_NS UINT64_C(1000000000)
 
+/* Into the port that another device has left. */
+static void plug_next(struct fake_dev *next, struct fixture *f, enum usbdev_speed speed,
+		      unsigned port)
+{
+	fake_dev_init(next, f, speed);
+	assert_int_equal(fake_dev_plug(next, f), port);
+}
+
+/* The same device comes back at once. */
+static void pull_and_plug(struct fake_dev *fake, struct fixture *f, unsigned port)
+{
+	assert_int_equal(xhci_detach(f->xhci, port, fake_dev_released, NULL), 0);
+	run_until_idle(f);
+	assert_int_equal(fake_dev_plug(fake, f), port);
+}
+
 static void test_attach_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -78,8 +94,7 @@ static void test_replug(void **state)
 	port = plug_enabled(&first, f, USBDEV_SPEED_HIGH);
 	write_portsc(f, port, XHCI_PORTSC_PR);
 	assert_int_equal(xhci_detach(f->xhci, port, fake_dev_released, NULL), 0);
-	fake_dev_init(&second, f, USBDEV_SPEED_FULL);
-	assert_int_equal(fake_dev_plug(&second, f), port);
+	plug_next(&second, f, USBDEV_SPEED_FULL, port);
 	advance_ns(f, ABSENT_NS);
 	write_portsc(f, port, XHCI_PORTSC_PR);
 	/* the old device's answer means nothing to the new one */
@@ -134,9 +149,8 @@ static void test_absent_for_long(void **state)
 	write_portsc(f, port, XHCI_PORTSC_PR);
 	fake_dev_unplug(&first, f, port);
 	expect_port_event(f, port);
-	fake_dev_init(&second, f, USBDEV_SPEED_HIGH);
 	advance_ns(f, 1);
-	assert_int_equal(fake_dev_plug(&second, f), port);
+	plug_next(&second, f, USBDEV_SPEED_HIGH, port);
 	advance_ns(f, ABSENT_NS - 2);
 	assert_int_equal(portsc(f, port), empty);
 	/* an empty port is reset at once */
@@ -206,8 +220,7 @@ static void test_absence_noted(void **state)
 	port = plug_enabled(&first, f, USBDEV_SPEED_SUPER);
 	fake_dev_unplug(&first, f, port);
 	expect_port_event(f, port);
-	fake_dev_init(&second, f, USBDEV_SPEED_SUPER);
-	assert_int_equal(fake_dev_plug(&second, f), port);
+	plug_next(&second, f, USBDEV_SPEED_SUPER, port);
 	/* of an earlier change */
 	write_portsc(f, port, XHCI_PORTSC_CSC);
 	assert_int_equal(portsc(f, port),
@@ -224,8 +237,7 @@ static void test_absence_noted(void **state)
 	expect_no_event(f);
 	/* each disconnect anew */
 	fake_dev_unplug(&second, f, port);
-	fake_dev_init(&first, f, USBDEV_SPEED_SUPER);
-	assert_int_equal(fake_dev_plug(&first, f), port);
+	plug_next(&first, f, USBDEV_SPEED_SUPER, port);
 	clear_changes(f, port);
 	assert_int_equal(portsc(f, port),
 			 want(0, XHCI_PLS_RX_DETECT, USBDEV_SPEED_UNKNOWN));
@@ -247,8 +259,7 @@ static void test_absence_noted_before(void **state)
 	clear_changes(f, port);
 	assert_int_equal(portsc(f, port),
 			 want(0, XHCI_PLS_RX_DETECT, USBDEV_SPEED_UNKNOWN));
-	fake_dev_init(&second, f, USBDEV_SPEED_HIGH);
-	assert_int_equal(fake_dev_plug(&second, f), port);
+	plug_next(&second, f, USBDEV_SPEED_HIGH, port);
 	assert_int_equal(portsc(f, port), want(XHCI_PORTSC_CCS | XHCI_PORTSC_CSC,
 					       XHCI_PLS_POLLING, USBDEV_SPEED_HIGH));
 	fake_dev_unplug(&second, f, port);
@@ -266,8 +277,7 @@ static void test_absent_and_pulled(void **state)
 	port = plug_enabled(&first, f, USBDEV_SPEED_HIGH);
 	fake_dev_unplug(&first, f, port);
 	events_skip(f);
-	fake_dev_init(&second, f, USBDEV_SPEED_HIGH);
-	assert_int_equal(fake_dev_plug(&second, f), port);
+	plug_next(&second, f, USBDEV_SPEED_HIGH, port);
 	assert_int_equal(xhci_detach(f->xhci, port, fake_dev_released, NULL), 0);
 	run_until_idle(f);
 	assert_true(second.released);
@@ -289,15 +299,11 @@ static void test_absent_from_nobody(void **state)
 
 	fake_dev_init(&fake, f, USBDEV_SPEED_HIGH);
 	port = fake_dev_plug(&fake, f);
-	assert_int_equal(xhci_detach(f->xhci, port, fake_dev_released, NULL), 0);
-	run_until_idle(f);
-	assert_int_equal(fake_dev_plug(&fake, f), port);
+	pull_and_plug(&fake, f, port);
 	assert_true(portsc(f, port) & XHCI_PORTSC_CCS);
 
 	fixture_start(f);
-	assert_int_equal(xhci_detach(f->xhci, port, fake_dev_released, NULL), 0);
-	run_until_idle(f);
-	assert_int_equal(fake_dev_plug(&fake, f), port);
+	pull_and_plug(&fake, f, port);
 	assert_false(portsc(f, port) & XHCI_PORTSC_CCS);
 	write32(f, OPER(USBCMD), XHCI_USBCMD_HCRST);
 	run_until_idle(f);
@@ -320,9 +326,7 @@ static void test_absent_and_disabled(void **state)
 
 	fixture_start(f);
 	port = plug_enabled(&fake, f, USBDEV_SPEED_SUPER);
-	assert_int_equal(xhci_detach(f->xhci, port, fake_dev_released, NULL), 0);
-	run_until_idle(f);
-	assert_int_equal(fake_dev_plug(&fake, f), port);
+	pull_and_plug(&fake, f, port);
 	write_pls(f, port, XHCI_PLS_DISABLED);
 	advance_ns(f, ABSENT_NS);
 	assert_int_equal(pls(f, port), XHCI_PLS_DISABLED);

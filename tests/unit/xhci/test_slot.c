@@ -8,17 +8,6 @@
 
 #define OUT DRIVER_BULK_OUT_DCI
 
-static enum xhci_cc simple(struct driver *d, enum xhci_trb_type type, unsigned slot_id)
-{
-	unsigned keep = d->slot_id;
-	enum xhci_cc cc;
-
-	d->slot_id = slot_id;
-	cc = driver_command(d, type, DRIVER_INPUT_IOVA, 0).cc;
-	d->slot_id = keep;
-	return cc;
-}
-
 static void slots_run_out_and_come_back(void **state)
 {
 	struct driver d;
@@ -28,9 +17,10 @@ static void slots_run_out_and_come_back(void **state)
 	for (unsigned i = 1; i <= 3; i++)
 		assert_int_equal(
 			driver_command(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0, 0).slot_id, i);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0),
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0),
 			 XHCI_CC_NO_SLOTS_AVAILABLE);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 2), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 2),
+			 XHCI_CC_SUCCESS);
 	assert_int_equal(driver_command(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0, 0).slot_id, 2);
 	driver_end(&d);
 }
@@ -47,10 +37,12 @@ static void slot_numbers_are_checked(void **state)
 
 	driver_start(&d, *state, USBDEV_SPEED_HIGH);
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-		assert_int_equal(simple(&d, types[i], 0), XHCI_CC_TRB_ERROR);
-		assert_int_equal(simple(&d, types[i], XHCI_SLOTS + 1), XHCI_CC_TRB_ERROR);
-		assert_int_equal(simple(&d, types[i], 255), XHCI_CC_TRB_ERROR);
-		assert_int_equal(simple(&d, types[i], 5), XHCI_CC_SLOT_NOT_ENABLED);
+		assert_int_equal(driver_on_slot(&d, types[i], 0), XHCI_CC_TRB_ERROR);
+		assert_int_equal(driver_on_slot(&d, types[i], XHCI_SLOTS + 1),
+				 XHCI_CC_TRB_ERROR);
+		assert_int_equal(driver_on_slot(&d, types[i], 255), XHCI_CC_TRB_ERROR);
+		assert_int_equal(driver_on_slot(&d, types[i], 5),
+				 XHCI_CC_SLOT_NOT_ENABLED);
 	}
 	driver_end(&d);
 }
@@ -79,12 +71,13 @@ static void address_device_states(void **state)
 					DRIVER_INPUT_IOVA, XHCI_TRB_BSR)
 				 .cc,
 			 XHCI_CC_CONTEXT_STATE_ERROR);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 1),
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 1),
 			 XHCI_CC_CONTEXT_STATE_ERROR);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1),
+			 XHCI_CC_SUCCESS);
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_ADDRESSED);
 	assert_int_equal(driver_context(&d, 0, 3) & 0xff, 1);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1),
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1),
 			 XHCI_CC_CONTEXT_STATE_ERROR);
 	driver_end(&d);
 }
@@ -96,12 +89,13 @@ static void address_device_checks_its_input(void **state)
 
 	driver_start(&d, *state, USBDEV_SPEED_HIGH);
 	d.slot_id = driver_command(&d, XHCI_TRB_TYPE_ENABLE_SLOT, 0, 0).slot_id;
-#define REFUSED(expected, ...)                                                           \
-	do {                                                                             \
-		driver_input(&d, 0, 3);                                                  \
-		driver_input_endpoint(&d, 1, XHCI_EP_TYPE_CONTROL, 64);                  \
-		__VA_ARGS__;                                                             \
-		assert_int_equal(simple(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1), expected); \
+#define REFUSED(expected, ...)                                                        \
+	do {                                                                          \
+		driver_input(&d, 0, 3);                                               \
+		driver_input_endpoint(&d, 1, XHCI_EP_TYPE_CONTROL, 64);               \
+		__VA_ARGS__;                                                          \
+		assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1), \
+				 expected);                                           \
 	} while (0)
 	REFUSED(XHCI_CC_PARAMETER_ERROR, put_le32(input + 4, 1));
 	REFUSED(XHCI_CC_PARAMETER_ERROR, put_le32(input + 4, 2));
@@ -129,13 +123,14 @@ static void configure_checks_its_input(void **state)
 	driver_start(&d, *state, USBDEV_SPEED_SUPER);
 	driver_address(&d);
 #undef REFUSED
-#define REFUSED(expected, add, ...)                                               \
-	do {                                                                      \
-		driver_input(&d, 0, add);                                         \
-		driver_input_endpoint(&d, OUT, XHCI_EP_TYPE_BULK_OUT, 1024);      \
-		__VA_ARGS__;                                                      \
-		assert_int_equal(simple(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 1), \
-				 expected);                                       \
+#define REFUSED(expected, add, ...)                                              \
+	do {                                                                     \
+		driver_input(&d, 0, add);                                        \
+		driver_input_endpoint(&d, OUT, XHCI_EP_TYPE_BULK_OUT, 1024);     \
+		__VA_ARGS__;                                                     \
+		assert_int_equal(                                                \
+			driver_on_slot(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 1), \
+			expected);                                               \
 	} while (0)
 	REFUSED(XHCI_CC_PARAMETER_ERROR, BIT(OUT), (void)0);
 	REFUSED(XHCI_CC_PARAMETER_ERROR, 1 | 2 | BIT(OUT), (void)0);
@@ -156,7 +151,7 @@ static void configure_checks_its_input(void **state)
 	/* drop and add at once, as Linux does */
 	REFUSED(XHCI_CC_SUCCESS, 1 | BIT(OUT), put_le32(input, BIT(OUT)));
 	driver_input(&d, BIT(OUT), 1);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 1),
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, 1),
 			 XHCI_CC_SUCCESS);
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_ADDRESSED);
 	assert_int_equal(driver_ep_state(&d, OUT), XHCI_EP_STATE_DISABLED);
@@ -194,13 +189,17 @@ static void device_knows_its_address(void **state)
 				 .cc,
 			 XHCI_CC_SUCCESS);
 	assert_int_equal(d.fake.dev.address, 0);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1),
+			 XHCI_CC_SUCCESS);
 	assert_int_equal(d.fake.dev.address, 1);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_RESET_DEVICE, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_RESET_DEVICE, 1),
+			 XHCI_CC_SUCCESS);
 	assert_int_equal(d.fake.dev.address, 0);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1),
+			 XHCI_CC_SUCCESS);
 	assert_int_equal(d.fake.dev.address, 1);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 1),
+			 XHCI_CC_SUCCESS);
 	assert_int_equal(d.fake.dev.address, 0);
 	driver_end(&d);
 }
@@ -213,16 +212,17 @@ static void evaluate_changes_packet_size(void **state)
 	driver_address(&d);
 	driver_input(&d, 0, 2);
 	driver_input_endpoint(&d, 1, XHCI_EP_TYPE_CONTROL, 64);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_EVALUATE_CONTEXT, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_EVALUATE_CONTEXT, 1),
+			 XHCI_CC_SUCCESS);
 	assert_int_equal(driver_context(&d, 1, 1) >> 16, 64);
 	assert_int_equal(driver_ep_state(&d, 1), XHCI_EP_STATE_RUNNING);
 	driver_input(&d, 0, 2);
 	driver_input_endpoint(&d, 1, XHCI_EP_TYPE_CONTROL, 0);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_EVALUATE_CONTEXT, 1),
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_EVALUATE_CONTEXT, 1),
 			 XHCI_CC_PARAMETER_ERROR);
 	assert_int_equal(driver_context(&d, 1, 1) >> 16, 64);
 	driver_input(&d, 0, 0);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_EVALUATE_CONTEXT, 1),
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_EVALUATE_CONTEXT, 1),
 			 XHCI_CC_PARAMETER_ERROR);
 	driver_end(&d);
 }
@@ -234,11 +234,12 @@ static void disable_slot_tells_the_context(void **state)
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
 	driver_normal(&d, OUT, DRIVER_DATA_IOVA, 8, XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 1),
+			 XHCI_CC_SUCCESS);
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_DISABLED);
 	write32(d.f, DOORBELL(1), OUT); /* nobody is there: nothing happens */
 	expect_no_event(d.f);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 1),
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 1),
 			 XHCI_CC_SLOT_NOT_ENABLED);
 	driver_end(&d);
 }
@@ -248,15 +249,17 @@ static void reset_device_states(void **state)
 	struct driver d;
 
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_RESET_DEVICE, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_RESET_DEVICE, 1),
+			 XHCI_CC_SUCCESS);
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_DEFAULT);
 	assert_int_equal(driver_context(&d, 0, 3) & 0xff, 0);
 	assert_int_equal(driver_context(&d, 0, 0) >> 27, 1);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_RESET_DEVICE, 1),
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_RESET_DEVICE, 1),
 			 XHCI_CC_CONTEXT_STATE_ERROR);
 	driver_input(&d, 0, 3);
 	driver_input_endpoint(&d, 1, XHCI_EP_TYPE_CONTROL, 512);
-	assert_int_equal(simple(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1), XHCI_CC_SUCCESS);
+	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_ADDRESS_DEVICE, 1),
+			 XHCI_CC_SUCCESS);
 	driver_end(&d);
 }
 
