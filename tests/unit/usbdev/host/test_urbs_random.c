@@ -203,7 +203,7 @@ static void test_stream_is_whole(void **state)
 		urbs_forget_late_data(f.urbs, EP); /* empty packets */
 		all += sent;
 	}
-	print_message("%llu bytes\n", (unsigned long long)all);
+	print_message("# %llu bytes\n", (unsigned long long)all);
 	assert_true(all > 1000000);
 }
 
