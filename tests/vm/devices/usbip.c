@@ -125,6 +125,12 @@ void usbip_reply_unlink(struct device *dev, uint32_t seqnum, int status)
 	send_all(dev, &iov, 1);
 }
 
+static uint8_t ep_addr_of(const uint8_t *msg)
+{
+	return (uint8_t)((get_be32(msg + 16) & 0xf) |
+			 (get_be32(msg + 12) == 1 ? 0x80 : 0));
+}
+
 static struct urb *parse_urb(const uint8_t *msg, uint32_t len, uint32_t packet_count,
 			     bool in)
 {
@@ -135,7 +141,7 @@ static struct urb *parse_urb(const uint8_t *msg, uint32_t len, uint32_t packet_c
 		abort();
 	list_init(&urb->node);
 	urb->seqnum = get_be32(msg + 4);
-	urb->ep_addr = (uint8_t)((get_be32(msg + 16) & 0xf) | (in ? 0x80 : 0));
+	urb->ep_addr = ep_addr_of(msg);
 	urb->flags = get_be32(msg + 20);
 	urb->len = len;
 	urb->start_frame = get_be32(msg + 28);
@@ -176,15 +182,19 @@ static void unlink_urb(struct device *dev, struct usbip_inbox *inbox, const uint
 	inbox->early[inbox->early_count++].urb_seqnum = urb_seqnum;
 }
 
-/* True: the transfer was unlinked before it came. */
+/* True: the transfer of this message was unlinked before it came. */
 static bool was_unlinked(struct device *dev, struct usbip_inbox *inbox,
-			 uint32_t urb_seqnum)
+			 const uint8_t *msg)
 {
+	uint32_t urb_seqnum = get_be32(msg + 4);
+
 	inbox->last_seqnum = urb_seqnum;
 	for (unsigned i = 0; i < inbox->early_count; i++) {
 		if (inbox->early[i].urb_seqnum != urb_seqnum)
 			continue;
 		dev->counts.unlinks++;
+		if (get_be32(msg + 16) != 0)
+			device_endpoint(dev, ep_addr_of(msg))->count_unlinked++;
 		usbip_reply_unlink(dev, inbox->early[i].seqnum, -ECONNRESET);
 		inbox->early[i] = inbox->early[--inbox->early_count];
 		return true;
@@ -218,7 +228,7 @@ static ssize_t take_message(struct device *dev, struct usbip_inbox *inbox,
 	size += (in ? 0 : len) + (size_t)packet_count * PACKET_BYTES;
 	if (have < size)
 		return 0;
-	if (!was_unlinked(dev, inbox, get_be32(msg + 4)))
+	if (!was_unlinked(dev, inbox, msg))
 		device_submit(dev, parse_urb(msg, len, packet_count, in));
 	return (ssize_t)size;
 }
