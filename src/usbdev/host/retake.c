@@ -12,7 +12,6 @@
  * failure.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>

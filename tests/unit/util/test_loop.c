@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 
+#include "../sockets.h"
 #include "loop_pair.h"
 #include "util/fds.h"
 
@@ -337,20 +337,9 @@ static void test_defer_in_callback(void **state)
 	loop_unwatch(watch);
 }
 
-static unsigned count_fds(void)
-{
-	DIR *fds = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	while (readdir(fds))
-		count++;
-	closedir(fds);
-	return count;
-}
-
 static void test_no_fd_leak(void **state)
 {
-	unsigned before = count_fds();
+	int before = count_open_fds();
 
 	(void)state;
 	for (int i = 0; i < 5; i++) {
@@ -364,7 +353,7 @@ static void test_no_fd_leak(void **state)
 		loop_destroy(other);
 	}
 	loop_destroy(NULL);
-	assert_int_equal(count_fds(), before);
+	assert_int_equal(count_open_fds(), before);
 }
 
 #define LOOP_TEST(f) \

@@ -110,6 +110,14 @@ enum xhci_cc driver_on_slot(struct driver *d, enum xhci_trb_type type, unsigned 
 	return cc;
 }
 
+uint64_t driver_stop_put(struct driver *d, unsigned dci)
+{
+	return driver_command_put(d, 0, 0,
+				  xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
+					  dci << XHCI_TRB_EP_SHIFT |
+					  d->slot_id << XHCI_TRB_SLOT_SHIFT);
+}
+
 enum xhci_cc driver_stop(struct driver *d, unsigned dci)
 {
 	return driver_command(d, XHCI_TRB_TYPE_STOP_ENDPOINT, 0, dci << XHCI_TRB_EP_SHIFT)

@@ -57,6 +57,8 @@ struct driver_result driver_command(struct driver *d, enum xhci_trb_type type,
 				    uint64_t parameter, uint32_t flags);
 /* On slot @slot_id, whatever it is, with the input context. Return: the completion code. */
 enum xhci_cc driver_on_slot(struct driver *d, enum xhci_trb_type type, unsigned slot_id);
+/* Puts a Stop Endpoint, as driver_command_put(). */
+uint64_t driver_stop_put(struct driver *d, unsigned dci);
 /* Commands on an endpoint. */
 enum xhci_cc driver_stop(struct driver *d, unsigned dci);
 enum xhci_cc driver_reset_endpoint(struct driver *d, unsigned dci, bool preserve);

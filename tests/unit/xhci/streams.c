@@ -109,10 +109,7 @@ void streams_complete(struct streams *s, unsigned id, enum usbdev_status status,
 
 void streams_stop_put(struct streams *s)
 {
-	driver_command_put(&s->d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   IN << XHCI_TRB_EP_SHIFT |
-				   s->d.slot_id << XHCI_TRB_SLOT_SHIFT);
+	driver_stop_put(&s->d, IN);
 	run_until_idle(s->d.f);
 }
 

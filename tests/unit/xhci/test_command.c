@@ -58,10 +58,7 @@ static void abort_ends_a_waiting_command(void **state)
 	d.fake.hold_cancelled = true;
 	driver_normal(&d, OUT, DRIVER_DATA_IOVA, 8, XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
-	stop = driver_command_put(&d, 0, 0,
-				  xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-					  OUT << XHCI_TRB_EP_SHIFT |
-					  1u << XHCI_TRB_SLOT_SHIFT);
+	stop = driver_stop_put(&d, OUT);
 	expect_no_event(d.f);
 	write64(d.f, OPER(CRCR_LO), XHCI_CRCR_CA);
 	event = expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);

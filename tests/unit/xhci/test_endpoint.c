@@ -67,10 +67,7 @@ static void stop_reports_the_td_and_restarts_it(void **state)
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
 	trb = driver_normal(&d, INT_IN, DATA, 8, XHCI_TRB_IOC);
 	driver_ring(&d, INT_IN);
-	driver_command_put(&d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   INT_IN << XHCI_TRB_EP_SHIFT |
-				   1u << XHCI_TRB_SLOT_SHIFT);
+	driver_stop_put(&d, INT_IN);
 	driver_expect(&d, INT_IN, trb, XHCI_CC_STOPPED, 8);
 	expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
 	assert_int_equal(driver_ep_state(&d, INT_IN), XHCI_EP_STATE_STOPPED);
@@ -92,9 +89,7 @@ static void doorbell_counts_before_a_later_stop(void **state)
 	assert_int_equal(driver_stop(&d, OUT), XHCI_CC_SUCCESS);
 	trb = driver_normal(&d, OUT, DATA, 8, XHCI_TRB_IOC);
 	write32(d.f, DOORBELL(d.slot_id), OUT);
-	driver_command_put(&d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   OUT << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+	driver_stop_put(&d, OUT);
 	driver_expect(&d, OUT, trb, XHCI_CC_STOPPED, 8);
 	assert_int_equal(
 		expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT).status >> 24,
@@ -112,9 +107,7 @@ static void stop_waits_for_the_device(void **state)
 	first = driver_normal(&d, OUT, DATA, 1000, XHCI_TRB_IOC);
 	second = driver_normal(&d, OUT, DATA, 1000, XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
-	driver_command_put(&d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   OUT << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+	driver_stop_put(&d, OUT);
 	expect_no_event(d.f);
 	assert_int_equal(d.fake.cancels, 2);
 	/* the first was done all the same, the second half way */
@@ -139,9 +132,7 @@ static void stopped_td_goes_on_where_it_was(void **state)
 	first = driver_normal(&d, OUT, DATA, 600, XHCI_TRB_CH | XHCI_TRB_IOC);
 	second = driver_normal(&d, OUT, DATA + 600, 424, XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
-	driver_command_put(&d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   OUT << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+	driver_stop_put(&d, OUT);
 	run_until_idle(d.f);
 	driver_complete(&d, OUT, USBDEV_STATUS_CANCELLED, 700);
 	driver_expect(&d, OUT, first, XHCI_CC_SUCCESS, 0);
@@ -167,9 +158,7 @@ static void cancelled_when_all_had_moved_is_complete(void **state)
 	d.fake.hold_cancelled = true;
 	trb = driver_normal(&d, OUT, DATA, 512, XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
-	driver_command_put(&d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   OUT << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+	driver_stop_put(&d, OUT);
 	run_until_idle(d.f);
 	driver_complete(&d, OUT, USBDEV_STATUS_CANCELLED, 512);
 	driver_expect(&d, OUT, trb, XHCI_CC_SUCCESS, 0);
@@ -189,9 +178,7 @@ static void cancel_and_go_on(void **state)
 	first = driver_normal(&d, IN, DATA, 100, XHCI_TRB_IOC);
 	second = driver_normal(&d, IN, DATA, 200, XHCI_TRB_IOC);
 	driver_ring(&d, IN);
-	driver_command_put(&d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   IN << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+	driver_stop_put(&d, IN);
 	driver_expect(&d, IN, first, XHCI_CC_STOPPED, 100);
 	expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
 	assert_int_equal(driver_set_dequeue(&d, IN, second | 1), XHCI_CC_SUCCESS);
@@ -219,9 +206,7 @@ static void stop_aborted_for_want_of_room(void **state)
 		driver_put(&d, IN, 0, 0,
 			   xhci_trb_type_bits(XHCI_TRB_TYPE_NOOP) | XHCI_TRB_IOC);
 	driver_ring(&d, IN);
-	driver_command_put(&d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   OUT << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+	driver_stop_put(&d, OUT);
 	run_until_idle(d.f);
 	assert_int_equal(fake_dev_count(&d.fake, OUT >> 1), 0);
 	write32(d.f, OPER(CRCR_LO), XHCI_CRCR_CA);
@@ -247,9 +232,7 @@ static void later_tds_are_fetched_anew_after_stop(void **state)
 	first = driver_normal(&d, OUT, DATA, 100, XHCI_TRB_IOC);
 	second = driver_normal(&d, OUT, DATA, 200, XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
-	driver_command_put(&d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   OUT << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+	driver_stop_put(&d, OUT);
 	driver_expect(&d, OUT, first, XHCI_CC_STOPPED, 100);
 	expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
 	guest_put_trb(d.f, second, &noop);

@@ -15,9 +15,7 @@
 
 static void stop_put(struct driver *d, unsigned dci)
 {
-	driver_command_put(d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   dci << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+	driver_stop_put(d, dci);
 	run_until_idle(d->f);
 }
 

@@ -59,14 +59,6 @@ static unsigned frame_now(struct driver *d)
 	return read32(d->f, XHCI_OFF_RUNTIME) / 8;
 }
 
-static void put_stop(struct driver *d, unsigned dci)
-{
-	driver_command_put(d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   dci << XHCI_TRB_EP_SHIFT |
-				   d->slot_id << XHCI_TRB_SLOT_SHIFT);
-}
-
 static void expect_command(struct driver *d, enum xhci_cc cc)
 {
 	struct xhci_trb event =
@@ -616,7 +608,7 @@ static void stop_takes_packets_back(void **state)
 	second = put_sia(&d, IN, 100);
 	put_sia(&d, IN, 100);
 	driver_ring(&d, IN);
-	put_stop(&d, IN);
+	driver_stop_put(&d, IN);
 	expect_no_event(d.f);
 	assert_int_equal(d.fake.cancels, 3);
 	driver_complete(&d, IN, USBDEV_STATUS_OK, 100);
@@ -647,7 +639,7 @@ static void unlink_goes_on_behind(void **state)
 	put_sia(&d, IN, 100);
 	next = put_sia(&d, IN, 200);
 	driver_ring(&d, IN);
-	put_stop(&d, IN);
+	driver_stop_put(&d, IN);
 	(void)expect_event(d.f, XHCI_TRB_TYPE_TRANSFER_EVENT);
 	expect_command(&d, XHCI_CC_SUCCESS);
 	assert_int_equal(driver_set_dequeue(&d, IN, next | 1), XHCI_CC_SUCCESS);
@@ -667,7 +659,7 @@ static void stop_while_waiting_for_a_frame(void **state)
 	trb = put_isoch(&d, OUT, 10, FRAME(frame_now(&d) + 50) | XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
 	assert_int_not_equal(d.f->wake_at_ns, 0);
-	put_stop(&d, OUT);
+	driver_stop_put(&d, OUT);
 	expect_command(&d, XHCI_CC_SUCCESS);
 	assert_int_equal(d.f->wake_at_ns, 0);
 	assert_int_equal(driver_context(&d, OUT, 2), (uint32_t)trb | 1);

@@ -199,8 +199,7 @@ static void test_absence_cleared_unseen(void **state)
 	/* but not later than without that */
 	port = plug_enabled(&first, f, USBDEV_SPEED_HIGH);
 	fake_dev_unplug(&first, f, port);
-	fake_dev_init(&second, f, USBDEV_SPEED_HIGH);
-	assert_int_equal(fake_dev_plug(&second, f), port);
+	plug_next(&second, f, USBDEV_SPEED_HIGH, port);
 	advance_ns(f, ABSENT_NS - 1);
 	write_portsc(f, port, XHCI_PORTSC_CSC);
 	advance_ns(f, 1);

@@ -21,9 +21,7 @@ static void starts_behind_the_links_before_it(void **state)
 	trb = driver_normal(&d, OUT, DATA, 1000, XHCI_TRB_IOC);
 	driver_ring(&d, OUT);
 	/* where a stop leaves the ring shows where the TD began */
-	driver_command_put(&d, 0, 0,
-			   xhci_trb_type_bits(XHCI_TRB_TYPE_STOP_ENDPOINT) |
-				   OUT << XHCI_TRB_EP_SHIFT | 1u << XHCI_TRB_SLOT_SHIFT);
+	driver_stop_put(&d, OUT);
 	driver_expect(&d, OUT, trb, XHCI_CC_STOPPED, 1000);
 	expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
 	assert_int_equal(driver_context(&d, OUT, 2), (uint32_t)trb | 1);
