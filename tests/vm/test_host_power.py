@@ -306,6 +306,8 @@ def host_takes(scene, name, driver):
 
 def test_what_the_host_takes_is_taken_back(scene):
     stick, keyboard = scene.devices["stick"], scene.devices["keyboard"]
+    # So that the guest has configured it.
+    scene.demand_stick()
     # Nothing but the clock, which a resume sets, tells of one that is idle.
     host_takes(scene, "stick", "usb-storage")
     assert stick.driver() == "usb-storage"

@@ -22,6 +22,9 @@ NESTED_TIMEOUT_S = 3 * TIMEOUT_S
 # (8000 of them), no calibration of clocks, no work-arounds for CPUs that are not there.
 FAST_KERNEL = "pci=lastbus=0 tsc=reliable mitigations=off"
 
+# A guest that is stuck says all that its kernel knows: timers, the kernel's log, who waits where.
+TELLS_ON_NMI = "unknown_nmi_panic panic_print=0xa4"
+
 # What a job may begin with that looks for devices by their serial numbers.
 FIND_USB = r"""
 # The folder in sysfs of the USB device with this serial number, once it is there.
@@ -51,7 +54,8 @@ class GuestError(AssertionError):
 
 def kernel_options(options=""):
     """The command line of a guest's kernel. On a busy machine its timers are late when it first tries them."""
-    return f"no_timer_check console=ttyS0 panic=-1 quiet loglevel=1 usb_storage.delay_use=0 {options}".strip()
+    return (f"no_timer_check console=ttyS0 panic=-1 quiet loglevel=1 usb_storage.delay_use=0 {TELLS_ON_NMI} "
+            f"{options}").strip()
 
 
 def make_initramfs(rig, folder, job, programs=()):
@@ -71,6 +75,13 @@ def make_initramfs(rig, folder, job, programs=()):
     with open(path, "ab") as file:
         file.write(archive)
     return path
+
+
+def kernels_words(text):
+    """What matters of what a kernel says on an NMI: the end of its log, and where tasks wait."""
+    log, _, rest = text.rpartition("Kernel panic")
+    blocked = re.findall(r"^.*task:.*\n(?:.*\n){1,10}", rest, re.MULTILINE)
+    return "\nthe guest's kernel:\n" + "\n".join(log.splitlines()[-25:]) + "\n" + "".join(blocked[:3])
 
 
 class Console:
@@ -113,9 +124,31 @@ class Console:
         with selectors.DefaultSelector() as selector:
             selector.register(self.source(), selectors.EVENT_READ)
             if not selector.select(max(0, deadline - time.monotonic())):
-                self.kill()
-                raise GuestError(f"nothing within {self.timeout_s:.0f} s; the console's last lines:\n{self.tail()}")
+                raise GuestError(self._end_in_silence())
         return self.take()
+
+    def _end_in_silence(self):
+        """Ends a guest that did not say in time what it should. Returns words about what it, and all else, was at."""
+        words = f"nothing within {self.timeout_s:.0f} s; the console's last lines:\n{self.tail()}"
+        try:
+            words += "\n" + self.look_around()
+            begin = len(self.text)
+            self.qmp.command("inject-nmi")
+            deadline = time.monotonic() + TIMEOUT_S / 2
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.source(), selectors.EVENT_READ)
+                while "---[ end Kernel panic" not in self.text and selector.select(deadline - time.monotonic()):
+                    if not self.take():
+                        break
+            words += kernels_words(self.text[begin:])
+        except (AssertionError, OSError) as error:
+            words += f"\nno more is known: {error}"
+        self.kill()
+        return words
+
+    def look_around(self):
+        """Words about what is not the guest and may be what it waits for."""
+        return ""
 
     def take(self):
         """What the console has, which must be something, else this waits. False at its end."""

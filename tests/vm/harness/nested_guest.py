@@ -80,6 +80,16 @@ class Guest(Console):
             self._qmp = Qmp(self.host.ports[2 * self.slot + 1])
         return self._qmp
 
+    def look_around(self):
+        return self.host.run(r"""
+            for pid in $(pidof usbvfiod qemu-system-x86_64); do
+                for task in /proc/$pid/task/*; do
+                    echo "$(cat $task/comm) $(sed -n 's/^State:.//p' $task/status):" \
+                        $(sed 's/^[^ ]* //;s/+.*//' $task/stack | head -n 8)
+                done
+            done
+            dmesg | tail -n 12""", check=False)
+
     def kill(self):
         """End QEMU at once, as the OOM killer would."""
         if self.task.status is None:
