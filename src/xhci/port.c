@@ -26,6 +26,10 @@
  * taken note (it has read PORTSC without CCS, then cleared CSC). Not all guests may do
  * so, and one that was just handling the change before clears CSC without having seen
  * this one; hence the limits of time.
+ *
+ * A device that took too long to be reset (it hung, or its host was busy with it) has
+ * been given up by the guest, which would not look at the port again: to the guest it is
+ * pulled and plugged in again.
  */
 #include "xhci/xhci_priv.h"
 
@@ -38,6 +42,8 @@
  * empty port then. And when it has cleared CSC. */
 #define ABSENT_NS         UINT64_C(10000000000)
 #define ABSENT_CLEARED_NS UINT64_C(1000000000)
+/* As long as a driver tries at least (Linux: 4 times 5 times 800 ms). */
+#define GIVEN_UP_NS       UINT64_C(16000000000)
 
 struct xhci_port *xhci_port(struct xhci *xhci, unsigned number)
 {
@@ -162,13 +168,30 @@ static void reset_finish(struct xhci_port *port, int result)
 	changed(port, bits);
 }
 
+/* The guest shall see the port empty, and whatever is plugged in only after that. */
+static void be_absent(struct xhci_port *port)
+{
+	struct xhci *xhci = port->xhci;
+
+	port->absent_until_ns = xhci->env.now_ns(xhci->env.ctx) + ABSENT_NS;
+	port->absence_read = false;
+}
+
 static void on_reset_done(void *ctx, int result)
 {
 	struct xhci_port *port = ctx;
+	struct xhci *xhci = port->xhci;
 
 	port->resetting = false;
-	if (port->portsc & XHCI_PORTSC_PR)
+	if (!(port->portsc & XHCI_PORTSC_PR))
+		return;
+	if (xhci->env.now_ns(xhci->env.ctx) < port->given_up_ns) {
 		reset_finish(port, result);
+		return;
+	}
+	be_absent(port);
+	disconnect(port, XHCI_PLS_RX_DETECT);
+	show(port);
 }
 
 static void on_gone(void *ctx)
@@ -200,6 +223,8 @@ static const struct usbdev_events port_events = {
 /* PR or WPR was written. */
 static void reset_start(struct xhci_port *port, bool warm)
 {
+	struct xhci *xhci = port->xhci;
+
 	if (!(port->portsc & XHCI_PORTSC_CCS)) {
 		changed(port, XHCI_PORTSC_PRC | (warm ? XHCI_PORTSC_WRC : 0));
 		return;
@@ -213,6 +238,7 @@ static void reset_start(struct xhci_port *port, bool warm)
 	port->warm = warm;
 	pls_set(port, port->usb3 && !warm ? XHCI_PLS_HOT_RESET : XHCI_PLS_POLLING);
 	suspend(port, false);
+	port->given_up_ns = xhci->env.now_ns(xhci->env.ctx) + GIVEN_UP_NS;
 	if (!port->resetting) {
 		port->resetting = true;
 		usbdev_reset(port->dev);
@@ -413,16 +439,13 @@ void xhci_port_plug(struct xhci_port *port, struct usbdev *dev)
 
 struct usbdev *xhci_port_unplug(struct xhci_port *port)
 {
-	struct xhci *xhci = port->xhci;
 	struct usbdev *dev = port->dev;
 
 	suspend(port, false);
 	port->dev = NULL;
 	port->resetting = false;
-	if (port->portsc & XHCI_PORTSC_CCS) {
-		port->absent_until_ns = xhci->env.now_ns(xhci->env.ctx) + ABSENT_NS;
-		port->absence_read = false;
-	}
+	if (port->portsc & XHCI_PORTSC_CCS)
+		be_absent(port);
 	if (pls_get(port) != XHCI_PLS_DISABLED)
 		disconnect(port, XHCI_PLS_RX_DETECT);
 	return dev;

@@ -99,6 +99,7 @@ struct xhci_port {
 	bool event;
 	bool absence_read;
 	uint64_t absent_until_ns;
+	uint64_t given_up_ns; /* of the reset that goes on */
 };
 
 /* A device that was pulled, until its last transfer has completed and a reset

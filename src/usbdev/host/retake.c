@@ -45,7 +45,9 @@ static void retake_done(struct host_job *job)
 			    "%s: the host had taken %d of its interfaces (was it "
 			    "suspended?); they are the guest's again",
 			    host->usbdev.label, result);
+		/* it is as the host's drivers left it */
 		host->used = true;
+		host->reset.done_once = false;
 		host_forget_late_data(host, UINT32_MAX);
 		if (host->wake.suspended)
 			host_wake_suspend(host, true);

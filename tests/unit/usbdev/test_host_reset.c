@@ -75,6 +75,24 @@ static void test_first(void **state)
 	fake_finish();
 }
 
+/* The host's drivers had it meanwhile. */
+static void test_first_again(void **state)
+{
+	(void)state;
+	begin(HOST_RESET_FIRST);
+	reset();
+	use();
+	fake.retaken = 1;
+	fake_disturb();
+	host_settle(&fake.host);
+	reset();
+	expect_resets(2);
+	use();
+	reset();
+	expect_resets(2);
+	fake_finish();
+}
+
 static void test_never(void **state)
 {
 	(void)state;
@@ -337,6 +355,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_always),
 		cmocka_unit_test(test_first),
+		cmocka_unit_test(test_first_again),
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_enumeration_is_no_use),
 		cmocka_unit_test(test_configuration_after),

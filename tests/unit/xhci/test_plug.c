@@ -7,6 +7,7 @@
 
 #define ABSENT_NS         UINT64_C(10000000000)
 #define ABSENT_CLEARED_NS UINT64_C(1000000000)
+#define GIVEN_UP_NS       UINT64_C(16000000000)
 
 /* Into the port that another device has left. */
 static void plug_next(struct fake_dev *next, struct fixture *f, enum usbdev_speed speed,
@@ -131,6 +132,52 @@ static void test_gone(void **state)
 	/* the port shows it when the owner pulls it out */
 	assert_true(portsc(f, port) & XHCI_PORTSC_CCS);
 	fake_dev_unplug(&fake, f, port);
+}
+
+static void reset_after(struct fake_dev *fake, struct fixture *f, unsigned port,
+			uint64_t ns)
+{
+	write_portsc(f, port, XHCI_PORTSC_PR);
+	expect_no_event(f);
+	advance_ns(f, ns / 2);
+	/* it tries again; the reset is the same */
+	write_portsc(f, port, XHCI_PORTSC_PR);
+	advance_ns(f, ns - ns / 2);
+	fake_dev_reset_done(fake, 0);
+	expect_port_event(f, port);
+}
+
+/* A reset that took too long: the guest looks at the port only for a new connection. */
+static void test_given_up(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_start(f);
+	for (unsigned usb3 = 0; usb3 < 2; usb3++) {
+		enum usbdev_speed speed = usb3 ? USBDEV_SPEED_SUPER : USBDEV_SPEED_HIGH;
+		struct fake_dev fake;
+		unsigned port = plug_enabled(&fake, f, speed);
+
+		reset_after(&fake, f, port, GIVEN_UP_NS - 1);
+		assert_int_equal(portsc(f, port),
+				 want(XHCI_PORTSC_CCS | XHCI_PORTSC_PED | XHCI_PORTSC_PRC,
+				      XHCI_PLS_U0, speed));
+		clear_changes(f, port);
+		reset_after(&fake, f, port, GIVEN_UP_NS);
+		assert_int_equal(portsc(f, port),
+				 want(XHCI_PORTSC_CSC | XHCI_PORTSC_PRC,
+				      XHCI_PLS_RX_DETECT, USBDEV_SPEED_UNKNOWN));
+		clear_changes(f, port);
+		expect_port_event(f, port);
+		assert_int_equal(portsc(f, port),
+				 want(XHCI_PORTSC_CCS | XHCI_PORTSC_CSC |
+					      (usb3 ? XHCI_PORTSC_PED : 0),
+				      usb3 ? XHCI_PLS_U0 : XHCI_PLS_POLLING, speed));
+		assert_int_equal(fake.resets_pending, 0);
+		fake_dev_unplug(&fake, f, port);
+		clear_changes(f, port);
+		events_skip(f);
+	}
 }
 
 /* A guest in the midst of a reset does not see the empty port: its predecessor's absence
@@ -348,6 +395,7 @@ int main(void)
 		T(test_detach_while_resetting),
 		T(test_replug),
 		T(test_gone),
+		T(test_given_up),
 		T(test_absent_for_long),
 		T(test_absence_cleared_unseen),
 		T(test_absence_noted),
