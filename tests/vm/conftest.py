@@ -55,6 +55,12 @@ def pytest_runtest_makereport(item):
         if log.exists():
             lines = log.read_text(errors="replace").splitlines()
             report.sections.append((str(log), "\n".join(lines[-40:])))
+    host = getattr(item, "host", None)
+    if host is not None:
+        try:
+            report.sections.append(("the host's kernel", "\n".join(host.kernel_log().splitlines()[-40:])))
+        except (AssertionError, OSError) as error:
+            report.sections.append(("the host's kernel", str(error)))
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def scene_keeper(request, host_keeper, tmp_path_factory):
 @pytest.fixture
 def scene(request, scene_keeper):  # pylint: disable=redefined-outer-name
     one = scene_keeper.get()
-    request.node.logs = one.host.logs
+    request.node.logs, request.node.host = one.host.logs, one.host
     yield one
     if getattr(request.node, "failed", False):
         scene_keeper.drop()
