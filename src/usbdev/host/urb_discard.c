@@ -36,6 +36,16 @@ void urb_discard(struct urb *urb)
 	loop_defer(urbs->loop, &urbs->task);
 }
 
+/* Goes on where the freeze, if none is left, has stopped it. */
+static void go_on(struct urbs *urbs)
+{
+	urbs_update_watch(urbs);
+	/* the fd tells of URBs to be reaped only, not of the end of a doubt */
+	if (urbs->in_doubt)
+		urbs_look_if_gone(urbs);
+	urbs_wake_all(urbs);
+}
+
 /* On the worker. */
 static void run_discards(struct worker_job *job)
 {
@@ -54,8 +64,7 @@ static void on_discarded(struct worker_job *job)
 	urbs->discarding = false;
 	urbs->job_first = NULL;
 	urbs_start_discards(urbs);
-	urbs_update_watch(urbs);
-	urbs_wake_all(urbs);
+	go_on(urbs);
 	urbs_leave(urbs);
 }
 
@@ -96,7 +105,6 @@ void urbs_thaw(struct urbs *urbs)
 	urbs->freezes--;
 	if (urbs_frozen(urbs))
 		return;
-	urbs_update_watch(urbs);
-	urbs_wake_all(urbs);
+	go_on(urbs);
 	loop_defer(urbs->loop, &urbs->task);
 }

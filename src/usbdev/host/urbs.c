@@ -278,8 +278,11 @@ static void reap(struct urbs *urbs)
 		if (urbs->with_kernel_count == 0 && !urbs->in_doubt)
 			break;
 	}
-	if (!urbs->destroyed)
-		urb_queue_each(urbs, wake_starved);
+	if (urbs->destroyed)
+		return;
+	if (urbs->in_doubt)
+		urbs_look_if_gone(urbs);
+	urb_queue_each(urbs, wake_starved);
 }
 
 static void on_fd(void *ctx, int fd, unsigned events)

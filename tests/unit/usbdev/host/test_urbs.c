@@ -12,6 +12,7 @@
 
 #include "fake_usbfs.h"
 #include "urbs_fixture.h"
+#include "usbdev/host/urb_priv.h"
 #include "util/compiler.h"
 #include "util/loop.h"
 
@@ -313,6 +314,41 @@ static void test_freezing_in_a_report(void **state)
 	xfer_free(&x[1]);
 }
 
+/* The kernel wakes for what is to be reaped, and there is nothing left. */
+static void test_freezing_in_doubt(void **state)
+{
+	(void)state;
+	submit_bulk(0, 0x81, 10);
+	submit_bulk(1, 0x02, 10);
+	x[1].finished = freeze;
+	fake_finish(fake_pending(0), -ENOENT, 0, 0);
+	fake_finish(fake_pending(0), 0, 10, 0);
+	settle();
+	assert_int_equal(f.finished, 1);
+	fake.closed = false;
+	urbs_thaw(f.urbs);
+	xfer_wait(&x[0]);
+	xfer_check(&x[0], USBDEV_STATUS_CANCELLED, 0);
+	settle();
+	assert_int_equal(f.disturbed, 1);
+	xfer_free(&x[0]);
+	xfer_free(&x[1]);
+}
+
+/* All that a turn reaps, and nothing behind. */
+static void test_a_turn_ends_in_doubt(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < URB_REAPS_MAX; i++)
+		submit_bulk(i, i == 0 ? 0x81 : 0x02, 10);
+	fake_finish(fake_pending(0), -ENOENT, 0, 0);
+	for (unsigned i = 1; i < URB_REAPS_MAX; i++)
+		fake_finish(fake_pending(0), 0, 10, 0);
+	xfer_wait(&x[0]);
+	for (unsigned i = 0; i < URB_REAPS_MAX; i++)
+		xfer_free(&x[i]);
+}
+
 /* ---- gone ---- */
 
 static void test_gone_idle(void **state)
@@ -453,6 +489,8 @@ int main(void)
 		TEST(destroying_in_a_report),
 		TEST(frozen),
 		TEST(frozen_is_quiet),
+		TEST(freezing_in_doubt),
+		TEST(a_turn_ends_in_doubt),
 		TEST(freezing_in_a_report),
 		TEST(gone_idle),
 		TEST(gone),
