@@ -9,7 +9,7 @@
  * suspend. Upon any of these it is looked who has the interfaces.
  *
  * What was with the kernel then has failed for the guest, whose drivers recover as from any
- * failure.
+ * failure. What was refused waits and is tried again.
  */
 #include <errno.h>
 #include <string.h>
@@ -33,6 +33,7 @@ static void retake_done(struct host_job *job)
 	int result = host->retake.result;
 
 	host->retake.running = false;
+	urbs_looked(host->urbs);
 	if (result == -ENODEV) {
 		host_lost(host);
 	} else if (result < 0) {
@@ -61,8 +62,12 @@ void host_retake(struct host_device *host)
 	struct host_retake *retake = &host->retake;
 
 	retake->again = retake->running;
-	if (retake->running || host->gone || host->destroying)
+	if (retake->running)
 		return;
+	if (host->gone || host->destroying) {
+		urbs_looked(host->urbs);
+		return;
+	}
 	retake->running = true;
 	retake->job = (struct host_job){.run = run_retake, .done = retake_done};
 	host_run_job(host, &retake->job);

@@ -307,6 +307,11 @@ enum urb_handed urb_piece_hand(struct urb_queue *queue, struct usbdev_transfer *
 		urbs_starve(queue);
 		return URB_HANDED_WAIT;
 	}
+	if (r == -EBUSY && urbs->contest != URB_LOOKED) {
+		urbs->contest = URB_CONTESTED;
+		urbs_disturb(urbs);
+		return URB_HANDED_WAIT;
+	}
 	if (r < 0)
 		refuse(queue, transfer, refused(urbs, transfer, r));
 	return URB_HANDED_ON;

@@ -62,6 +62,13 @@
 #define URB_STREAMS_SPARE_MAX 256u
 #define URB_ENDPOINTS         32u
 
+/* May somebody else have the interfaces? */
+enum urb_contest {
+	URB_UNCONTESTED,
+	URB_CONTESTED, /* the owner looks; what was refused waits */
+	URB_LOOKED,    /* it has, and nothing was submitted since: what is refused fails */
+};
+
 extern char urb_over_mark[];
 #define URB_OVER ((void *)urb_over_mark)
 
@@ -150,6 +157,7 @@ struct urb_queue {
  * @in_doubt:	an URB came back as if the device were gone; whether it is, is known when
  *		nothing is left to be reaped
  * @reap_wanted: the kernel has said that the device is gone: reap to be sure
+ * @contest:	CONTESTED from the first refusal until the owner has looked
  * @gone_untold: the owner is to be told, when all has finished
  * @disturbed:	the owner is to be told
  * @busy:	inside a callback of the loop; then destroying waits for its end
@@ -182,6 +190,7 @@ struct urbs {
 	uint32_t piece_bytes;
 	bool in_doubt;
 	bool reap_wanted;
+	enum urb_contest contest;
 	bool gone;
 	bool gone_untold;
 	bool disturbed;

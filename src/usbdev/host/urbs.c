@@ -208,6 +208,14 @@ void urbs_disturb(struct urbs *urbs)
 	loop_defer(urbs->loop, &urbs->task);
 }
 
+void urbs_looked(struct urbs *urbs)
+{
+	if (urbs->contest != URB_CONTESTED)
+		return;
+	urbs->contest = URB_LOOKED;
+	urbs_wake_all(urbs);
+}
+
 /* ---- reaping ---- */
 
 /* The URB that @usb is in, or NULL if it is not ours: something else uses the fd. */
@@ -366,6 +374,7 @@ int urb_submit(struct urb *urb, void *data, uint32_t bytes)
 	queue->with_kernel++;
 	queue->kernel_bytes += urb->length_bytes;
 	queue->starved_since_ns = 0;
+	urbs->contest = URB_UNCONTESTED;
 	for (unsigned i = 0; i < urb->count; i++)
 		urb->transfers[i]->backend = urb;
 	queue->waiting -= urb->count;

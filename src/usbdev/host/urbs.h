@@ -40,7 +40,8 @@ struct worker;
  *		its place. Unsolicited kills by the kernel (the interface was changed under
  *		it) are CANCELLED
  * @disturbed:	perhaps an interface is not ours any more: the kernel has killed transfers,
- *		or refused one as somebody else has it
+ *		or refused one as somebody else has it, which waits. To be answered by
+ *		urbs_looked()
  * @gone:	the kernel says that the device is no more; told once, also when idle.
  *		What was with the kernel has finished as GONE before
  */
@@ -73,6 +74,9 @@ void urbs_forget_late_data(struct urbs *urbs, uint8_t ep_addr);
 /* They count: as many thaws as freezes. */
 void urbs_freeze(struct urbs *urbs);
 void urbs_thaw(struct urbs *urbs);
+
+/* It was looked whose the interfaces are: what was refused is tried again, once. */
+void urbs_looked(struct urbs *urbs);
 
 /* True if no transfer has been submitted and not finished, and no discard runs. */
 bool urbs_quiet(const struct urbs *urbs);

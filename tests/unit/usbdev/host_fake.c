@@ -435,6 +435,12 @@ void fake_unplug(void)
 	urbs->owner.gone(urbs->owner.ctx);
 }
 
+void urbs_looked(struct urbs *u)
+{
+	assert_ptr_equal(u, urbs);
+	fake.looked++;
+}
+
 void fake_disturb(void)
 {
 	urbs->owner.disturbed(urbs->owner.ctx);

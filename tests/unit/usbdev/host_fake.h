@@ -25,6 +25,7 @@
  * @retaken:	what handle_retake() says
  * @info:	what handle_open() says
  * @endpoints:	what handle_endpoints() says
+ * @looked:	how often the URBs were told that it was looked whose the interfaces are
  * @forgotten:	bitmap of the endpoints whose late data was dropped
  * @submitted:	transfers that urbs got, ever; @with: those it has
  * @restless:	so often urbs is not quiet, though it has nothing
@@ -50,6 +51,7 @@ struct fake {
 	unsigned submitted;
 	unsigned with;
 	unsigned restless;
+	unsigned looked;
 	uint32_t forgotten;
 	bool urbs_exist;
 	bool urbs_fail;

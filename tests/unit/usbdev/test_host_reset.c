@@ -84,7 +84,7 @@ static void test_first_again(void **state)
 	use();
 	fake.retaken = 1;
 	fake_disturb();
-	host_settle(&fake.host);
+	FAKE_UNTIL(fake.looked == 1);
 	reset();
 	expect_resets(2);
 	use();

@@ -91,6 +91,7 @@ static void test_disturbed(void **state)
 		FAKE_UNTIL(retakes() == 1 && fake.frozen == 0);
 		host_settle(&fake.host);
 		assert_string_equal(fake.calls, "retake; ");
+		assert_int_equal(fake.looked, 1);
 		assert_int_equal(fake.forgotten, found[i] > 0 ? UINT32_MAX : 0);
 		assert_int_equal(fake.gone, 0);
 		fake_bulk(&urb, 0x81);
@@ -127,6 +128,7 @@ static void test_gone(void **state)
 	fake_disturb();
 	host_settle(&fake.host);
 	assert_int_equal(retakes(), 1);
+	assert_int_equal(fake.looked, 2);
 	fake_finish();
 }
 

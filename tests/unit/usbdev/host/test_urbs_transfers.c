@@ -241,7 +241,8 @@ static void test_refused_submissions(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(refusals); i++) {
 		fake.submit_error = refusals[i].kernel;
-		fake.submit_errors = 2;
+		/* what is busy is tried once more */
+		fake.submit_errors = refusals[i].kernel == -EBUSY ? 4 : 2;
 		submit_bulk(0, 0x81, 100);
 		xfer_init_control(&x[1], 0x80, 18, 18);
 		xfer_submit(&x[1]);
@@ -252,11 +253,66 @@ static void test_refused_submissions(void **state)
 		xfer_free(&x[0]);
 		xfer_free(&x[1]);
 		/* once for all that was refused in a turn */
-		assert_int_equal(f.disturbed, refusals[i].kernel == -EBUSY);
+		settle();
+		assert_int_equal(f.disturbed, refusals[i].kernel == -EBUSY ? 2 : 0);
+		assert_int_equal(fake.submit_errors, 0);
 		f.disturbed = 0;
 	}
 	/* reaping says that it is there */
 	assert_int_equal(f.gone, 0);
+}
+
+/* Somebody else has the interface: the guest notices nothing if it can be taken back. */
+static void test_busy(void **state)
+{
+	(void)state;
+	f.looks = true;
+	for (unsigned i = 0; i < 2; i++) {
+		fake.submit_error = -EBUSY;
+		fake.submit_errors = 3;
+		submit_bulk(0, 0x02, 100);
+		submit_bulk(1, 0x02, 100);
+		submit_bulk(2, 0x81, 100);
+		settle();
+		assert_int_equal(f.finished, 3 * i);
+		assert_int_equal(f.disturbed, i + 1);
+		fake.submit_errors = 0;
+		urbs_looked(f.urbs);
+		settle();
+		/* in their order, and the next time it is looked again */
+		assert_ptr_equal(fake_pending(0)->buffer, x[0].data);
+		assert_ptr_equal(fake_pending(1)->buffer, x[1].data);
+		for (unsigned j = 0; j < 3; j++)
+			fake_finish(fake_pending(0), 0, 100, 0);
+		for (unsigned j = 0; j < 3; j++) {
+			xfer_wait(&x[j]);
+			xfer_check(&x[j], USBDEV_STATUS_OK, 100);
+			xfer_free(&x[j]);
+		}
+	}
+}
+
+/* Meanwhile it is taken back by the guest, or the device goes. */
+static void test_busy_and_over(void **state)
+{
+	(void)state;
+	f.looks = true;
+	fake.submit_error = -EBUSY;
+	fake.submit_errors = 1000;
+	submit_bulk(0, 0x02, 100);
+	submit_bulk(1, 0x81, 100);
+	settle();
+	urbs_cancel(f.urbs, &x[0].transfer);
+	xfer_wait(&x[0]);
+	xfer_check(&x[0], USBDEV_STATUS_CANCELLED, 0);
+	fake_gone();
+	xfer_wait(&x[1]);
+	xfer_check(&x[1], USBDEV_STATUS_GONE, 0);
+	urbs_looked(f.urbs);
+	settle();
+	assert_int_equal(f.finished, 2);
+	xfer_free(&x[0]);
+	xfer_free(&x[1]);
 }
 
 static void test_absurd_lengths(void **state)
@@ -410,6 +466,8 @@ int main(void)
 		TEST(streams_are_independent),
 		TEST(statuses),
 		TEST(refused_submissions),
+		TEST(busy),
+		TEST(busy_and_over),
 		TEST(absurd_lengths),
 		TEST(foreign_urb),
 		TEST(in_pieces),

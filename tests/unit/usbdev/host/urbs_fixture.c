@@ -47,6 +47,8 @@ static void on_disturbed(void *ctx)
 	assert_ptr_equal(ctx, &f);
 	assert_false(f.in_call);
 	f.disturbed++;
+	if (!f.looks)
+		urbs_looked(f.urbs);
 }
 
 void fixture_create(uint32_t caps)

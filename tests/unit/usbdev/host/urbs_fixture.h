@@ -34,6 +34,7 @@ struct fixture {
 	unsigned finished;
 	unsigned gone;
 	unsigned disturbed;
+	bool looks; /* takes its time to answer that */
 	unsigned finished_when_gone;
 	bool in_call;
 };
