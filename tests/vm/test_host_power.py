@@ -110,9 +110,14 @@ sleeps() {
 	say SUSPENDED_PORTS "$(cat /sys/kernel/debug/usb/xhci/*/ports/*/portsc | grep -c 'Link:U3')"
 }
 
-# stays_awake SERIAL: from now on.
+# stays_awake SERIAL: from now on. A disk that falls asleep has its cache written; when just that fails, Linux does not
+# let anybody at it any more.
 stays_awake() {
-	echo on >"$(usb_of "$1")/power/control"
+	dev=$(usb_of "$1")
+	for control in $dev/*:*/host*/target*/*/power/control; do
+		[ ! -e "$control" ] || echo on >"$control"
+	done
+	echo on >"$dev/power/control"
 }
 
 # open_keyboard SERIAL: whoever has it open hears of keys.
