@@ -43,7 +43,7 @@
 #define ABSENT_NS         UINT64_C(10000000000)
 #define ABSENT_CLEARED_NS UINT64_C(1000000000)
 /* As long as a driver tries at least (Linux: 4 times 5 times 800 ms). */
-#define GIVEN_UP_NS       UINT64_C(16000000000)
+#define GIVEN_UP_NS UINT64_C(16000000000)
 
 struct xhci_port *xhci_port(struct xhci *xhci, unsigned number)
 {

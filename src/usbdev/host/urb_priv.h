@@ -66,7 +66,7 @@
 enum urb_contest {
 	URB_UNCONTESTED,
 	URB_CONTESTED, /* the owner looks; what was refused waits */
-	URB_LOOKED,    /* it has, and nothing was submitted since: what is refused fails */
+	URB_LOOKED, /* it has, and nothing was submitted since: what is refused fails */
 };
 
 extern char urb_over_mark[];
