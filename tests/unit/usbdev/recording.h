@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ * recording.h - a device, its transfers, and a capture of them that is read back
+ */
+#ifndef TESTS_UNIT_USBDEV_RECORDING_H
+#define TESTS_UNIT_USBDEV_RECORDING_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "host.h"
+#include "tests/lib/capture.h"
+#include "usbdev/pcap/pcap.h"
+
+#define TYPE_ISO       0
+#define TYPE_INTERRUPT 1
+#define TYPE_CONTROL   2
+#define TYPE_BULK      3
+
+#define HEADER   64u /* usbmon's */
+#define ISO      16u /* a packet descriptor */
+#define FLAG_IN  0x200u
+#define FLAG_ISO 0x2u
+
+/**
+ * struct recording - a device whose transfers wait until the test ends them, and a capture
+ * @destroyed:	the capture that was ended is gone
+ * @path:	of the file, in @dir
+ * @fifo_fd:	a test's, that reads what is captured; closed by the teardown, -1: none
+ */
+struct recording {
+	struct usbdev fake;
+	struct host host;
+	struct pcap *pcap;
+	bool destroyed;
+	char dir[64];
+	char path[128];
+	struct capture capture;
+	int fifo_fd;
+};
+
+extern struct recording t;
+/* Of a device that does nothing by itself. */
+extern const struct usbdev_ops fake_ops;
+
+/* For cmocka: with a capture into t.path, and without one. */
+int recording_setup(void **state);
+int recording_setup_bare(void **state);
+int recording_teardown(void **state);
+/* Begins a capture into @to. */
+void recording_start(const char *to);
+/* Ends the capture and waits for that. */
+void recording_stop(void);
+/* Ends the capture and reads t.path, which must have @count records. */
+void recording_finish(unsigned count);
+
+/* Data that tell where they belong. */
+void pattern(struct urb *urb, uint32_t len);
+void assert_data(const struct capture_record *record, uint32_t len);
+
+/* A whole transfer: data of an IN one appear before it ends. */
+void run_transfer(struct urb *urb, enum usbdev_status status, uint32_t actual);
+void run_type(enum usbdev_type type, uint8_t ep_addr, uint32_t len,
+	      enum usbdev_status status, uint32_t actual);
+void run_control(const struct usbdev_setup *setup_packet, uint32_t len,
+		 enum usbdev_status status, uint32_t actual);
+
+/* What all records have in common; @data and iso descriptors decide about the lengths. */
+const struct capture_record *check_record(unsigned i, char type, uint8_t transfer_type,
+					  uint8_t endpoint, int status);
+/* Lengths: of the URB, and of data in the record; nothing is cut. */
+void check_bytes(const struct capture_record *record, char flag, uint32_t urb,
+		 uint32_t data);
+
+#endif /* TESTS_UNIT_USBDEV_RECORDING_H */
