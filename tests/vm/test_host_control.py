@@ -207,6 +207,22 @@ def test_a_stuck_device_keeps_nobody(scene):
     assert "the guest no longer waits for them" in scene.usb.log_text()
 
 
+@pytest.mark.long
+def test_a_device_that_is_slow_to_reset_comes_back(scene):
+    """Linux gives it up, and does not look at the port again before something is plugged in."""
+    loop = ["claim 0", "loop 1 0x81 4096 4 3"]
+    slow = scene.devices["loop-high"]
+    scene.poke("loop-high", *loop)
+    scene.host.pardoned.append("device descriptor read")
+    scene.host.run(f"kill -STOP $(cat {slow.name}.pid)")
+    try:
+        scene.poke("loop-high", "expect ENODEV reset")
+        scene.ask("until dmesg | grep -q 'unable to enumerate'; do usleep 100000; done")
+    finally:
+        scene.host.run(f"kill -CONT $(cat {slow.name}.pid)")
+    scene.poke("loop-high", *loop)
+
+
 def test_addresses_are_for_the_host_to_give(scene):
     # Plugged in without resets: what the guest did to have it enumerated has not reached it.
     assert scene.stats("big-super")["resets"] == 0
