@@ -58,9 +58,10 @@ def pytest_runtest_makereport(item):
     host = getattr(item, "host", None)
     if host is not None:
         try:
-            report.sections.append(("the host's kernel", "\n".join(host.kernel_log().splitlines()[-40:])))
+            words = "\n".join(host.kernel_log().splitlines()[-40:])
         except (AssertionError, OSError) as error:
-            report.sections.append(("the host's kernel", str(error)))
+            words = str(error)
+        report.sections.append(("the host's kernel", words))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ guest pokes at the devices as the tests ask it to, by its kernel's usbfs.
 
 import re
 import zlib
+from contextlib import contextmanager
 
 import pytest
 
@@ -192,37 +193,42 @@ def test_slow_and_silent_requests(scene):
     assert scene.stats("slow")["unlinks"] - before == 3
 
 
+LOOP = ["claim 0", "loop 1 0x81 4096 4 3"]
+
+
+@contextmanager
+def stopped(scene, device):
+    """The program that plays the device does not run."""
+    pid = f"$(cat {scene.devices[device].name}.pid)"
+    scene.host.run(f"kill -STOP {pid}")
+    try:
+        yield
+    finally:
+        scene.host.run(f"kill -CONT {pid}")
+
+
 def test_a_stuck_device_keeps_nobody(scene):
     """Linux takes a controller for dead that has not stopped an endpoint within 5 seconds, and with it all its devices."""
-    loop = ["claim 0", "loop 1 0x81 4096 4 3"]
-    stuck = scene.devices["loop-high"]
-    scene.poke("loop-high", *loop)
-    scene.host.run(f"kill -STOP $(cat {stuck.name}.pid)")
-    try:
+    scene.poke("loop-high", *LOOP)
+    with stopped(scene, "loop-high"):
         scene.poke("loop-high", "claim 0", "expect ETIMEDOUT in 0x81 512 500")
-        scene.poke("loop-super", *loop)
-    finally:
-        scene.host.run(f"kill -CONT $(cat {stuck.name}.pid)")
-    scene.poke("loop-high", *loop)
+        scene.poke("loop-super", *LOOP)
+    scene.poke("loop-high", *LOOP)
     assert "the guest no longer waits for them" in scene.usb.log_text()
 
 
 @pytest.mark.long
 def test_a_device_that_is_slow_to_reset_comes_back(scene):
     """Linux gives it up, and does not look at the port again before something is plugged in."""
-    loop = ["claim 0", "loop 1 0x81 4096 4 3"]
-    slow = scene.devices["loop-high"]
-    scene.poke("loop-high", *loop)
+    scene.poke("loop-high", *LOOP)
     scene.host.pardoned.append("device descriptor read")
     # It takes a guest on a busy machine so long to give up that the host's kernel would complain.
     hung = scene.host.run("cat /proc/sys/kernel/hung_task_timeout_secs").strip()
-    scene.host.run(f"echo 0 >/proc/sys/kernel/hung_task_timeout_secs; kill -STOP $(cat {slow.name}.pid)")
-    try:
+    scene.host.run("echo 0 >/proc/sys/kernel/hung_task_timeout_secs")
+    with stopped(scene, "loop-high"):
         scene.poke("loop-high", "expect ENODEV reset")
         scene.ask("until dmesg | grep -q 'unable to enumerate'; do usleep 100000; done")
-    finally:
-        scene.host.run(f"kill -CONT $(cat {slow.name}.pid)")
-    scene.poke("loop-high", *loop)
+    scene.poke("loop-high", *LOOP)
     scene.host.run(f"echo {hung} >/proc/sys/kernel/hung_task_timeout_secs")
 
 

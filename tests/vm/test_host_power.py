@@ -110,8 +110,7 @@ sleeps() {
 	say SUSPENDED_PORTS "$(cat /sys/kernel/debug/usb/xhci/*/ports/*/portsc | grep -c 'Link:U3')"
 }
 
-# stays_awake SERIAL: from now on. A disk that falls asleep has its cache written; when just that fails, Linux does not
-# let anybody at it any more.
+# stays_awake SERIAL: from now on. Its disk too: one that falls asleep has its cache written, so it is not idle after use.
 stays_awake() {
 	dev=$(usb_of "$1")
 	for control in $dev/*:*/host*/target*/*/power/control; do

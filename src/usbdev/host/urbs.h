@@ -40,8 +40,8 @@ struct worker;
  *		its place. Unsolicited kills by the kernel (the interface was changed under
  *		it) are CANCELLED
  * @disturbed:	perhaps an interface is not ours any more: the kernel has killed transfers,
- *		or refused one as somebody else has it, which waits. To be answered by
- *		urbs_looked()
+ *		or refused one as somebody else has it, which waits unless isochronous. To be
+ *		answered by urbs_looked()
  * @gone:	the kernel says that the device is no more; told once, also when idle.
  *		What was with the kernel has finished as GONE before
  */

@@ -49,6 +49,11 @@ extern const struct usbdev_ops fake_ops;
 int recording_setup(void **state);
 int recording_setup_bare(void **state);
 int recording_teardown(void **state);
+#define T(test) \
+	cmocka_unit_test_setup_teardown(test_##test, recording_setup, recording_teardown)
+#define BARE(test)                                                         \
+	cmocka_unit_test_setup_teardown(test_##test, recording_setup_bare, \
+					recording_teardown)
 /* Begins a capture into @to. */
 void recording_start(const char *to);
 /* Ends the capture and waits for that. */

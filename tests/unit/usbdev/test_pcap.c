@@ -333,9 +333,6 @@ static void test_tshark(void **state)
 	free(text);
 }
 
-#define T(test) \
-	cmocka_unit_test_setup_teardown(test_##test, recording_setup, recording_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

@@ -389,12 +389,6 @@ static void test_reader_goes(void **state)
 	await_error(-EPIPE);
 }
 
-#define T(test) \
-	cmocka_unit_test_setup_teardown(test_##test, recording_setup, recording_teardown)
-#define BARE(test)                                                         \
-	cmocka_unit_test_setup_teardown(test_##test, recording_setup_bare, \
-					recording_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

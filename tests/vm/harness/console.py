@@ -121,11 +121,15 @@ class Console:
         """More text from the console. False at its end."""
         if self.ended():
             return False
+        if not self._await(deadline):
+            raise GuestError(self._end_in_silence())
+        return self.take()
+
+    def _await(self, deadline):
+        """True when the console has something, or has ended."""
         with selectors.DefaultSelector() as selector:
             selector.register(self.source(), selectors.EVENT_READ)
-            if not selector.select(max(0, deadline - time.monotonic())):
-                raise GuestError(self._end_in_silence())
-        return self.take()
+            return bool(selector.select(max(0, deadline - time.monotonic())))
 
     def _end_in_silence(self):
         """Ends a guest that did not say in time what it should. Returns words about what it, and all else, was at."""
@@ -135,11 +139,8 @@ class Console:
             begin = len(self.text)
             self.qmp.command("inject-nmi")
             deadline = time.monotonic() + TIMEOUT_S / 2
-            with selectors.DefaultSelector() as selector:
-                selector.register(self.source(), selectors.EVENT_READ)
-                while "---[ end Kernel panic" not in self.text and selector.select(deadline - time.monotonic()):
-                    if not self.take():
-                        break
+            while "---[ end Kernel panic" not in self.text and self._await(deadline) and self.take():
+                pass
             words += kernels_words(self.text[begin:])
         except (AssertionError, OSError) as error:
             words += f"\nno more is known: {error}"
