@@ -304,6 +304,7 @@ static void step(struct control_server *server, struct input *in)
 
 void fuzz_set_up(void)
 {
+	fuzz_counts_fds = true;
 	passed_fd = eventfd(0, EFD_CLOEXEC);
 	CHECK(passed_fd >= 0);
 	for (unsigned i = 0; i < CLIENTS; i++) {

@@ -276,6 +276,7 @@ static void step(struct vuser_server *server, struct input *in)
 
 void fuzz_set_up(void)
 {
+	fuzz_counts_fds = true;
 	mem = guest_mem_create();
 	eventfd_fd = eventfd(0, EFD_CLOEXEC);
 	memory_fd = memfd_create("guest", MFD_CLOEXEC);

@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "mem/guest_mem.h"
 #include "usbdev/usbdev.h"
 #include "util/bytes.h"
-#include "util/log.h"
 #include "util/loop.h"
 #include "xhci/spec.h"
 #include "xhci/trb.h"
@@ -40,8 +40,6 @@
 #define RUNS_PER_OP     16u
 #define OPS_MAX         2000u
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 struct fuzz {
 	struct loop *loop;
 	struct guest_mem *mem;
@@ -56,17 +54,12 @@ struct fuzz {
 	uint64_t now_ns;
 	unsigned command_index; /* of the commands put on the ring here */
 	uint8_t ram[RAM_BYTES];
-	const uint8_t *data;
-	size_t left;
+	struct input *in;
 };
 
 static uint64_t take(struct fuzz *f, unsigned bytes)
 {
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes && f->left > 0; i++, f->left--)
-		value |= (uint64_t)*f->data++ << (8 * i);
-	return value;
+	return take_uint(f->in, bytes);
 }
 
 static uint64_t on_now(void *ctx)
@@ -451,16 +444,17 @@ static void end(struct fuzz *f)
 	free(f);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+void fuzz_set_up(void)
+{
+}
+
+void fuzz_one(struct input *in)
 {
 	struct fuzz *f = calloc(1, sizeof(*f));
 	struct xhci_env env = {f, on_now, on_wake_at, on_kick, on_interrupt};
 
-	if (!f)
-		return 0;
-	log_init(LOG_LEVEL_ERROR, false);
-	f->data = data;
-	f->left = size;
+	CHECK(f);
+	f->in = in;
 	f->now_ns = 1;
 	list_init(&f->held);
 	list_init(&f->stream_requests);
@@ -475,8 +469,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	xhci_set_bus_master(f->xhci, true);
 	plug(f);
 	prepare(f);
-	for (unsigned n = 0; f->left > 0 && n < OPS_MAX; n++)
+	for (unsigned n = 0; in->left > 0 && n < OPS_MAX; n++)
 		operate(f);
 	end(f);
-	return 0;
 }

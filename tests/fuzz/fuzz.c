@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ * fuzz.c - runs one input of a fuzz target, within its limit of time
+ *
+ * CPU time is what counts, as the machine may be busy with other things; of several runs the
+ * fastest, as caches and page faults cost some. Two timers end what would never end, so that
+ * the report shows where it was: one of CPU time, one of real time, for what blocks.
+ */
+#include "fuzz.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/compiler.h"
+#include "util/log.h"
+#include "util/loop.h"
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+#define LIMIT_MS      100u
+#define CPU_END_MS    2000u
+#define BLOCKS_END_MS 20000u
+#define RUNS_MAX      3u
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+bool fuzz_counts_fds;
+struct loop *fuzz_loop;
+
+static timer_t cpu_timer, real_timer;
+static unsigned slow = 1;
+
+uint64_t take_uint(struct input *in, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < bytes && in->left > 0; i++, in->left--)
+		value |= (uint64_t)*in->at++ << (8 * i);
+	return value;
+}
+
+uint8_t take_u8(struct input *in)
+{
+	return (uint8_t)take_uint(in, 1);
+}
+
+uint16_t take_u16(struct input *in)
+{
+	return (uint16_t)take_uint(in, 2);
+}
+
+uint32_t take_u32(struct input *in)
+{
+	return (uint32_t)take_uint(in, 4);
+}
+
+size_t take_bytes(struct input *in, size_t len, const uint8_t **ret_bytes)
+{
+	len = MIN_OF(len, in->left);
+	*ret_bytes = in->at;
+	in->at += len;
+	in->left -= len;
+	return len;
+}
+
+void fuzz_run(unsigned turns)
+{
+	for (unsigned i = 0; i < turns; i++)
+		CHECK(loop_turn(fuzz_loop, false) == 0);
+}
+
+/* Counted, for the lowest free number tells nothing of a leak above it. */
+static unsigned open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	CHECK(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void on_timer(int signal)
+{
+	static const char cpu[] = "fuzz: the input does not end: over 2 s of CPU time\n";
+	static const char real[] = "fuzz: the input blocks: no end within 20 s\n";
+
+	if (signal == SIGXCPU)
+		(void)!write(STDERR_FILENO, cpu, sizeof(cpu) - 1);
+	else
+		(void)!write(STDERR_FILENO, real, sizeof(real) - 1);
+	abort();
+}
+
+static timer_t make_timer(clockid_t clock, int signal)
+{
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = signal};
+	struct sigaction action = {.sa_handler = on_timer};
+	timer_t timer;
+
+	event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
+	CHECK(sigaction(signal, &action, NULL) == 0);
+	CHECK(timer_create(clock, &event, &timer) == 0);
+	return timer;
+}
+
+static void set_timer(timer_t timer, unsigned ms)
+{
+	struct itimerspec when = {.it_value = {ms / 1000, ms % 1000 * 1000000L}};
+
+	CHECK(timer_settime(timer, 0, &when, NULL) == 0);
+}
+
+static uint64_t cpu_now_ns(void)
+{
+	struct timespec now;
+
+	CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void set_up(void)
+{
+	const char *factor = getenv("USBVFIOD_FUZZ_SLOW");
+
+	if (factor && atoi(factor) > 0)
+		slow = (unsigned)atoi(factor);
+	log_init(LOG_LEVEL_ERROR, false);
+	cpu_timer = make_timer(CLOCK_THREAD_CPUTIME_ID, SIGXCPU);
+	real_timer = make_timer(CLOCK_MONOTONIC, SIGVTALRM);
+	fuzz_loop = loop_create();
+	CHECK(fuzz_loop);
+	fuzz_set_up();
+}
+
+/* Returns the CPU time it took. */
+static uint64_t run_once(const uint8_t *data, size_t size)
+{
+	struct input in = {data, size};
+	uint64_t start_ns = cpu_now_ns();
+
+	set_timer(cpu_timer, CPU_END_MS * slow);
+	set_timer(real_timer, BLOCKS_END_MS * slow);
+	fuzz_one(&in);
+	set_timer(cpu_timer, 0);
+	set_timer(real_timer, 0);
+	return cpu_now_ns() - start_ns;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	unsigned before;
+	uint64_t best_ns = UINT64_MAX;
+
+	if (!fuzz_loop)
+		set_up();
+	before = fuzz_counts_fds ? open_fds() : 0;
+	for (unsigned i = 0; i < RUNS_MAX && best_ns > LIMIT_MS * 1000000u * slow; i++)
+		best_ns = MIN_OF(best_ns, run_once(data, size));
+	if (best_ns > LIMIT_MS * UINT64_C(1000000) * slow) {
+		fprintf(stderr, "fuzz: the input takes %.1f ms of CPU time, %u may be\n",
+			(double)best_ns / 1e6, LIMIT_MS * slow);
+		abort();
+	}
+	if (fuzz_counts_fds)
+		CHECK(open_fds() == before);
+	return 0;
+}
