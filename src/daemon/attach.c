@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/attach_priv.h"
 #include "daemon/vm.h"
@@ -274,6 +275,8 @@ int attach_add(struct attach *attach, const char *text)
 		(void)snprintf(at->path, sizeof(at->path), "%s", at->host.path);
 		return 0;
 	}
+	/* whoever has started us */
+	at->giver_uid = geteuid();
 	(void)snprintf(at->name, sizeof(at->name), "fd %d", at->host.fd);
 	if (node_adopt(at->host.fd, &at->node, &err) < 0)
 		log_error("--device %s: %s", text, err.text);
@@ -300,10 +303,8 @@ static int start_one(struct attachment *at)
 			log_error("--device %s: %s", at->text, at->err.text);
 		return r;
 	}
-	if (at->host.fd < 0 || (at->node.fd >= 0 && at->careful))
+	if (at->host.fd < 0 || at->node.fd >= 0)
 		attachment_open(at);
-	else if (at->node.fd >= 0)
-		attachment_open_device(at);
 	return r;
 }
 

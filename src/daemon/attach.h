@@ -8,6 +8,7 @@
 #define DAEMON_ATTACH_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "daemon/devices.h"
@@ -97,6 +98,7 @@ typedef void attach_done(void *ctx, unsigned id, unsigned port, const struct err
  * @text:	as device_check() accepts, or a name for @fd
  * @name:	what to call it in messages, NULL: as @text says. Not with @fd
  * @fd:		open node of a real device, taken, also on failure; -1: @text says what
+ * @giver_uid:	whose process handed @fd over; (uid_t)-1 = not known
  * @reset:	with @fd
  * @port:	where to if that is free and of its kind, 0 = anywhere
  * @force:	also one that the host would miss (rules/guard.h)
@@ -108,6 +110,7 @@ struct attach_order {
 	const char *text;
 	const char *name;
 	int fd;
+	uid_t giver_uid;
 	enum host_reset reset;
 	unsigned port;
 	const char *rule;

@@ -3,6 +3,8 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "daemon/attach_priv.h"
 #include "rules/guard.h"
@@ -84,13 +86,38 @@ void attachment_open_device(struct attachment *at)
 		failed(at);
 }
 
+/* @at->node was handed over. Return: 0 or -errno, in @at->err; its fd is closed then. */
+static int open_once_more(struct attachment *at)
+{
+	int r = node_reopen(&at->node);
+
+	if (r == 0)
+		return 0;
+	/* these could write into our memory anyway */
+	if (at->giver_uid == 0 || at->giver_uid == geteuid()) {
+		log_info("%s: is used as it was handed over; it cannot be opened here: "
+			 "%s",
+			 at->name, strerror(-r));
+		return 0;
+	}
+	close_fd(&at->node.fd);
+	(void)snprintf(at->hint, sizeof(at->hint),
+		       "let usbvfiod open the node itself, or have root or the user it "
+		       "runs as hand it over");
+	return err_set(&at->err, -r,
+		       "who keeps a descriptor that is handed over can write into "
+		       "usbvfiod's memory; so it is opened once more, and that fails: %s",
+		       strerror(-r));
+}
+
 static void run_node(struct worker_job *job)
 {
 	struct attachment *at = CONTAINER_OF(job, struct attachment, job);
 
-	at->result = 0;
 	if (at->node.fd < 0)
 		at->result = node_open(at->path, &at->node, &at->err, at->hint);
+	else
+		at->result = open_once_more(at);
 	if (at->result < 0)
 		return;
 	at->hostdev_known = at->node.place[0] != '\0' &&

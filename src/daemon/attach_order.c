@@ -279,6 +279,7 @@ static int prepare(struct attachment *at, const struct attach_order *order,
 		at->real = true;
 		at->host.fd = order->fd;
 		at->host.reset = order->reset;
+		at->giver_uid = order->giver_uid;
 		(void)snprintf(at->name, sizeof(at->name), "%s", order->text);
 		return node_adopt(order->fd, &at->node, err);
 	}
@@ -342,8 +343,6 @@ int attach_order(struct attach *attach, const struct attach_order *order, struct
 	at->done_ctx = order->ctx;
 	if (dev) {
 		attachment_hold(at, dev);
-	} else if (at->host.fd >= 0 && !at->careful) {
-		attachment_open_device(at);
 	} else {
 		attach_listen(attach);
 		attachment_open(at);

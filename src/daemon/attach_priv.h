@@ -64,6 +64,7 @@ enum attach_state {
  * @name:	for log lines; of an emulated device: what it is called, "" = as it says
  * @real:	@host describes it; else it is emulated. @host.fd: handed over open; while
  *		PLUGGED the device's own
+ * @giver_uid:	who handed @host.fd over
  * @path:	of the node to open
  * @worker:	while NODE: has @job, and what is in @path, @node, @err, @hint
  * @result:	of @job
@@ -106,6 +107,7 @@ struct attachment {
 	char name[ATTACH_NAME_BYTES];
 	bool real;
 	struct device_host host;
+	uid_t giver_uid;
 	char path[PATH_MAX];
 	struct worker *worker;
 	struct worker_job job;
@@ -197,7 +199,7 @@ void attach_check_all(struct attach *attach);
 /* Has the kernel's news listened to, if it is not yet. */
 void attach_listen(struct attach *attach);
 
-/* attach_open.c: opens @at->path, unless @at->node is open already, looks at what it is, and
+/* attach_open.c: opens @at->path, or once more what was handed over, looks at what it is, and
  * what follows from that. */
 void attachment_open(struct attachment *at);
 /* Takes what @at->node has from the host's drivers, or waits until it can. */

@@ -239,6 +239,26 @@ int node_adopt(int fd, struct node *ret_node, struct err *err)
 	return 0;
 }
 
+int node_reopen(struct node *node)
+{
+	_cleanup_close_ int fd = -1;
+	char path[32];
+	struct stat given, own;
+
+	/* by its inode, so that /dev need not be ours, and nothing else can be met */
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", node->fd);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	if (fstat(node->fd, &given) < 0 || fstat(fd, &own) < 0)
+		return -errno;
+	if (!is_node(&own) || own.st_rdev != given.st_rdev)
+		return -ENODEV;
+	close_fd(&node->fd);
+	node->fd = steal_fd(&fd);
+	return 0;
+}
+
 int node_copy(struct node *node, int fd, struct err *err)
 {
 	_cleanup_close_ int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);

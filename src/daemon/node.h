@@ -41,6 +41,17 @@ MUST_USE int node_open(const char *path, struct node *ret_node, struct err *err,
  * Return: 0, or -errno with the reason in @err: then @fd is as it was. */
 MUST_USE int node_adopt(int fd, struct node *ret_node, struct err *err);
 
+/**
+ * node_reopen() - open @node once more, so that only we have it
+ * @node:	what node_adopt() found; its fd is closed and another takes its place
+ *
+ * An open file of usbfs is one queue of transfers for all who have a descriptor of it. The
+ * kernel writes the results of a transfer where its submitter wished, but into the memory of the one who
+ * fetches it: the giver of a descriptor who keeps a copy could write into our memory.
+ * May wait: not for the loop thread. Return: 0, or -errno: @node is as it was.
+ */
+MUST_USE int node_reopen(struct node *node);
+
 /* Another descriptor of @node, whose @fd (borrowed) has been open for long: into @node->fd,
  * owned by the caller. Return: 0, or -errno with the reason in @err. */
 MUST_USE int node_copy(struct node *node, int fd, struct err *err);

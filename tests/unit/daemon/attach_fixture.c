@@ -143,6 +143,15 @@ int node_adopt(int fd, struct node *ret_node, struct err *err)
 	return give_node(ret_node);
 }
 
+int node_reopen(struct node *node)
+{
+	__atomic_add_fetch(&nodes.reopens, 1, __ATOMIC_SEQ_CST);
+	if (nodes.reopen_error)
+		return -nodes.reopen_error;
+	(void)close(node->fd);
+	return give_node(node);
+}
+
 int node_copy(struct node *node, int fd, struct err *err)
 {
 	(void)fd;

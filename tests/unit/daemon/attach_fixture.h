@@ -33,11 +33,13 @@
 extern struct loop *loop;
 extern struct attach *attach;
 
-/* What node_open(), node_adopt(), node_copy() and node_at() find. /dev/b is another device. */
+/* What node_open(), node_adopt(), node_reopen(), node_copy() and node_at() find. /dev/b is another device. */
 struct fake_nodes {
 	unsigned opens;
 	char path[PATH_MAX];
 	int error;
+	int reopen_error;
+	unsigned reopens;
 	int fd;          /* the last one given */
 	unsigned number; /* what the device is now */
 	bool at_place;   /* sysfs shows it */

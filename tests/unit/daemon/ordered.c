@@ -3,6 +3,8 @@
  */
 #include "ordered.h"
 
+#include "daemon/attach_priv.h"
+
 #include <stdio.h>
 
 /* --- what was told --- */
@@ -64,13 +66,25 @@ unsigned order(const char *text)
 	return (unsigned)id;
 }
 
-/* A device handed over by fd 7, which only the fake of node_adopt() knows. */
+static bool node_is_awaited(unsigned id)
+{
+	struct list *pos;
+
+	LIST_FOREACH(pos, &attach->attachments) {
+		if (attachment_of(pos)->id == id)
+			return attachment_of(pos)->state == ATTACH_NODE;
+	}
+	return false;
+}
+
 unsigned order_fd(const char *rule)
 {
 	struct err err = {0};
 	int id = try_order("from afar", 7, 0, rule, &err);
 
 	assert_true(id > 0);
+	while (node_is_awaited((unsigned)id))
+		assert_int_equal(loop_turn(loop, true), 0);
 	return (unsigned)id;
 }
 

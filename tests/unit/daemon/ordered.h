@@ -27,7 +27,8 @@ void ready(void);
 int try_order(const char *text, int fd, unsigned port, const char *rule, struct err *err);
 /* Which must be taken. Return: the id. */
 unsigned order(const char *text);
-/* A device handed over by fd 7, which only the fake of node_adopt() knows. */
+/* A device handed over by fd 7, which only the fake of node_adopt() knows. Turns until its worker
+ * has opened it once more. */
 unsigned order_fd(const char *rule);
 void detach(unsigned id);
 /* How many there are; the one with @id is in @found. */

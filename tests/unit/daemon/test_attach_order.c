@@ -52,6 +52,60 @@ static void test_fd_looked_at(void **state)
 	assert_int_equal(done_port, 1);
 }
 
+/* Only its giver can still use what is not opened once more, and who may not do so anyway must not. */
+static void test_fd_opened_once_more(void **state)
+{
+	static const struct {
+		int reopen_error;
+		uid_t giver_uid; /* 1: our own */
+		int result;
+	} rows[] = {
+		{0, 4711, 0},
+		{0, (uid_t)-1, 0},
+		{EACCES, 0, 0},
+		{EACCES, 1, 0},
+		{EACCES, 4711, EACCES},
+		{ENOENT, 4711, ENOENT},
+		{EACCES, (uid_t)-1, EACCES},
+	};
+
+	(void)state;
+	ready();
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct attach_order order = {
+			.text = "from afar",
+			.fd = 7,
+			.giver_uid =
+				rows[i].giver_uid == 1 ? geteuid() : rows[i].giver_uid,
+			.force = i % 2,
+			.done = on_done,
+			.ctx = &done_count,
+		};
+		unsigned was_open = opening_count;
+		struct err err = {0};
+		int id;
+
+		nodes.reopen_error = rows[i].reopen_error;
+		id = attach_order(attach, &order, &err);
+		assert_true(id > 0);
+		assert_int_equal(opening_count, was_open);
+		if (rows[i].result == 0) {
+			opened(was_open + 1);
+			(void)answer(was_open);
+			detach((unsigned)id);
+		}
+		while (done_count == i && opening_count == was_open)
+			assert_int_equal(loop_turn(loop, true), 0);
+		assert_int_equal(nodes.reopens, i + 1);
+		assert_int_equal(nodes.opens, 0);
+		assert_int_equal(done_error, rows[i].result);
+		if (rows[i].result != 0)
+			assert_int_equal(fcntl(nodes.fd, F_GETFD), -1);
+		turns();
+		assert_int_equal(look((unsigned)id), 0);
+	}
+}
+
 static void test_force_in_the_text(void **state)
 {
 	(void)state;
@@ -442,6 +496,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_path),
 		T(test_fd_looked_at),
+		T(test_fd_opened_once_more),
 		T(test_force_in_the_text),
 		T(test_names),
 		T(test_emulated),
