@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/compiler.h"
+
 /* In usbdev_transfer.phase. Not "idle" but 0, as a new transfer comes zeroed. */
 enum phase {
 	PHASE_IDLE,      /* with its owner */
@@ -48,7 +50,7 @@ int usbdev_transfer_iov(struct usbdev_transfer *transfer, uint32_t offset, uint3
 static int copy(struct usbdev_transfer *transfer, uint32_t offset, uint8_t *buf,
 		uint32_t len, bool to_guest)
 {
-	struct iovec iov[COPY_IOV_MAX];
+	UNINITIALIZED struct iovec iov[COPY_IOV_MAX];
 
 	while (len > 0) {
 		int n = next_pieces(transfer, offset, len, iov, COPY_IOV_MAX);

@@ -15,6 +15,17 @@
 #define MAX_OF(a, b)                  ((a) > (b) ? (a) : (b))
 #define CONTAINER_OF(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
+/* Of a large local on the way of every transfer: the build does not zero it first
+ * (-ftrivial-auto-var-init). Only where a call fills it, and its result says how much of it. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define UNINITIALIZED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef UNINITIALIZED
+#define UNINITIALIZED
+#endif
+
 static inline void cleanup_free_p(void *p)
 {
 	free(*(void **)p);

@@ -99,7 +99,7 @@ ssize_t receive_fds(int fd, void *buf, size_t len, int *fds, size_t fds_max,
 		    size_t *ret_nfds, bool *ret_lost)
 {
 	/* SO_PASSCRED may be set on a socket that was handed to us */
-	union {
+	UNINITIALIZED union {
 		char bytes[CMSG_SPACE(RECEIVE_FDS_MAX * sizeof(int)) +
 			   CMSG_SPACE(sizeof(struct ucred))];
 		struct cmsghdr align;

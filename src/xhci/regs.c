@@ -14,7 +14,6 @@
  * take its absence as "nothing to hand over"; its presence makes some wait for a
  * semaphore that nobody would ever release.
  */
-#include "util/bytes.h"
 #include "xhci/isoch.h"
 #include "xhci/xhci_priv.h"
 
@@ -359,42 +358,45 @@ static unsigned bytes_in_dword(uint64_t offset, unsigned left)
 	return MIN_OF(room, left);
 }
 
+/* The lowest @count bytes, up to all of a dword. */
+static uint32_t low_bytes(unsigned count)
+{
+	return (uint32_t)((UINT64_C(1) << (count * 8)) - 1);
+}
+
 uint64_t xhci_mmio_read(struct xhci *xhci, uint32_t offset, unsigned size)
 {
-	uint8_t bytes[sizeof(uint64_t)] = {0};
+	uint64_t value = 0;
 	unsigned done = 0;
 
-	size = MIN_OF(size, (unsigned)sizeof(bytes));
+	size = MIN_OF(size, (unsigned)sizeof(value));
 	while (done < size) {
 		uint64_t at = (uint64_t)offset + done;
+		unsigned skip = (unsigned)(at % DWORD);
 		unsigned count = bytes_in_dword(at, size - done);
-		struct place place = place_of(xhci, at - at % DWORD);
-		uint8_t dword[DWORD];
+		struct place place = place_of(xhci, at - skip);
+		uint32_t dword = dword_read(xhci, &place) >> (skip * 8);
 
-		put_le32(dword, dword_read(xhci, &place));
-		memcpy(bytes + done, dword + at % DWORD, count);
+		value |= (uint64_t)(dword & low_bytes(count)) << (done * 8);
 		done += count;
 	}
-	return get_le64(bytes);
+	return value;
 }
 
 void xhci_mmio_write(struct xhci *xhci, uint32_t offset, uint64_t value, unsigned size)
 {
-	uint8_t bytes[sizeof(uint64_t)];
 	unsigned done = 0;
 
-	put_le64(bytes, value);
-	size = MIN_OF(size, (unsigned)sizeof(bytes));
+	size = MIN_OF(size, (unsigned)sizeof(value));
 	while (done < size) {
 		uint64_t at = (uint64_t)offset + done;
+		unsigned skip = (unsigned)(at % DWORD);
 		unsigned count = bytes_in_dword(at, size - done);
-		struct place place = place_of(xhci, at - at % DWORD);
-		uint8_t dword[DWORD] = {0};
-		uint8_t mask[DWORD] = {0};
+		struct place place = place_of(xhci, at - skip);
+		uint32_t mask = low_bytes(count) << (skip * 8);
+		uint32_t dword = (uint32_t)(value >> (done * 8)) << (skip * 8);
 
-		memcpy(dword + at % DWORD, bytes + done, count);
-		memset(mask + at % DWORD, 0xff, count);
-		dword_write(xhci, &place, get_le32(dword), get_le32(mask));
+		dword_write(xhci, &place, dword & mask, mask);
 		done += count;
 	}
 }

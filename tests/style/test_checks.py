@@ -47,6 +47,18 @@ uint32_t xhci_ring_size(void)
 }
 """
 
+# With a frame of more than a page, and a copy that can be checked only at run time.
+PROGRAM = """#include <string.h>
+int main(int argc, char **argv)
+{
+	volatile char large[20000];
+	char name[16];
+	large[argc] = 1;
+	memcpy(name, argv[0], (unsigned)argc);
+	return large[0] + name[argc];
+}
+"""
+
 TREE = {
     "src/xhci/ring.h": HEADER,
     "src/xhci/ring.c": SOURCE,
@@ -167,6 +179,52 @@ class Checks(unittest.TestCase):
                 got, said = self.run_in(root, "tidy")
                 self.assertEqual(got, status, said)
                 self.assertIn(words, said)
+
+    def harden(self, without, instead=()):
+        """What the check says of programs that are built without some of the flags."""
+        flags = ["-O2", "-fPIE", "-fstack-protector-strong", "-fstack-clash-protection", "-fcf-protection=full",
+                 "-ftrivial-auto-var-init=zero", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
+        links = ["-pie", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack", "-Wl,-z,separate-code"]
+        words = [word for word in flags + links if word not in without] + list(instead)
+        compiled = [word for word in words if not word.startswith(("-Wl", "-pie", "-no-pie"))]
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            self.make_tree(root, {"src/main.c": PROGRAM})
+            build = root / "build"
+            compile_it = ["gcc", *compiled, "-c", "../src/main.c", "-o", "main.o"]
+            entry = {"directory": str(build), "file": "../src/main.c", "output": "main.o", "command": " ".join(compile_it)}
+            (build / "compile_commands.json").write_text(json.dumps([entry]), encoding="utf-8")
+            subprocess.run(compile_it, cwd=build, check=True)
+            for program in ("usbvfiod", "usbvfioctl"):
+                subprocess.run(["gcc", *words, "main.o", "-o", program], cwd=build, check=True)
+            return self.run_in(root, "hardening")
+
+    def test_hardening(self):
+        status, said = self.harden([])
+        self.assertEqual(status, 0, said)
+        for without, instead, finding in (
+                (["-fPIE", "-pie"], ["-fno-pie", "-no-pie"], "not position-independent"),
+                (["-Wl,-z,relro"], ["-Wl,-z,norelro"], "no RELRO"),
+                (["-Wl,-z,now"], ["-Wl,-z,lazy"], "RELRO is partial"),
+                (["-Wl,-z,noexecstack"], ["-Wl,-z,execstack"], "stack can be executed"),
+                (["-Wl,-z,separate-code"], ["-Wl,-z,noseparate-code"], "in the segment of its code"),
+                (["-fstack-protector-strong"], ["-fno-stack-protector"], "has no stack protector"),
+                (["-fstack-protector-strong"], [], "without -fstack-protector-strong"),
+                (["-fstack-clash-protection"], [], "touches the pages"),
+                (["-fstack-clash-protection"], [], "without -fstack-clash-protection"),
+                (["-fcf-protection=full"], ["-fcf-protection=none"], "indirect jumps"),
+                (["-ftrivial-auto-var-init=zero"], [], "without -ftrivial-auto-var-init=zero"),
+                (["-D_FORTIFY_SOURCE=2"], [], "checking functions"),
+                (["-D_FORTIFY_SOURCE=2"], ["-D_FORTIFY_SOURCE=1"], "without -D_FORTIFY_SOURCE=2"),
+        ):
+            with self.subTest(finding):
+                status, said = self.harden(without, instead)
+                self.assertEqual(status, 1, said)
+                self.assertIn(finding, said)
+
+    def test_fortify_is_not_demanded_without_optimization(self):
+        status, said = self.harden(["-O2", "-D_FORTIFY_SOURCE=2"])
+        self.assertEqual(status, 0, said)
 
     def test_text(self):
         for planted, words in (

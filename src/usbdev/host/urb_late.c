@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "usbdev/usbdev.h"
+#include "util/compiler.h"
 #include "util/log.h"
 
 #define DELIVER_IOV_MAX 16
@@ -85,7 +86,7 @@ void urb_late_keep(struct urb_late *late, uint8_t ep_addr, const uint8_t *data,
 uint32_t urb_deliver(struct usbdev_transfer *transfer, uint32_t offset,
 		     const uint8_t *data, uint32_t len)
 {
-	struct iovec iov[DELIVER_IOV_MAX];
+	UNINITIALIZED struct iovec iov[DELIVER_IOV_MAX];
 	uint32_t done = 0;
 
 	while (done < len) {

@@ -17,6 +17,7 @@
 
 #include "usbdev/host/urb_priv.h"
 #include "util/bytes.h"
+#include "util/compiler.h"
 
 #define SETUP_BYTES        8u
 #define CONTIGUOUS_IOV_MAX 16
@@ -44,7 +45,7 @@ static uint32_t arrived_bytes(const struct urb *urb)
 /* Host memory of [@offset, @offset + @len) if it lies in one piece, else NULL. */
 static void *contiguous(struct usbdev_transfer *transfer, uint32_t offset, uint32_t len)
 {
-	struct iovec iov[CONTIGUOUS_IOV_MAX];
+	UNINITIALIZED struct iovec iov[CONTIGUOUS_IOV_MAX];
 	uint8_t *start = NULL;
 	uint32_t found = 0;
 

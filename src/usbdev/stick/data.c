@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "usbdev/stick/stick_priv.h"
+#include "util/compiler.h"
 #include "util/log.h"
 
 /* Enough for 1 MiB in pages of 4 KiB. */
@@ -205,7 +206,7 @@ static enum stick_step read_from_piece(struct stick *stick, struct stick_piece *
 static enum stick_step move_direct(struct stick *stick, struct usbdev_transfer *transfer,
 				   uint32_t room, bool write)
 {
-	struct iovec iov[DIRECT_IOV_MAX];
+	UNINITIALIZED struct iovec iov[DIRECT_IOV_MAX];
 	int n = usbdev_transfer_iov(transfer, transfer->actual_bytes, room, iov,
 				    DIRECT_IOV_MAX);
 	ssize_t r = n > 0 ? 0 : -EFAULT;

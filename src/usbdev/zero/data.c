@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "usbdev/zero/zero_priv.h"
+#include "util/compiler.h"
 #include "util/log.h"
 
 #define MOD       63u
@@ -80,7 +81,7 @@ int zero_move(struct zero *zero, struct usbdev_transfer *transfer, uint32_t len,
 	uint32_t max_packet =
 		emulated_max_packet(&zero->emu, transfer->ep_addr) & PACKET_MASK;
 	bool in = usbdev_transfer_is_in(transfer);
-	struct iovec iov[IOV_MAX_N];
+	UNINITIALIZED struct iovec iov[IOV_MAX_N];
 
 	*ret_good = true;
 	while (len > 0) {
