@@ -13,8 +13,6 @@
 #include "xhci/stream_request.h"
 #include "xhci/xhci_priv.h"
 
-#define COMMANDS_PER_RUN 32u
-
 #define PORT_BANDWIDTH_PERCENT 80u /* Get Port Bandwidth: nothing is reserved */
 
 void xhci_commands_reset(struct xhci *xhci)
@@ -188,30 +186,29 @@ static bool finish_active(struct xhci *xhci)
 /* Takes the next command. Return: 1 taken, 0 none, -errno. */
 static int fetch(struct xhci *xhci)
 {
+	struct xhci_budget looks =
+		xhci_budget_part(&xhci->budget, XHCI_RING_LINKS_MAX + 1);
 	struct xhci_commands *commands = &xhci->commands;
+	int r;
 
-	for (unsigned links = 0; links <= XHCI_RING_LINKS_MAX; links++) {
-		int r;
-
+	do {
 		commands->before = commands->ring;
-		r = xhci_ring_next(&commands->ring, xhci->mem, &commands->trb,
+		r = xhci_ring_next(&commands->ring, xhci->mem, &looks, &commands->trb,
 				   &commands->trb_iova);
-		if (r < 0)
-			xhci_dma_fault(xhci, "command ring", commands->ring.dequeue_iova);
-		if (r <= 0)
-			return r;
-		if (xhci_trb_type(&commands->trb) != XHCI_TRB_TYPE_LINK)
-			return 1;
-	}
-	xhci_controller_error(xhci, "endless Link TRBs in the command ring");
-	return -ELOOP;
+	} while (r == 1 && xhci_trb_type(&commands->trb) == XHCI_TRB_TYPE_LINK);
+	if (r == -ELOOP)
+		xhci_controller_error(xhci, "endless Link TRBs in the command ring");
+	else if (r < 0)
+		xhci_dma_fault(xhci, "command ring", commands->ring.dequeue_iova);
+	return r;
 }
 
 enum xhci_progress xhci_commands_run(struct xhci *xhci)
 {
 	struct xhci_commands *commands = &xhci->commands;
 
-	for (unsigned n = 0; n < COMMANDS_PER_RUN; n++) {
+	/* one in any case: endpoints that spend all of every budget do not keep commands off */
+	for (unsigned n = 0; n == 0 || !xhci_budget_is_spent(&xhci->budget); n++) {
 		int r;
 
 		if (commands->active && !finish_active(xhci))
@@ -236,6 +233,7 @@ enum xhci_progress xhci_commands_run(struct xhci *xhci)
 		}
 		commands->active = true;
 		commands->result = XHCI_CC_INVALID;
+		xhci_budget_spend(&xhci->budget, XHCI_BUDGET_COMMAND);
 	}
 	return XHCI_PROGRESS_MORE;
 }

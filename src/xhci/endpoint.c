@@ -229,7 +229,9 @@ static enum xhci_progress run_rings(struct xhci_endpoint *ep)
 
 	list_init(&blocked);
 	list_init(&again);
-	for (unsigned n = 0; n < XHCI_RINGS_PER_TURN && xhci_can_work(ep->xhci); n++) {
+	for (unsigned n = 0; n < XHCI_RINGS_PER_TURN && xhci_can_work(ep->xhci) &&
+			     !xhci_budget_is_spent(&ep->xhci->budget);
+	     n++) {
 		struct xhci_transfer_ring *ring;
 		enum xhci_progress one;
 
@@ -284,9 +286,14 @@ enum xhci_progress xhci_endpoint_report(struct xhci_endpoint *ep)
 	enum xhci_progress worst = XHCI_PROGRESS_DONE;
 	struct list *node;
 
-	LIST_FOREACH(node, &ep->rings)
-		if (xhci_transfer_ring_report(ring_of(node)) != XHCI_PROGRESS_DONE)
+	LIST_FOREACH(node, &ep->rings) {
+		enum xhci_progress one = xhci_transfer_ring_report(ring_of(node));
+
+		if (one == XHCI_PROGRESS_MORE)
+			xhci_transfer_ring_kick(ring_of(node));
+		if (one != XHCI_PROGRESS_DONE)
 			worst = XHCI_PROGRESS_BLOCKED;
+	}
 	return worst;
 }
 

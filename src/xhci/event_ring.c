@@ -65,6 +65,7 @@ static int segment_enter(struct xhci *xhci, const struct xhci_interrupter *intr,
 	uint8_t entry[ERST_ENTRY_BYTES];
 	uint32_t trbs;
 
+	xhci_budget_spend(&xhci->budget, 1); /* at most two entries for an event */
 	if (guest_mem_read(xhci->mem, entry_iova, entry, sizeof(entry)) < 0) {
 		xhci_dma_fault(xhci, "event ring segment table", entry_iova);
 		return -EFAULT;
@@ -133,6 +134,8 @@ static int event_write(struct xhci *xhci, struct xhci_interrupter *intr,
 		xhci_dma_fault(xhci, "event ring", iova);
 		return -EFAULT;
 	}
+	xhci_budget_spend(&xhci->budget, 1);
+	xhci_pace_event_posted(&xhci->pace);
 	enqueue_set(intr, next);
 	return 0;
 }

@@ -132,6 +132,7 @@ void xhci_interrupter_write(struct xhci *xhci, unsigned number, uint32_t reg,
 		break;
 	case XHCI_INTR_ERDP_LO:
 		erdp_lo_write(intr, value);
+		xhci_pace_guest_reacted(&xhci->pace);
 		break;
 	case XHCI_INTR_ERDP_HI:
 		intr->erdp = with_high32(intr->erdp, value);

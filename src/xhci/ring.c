@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "mem/guest_mem.h"
+#include "xhci/budget.h"
 #include "xhci/trb.h"
 
 #define TRB_OFF_STATUS  8u
@@ -18,13 +19,15 @@ void xhci_ring_init(struct xhci_ring *ring, uint64_t pointer, bool cycle)
 	ring->cycle = cycle;
 }
 
-int xhci_ring_next(struct xhci_ring *ring, struct guest_mem *mem, struct xhci_trb *trb,
-		   uint64_t *trb_iova)
+int xhci_ring_next(struct xhci_ring *ring, struct guest_mem *mem,
+		   struct xhci_budget *budget, struct xhci_trb *trb, uint64_t *trb_iova)
 {
 	uint64_t iova = ring->dequeue_iova;
 	uint8_t head[TRB_OFF_CONTROL];
 	uint32_t control;
 
+	if (!xhci_budget_take(budget))
+		return -ELOOP;
 	if (iova > UINT64_MAX - XHCI_TRB_SIZE)
 		return -EFAULT;
 	/* The guest writes the control word last, so it is loaded first: else a

@@ -78,8 +78,10 @@ void xhci_streams_destroy(struct xhci_endpoint *ep)
 static int read_pointer(struct xhci *xhci, uint64_t iova, uint64_t *ret_pointer)
 {
 	uint8_t raw[8];
-	int r = guest_mem_read(xhci->mem, iova, raw, sizeof(raw));
+	int r;
 
+	xhci_budget_spend(&xhci->budget, 1);
+	r = guest_mem_read(xhci->mem, iova, raw, sizeof(raw));
 	*ret_pointer = r == 0 ? get_le64(raw) : 0;
 	return r;
 }
@@ -202,6 +204,19 @@ fault:
 	return XHCI_CC_INVALID;
 }
 
+/* In reach, for reading and writing? Else xhci_dma_fault(). */
+static bool context_ok(const struct xhci_stream *stream)
+{
+	struct xhci *xhci = stream->ring.ep->xhci;
+
+	xhci_budget_spend(&xhci->budget, 1);
+	if (guest_mem_check(xhci->mem, stream->context_iova, STREAM_CONTEXT_BYTES,
+			    GUEST_MEM_READ | GUEST_MEM_WRITE))
+		return true;
+	xhci_dma_fault(xhci, "stream context", stream->context_iova);
+	return false;
+}
+
 enum xhci_cc xhci_stream_prepare(struct xhci_stream *stream)
 {
 	struct xhci_endpoint *ep = stream->ring.ep;
@@ -216,10 +231,11 @@ enum xhci_cc xhci_stream_prepare(struct xhci_stream *stream)
 		return cc;
 	if (sct_of(pointer) != sct)
 		return XHCI_CC_INVALID_STREAM_TYPE;
+	if (!context_ok(stream))
+		return XHCI_CC_INVALID;
 	xhci_ring_init(&stream->ring.cursor, pointer, (pointer & 1) != 0);
 	stream->context_low = (uint32_t)pointer & LOW_BITS & ~1u;
 	stream->prepared = true;
-	ep->streams->checked = false;
 	return XHCI_CC_SUCCESS;
 }
 
@@ -234,13 +250,8 @@ bool xhci_streams_contexts_ok(struct xhci_endpoint *ep)
 	LIST_FOREACH(node, &ep->rings) {
 		const struct xhci_stream *stream = stream_of(node);
 
-		if (stream->prepared &&
-		    !guest_mem_check(ep->xhci->mem, stream->context_iova,
-				     STREAM_CONTEXT_BYTES,
-				     GUEST_MEM_READ | GUEST_MEM_WRITE)) {
-			xhci_dma_fault(ep->xhci, "stream context", stream->context_iova);
+		if (stream->prepared && !context_ok(stream))
 			return false;
-		}
 	}
 	streams->checked = true;
 	streams->checked_generation = generation;
@@ -258,6 +269,7 @@ void xhci_streams_write_contexts(struct xhci_endpoint *ep)
 
 		if (!stream->prepared)
 			continue;
+		xhci_budget_spend(&ep->xhci->budget, 1);
 		put_le64(raw, dequeue.dequeue_iova | stream->context_low |
 				      (dequeue.cycle ? 1 : 0));
 		if (guest_mem_write(ep->xhci->mem, stream->context_iova, raw,

@@ -47,7 +47,8 @@ struct xhci_stream {
  * @entries:	in that: a power of two
  * @linear:	LSA: the Stream ID is the index in it. Else its low bits are, and the rest
  *		is the index in the Secondary Stream Context Array found there
- * @checked:	xhci_streams_contexts_ok() said yes at @checked_generation of guest memory
+ * @checked:	xhci_streams_contexts_ok() said yes at @checked_generation of guest memory;
+ *		streams that came later have been looked at when they came
  * @buckets:	one per entry of the primary array: the streams found through it
  */
 struct xhci_streams {

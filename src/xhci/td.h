@@ -22,10 +22,12 @@ struct xhci;
 struct xhci_endpoint;
 struct xhci_transfer_ring;
 
-/* Bounds. A TD beyond XHCI_TD_TRBS_MAX is refused with TRB Error: with 4 KiB
- * pages that is 128 MiB. Beyond the totals an endpoint waits until others'
+/* Bounds. A TD of more than XHCI_TD_TRBS_MAX TRBs is refused with TRB Error: with 4 KiB
+ * pages it has 64 MiB. So is one that takes more looks: at Link TRBs, and at Setup TRBs
+ * that the next one abandons. Beyond the totals an endpoint waits until others'
  * TDs complete, but one small TD per endpoint is always possible. */
-#define XHCI_TD_TRBS_MAX    32768u
+#define XHCI_TD_TRBS_MAX    16384u
+#define XHCI_TD_LOOKS_MAX   (XHCI_TD_TRBS_MAX + 4096u)
 #define XHCI_TDS_TOTAL      4096u
 #define XHCI_TRBS_TOTAL     131072u
 #define XHCI_TD_TRBS_SMALL  256u
@@ -93,7 +95,7 @@ struct xhci_td {
  * @always:	not refused for the totals if small
  *
  * Return: 1 and an owned TD in @ret_td (perhaps @bad); 0 nothing complete there;
- * -EFAULT outside memory; -ELOOP endless Link TRBs; -EAGAIN over a total or no memory:
+ * -EFAULT outside memory; -ELOOP XHCI_TD_LOOKS_MAX or too many Link TRBs in a row; -EAGAIN over a total or no memory:
  * try again when another TD has been freed.
  */
 MUST_USE int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring,

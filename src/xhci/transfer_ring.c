@@ -140,6 +140,7 @@ static void td_submit(struct xhci_td *td)
 	td->memory_generation = guest_mem_generation(ep->xhci->mem);
 	td->state = XHCI_TD_STATE_SUBMITTED;
 	ep->in_flight++;
+	xhci_budget_spend(&ep->xhci->budget, XHCI_BUDGET_TRANSFER);
 	usbdev_submit(dev, transfer);
 }
 
@@ -239,6 +240,8 @@ enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring)
 
 		if (is_taken_back(ep, td))
 			break;
+		if (xhci_budget_is_spent(&ep->xhci->budget))
+			return XHCI_PROGRESS_MORE;
 		if (td->is_transfer && !is_isoch(ring) &&
 		    td->transfer.status == USBDEV_STATUS_MEMORY &&
 		    xhci_memory_unsettled(ep->xhci, td->memory_generation)) {
@@ -257,6 +260,7 @@ enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring)
 			  ep->slot->id, ep->ep_addr, ring->stream_id,
 			  (unsigned long long)td->start.dequeue_iova,
 			  td->moved_bytes + td->transfer.actual_bytes);
+		xhci_pace_moved(&ep->xhci->pace, td->transfer.actual_bytes);
 		ring->td_count--;
 		ep->td_count--;
 		xhci_td_free(td);
@@ -315,9 +319,9 @@ static enum xhci_progress fail_ring(struct xhci_transfer_ring *ring)
 		return XHCI_PROGRESS_DONE;
 	if (xhci_event_post(ep->xhci, 0, &event, false) < 0)
 		return XHCI_PROGRESS_BLOCKED;
-	log_limited(LOG_LEVEL_WARN, "slot %u ep 0x%02x: endless Link TRBs at 0x%llx",
-		    ep->slot->id, ep->ep_addr,
-		    (unsigned long long)ring->cursor.dequeue_iova);
+	log_limited(
+		LOG_LEVEL_WARN, "slot %u ep 0x%02x: endless Link or Setup TRBs at 0x%llx",
+		ep->slot->id, ep->ep_addr, (unsigned long long)ring->cursor.dequeue_iova);
 	xhci_endpoint_halt(ep, XHCI_EP_STATE_ERROR);
 	return XHCI_PROGRESS_DONE;
 }
@@ -398,7 +402,9 @@ enum xhci_progress xhci_transfer_ring_start_tds(struct xhci_transfer_ring *ring)
 {
 	bool started = true;
 
-	for (unsigned n = 0; started && n < XHCI_TDS_PER_TURN; n++) {
+	for (unsigned n = 0; started && n < XHCI_TDS_PER_TURN &&
+			     !xhci_budget_is_spent(&ring->ep->xhci->budget);
+	     n++) {
 		enum xhci_progress progress = start_td(ring, &started);
 
 		if (progress != XHCI_PROGRESS_DONE)

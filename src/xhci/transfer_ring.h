@@ -67,7 +67,7 @@ void xhci_transfer_ring_set_dequeue(struct xhci_transfer_ring *ring, uint64_t po
 struct xhci_ring xhci_transfer_ring_dequeue(const struct xhci_transfer_ring *ring);
 
 /* Posts the events of the TDs that are done, in order, up to one that was cancelled
- * while the endpoint is quiescing. A TD that failed halts the endpoint; once it
+ * while the endpoint is quiescing, or as far as the budget of the run goes. A TD that failed halts the endpoint; once it
  * is halted, others that failed wait, to be tried again. */
 enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring);
 /* Fetches TDs and hands them to the device: at most a turn of them. */

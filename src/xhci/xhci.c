@@ -271,7 +271,9 @@ static bool run_endpoints(struct xhci *xhci)
 	struct list *node;
 
 	list_init(&blocked);
-	for (unsigned n = 0; n < ENDPOINTS_PER_RUN && xhci_can_work(xhci); n++) {
+	for (unsigned n = 0; n < ENDPOINTS_PER_RUN && xhci_can_work(xhci) &&
+			     !xhci_budget_is_spent(&xhci->budget);
+	     n++) {
 		struct xhci_endpoint *ep;
 
 		node = list_first(&xhci->kicked_endpoints);
@@ -312,6 +314,29 @@ static bool work(struct xhci *xhci)
 	return xhci_commands_run(xhci) == XHCI_PROGRESS_MORE || more;
 }
 
+/* True unless the controller rests, to let its guest catch up. */
+static bool may_go_on(struct xhci *xhci)
+{
+	return xhci->pace.rest_until_ns == 0 ||
+	       xhci_pace_allows(&xhci->pace, xhci->env.now_ns(xhci->env.ctx));
+}
+
+/* The work of a run, within its budget. Return: as work(); false if the controller is to
+ * rest first. */
+static bool work_within_budget(struct xhci *xhci)
+{
+	bool more;
+
+	xhci->budget = (struct xhci_budget){.left = XHCI_BUDGET_RUN};
+	more = work(xhci);
+	xhci_pace_spent(&xhci->pace,
+			xhci->budget.spent + (more ? XHCI_BUDGET_NEXT_RUN : 0));
+	if (!xhci_pace_is_ahead(&xhci->pace))
+		return more;
+	xhci_pace_settle(&xhci->pace, xhci->env.now_ns(xhci->env.ctx));
+	return more && xhci->pace.rest_until_ns == 0;
+}
+
 /* The earlier one; 0 = none. */
 static uint64_t earlier_ns(uint64_t a_ns, uint64_t b_ns)
 {
@@ -333,6 +358,8 @@ static void schedule_wake(struct xhci *xhci)
 		at_ns = earlier_ns(at_ns, xhci->mfindex_wrap_ns);
 	if (xhci_can_work(xhci))
 		at_ns = earlier_ns(at_ns, xhci_isoch_wake_ns(xhci));
+	if (xhci_can_work(xhci))
+		at_ns = earlier_ns(at_ns, xhci->pace.rest_until_ns);
 	if (at_ns != xhci->wake_ns)
 		xhci->env.wake_at(xhci->env.ctx, at_ns);
 	xhci->wake_ns = at_ns;
@@ -349,8 +376,8 @@ void xhci_run(struct xhci *xhci)
 	unpark(xhci);
 	xhci_ports_show(xhci);
 	xhci_endpoints_give_up(xhci);
-	if (xhci_can_work(xhci))
-		more = work(xhci);
+	if (xhci_can_work(xhci) && may_go_on(xhci))
+		more = work_within_budget(xhci);
 	if (!(xhci->usbcmd & XHCI_USBCMD_RS) && !xhci->halted && all_quiet(xhci))
 		xhci->halted = true;
 	if (xhci->bus_master)

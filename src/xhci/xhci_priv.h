@@ -3,8 +3,8 @@
  *
  * How it works. Guest registers are recorded by regs.c, port.c, interrupter.c
  * and the doorbells; all work happens in xhci_run() (xhci.c), in this order:
- * port events, endpoints, commands, interrupts. Each part does a bounded
- * amount and asks for another run (xhci_kick) if more is left.
+ * port events, endpoints, commands, interrupts. All of it draws on the budget of the run
+ * (budget.h); if more is left, there is another run.
  *
  * Nothing reports into the guest without room in the event ring: whoever has
  * an event to post asks first, keeps its state if refused, and tries again in
@@ -25,6 +25,7 @@
 #include "usbdev/usbdev.h"
 #include "util/list.h"
 #include "util/log.h"
+#include "xhci/budget.h"
 #include "xhci/ring.h"
 #include "xhci/spec.h"
 #include "xhci/trb.h"
@@ -156,6 +157,8 @@ struct xhci {
 	bool bus_master;
 	bool in_run;
 	bool kicked;
+	struct xhci_budget budget; /* of this run, or of the last one */
+	struct xhci_pace pace;
 	uint64_t wake_ns; /* what env.wake_at was last asked for, 0 = nothing */
 	/* parked: guest memory is away; see xhci_dma_fault() */
 	bool parked;

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "fixture.h"
+#include "xhci/budget.h"
 #include "xhci/ring.h"
 
 #define RING FIXTURE_FREE_IOVA
@@ -18,6 +19,7 @@ static void put(struct fixture *f, unsigned index, uint64_t parameter, uint32_t 
 static void ends_at_the_other_cycle(void **state)
 {
 	struct fixture *f = *state;
+	struct xhci_budget budget = {.left = 10};
 	struct xhci_ring ring;
 	struct xhci_trb trb;
 	uint64_t iova;
@@ -25,14 +27,14 @@ static void ends_at_the_other_cycle(void **state)
 	xhci_ring_init(&ring, RING, true);
 	put(f, 0, 1, XHCI_TRB_C | xhci_trb_type_bits(XHCI_TRB_TYPE_NORMAL));
 	put(f, 1, 2, xhci_trb_type_bits(XHCI_TRB_TYPE_NORMAL));
-	assert_int_equal(xhci_ring_next(&ring, f->mem, &trb, &iova), 1);
+	assert_int_equal(xhci_ring_next(&ring, f->mem, &budget, &trb, &iova), 1);
 	assert_int_equal(iova, RING);
 	assert_int_equal(trb.parameter, 1);
-	assert_int_equal(xhci_ring_next(&ring, f->mem, &trb, &iova), 0);
+	assert_int_equal(xhci_ring_next(&ring, f->mem, &budget, &trb, &iova), 0);
 	assert_int_equal(ring.dequeue_iova, RING + 16);
 	/* handed over: the same call finds it now */
 	put(f, 1, 2, XHCI_TRB_C | xhci_trb_type_bits(XHCI_TRB_TYPE_NORMAL));
-	assert_int_equal(xhci_ring_next(&ring, f->mem, &trb, &iova), 1);
+	assert_int_equal(xhci_ring_next(&ring, f->mem, &budget, &trb, &iova), 1);
 	assert_int_equal(trb.parameter, 2);
 }
 
@@ -40,6 +42,7 @@ static void link_moves_and_toggles(void **state)
 {
 	struct fixture *f = *state;
 	uint32_t link = xhci_trb_type_bits(XHCI_TRB_TYPE_LINK);
+	struct xhci_budget budget = {.left = 10};
 	struct xhci_ring ring;
 	struct xhci_trb trb;
 	uint64_t iova;
@@ -49,13 +52,13 @@ static void link_moves_and_toggles(void **state)
 	put(f, 0, (RING + 0x100) | 0x5, link | XHCI_TRB_C);
 	put(f, 0x10, RING + 0x200, link | XHCI_TRB_TC | XHCI_TRB_C);
 	put(f, 0x20, 3, xhci_trb_type_bits(XHCI_TRB_TYPE_NORMAL));
-	assert_int_equal(xhci_ring_next(&ring, f->mem, &trb, &iova), 1);
+	assert_int_equal(xhci_ring_next(&ring, f->mem, &budget, &trb, &iova), 1);
 	assert_int_equal(xhci_trb_type(&trb), XHCI_TRB_TYPE_LINK);
 	assert_int_equal(ring.dequeue_iova, RING + 0x100);
 	assert_true(ring.cycle);
-	assert_int_equal(xhci_ring_next(&ring, f->mem, &trb, &iova), 1);
+	assert_int_equal(xhci_ring_next(&ring, f->mem, &budget, &trb, &iova), 1);
 	assert_false(ring.cycle);
-	assert_int_equal(xhci_ring_next(&ring, f->mem, &trb, &iova), 1);
+	assert_int_equal(xhci_ring_next(&ring, f->mem, &budget, &trb, &iova), 1);
 	assert_int_equal(trb.parameter, 3);
 	assert_int_equal(iova, RING + 0x200);
 }
@@ -67,15 +70,44 @@ static void outside_memory_changes_nothing(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(nowhere); i++) {
+		struct xhci_budget budget = {.left = 1};
 		struct xhci_ring ring;
 		struct xhci_trb trb;
 		uint64_t iova;
 
 		xhci_ring_init(&ring, nowhere[i], true);
-		assert_int_equal(xhci_ring_next(&ring, f->mem, &trb, &iova), -EFAULT);
+		assert_int_equal(xhci_ring_next(&ring, f->mem, &budget, &trb, &iova),
+				 -EFAULT);
 		assert_int_equal(ring.dequeue_iova, nowhere[i]);
 		assert_true(ring.cycle);
 	}
+}
+
+/* Whatever lies there, the budget is spent after so many looks, that of the whole too. */
+static void each_look_costs_a_unit(void **state)
+{
+	struct fixture *f = *state;
+	struct xhci_budget whole = {.left = 3};
+	struct xhci_budget part = xhci_budget_part(&whole, 5);
+	struct xhci_ring ring;
+	struct xhci_trb trb;
+	uint64_t iova;
+
+	xhci_ring_init(&ring, RING, true);
+	put(f, 0, RING, XHCI_TRB_C | xhci_trb_type_bits(XHCI_TRB_TYPE_LINK));
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(xhci_budget_is_spent(&whole), i >= 3);
+		assert_int_equal(xhci_ring_next(&ring, f->mem, &part, &trb, &iova), 1);
+	}
+	assert_int_equal(xhci_ring_next(&ring, f->mem, &part, &trb, &iova), -ELOOP);
+	assert_int_equal(ring.dequeue_iova, RING);
+	assert_int_equal(part.spent, 5);
+	assert_int_equal(whole.spent, 5);
+	/* an empty ring is looked at, too */
+	whole = (struct xhci_budget){.left = 1};
+	xhci_ring_init(&ring, RING, false);
+	assert_int_equal(xhci_ring_next(&ring, f->mem, &whole, &trb, &iova), 0);
+	assert_int_equal(xhci_ring_next(&ring, f->mem, &whole, &trb, &iova), -ELOOP);
 }
 
 int main(void)
@@ -85,6 +117,7 @@ int main(void)
 		T(ends_at_the_other_cycle),
 		T(link_moves_and_toggles),
 		T(outside_memory_changes_nothing),
+		T(each_look_costs_a_unit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -486,6 +486,7 @@ static void states_of_streams_are_bounded(void **state)
 		}
 	}
 	run_until_idle(s.d.f);
+	advance_ns(s.d.f, 1000000000); /* it has rested */
 	expect_no_event(s.d.f);
 	streams_ring(&s, IN, 256 * ENTRIES - 1);
 	expect_stream_error(&s, XHCI_CC_RESOURCE_ERROR);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ * budget.h - how much one run of the controller does, and how far it works ahead of its guest
+ *
+ * The guest decides what lies in its rings, so nothing in them may decide how long a loop
+ * over them runs. Every such loop draws on the budget of its run, a number that only
+ * xhci_run() sets. One unit is a look at one item in guest memory: a TRB, a context, an
+ * entry of a segment table; 60 to 100 ns of a processor. A run that has spent its budget
+ * begins nothing more, and another run follows, after the sockets had their turn.
+ * What must not stop in its middle (a TD, a command) has a fixed bound of its own, so
+ * a run overdraws its budget by one such piece at most.
+ *
+ * The pace bounds the sum over the runs. The controller keeps an account of the units it
+ * has spent. A guest that writes ERDP shows that it has taken the events posted up to
+ * then, and pays for the work behind them. Beyond that the account shrinks with time only.
+ * If it grows over XHCI_PACE_AHEAD the controller rests. So a guest that takes its events
+ * never waits, and rings that yield none (No-Ops that link to their begin) get a small
+ * share of a processor (decision 12).
+ *
+ * Loop thread only. Allocates nothing.
+ */
+#ifndef XHCI_BUDGET_H
+#define XHCI_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Units of a run. */
+#define XHCI_BUDGET_RUN 8192u
+/* Units of what costs more than a look. */
+#define XHCI_BUDGET_COMMAND  64u
+#define XHCI_BUDGET_TRANSFER 16u
+#define XHCI_BUDGET_NEXT_RUN 16u /* a run asks for another: a turn of the loop */
+
+/* Units that the controller may be ahead of its guest. */
+#define XHCI_PACE_AHEAD 32768u
+/* A rest is as long as it takes to get by this many units below that. */
+#define XHCI_PACE_STEP 4096u
+/* So fast does the account shrink while the guest does not react. */
+#define XHCI_PACE_UNIT_NS 1000u
+/* What the guest pays when it has taken an event: these units, and one for so many bytes
+ * that its transfers have moved. A TRB seldom has fewer. */
+#define XHCI_PACE_EVENT_UNITS    64u
+#define XHCI_PACE_BYTES_PER_UNIT 64u
+
+/**
+ * struct xhci_budget - units that may yet be spent
+ * @left:	of them
+ * @spent:	up to now; more than it had, after an overdraft
+ * @whole:	the budget that this is a part of, else NULL
+ */
+struct xhci_budget {
+	unsigned left;
+	unsigned spent;
+	struct xhci_budget *whole;
+};
+
+/* For something that must not stop in its middle: @units are its bound, whatever @whole
+ * (borrowed while it is used) has left. What it spends counts there, too. */
+static inline struct xhci_budget xhci_budget_part(struct xhci_budget *whole,
+						  unsigned units)
+{
+	return (struct xhci_budget){.left = units, .whole = whole};
+}
+
+/* Something of a known size is done, even if that is more than what is left. */
+static inline void xhci_budget_spend(struct xhci_budget *budget, unsigned units)
+{
+	for (; budget; budget = budget->whole) {
+		budget->spent += units;
+		budget->left -= units < budget->left ? units : budget->left;
+	}
+}
+
+static inline bool xhci_budget_is_spent(const struct xhci_budget *budget)
+{
+	return budget->left == 0;
+}
+
+/* Before each look: spends a unit. False: none is left, do not look. */
+static inline bool xhci_budget_take(struct xhci_budget *budget)
+{
+	if (xhci_budget_is_spent(budget))
+		return false;
+	xhci_budget_spend(budget, 1);
+	return true;
+}
+
+/**
+ * struct xhci_pace - the account of a controller
+ * @owed:	units spent and not paid for
+ * @due:	units that the guest will pay when it writes ERDP
+ * @counted_ns:	when time was last taken into account
+ * @rest_until_ns: no work before that; 0 = no rest
+ */
+struct xhci_pace {
+	uint64_t owed;
+	uint64_t due;
+	uint64_t counted_ns;
+	uint64_t rest_until_ns;
+};
+
+static inline void xhci_pace_event_posted(struct xhci_pace *pace)
+{
+	pace->due += XHCI_PACE_EVENT_UNITS;
+}
+
+static inline void xhci_pace_moved(struct xhci_pace *pace, uint32_t bytes)
+{
+	pace->due += bytes / XHCI_PACE_BYTES_PER_UNIT;
+}
+
+/* The guest has written ERDP: it pays, and a rest may be over. */
+void xhci_pace_guest_reacted(struct xhci_pace *pace);
+/* A run has spent @units. */
+static inline void xhci_pace_spent(struct xhci_pace *pace, unsigned units)
+{
+	pace->owed += units;
+}
+/* True if the account is so high that xhci_pace_settle() must look at it. */
+static inline bool xhci_pace_is_ahead(const struct xhci_pace *pace)
+{
+	return pace->owed > XHCI_PACE_AHEAD;
+}
+/* At the end of a run: begins a rest, if there must be one. */
+void xhci_pace_settle(struct xhci_pace *pace, uint64_t now_ns);
+/* At the begin of a run: false: no work now, but at @rest_until_ns again. */
+bool xhci_pace_allows(struct xhci_pace *pace, uint64_t now_ns);
+
+#endif /* XHCI_BUDGET_H */
