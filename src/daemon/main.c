@@ -37,6 +37,7 @@
  * @control_fd:	the socket at options.control_path, -1 without
  * @commands:	NULL without a control socket
  * @patience:	limits the time of shutdown
+ * @broken:	the loop has failed
  */
 struct daemon {
 	struct options options;
@@ -54,6 +55,7 @@ struct daemon {
 	bool stopping;
 	bool emptied;
 	bool failed;
+	bool broken;
 };
 
 /* No new clients. */
@@ -337,7 +339,7 @@ static void finish(struct daemon *daemon)
 		unlink_unix(daemon->options.socket_path, daemon->listen_fd);
 	stop_control(daemon);
 	/* what still moves data cannot be freed: the process takes it along */
-	if ((daemon->capture && !capture_is_over(daemon->capture)) ||
+	if (daemon->broken || (daemon->capture && !capture_is_over(daemon->capture)) ||
 	    (daemon->vm && !all_given_back(daemon)))
 		_exit(EXIT_FAILURE);
 	commands_destroy(daemon->commands);
@@ -406,6 +408,7 @@ static int run(struct daemon *daemon)
 		on_stop(daemon);
 	}
 	r = loop_run(daemon->loop);
+	daemon->broken = r < 0;
 	if (r < 0)
 		log_error("event loop: %s", strerror(-r));
 	return r < 0 || daemon->failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -127,8 +127,9 @@ static bool still_open(const struct listener *listener)
 {
 	struct stat st;
 
-	return fstat(listener->fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	       st.st_ino == listener->fd_inode;
+	if (fstat(listener->fd, &st) < 0)
+		return errno != EBADF;
+	return S_ISSOCK(st.st_mode) && st.st_ino == listener->fd_inode;
 }
 
 /* An unused entry, or NULL. One whose socket was closed without
@@ -299,8 +300,9 @@ void unlink_unix(const char *path, int fd)
 		struct listener *listener = &listeners[i];
 		struct stat st;
 
-		if (fd <= 0 || listener->fd != fd || !still_open(listener))
+		if (fd <= 0 || listener->fd != fd)
 			continue;
+		/* also if @fd was closed before: what is at PATH tells */
 		if (lstat(path, &st) == 0 && st.st_dev == listener->dev &&
 		    st.st_ino == listener->inode)
 			(void)unlink(path);

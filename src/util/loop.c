@@ -307,18 +307,20 @@ static int wait_for_events(struct loop *loop)
 
 int loop_turn(struct loop *loop, bool wait)
 {
+	bool armed;
 	int r;
 
 	assert(!loop->in_turn);
-	r = loop_timers_arm(loop);
-	if (r < 0)
-		return r;
+	armed = loop_timers_arm(loop) == 0;
 	loop->in_turn = true;
 	queue_move(&loop->tasks, &loop->later);
-	if (!wait || loop->tasks.first)
+	if (!wait || !armed || loop->tasks.first)
 		r = look(loop, EVLOOP_NONBLOCK);
 	else
 		r = wait_for_events(loop);
+	/* the kernel does not wake us for them, so we look, until it does again */
+	if (!armed)
+		loop_timers_expire(loop);
 	run_tasks(loop);
 	loop->in_turn = false;
 	bury_all(loop);

@@ -14,6 +14,8 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include "util/fds.h"
 #include "util/loop.h"
@@ -88,10 +90,20 @@ static bool jobs_remove(struct job_list *jobs, struct worker_job *job)
 	return true;
 }
 
+static void tell_loop(struct worker *worker)
+{
+	const uint64_t one = 1;
+	ssize_t n;
+
+	do {
+		n = write(worker->event_fd, &one, sizeof(one));
+	} while (n < 0 && errno == EINTR);
+	assert(n > 0 || errno == EAGAIN); /* full counter: readable anyway */
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
-	const uint64_t one = 1;
 
 	pthread_mutex_lock(&worker->lock);
 	while (!worker->quit) {
@@ -107,8 +119,8 @@ static void *worker_main(void *arg)
 		pthread_mutex_lock(&worker->lock);
 		first = !worker->finished.first;
 		jobs_append(&worker->finished, job);
-		if (first && write(worker->event_fd, &one, sizeof(one)) < 0)
-			assert(errno == EAGAIN); /* full counter: readable anyway */
+		if (first)
+			tell_loop(worker);
 	}
 	pthread_mutex_unlock(&worker->lock);
 	return NULL;

@@ -185,6 +185,19 @@ static void test_own_stale_is_taken_over(void **state)
 	expect_service();
 }
 
+/* Who was to serve it has closed it: the file goes all the same. */
+static void test_closed_socket_is_unlinked(void **state)
+{
+	int fd = listen_unix(path, NULL);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	unlink_unix(path, fd);
+	assert_false(exists(path));
+	assert_false(exists(lock_path));
+}
+
 static void test_live_is_refused(void **state)
 {
 	int fd = listen_unix(path, NULL), client;
@@ -341,6 +354,7 @@ int main(void)
 		FDS_TEST(test_paths),
 		FDS_TEST(test_stale_is_taken_over),
 		FDS_TEST(test_own_stale_is_taken_over),
+		FDS_TEST(test_closed_socket_is_unlinked),
 		FDS_TEST(test_live_is_refused),
 		FDS_TEST(test_live_foreign_is_refused),
 		FDS_TEST(test_other_files_are_refused),

@@ -7,10 +7,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/timerfd.h>
 
 #include "loop_pair.h"
 
@@ -47,6 +49,41 @@ static void shot_init(struct shot *shot)
 	*shot = (struct shot){.again_ns = UINT64_MAX};
 	shot->timer = loop_timer_create(loop, on_shot, shot);
 	assert_non_null(shot->timer);
+}
+
+static int settime_fails;
+
+int __real_timerfd_settime(int fd, int flags, const struct itimerspec *set,
+			   struct itimerspec *was);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *set,
+			   struct itimerspec *was);
+
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *set,
+			   struct itimerspec *was)
+{
+	if (settime_fails == 0)
+		return __real_timerfd_settime(fd, flags, set, was);
+	settime_fails--;
+	errno = ENOMEM;
+	return -1;
+}
+
+/* Timers are served all the same, those set before and after. */
+static void test_kernel_without_timer(void **state)
+{
+	struct shot shot[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		shot_init(&shot[i]);
+		loop_timer_set(shot[i].timer, (i + 1) * MS);
+		settime_fails = 3;
+		while (shot[i].calls == 0)
+			assert_int_equal(loop_turn(loop, true), 0);
+		assert_int_equal(settime_fails, 0);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		loop_timer_destroy(shot[i].timer);
 }
 
 static void test_timers_in_order(void **state)
@@ -255,6 +292,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LOOP_TEST(test_timers_in_order),
+		LOOP_TEST(test_kernel_without_timer),
 		LOOP_TEST(test_timer_once_and_precise),
 		LOOP_TEST(test_timer_stop_and_set_again),
 		LOOP_TEST(test_timer_does_not_starve),
