@@ -99,8 +99,10 @@ static struct xhci_td *td_alloc(struct xhci *xhci, bool always)
 	if (xhci->tds >= XHCI_TDS_TOTAL && !always)
 		return NULL;
 	td = calloc(1, sizeof(*td));
-	if (!td)
+	if (!td) {
+		xhci_short_of_memory(xhci);
 		return NULL;
+	}
 	td->xhci = xhci;
 	td->trbs = td->trbs_inline;
 	td->trb_capacity = XHCI_TD_TRBS_INLINE;
@@ -172,8 +174,10 @@ static int td_append(struct xhci_td *td, const struct xhci_trb *trb, uint64_t io
 		    !(always && capacity <= XHCI_TD_TRBS_SMALL))
 			return -EAGAIN;
 		trbs = realloc(inline_now ? NULL : td->trbs, capacity * sizeof(*trbs));
-		if (!trbs)
+		if (!trbs) {
+			xhci_short_of_memory(td->xhci);
 			return -EAGAIN;
+		}
 		if (inline_now)
 			memcpy(trbs, td->trbs_inline, sizeof(td->trbs_inline));
 		td->xhci->trbs += grow;

@@ -16,6 +16,8 @@
 /* A VMM re-maps all RAM within about a millisecond; a hole that lasts longer
  * than this after the last unmap is real. */
 #define PARK_NS 100000000u
+/* How soon what found no memory is tried again. */
+#define MEMORY_WAIT_NS 10000000u
 /* Endpoints served in one run. */
 #define ENDPOINTS_PER_RUN 64u
 
@@ -345,11 +347,18 @@ static uint64_t earlier_ns(uint64_t a_ns, uint64_t b_ns)
 	return MIN_OF(a_ns, b_ns);
 }
 
+void xhci_short_of_memory(struct xhci *xhci)
+{
+	log_limited(LOG_LEVEL_WARN, "not enough memory for transfers: they wait");
+	xhci->memory_wake_ns = xhci->env.now_ns(xhci->env.ctx) + MEMORY_WAIT_NS;
+}
+
 static void schedule_wake(struct xhci *xhci)
 {
 	uint64_t at_ns = earlier_ns(xhci_interrupters_wake_ns(xhci), xhci->ports_wake_ns);
 
 	at_ns = earlier_ns(at_ns, xhci_endpoints_give_up_ns(xhci));
+	at_ns = earlier_ns(at_ns, xhci->memory_wake_ns);
 	if (xhci->parked)
 		at_ns = earlier_ns(at_ns, xhci->parked_until_ns);
 	/* a wrap that could not be told yet waits for the guest, not for time */
@@ -373,6 +382,7 @@ void xhci_run(struct xhci *xhci)
 	xhci->kicked = false;
 	if (xhci->wake_ns != 0 && xhci->env.now_ns(xhci->env.ctx) >= xhci->wake_ns)
 		xhci->wake_ns = 0; /* it was this wake-up, or overtaken */
+	xhci->memory_wake_ns = 0;  /* this run tries again */
 	unpark(xhci);
 	xhci_ports_show(xhci);
 	xhci_endpoints_give_up(xhci);

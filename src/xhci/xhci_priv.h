@@ -159,7 +159,8 @@ struct xhci {
 	bool kicked;
 	struct xhci_budget budget; /* of this run, or of the last one */
 	struct xhci_pace pace;
-	uint64_t wake_ns; /* what env.wake_at was last asked for, 0 = nothing */
+	uint64_t memory_wake_ns; /* when to try again what found no memory, 0 = never */
+	uint64_t wake_ns;        /* what env.wake_at was last asked for, 0 = nothing */
 	/* parked: guest memory is away; see xhci_dma_fault() */
 	bool parked;
 	uint64_t parked_until_ns; /* 0 = until memory changes */
@@ -214,6 +215,8 @@ bool xhci_can_work(const struct xhci *xhci);
  * @what: for the log
  */
 void xhci_dma_fault(struct xhci *xhci, const char *what, uint64_t iova);
+/* There was no memory of ours for work that stays due: it is tried again soon. */
+void xhci_short_of_memory(struct xhci *xhci);
 /* The data of a transfer that was submitted at @since_generation of guest memory
  * could not be reached: true if that is no fault of the guest, as memory has
  * changed since, or is away for the moment (then the controller is parked). */
