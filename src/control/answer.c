@@ -71,8 +71,10 @@ static void put_legacy(struct control_conn *conn, enum control_legacy answer)
 /* {"ok": @ok, "id": ...}, to be filled further. Owned; NULL without memory. */
 static struct json_object *new_answer(struct json_object *id, bool ok)
 {
-	struct json_object *answer = json_object_new_object();
+	struct json_object *answer = NULL;
 
+	if (control_has_memory(CONTROL_ANSWER_MEMORY))
+		answer = json_object_new_object();
 	if (answer && control_add(answer, "ok", json_object_new_boolean(ok)) &&
 	    (!id || control_add(answer, "id", json_object_get(id))))
 		return answer;
@@ -334,8 +336,10 @@ static struct json_object *new_event(enum control_event event,
 				     const struct control_device *device,
 				     const char *message)
 {
-	struct json_object *json = json_object_new_object();
+	struct json_object *json = NULL;
 
+	if (control_has_memory(CONTROL_ANSWER_MEMORY))
+		json = json_object_new_object();
 	if (json && control_add_text(json, "event", control_event_name(event)) &&
 	    control_add_time(json, "at", time(NULL)) &&
 	    (!device || control_add(json, "device", control_device_to_json(device))) &&

@@ -70,6 +70,15 @@ struct json_object *control_text_to_json(const char *text)
 	return json;
 }
 
+bool control_has_memory(size_t bytes)
+{
+	/* volatile: or the compiler does away with both calls */
+	void *volatile memory = malloc(bytes);
+
+	free(memory);
+	return memory;
+}
+
 bool control_add(struct json_object *object, const char *key, struct json_object *value)
 {
 	if (object && value && json_object_object_add(object, key, value) == 0)

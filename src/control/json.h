@@ -8,9 +8,18 @@
 #define CONTROL_JSON_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct json_object;
+
+/* For an answer or event; see control_has_memory(). */
+#define CONTROL_ANSWER_MEMORY (256u << 10)
+
+/* There are @bytes of memory, to begin with. json-c looks at the end of its allocations in
+ * its own functions in places only: without memory for a key it crashes. So it is looked
+ * before, generously. */
+bool control_has_memory(size_t bytes);
 
 /* @value is taken; NULL counts as missing memory. */
 bool control_add(struct json_object *object, const char *key, struct json_object *value);

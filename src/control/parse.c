@@ -11,7 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/json.h"
 #include "control/server_priv.h"
+
+/* What json-c takes for a line, see control_has_memory(): "[0,0,0" is the worst. */
+#define PARSE_MEMORY_MIN      4096u
+#define PARSE_MEMORY_PER_BYTE 64u
 
 #define ID_BYTES_MAX 256u
 #define PORT_MAX     255
@@ -458,6 +463,8 @@ static int read_line(struct control_pending *pending, const char *line, size_t l
 	if (memchr(line, '\0', len))
 		return refuse(refusal, CONTROL_CODE_BAD_REQUEST,
 			      "the line has a NUL in it");
+	if (!control_has_memory(PARSE_MEMORY_MIN + len * PARSE_MEMORY_PER_BYTE))
+		return refuse(refusal, CONTROL_CODE_INTERNAL, "out of memory");
 	tokener = json_tokener_new_ex(CONTROL_DEPTH_MAX);
 	if (!tokener)
 		return refuse(refusal, CONTROL_CODE_INTERNAL, "out of memory");
