@@ -887,6 +887,7 @@ void fuzz_one(struct input *in)
 		world_race(w, first.arg);
 	for (unsigned n = 0; n < OPS_MAX && take_record(in, &r); n++) {
 		operations[r.op % ARRAY_SIZE(operations)](w, &r);
+		w->now_ns += OP_NS;
 		world_run(w);
 		if (w->consumes)
 			guest_take_events(w);

@@ -17,6 +17,7 @@
 #include "xhci/xhci_priv.h"
 
 #define END_TURNS 100000u
+#define REST_NS   UINT64_C(1000000000)
 
 static struct world *the_world; /* the wrapped functions know no other */
 
@@ -471,7 +472,9 @@ static void use_once_more(struct world *w)
 	struct place *place = &w->places[0];
 	unsigned before;
 
-	memset(w->ram, 0, RAM_BYTES);
+	memset(w->ram, 0, STRUCTURES_END);
+	/* the controller may have to rest for what it has done */
+	w->now_ns += REST_NS;
 	world_reset_function(w);
 	w->bus_master = true;
 	world_update_dma(w);

@@ -20,6 +20,7 @@
 #include "pci/function.h"
 #include "usbdev/usbdev.h"
 #include "util/list.h"
+#include "xhci/budget.h"
 #include "xhci/spec.h"
 #include "xhci/trb.h"
 #include "xhci/xhci.h"
@@ -48,11 +49,14 @@
 #define STRUCTURES_END      0x40000u
 #define BUFFERS             0x40000u
 
-#define DEVICES          6u
-#define SLOTS_IN_USE     8u /* of which the guest has rings, by ID; 0 is no slot */
-#define PORTS            6u /* of each kind */
-#define RUNS_PER_OP      24u
-#define ACCESSES_PER_RUN 400000u
+#define DEVICES      6u
+#define SLOTS_IN_USE 8u /* of which the guest has rings, by ID; 0 is no slot */
+#define PORTS        6u /* of each kind */
+#define RUNS_PER_OP  24u
+/* The budget of a run, what it may be overdrawn by (a TD, a command), each unit up to three
+ * accesses. */
+#define ACCESSES_PER_RUN (3u * (XHCI_BUDGET_RUN + 40000u))
+#define OP_NS            UINT64_C(100000) /* how long an operation takes */
 
 /* DCIs of fake devices that have streams. */
 #define LINEAR_DCI 6u

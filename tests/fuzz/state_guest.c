@@ -8,6 +8,7 @@
 #include "util/compiler.h"
 
 #define COMMAND_RUNS      4u
+#define COMMAND_WAIT_NS   UINT64_C(10000000)
 #define EVENTS_AT_A_TIME  (2u * EVENTS_TRBS)
 #define SET_CONFIGURATION UINT64_C(0x0000000000010900) /* 1 */
 #define SET_INTERFACE     UINT64_C(0x0000000000000b01) /* 0 */
@@ -192,6 +193,7 @@ bool guest_command(struct world *w, enum xhci_trb_type type, uint64_t parameter,
 			if (w->places[i].fake)
 				fake_answer_streams(w->places[i].fake, 0);
 		guest_take_events(w);
+		w->now_ns += COMMAND_WAIT_NS; /* the next time, if there is one */
 	}
 	return w->last_cc == XHCI_CC_SUCCESS;
 }
