@@ -25,15 +25,17 @@ struct train {
 	uint8_t data[];
 };
 
-void urb_late_init(struct urb_late *late)
+void urb_late_init(struct urb_late *late, uint32_t *total)
 {
 	list_init(&late->trains);
 	late->bytes = 0;
+	late->total = total;
 }
 
 static void train_free(struct urb_late *late, struct train *train)
 {
 	late->bytes -= train->len + URB_LATE_HEAD_BYTES;
+	*late->total -= train->len + URB_LATE_HEAD_BYTES;
 	list_remove(&train->node);
 	free(train);
 }
@@ -43,28 +45,32 @@ void urb_late_forget(struct urb_late *late)
 	struct list *node, *next;
 
 	LIST_FOREACH_SAFE(node, next, &late->trains)
-		free(LIST_ENTRY(node, struct train, node));
-	urb_late_init(late);
+		train_free(late, LIST_ENTRY(node, struct train, node));
 }
 
 void urb_late_keep(struct urb_late *late, uint8_t ep_addr, const uint8_t *data,
 		   uint32_t len, bool ends_short)
 {
 	uint32_t most = URB_LATE_BYTES_MAX - URB_LATE_HEAD_BYTES;
-	uint32_t lost = len > most ? len - most : 0;
+	struct train *train = NULL;
 	struct list *node, *next;
-	struct train *train;
+	uint32_t lost = 0;
 
-	data += lost;
-	len -= lost;
+	if (len > most) {
+		lost = len - most;
+		data += lost;
+		len = most;
+	}
 	LIST_FOREACH_SAFE(node, next, &late->trains) {
-		train = LIST_ENTRY(node, struct train, node);
+		struct train *oldest = LIST_ENTRY(node, struct train, node);
+
 		if (late->bytes + len + URB_LATE_HEAD_BYTES <= URB_LATE_BYTES_MAX)
 			break;
-		lost += train->len - train->offset;
-		train_free(late, train);
+		lost += oldest->len - oldest->offset;
+		train_free(late, oldest);
 	}
-	train = malloc(sizeof(*train) + len);
+	if (*late->total + len + URB_LATE_HEAD_BYTES <= URB_LATE_TOTAL_MAX)
+		train = malloc(sizeof(*train) + len);
 	if (train) {
 		train->len = len;
 		train->offset = 0;
@@ -72,6 +78,7 @@ void urb_late_keep(struct urb_late *late, uint8_t ep_addr, const uint8_t *data,
 		if (len > 0)
 			memcpy(train->data, data, len);
 		late->bytes += len + URB_LATE_HEAD_BYTES;
+		*late->total += len + URB_LATE_HEAD_BYTES;
 		list_append(&late->trains, &train->node);
 	} else {
 		lost += len;

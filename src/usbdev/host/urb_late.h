@@ -16,16 +16,20 @@
 struct usbdev_transfer;
 
 /* Of one endpoint and stream, with URB_LATE_HEAD_BYTES for each train of packets;
- * beyond it the oldest is lost. */
+ * beyond it the oldest is lost. Of a device: beyond it what comes is lost, as the endpoints
+ * and streams of the others are not to pay for it. */
 #define URB_LATE_BYTES_MAX  (256u << 10)
+#define URB_LATE_TOTAL_MAX  (8u << 20)
 #define URB_LATE_HEAD_BYTES 64u
 
+/* @total: of all of the device, among them @bytes of these */
 struct urb_late {
 	struct list trains;
 	uint32_t bytes;
+	uint32_t *total;
 };
 
-void urb_late_init(struct urb_late *late);
+void urb_late_init(struct urb_late *late, uint32_t *total);
 void urb_late_forget(struct urb_late *late);
 
 static inline bool urb_late_empty(const struct urb_late *late)

@@ -61,6 +61,8 @@
 /* Queues of streams that are kept although nothing is on them. */
 #define URB_STREAMS_SPARE_MAX 256u
 #define URB_ENDPOINTS         32u
+/* Lists that URBs with the kernel are found in, by their address: a power of two. */
+#define URB_SLOTS 256u
 
 /* May somebody else have the interfaces? */
 enum urb_contest {
@@ -82,6 +84,7 @@ enum urb_discard {
  * struct urb - one URB: a piece of a transfer, or several isochronous transfers
  * @next:	spare ones, or those of a discard job
  * @node:	urbs->with_kernel, in the order submitted; or on none
+ * @slot_node:	a list of urbs->slots, while with the kernel
  * @buffer:	where IN data comes to or OUT data lies; NULL: there is none, or it was
  *		copied by the kernel
  * @length_bytes: of the data
@@ -94,6 +97,7 @@ enum urb_discard {
 struct urb {
 	struct urb *next;
 	struct list node;
+	struct list slot_node;
 	struct urb_queue *queue;
 	struct usbdev_transfer *transfers[URB_PACKETS_MAX];
 	unsigned count;
@@ -151,6 +155,8 @@ struct urb_queue {
  * @queues:	without streams, by endpoint number and direction
  * @with_kernel: URBs not reaped, in the order submitted
  * @with_kernel_count: their number
+ * @slots:	the same by address
+ * @late_bytes:	of all queues' late data
  * @transfers:	not finished
  * @piece_bytes_max: what the kernel is able to take
  * @piece_bytes: less while it is short of memory
@@ -185,6 +191,8 @@ struct urbs {
 	struct list work;
 	struct list with_kernel;
 	unsigned with_kernel_count;
+	struct list slots[URB_SLOTS];
+	uint32_t late_bytes;
 	unsigned transfers;
 	uint32_t piece_bytes_max;
 	uint32_t piece_bytes;

@@ -18,7 +18,7 @@ void urb_queue_init(struct urb_queue *queue, struct urbs *urbs, uint8_t ep_addr,
 	queue->ep_addr = ep_addr;
 	queue->stream_id = stream_id;
 	list_init(&queue->transfers);
-	urb_late_init(&queue->late);
+	urb_late_init(&queue->late, &urbs->late_bytes);
 }
 
 /* Endpoint 0 is one, whatever its direction bit says. */

@@ -41,6 +41,7 @@ struct urb *urb_get(struct urb_queue *queue)
 	}
 	memset(urb, 0, sizeof(*urb));
 	list_init(&urb->node);
+	list_init(&urb->slot_node);
 	urb->queue = queue;
 	return urb;
 }
@@ -148,6 +149,31 @@ static void on_timer(void *ctx)
 	urb_queue_each(urbs, wake_starved);
 }
 
+/* ---- those with the kernel ---- */
+
+static struct list *slot_of(struct urbs *urbs, const struct usbdevfs_urb *usb)
+{
+	uint64_t mixed = (uintptr_t)usb * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &urbs->slots[mixed >> 32 & (URB_SLOTS - 1)];
+}
+
+static void give_to_kernel(struct urb *urb)
+{
+	struct urbs *urbs = urb->queue->urbs;
+
+	list_append(&urbs->with_kernel, &urb->node);
+	list_append(slot_of(urbs, &urb->usb), &urb->slot_node);
+	urbs->with_kernel_count++;
+}
+
+static void take_from_kernel(struct urb *urb)
+{
+	list_remove(&urb->node);
+	list_remove(&urb->slot_node);
+	urb->queue->urbs->with_kernel_count--;
+}
+
 /* ---- the device is gone ---- */
 
 static void lose_queue(struct urb_queue *queue)
@@ -184,13 +210,12 @@ static void lose_all(struct urbs *urbs)
 		struct urb *urb =
 			LIST_ENTRY(list_first(&urbs->with_kernel), struct urb, node);
 
-		list_remove(&urb->node);
+		take_from_kernel(urb);
 		for (unsigned i = 0; i < urb->count; i++)
 			urb_transfer_set_over(urb->queue, urb->transfers[i],
 					      USBDEV_STATUS_GONE);
 		urb_put(urbs, urb);
 	}
-	urbs->with_kernel_count = 0;
 	urbs->discards_wanted = 0;
 	urb_queue_each(urbs, lose_queue);
 	loop_defer(urbs->loop, &urbs->task);
@@ -218,12 +243,19 @@ void urbs_looked(struct urbs *urbs)
 
 /* ---- reaping ---- */
 
-/* The URB that @usb is in, or NULL if it is not ours: something else uses the fd. */
-static struct urb *own_urb(struct usbdevfs_urb *usb)
+/* The one with the kernel that @usb is in, or NULL: something else uses the fd, then @usb
+ * may be any address and is not looked at. */
+static struct urb *own_urb(struct urbs *urbs, const struct usbdevfs_urb *usb)
 {
-	struct urb *urb = CONTAINER_OF(usb, struct urb, usb);
+	struct list *node;
 
-	return usb->usercontext == urb ? urb : NULL;
+	LIST_FOREACH(node, slot_of(urbs, usb)) {
+		struct urb *urb = LIST_ENTRY(node, struct urb, slot_node);
+
+		if (&urb->usb == usb)
+			return urb;
+	}
+	return NULL;
 }
 
 static void take_back(struct urb *urb)
@@ -231,9 +263,8 @@ static void take_back(struct urb *urb)
 	struct urb_queue *queue = urb->queue;
 	struct urbs *urbs = queue->urbs;
 
-	list_remove(&urb->node);
+	take_from_kernel(urb);
 	urb->is_back = true;
-	urbs->with_kernel_count--;
 	queue->with_kernel--;
 	queue->kernel_bytes -= urb->length_bytes;
 	if (urb->discard == URB_DISCARD_WANTED)
@@ -277,7 +308,7 @@ static void reap(struct urbs *urbs)
 			lose_all(urbs);
 			return;
 		}
-		urb = own_urb(usb);
+		urb = own_urb(urbs, usb);
 		if (urb)
 			take_back(urb);
 		else
@@ -369,8 +400,7 @@ int urb_submit(struct urb *urb, void *data, uint32_t bytes)
 		r = usbfs_submit(urbs->fd, &urb->usb);
 	if (r < 0)
 		return r;
-	list_append(&urbs->with_kernel, &urb->node);
-	urbs->with_kernel_count++;
+	give_to_kernel(urb);
 	queue->with_kernel++;
 	queue->kernel_bytes += urb->length_bytes;
 	queue->starved_since_ns = 0;
@@ -412,6 +442,8 @@ struct urbs *urbs_create(struct loop *loop, int fd, uint32_t caps, struct worker
 	list_init(&urbs->streams);
 	list_init(&urbs->work);
 	list_init(&urbs->with_kernel);
+	for (unsigned i = 0; i < URB_SLOTS; i++)
+		list_init(&urbs->slots[i]);
 	if (caps & USBDEVFS_CAP_BULK_SCATTER_GATHER)
 		urbs->piece_bytes_max = URB_PIECE_BYTES_MAX;
 	else if (caps & USBDEVFS_CAP_NO_PACKET_SIZE_LIM)

@@ -12,6 +12,7 @@
 
 #include "fake_usbfs.h"
 #include "urbs_fixture.h"
+#include "usbdev/host/urb_late.h"
 #include "util/compiler.h"
 #include "util/loop.h"
 
@@ -223,6 +224,85 @@ static void make_late(unsigned i, uint32_t len, uint8_t byte)
 	xfer_check(&x[i], USBDEV_STATUS_CANCELLED, 0);
 }
 
+/* As make_late() on stream @stream_id; the transfer is freed. */
+static void make_late_on(uint16_t stream_id, uint32_t len)
+{
+	xfer_init(&x[63], USBDEV_TYPE_BULK, 0x81, len);
+	x[63].transfer.stream_id = stream_id;
+	xfer_submit(&x[63]);
+	urbs_freeze(f.urbs);
+	fake_finish(fake_pending(0), 0, len, (uint8_t)stream_id);
+	x[63].closed = true;
+	xfer_cancel(&x[63]);
+	urbs_thaw(f.urbs);
+	xfer_wait(&x[63]);
+	xfer_free(&x[63]);
+}
+
+/* True if @len bytes were kept for @stream_id, which are then gone. */
+static bool takes_late_from(uint16_t stream_id, uint32_t len)
+{
+	bool kept;
+
+	xfer_init(&x[63], USBDEV_TYPE_BULK, 0x81, len);
+	x[63].transfer.stream_id = stream_id;
+	xfer_submit(&x[63]);
+	settle();
+	kept = x[63].order != 0;
+	if (kept) {
+		xfer_check(&x[63], USBDEV_STATUS_OK, len);
+		xfer_check_bytes(&x[63], 0, len, (uint8_t)stream_id);
+	} else {
+		xfer_cancel(&x[63]);
+		xfer_wait(&x[63]);
+	}
+	xfer_free(&x[63]);
+	return kept;
+}
+
+/* Thousands of streams do not keep thousands of times what one may. */
+static void test_late_data_of_a_device_is_bounded(void **state)
+{
+	uint32_t len = URB_LATE_BYTES_MAX - 1024;
+	uint16_t fit =
+		URB_LATE_TOTAL_MAX / (URB_LATE_BYTES_MAX - 1024 + URB_LATE_HEAD_BYTES);
+	unsigned kept = 0;
+
+	(void)state;
+	for (uint16_t id = 1; id <= fit + 3; id++)
+		make_late_on(id, len);
+	/* what was there first is there still */
+	assert_true(takes_late_from(1, len));
+	/* and there is room again */
+	make_late_on(1000, len);
+	assert_true(takes_late_from(1000, len));
+	for (uint16_t id = 2; id <= fit + 3; id++)
+		kept += takes_late_from(id, len);
+	assert_int_equal(kept, fit - 1);
+	/* also after all is forgotten */
+	for (unsigned round = 0; round < 3; round++) {
+		for (uint16_t id = 1; id <= fit; id++)
+			make_late_on(id, len);
+		urbs_forget_late_data(f.urbs, 0x81);
+	}
+	make_late_on(1, len);
+	assert_true(takes_late_from(1, len));
+}
+
+/* A packet without data, for which there is no buffer. */
+static void test_keep_nothing_of_nowhere(void **state)
+{
+	struct urb_late late;
+	uint32_t total = 0;
+
+	(void)state;
+	urb_late_init(&late, &total);
+	urb_late_keep(&late, 0x81, NULL, 0, true);
+	assert_int_equal(total, URB_LATE_HEAD_BYTES);
+	urb_late_forget(&late);
+	assert_int_equal(total, 0);
+}
+
 static void test_forget_late_data(void **state)
 {
 	(void)state;
@@ -386,6 +466,8 @@ int main(void)
 		TEST(odd_length_ends_short),
 		TEST(those_behind_an_orphan_wait_again),
 		TEST(forget_late_data),
+		TEST(late_data_of_a_device_is_bounded),
+		TEST(keep_nothing_of_nowhere),
 		TEST(forget_while_fetching),
 		TEST(late_data_is_bounded),
 		TEST(late_data_of_long_transfer_is_cut),

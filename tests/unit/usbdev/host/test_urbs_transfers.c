@@ -343,6 +343,31 @@ static void test_foreign_urb(void **state)
 	xfer_free(&x[0]);
 }
 
+/* Whoever has the descriptor too can have the kernel name any address: that of nothing, and
+ * that of an URB which we have had back. */
+static void test_foreign_urb_with_any_address(void **state)
+{
+	struct usbdevfs_urb *used;
+
+	(void)state;
+	submit_bulk(0, 0x81, 100);
+	used = fake_pending(0)->usb;
+	submit_bulk(1, 0x82, 100);
+	fake_finish_foreign((struct usbdevfs_urb *)(uintptr_t)0xdeadbeef000);
+	fake_finish_foreign(NULL);
+	fake_finish(fake_pending(0), 0, 100, 1);
+	xfer_wait(&x[0]);
+	xfer_check(&x[0], USBDEV_STATUS_OK, 100);
+	fake_finish_foreign(used);
+	settle();
+	assert_int_equal(x[1].order, 0);
+	fake_finish(fake_pending(0), 0, 100, 2);
+	xfer_wait(&x[1]);
+	xfer_check(&x[1], USBDEV_STATUS_OK, 100);
+	for (unsigned i = 0; i < 2; i++)
+		xfer_free(&x[i]);
+}
+
 /* ---- long transfers ---- */
 
 static void test_in_pieces(void **state)
@@ -470,6 +495,7 @@ int main(void)
 		TEST(busy_and_over),
 		TEST(absurd_lengths),
 		TEST(foreign_urb),
+		TEST(foreign_urb_with_any_address),
 		TEST(in_pieces),
 		TEST(short_piece_ends_it),
 		TEST(out_pieces),
