@@ -25,7 +25,7 @@
 #define BULK_PACKET_UNIT 8u
 
 /* The device cannot go on with what is behind a transfer that ended so. */
-static bool is_failure(const struct usbdev_transfer *transfer, enum usbdev_status status)
+bool urb_is_failure(const struct usbdev_transfer *transfer, enum usbdev_status status)
 {
 	return urb_kind_is_stream_of_data(transfer) &&
 	       (status == USBDEV_STATUS_ERROR || status == USBDEV_STATUS_BABBLE ||
@@ -272,9 +272,9 @@ static void fetch_behind(struct urb_queue *queue, struct usbdev_transfer *first,
 static void refuse(struct urb_queue *queue, struct usbdev_transfer *transfer,
 		   enum usbdev_status status)
 {
-	urb_transfer_set_over(queue, transfer, status);
-	if (is_failure(transfer, status))
+	if (urb_is_failure(transfer, status))
 		fetch_behind(queue, transfer, true);
+	urb_transfer_set_over(queue, transfer, status);
 }
 
 enum urb_handed urb_piece_hand(struct urb_queue *queue, struct usbdev_transfer *transfer)
@@ -404,7 +404,7 @@ bool urb_piece_retire(struct urb *urb)
 
 	if (!urb->is_judged)
 		judge(urb);
-	failed = is_failure(transfer, urb->verdict);
+	failed = urb_is_failure(transfer, urb->verdict);
 	if (failed || queue->fetching || !urb_late_empty(&queue->late)) {
 		queue->fetching = queue->with_kernel > 0;
 		if (queue->fetching) {

@@ -313,6 +313,9 @@ bool urb_in_doubt(const struct urb *urb);
 
 /* ---- urb_piece.c ---- */
 
+/* Nothing behind @transfer may move before its owner knows that it ended so. */
+bool urb_is_failure(const struct usbdev_transfer *transfer, enum usbdev_status status);
+
 /* The next piece of @transfer. */
 enum urb_handed urb_piece_hand(struct urb_queue *queue, struct usbdev_transfer *transfer);
 /* The first transfer's URB is back. Return: true if the transfer is over or waits again;

@@ -149,8 +149,11 @@ void urb_queue_kick(struct urb_queue *queue)
 
 		if (queue->waiting == 0)
 			break;
-		if (urb_transfer_is_over(transfer))
+		if (urb_transfer_is_over(transfer)) {
+			if (urb_is_failure(transfer, transfer->status))
+				return;
 			continue;
+		}
 		if (!urb_of(transfer))
 			handed = transfer->type == USBDEV_TYPE_ISOCHRONOUS
 					 ? urb_isoch_hand(queue, transfer)

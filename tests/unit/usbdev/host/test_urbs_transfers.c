@@ -330,6 +330,37 @@ static void test_absurd_lengths(void **state)
 	xfer_free(&x[0]);
 }
 
+/* One is with the kernel, the next cannot go: it waits for its turn to say so, and what is
+ * submitted meanwhile waits for that. */
+static void test_refused_behind_one_with_the_kernel(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		submit_bulk(0, 0x01, 100);
+		xfer_init(&x[1], USBDEV_TYPE_BULK, 0x01, 100);
+		x[1].closed = round == 0;
+		fake.submit_error = -EINVAL;
+		fake.submit_errors = round;
+		xfer_submit(&x[1]);
+		submit_bulk(2, 0x01, 100);
+		settle();
+		/* the third would overtake it */
+		assert_int_equal(fake.pending, 1);
+		assert_int_equal(x[1].order, 0);
+		fake_finish(fake_pending(0), 0, 100, 0);
+		xfer_wait(&x[1]);
+		settle();
+		assert_int_equal(fake.pending, 1);
+		fake_finish(fake_pending(0), 0, 100, 0);
+		xfer_wait(&x[2]);
+		xfer_check(&x[0], USBDEV_STATUS_OK, 100);
+		xfer_check(&x[1], round == 0 ? USBDEV_STATUS_MEMORY : USBDEV_STATUS_ERROR,
+			   0);
+		for (unsigned i = 0; i < 3; i++)
+			xfer_free(&x[i]);
+	}
+}
+
 static void test_foreign_urb(void **state)
 {
 	struct usbdevfs_urb other = {.usercontext = &other};
@@ -494,6 +525,7 @@ int main(void)
 		TEST(busy),
 		TEST(busy_and_over),
 		TEST(absurd_lengths),
+		TEST(refused_behind_one_with_the_kernel),
 		TEST(foreign_urb),
 		TEST(foreign_urb_with_any_address),
 		TEST(in_pieces),

@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: MIT
+ * fuzz_host.c - transfers of a host device, on a kernel and a device that lie
+ *
+ * The input submits and cancels transfers of every type and, as the kernel, ends URBs in any
+ * order with any status and lengths, refuses calls with any error, names URBs that are not
+ * ours, says that the device is gone, and lets the worker be late. Each transfer must finish
+ * exactly once, with no more bytes than it has room for, and nothing be left at the end.
+ *
+ * usbfs.h and worker.h are played here.
+ */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <linux/usbdevice_fs.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "usbdev/host/urb_late.h"
+#include "usbdev/host/urbs.h"
+#include "usbdev/host/usbfs.h"
+#include "usbdev/usbdev.h"
+#include "util/bytes.h"
+#include "util/compiler.h"
+#include "util/loop.h"
+#include "util/worker.h"
+
+#define TRANSFERS   64u
+#define KERNEL_URBS 512u
+#define SETUP_BYTES 8u
+
+/* ---- the kernel ---- */
+
+/* @finished: can be reaped */
+struct kernel_urb {
+	struct usbdevfs_urb *usb;
+	bool finished;
+	int status;
+	int actual;
+};
+
+static struct {
+	int fd;
+	struct kernel_urb urbs[KERNEL_URBS]; /* in the order of submitting or ending */
+	unsigned count;
+	int submit_error;
+	unsigned submit_errors;
+	int reap_error;
+	unsigned map_errors;
+	int discard_error;
+	bool gone;
+	struct usbdevfs_urb *foreign[4];
+	unsigned foreign_count;
+	unsigned mapped;
+	struct worker_job *job;
+	bool job_has_run;
+	uint32_t lies; /* what packets are said to have moved */
+} kernel;
+
+static const int statuses[16] = {0,          0,           0,       -EREMOTEIO,
+				 -ENOENT,    -ECONNRESET, -EPIPE,  -EPROTO,
+				 -EILSEQ,    -EOVERFLOW,  -ETIME,  -ENODEV,
+				 -ESHUTDOWN, -EXDEV,      -ENOSPC, 4711};
+static const int refusals[12] = {-ENOMEM, -ENODEV, -EBUSY,  -EINVAL, -ENOENT, -EINTR,
+				 -EPERM,  -ENOSPC, -EFAULT, -EPIPE,  -EIO,    -ESHUTDOWN};
+
+static bool is_in(const struct usbdevfs_urb *usb)
+{
+	if (usb->type == USBDEVFS_URB_TYPE_CONTROL)
+		return ((uint8_t *)usb->buffer)[0] & 0x80;
+	return usb->endpoint & 0x80;
+}
+
+int usbfs_submit(int fd, struct usbdevfs_urb *usb)
+{
+	const volatile uint8_t *data = usb->buffer;
+
+	CHECK(fd == kernel.fd);
+	if (kernel.submit_errors > 0) {
+		kernel.submit_errors--;
+		return kernel.submit_error;
+	}
+	if (kernel.gone)
+		return -ENODEV;
+	if (kernel.count == KERNEL_URBS)
+		return -ENOMEM;
+	CHECK(usb->buffer_length >= 0 && (data || usb->buffer_length == 0));
+	/* it reads all of it */
+	for (int i = 0; i < usb->buffer_length; i += 64)
+		(void)data[i];
+	if (usb->buffer_length > 0)
+		(void)data[usb->buffer_length - 1];
+	for (unsigned i = 0; i < kernel.count; i++)
+		CHECK(kernel.urbs[i].usb != usb);
+	kernel.urbs[kernel.count++] = (struct kernel_urb){.usb = usb};
+	return 0;
+}
+
+/* It ends: what it says is put down at once, the memory is written when it is reaped. */
+static void finish_urb(unsigned index, int status, int actual)
+{
+	struct kernel_urb urb = kernel.urbs[index];
+
+	urb.finished = true;
+	urb.status = status;
+	urb.actual = actual;
+	memmove(&kernel.urbs[index], &kernel.urbs[index + 1],
+		(kernel.count - index - 1) * sizeof(urb));
+	kernel.urbs[kernel.count - 1] = urb;
+}
+
+static void write_packets(struct usbdevfs_urb *usb)
+{
+	for (int i = 0; i < usb->number_of_packets; i++) {
+		uint32_t lie = kernel.lies >> (i % 8 * 4);
+
+		usb->iso_frame_desc[i].status = (unsigned)statuses[lie & 15];
+		usb->iso_frame_desc[i].actual_length =
+			lie & 8 ? kernel.lies : usb->iso_frame_desc[i].length;
+	}
+}
+
+int usbfs_reap(int fd, struct usbdevfs_urb **ret_urb)
+{
+	int error = kernel.reap_error;
+
+	CHECK(fd == kernel.fd);
+	kernel.reap_error = 0;
+	if (error)
+		return error;
+	if (kernel.foreign_count > 0) {
+		*ret_urb = kernel.foreign[--kernel.foreign_count];
+		return 0;
+	}
+	for (unsigned i = 0; i < kernel.count; i++) {
+		struct kernel_urb urb = kernel.urbs[i];
+		struct usbdevfs_urb *usb = urb.usb;
+
+		if (!urb.finished)
+			continue;
+		kernel.count--;
+		memmove(&kernel.urbs[i], &kernel.urbs[i + 1],
+			(kernel.count - i) * sizeof(urb));
+		usb->status = urb.status;
+		usb->actual_length = urb.actual;
+		write_packets(usb);
+		/* the length it tells may be a lie, what it writes is not */
+		if (is_in(usb)) {
+			int skip =
+				usb->type == USBDEVFS_URB_TYPE_CONTROL ? SETUP_BYTES : 0;
+
+			if (usb->buffer_length > skip)
+				memset((uint8_t *)usb->buffer + skip, 0x5a,
+				       (size_t)(usb->buffer_length - skip));
+		}
+		*ret_urb = usb;
+		return 0;
+	}
+	return kernel.gone ? -ENODEV : -EAGAIN;
+}
+
+int usbfs_discard(int fd, struct usbdevfs_urb *usb)
+{
+	CHECK(fd == kernel.fd);
+	if (kernel.discard_error)
+		return kernel.discard_error;
+	for (unsigned i = 0; i < kernel.count; i++)
+		if (kernel.urbs[i].usb == usb && !kernel.urbs[i].finished) {
+			finish_urb(i, -ENOENT, (int)(kernel.lies % 600));
+			return 0;
+		}
+	return -EINVAL;
+}
+
+int usbfs_map(int fd, size_t bytes, void **ret_data)
+{
+	void *data;
+
+	CHECK(fd == kernel.fd);
+	if (kernel.map_errors > 0) {
+		kernel.map_errors--;
+		return kernel.map_errors & 1 ? -ENOMEM : -EINVAL;
+	}
+	data = calloc(1, bytes);
+	if (!data)
+		return -ENOMEM;
+	kernel.mapped++;
+	*ret_data = data;
+	return 0;
+}
+
+void usbfs_unmap(void *data, size_t bytes)
+{
+	(void)bytes;
+	CHECK(kernel.mapped > 0);
+	kernel.mapped--;
+	free(data);
+}
+
+/* ---- the worker: one job at a time, when the input says so ---- */
+
+struct worker {
+	int unused;
+};
+
+struct worker *worker_create(struct loop *loop, const char *name)
+{
+	(void)loop;
+	(void)name;
+	return NULL;
+}
+
+void worker_submit(struct worker *worker, struct worker_job *job)
+{
+	(void)worker;
+	CHECK(!kernel.job);
+	kernel.job = job;
+	kernel.job_has_run = false;
+}
+
+bool worker_withdraw(struct worker *worker, struct worker_job *job)
+{
+	(void)worker;
+	if (kernel.job != job || kernel.job_has_run)
+		return false;
+	kernel.job = NULL;
+	return true;
+}
+
+void worker_destroy(struct worker *worker)
+{
+	(void)worker;
+}
+
+static void step_worker(void)
+{
+	struct worker_job *job = kernel.job;
+
+	if (!job)
+		return;
+	if (!kernel.job_has_run) {
+		kernel.job_has_run = true;
+		job->run(job);
+	} else {
+		kernel.job = NULL;
+		job->done(job);
+	}
+}
+
+/* ---- the guest ---- */
+
+/* @submitted: and not finished */
+struct xfer {
+	struct usbdev_transfer transfer;
+	uint8_t *data;
+	uint32_t closed_from;
+	bool submitted;
+};
+
+static struct xfer xfers[TRANSFERS];
+static struct urbs *urbs;
+static unsigned gone;
+static bool looks;
+
+static int xfer_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t len,
+		    struct iovec *iov, int iov_max)
+{
+	struct xfer *x = CONTAINER_OF(transfer, struct xfer, transfer);
+	uint32_t half = transfer->length_bytes / 2;
+
+	CHECK(iov_max > 0 && len <= transfer->length_bytes &&
+	      offset <= transfer->length_bytes - len);
+	if (offset >= x->closed_from)
+		return -EFAULT;
+	len = MIN_OF(len, x->closed_from - offset);
+	/* in two pieces, one by one */
+	if (offset < half)
+		len = MIN_OF(len, half - offset);
+	if (len == 0)
+		return 0;
+	iov[0] = (struct iovec){x->data + offset, len};
+	return 1;
+}
+
+static void on_finished(void *ctx, struct usbdev_transfer *transfer,
+			enum usbdev_status status, uint32_t actual_bytes)
+{
+	struct xfer *x = CONTAINER_OF(transfer, struct xfer, transfer);
+
+	(void)ctx;
+	CHECK(x->submitted);
+	CHECK(actual_bytes <= transfer->length_bytes);
+	CHECK(status <= USBDEV_STATUS_MEMORY);
+	x->submitted = false;
+	free(x->data);
+	x->data = NULL;
+}
+
+static void on_disturbed(void *ctx)
+{
+	(void)ctx;
+	if (!looks)
+		urbs_looked(urbs);
+}
+
+static void on_gone(void *ctx)
+{
+	(void)ctx;
+	CHECK(gone == 0);
+	gone++;
+}
+
+/* An endpoint has one type for its life. */
+static void submit(struct input *in)
+{
+	static const uint32_t lengths[8] = {0, 1, 64, 512, 1500, 4096, 70000, 1200000};
+	struct xfer *x = NULL;
+	uint8_t ep = take_u8(in), how = take_u8(in);
+	struct usbdev_transfer *transfer;
+
+	for (unsigned i = 0; i < TRANSFERS && !x; i++)
+		if (!xfers[i].submitted)
+			x = &xfers[i];
+	if (!x)
+		return;
+	memset(x, 0, sizeof(*x));
+	transfer = &x->transfer;
+	list_init(&transfer->node);
+	transfer->iov = xfer_iov;
+	transfer->length_bytes = lengths[how & 7];
+	switch (ep & 7) {
+	case 0:
+		transfer->type = USBDEV_TYPE_CONTROL;
+		transfer->length_bytes = MIN_OF(transfer->length_bytes, 65535u);
+		transfer->setup = (struct usbdev_setup){
+			.request_type = ep & 0x80,
+			.length = (uint16_t)(how & 8 ? take_u16(in)
+						     : transfer->length_bytes),
+		};
+		break;
+	case 5:
+		transfer->type = USBDEV_TYPE_INTERRUPT;
+		break;
+	case 6:
+	case 7:
+		transfer->type = USBDEV_TYPE_ISOCHRONOUS;
+		transfer->length_bytes = MIN_OF(transfer->length_bytes, 70000u);
+		break;
+	default:
+		transfer->type = USBDEV_TYPE_BULK;
+		transfer->stream_id = (ep & 7) == 4 ? ep >> 3 & 15 : 0;
+		break;
+	}
+	if ((ep & 7) != 0)
+		transfer->ep_addr = ep & 0x87;
+	x->data = malloc(transfer->length_bytes + 1);
+	CHECK(x->data);
+	memset(x->data, 0xa5, transfer->length_bytes);
+	x->closed_from = how & 0x30 ? UINT32_MAX : transfer->length_bytes / 3;
+	x->submitted = true;
+	urbs_submit(urbs, transfer);
+}
+
+static void cancel(unsigned index)
+{
+	if (xfers[index % TRANSFERS].submitted)
+		urbs_cancel(urbs, &xfers[index % TRANSFERS].transfer);
+}
+
+static void finish_one(struct input *in)
+{
+	unsigned index = take_u8(in);
+	uint8_t how = take_u8(in);
+	int length, actual;
+
+	if (kernel.count == 0)
+		return;
+	index %= kernel.count;
+	if (kernel.urbs[index].finished)
+		return;
+	length = kernel.urbs[index].usb->buffer_length;
+	switch (how >> 4) {
+	case 0:
+		actual = (int)take_u32(in);
+		break;
+	case 1:
+		actual = 0;
+		break;
+	case 2:
+		actual = length / 2;
+		break;
+	case 3:
+		actual = length - 1;
+		break;
+	default:
+		actual = length;
+	}
+	finish_urb(index, statuses[how & 15], actual);
+}
+
+static void name_foreign(struct input *in)
+{
+	static struct usbdevfs_urb other;
+	uint8_t which = take_u8(in);
+	struct usbdevfs_urb *usb = &other;
+
+	if (which & 1)
+		usb = (struct usbdevfs_urb *)(uintptr_t)take_uint(in, 8);
+	other.usercontext = &other;
+	/* our own would be the truth, and the kernel has it still */
+	for (unsigned i = 0; i < kernel.count; i++)
+		if (kernel.urbs[i].usb == usb)
+			return;
+	if (kernel.foreign_count < ARRAY_SIZE(kernel.foreign))
+		kernel.foreign[kernel.foreign_count++] = usb;
+}
+
+static void rare(struct input *in, unsigned *freezes)
+{
+	uint8_t which = take_u8(in);
+
+	switch (which & 15) {
+	case 0:
+		kernel.reap_error = refusals[(which >> 4) % ARRAY_SIZE(refusals)];
+		break;
+	case 1:
+		kernel.gone = true;
+		break;
+	case 2:
+	case 3:
+		if (*freezes < 3) {
+			urbs_freeze(urbs);
+			(*freezes)++;
+		}
+		break;
+	case 4:
+	case 5:
+	case 6:
+		if (*freezes > 0) {
+			urbs_thaw(urbs);
+			(*freezes)--;
+		}
+		break;
+	case 7:
+		urbs_cancel_all(urbs);
+		break;
+	case 8:
+		urbs_forget_late_data(urbs, (uint8_t)(take_u8(in) & 0x87));
+		break;
+	case 9:
+		kernel.map_errors = which >> 4;
+		break;
+	case 10:
+		looks = !looks;
+		break;
+	case 11:
+		urbs_looked(urbs);
+		break;
+	case 12:
+		kernel.discard_error = which & 0x10 ? -ENODEV : 0;
+		break;
+	case 13:
+		name_foreign(in);
+		break;
+	default:
+		kernel.lies = take_u32(in);
+	}
+}
+
+static bool any_submitted(void)
+{
+	for (unsigned i = 0; i < TRANSFERS; i++)
+		if (xfers[i].submitted)
+			return true;
+	return false;
+}
+
+/* The kernel tells the truth from now on, and the guest wants no more. */
+static void end(unsigned freezes)
+{
+	unsigned rounds = 0;
+
+	kernel.submit_errors = 0;
+	kernel.reap_error = 0;
+	kernel.discard_error = 0;
+	kernel.map_errors = 0;
+	while (freezes-- > 0)
+		urbs_thaw(urbs);
+	urbs_looked(urbs);
+	looks = false;
+	urbs_cancel_all(urbs);
+	while (any_submitted() || !urbs_quiet(urbs)) {
+		CHECK(++rounds < 2000);
+		step_worker();
+		fuzz_run(1);
+		/* what was refused to be discarded ends by itself */
+		for (unsigned i = 0; i < kernel.count; i++)
+			if (!kernel.urbs[i].finished)
+				finish_urb(i, -ENOENT, 0);
+	}
+	CHECK(kernel.count == 0 || gone || kernel.gone);
+}
+
+void fuzz_set_up(void)
+{
+	kernel.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	CHECK(kernel.fd >= 0);
+}
+
+void fuzz_one(struct input *in)
+{
+	static const struct urbs_owner owner = {
+		.finished = on_finished,
+		.disturbed = on_disturbed,
+		.gone = on_gone,
+	};
+	static struct worker worker;
+	int fd = kernel.fd;
+	unsigned freezes = 0, steps = 0;
+
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.fd = fd;
+	gone = 0;
+	looks = false;
+	urbs = urbs_create(fuzz_loop, fd, take_u8(in), &worker, &owner);
+	CHECK(urbs);
+	while (in->left > 0 && steps++ < 400) {
+		uint8_t op = take_u8(in);
+
+		switch (op & 15) {
+		case 0:
+		case 1:
+		case 2:
+		case 3:
+		case 4:
+			submit(in);
+			break;
+		case 5:
+			cancel(op >> 4);
+			break;
+		case 6:
+		case 7:
+		case 8:
+			finish_one(in);
+			break;
+		case 9:
+			kernel.submit_error =
+				refusals[take_u8(in) % ARRAY_SIZE(refusals)];
+			kernel.submit_errors = op >> 4;
+			break;
+		case 10:
+		case 11:
+			step_worker();
+			break;
+		case 12:
+			rare(in, &freezes);
+			break;
+		default:
+			fuzz_run(1);
+		}
+	}
+	end(freezes);
+	urbs_destroy(urbs);
+	fuzz_run(1);
+	CHECK(kernel.mapped == 0);
+	CHECK(!kernel.job);
+}
