@@ -6,7 +6,7 @@
  * ours, says that the device is gone, and lets the worker be late. Each transfer must finish
  * exactly once, with no more bytes than it has room for, and nothing be left at the end.
  *
- * usbfs.h and worker.h are played here.
+ * usbfs.h is played here.
  */
 #include "fuzz.h"
 
@@ -24,6 +24,7 @@
 #include "util/compiler.h"
 #include "util/loop.h"
 #include "util/worker.h"
+#include "worker.h"
 
 #define TRANSFERS   64u
 #define KERNEL_URBS 512u
@@ -52,8 +53,6 @@ static struct {
 	struct usbdevfs_urb *foreign[4];
 	unsigned foreign_count;
 	unsigned mapped;
-	struct worker_job *job;
-	bool job_has_run;
 	uint32_t lies; /* what packets are said to have moved */
 } kernel;
 
@@ -195,56 +194,6 @@ void usbfs_unmap(void *data, size_t bytes)
 	CHECK(kernel.mapped > 0);
 	kernel.mapped--;
 	free(data);
-}
-
-/* ---- the worker: one job at a time, when the input says so ---- */
-
-struct worker {
-	int unused;
-};
-
-struct worker *worker_create(struct loop *loop, const char *name)
-{
-	(void)loop;
-	(void)name;
-	return NULL;
-}
-
-void worker_submit(struct worker *worker, struct worker_job *job)
-{
-	(void)worker;
-	CHECK(!kernel.job);
-	kernel.job = job;
-	kernel.job_has_run = false;
-}
-
-bool worker_withdraw(struct worker *worker, struct worker_job *job)
-{
-	(void)worker;
-	if (kernel.job != job || kernel.job_has_run)
-		return false;
-	kernel.job = NULL;
-	return true;
-}
-
-void worker_destroy(struct worker *worker)
-{
-	(void)worker;
-}
-
-static void step_worker(void)
-{
-	struct worker_job *job = kernel.job;
-
-	if (!job)
-		return;
-	if (!kernel.job_has_run) {
-		kernel.job_has_run = true;
-		job->run(job);
-	} else {
-		kernel.job = NULL;
-		job->done(job);
-	}
 }
 
 /* ---- the guest ---- */
@@ -491,7 +440,7 @@ static void end(unsigned freezes)
 	urbs_cancel_all(urbs);
 	while (any_submitted() || !urbs_quiet(urbs)) {
 		CHECK(++rounds < 2000);
-		step_worker();
+		(void)fuzz_worker_step();
 		fuzz_run(1);
 		/* what was refused to be discarded ends by itself */
 		for (unsigned i = 0; i < kernel.count; i++)
@@ -514,7 +463,6 @@ void fuzz_one(struct input *in)
 		.disturbed = on_disturbed,
 		.gone = on_gone,
 	};
-	static struct worker worker;
 	int fd = kernel.fd;
 	unsigned freezes = 0, steps = 0;
 
@@ -522,7 +470,8 @@ void fuzz_one(struct input *in)
 	kernel.fd = fd;
 	gone = 0;
 	looks = false;
-	urbs = urbs_create(fuzz_loop, fd, take_u8(in), &worker, &owner);
+	urbs = urbs_create(fuzz_loop, fd, take_u8(in), worker_create(fuzz_loop, "fuzz"),
+			   &owner);
 	CHECK(urbs);
 	while (in->left > 0 && steps++ < 400) {
 		uint8_t op = take_u8(in);
@@ -550,7 +499,7 @@ void fuzz_one(struct input *in)
 			break;
 		case 10:
 		case 11:
-			step_worker();
+			(void)fuzz_worker_step();
 			break;
 		case 12:
 			rare(in, &freezes);
@@ -563,5 +512,5 @@ void fuzz_one(struct input *in)
 	urbs_destroy(urbs);
 	fuzz_run(1);
 	CHECK(kernel.mapped == 0);
-	CHECK(!kernel.job);
+	CHECK(fuzz_worker_is_idle());
 }
