@@ -20,6 +20,8 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+#include "util/safe_path.h"
+
 #define LISTENERS_MAX  8 /* listening sockets of one process at one time */
 #define LOCK_TRIES_MAX 8
 #define LISTEN_BACKLOG 16
@@ -159,17 +161,52 @@ static bool same_file(int fd, const char *path)
 	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
-/* Locks @lock_path. Return: fd or -errno; -EADDRINUSE if another holds it. */
+/* Who has put something else in the lock's place, and what. */
+static int refuse_lock(const char *lock_path, const struct stat *st, struct err *err)
+{
+	return err_set(
+		err, EPERM,
+		"%s is %s of user %u, not a lock file of ours: whoever may write to "
+		"that folder can keep the socket from being served; remove it or "
+		"choose another folder",
+		lock_path, file_kind_name(st->st_mode), (unsigned)st->st_uid);
+}
+
+static bool is_our_lock(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_nlink <= 1 &&
+	       (st->st_uid == geteuid() || st->st_uid == 0);
+}
+
+/* Opens or makes the file. Return: fd, or -errno with the reason in @err. */
+static int open_lock(const char *lock_path, struct err *err)
+{
+	_cleanup_close_ int fd = open(
+		lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	int code = errno;
+	struct stat st;
+
+	if (fd < 0 && lstat(lock_path, &st) == 0 && !is_our_lock(&st))
+		return refuse_lock(lock_path, &st, err);
+	if (fd < 0)
+		return err_set(err, code, "cannot create the lock file %s: %s", lock_path,
+			       strerror(code));
+	if (fstat(fd, &st) < 0)
+		return err_set(err, errno, "cannot look at %s: %s", lock_path,
+			       strerror(errno));
+	if (!is_our_lock(&st))
+		return refuse_lock(lock_path, &st, err);
+	return steal_fd(&fd);
+}
+
+/* Return: the lock, or -errno with the reason in @err. */
 static int take_lock(const char *lock_path, struct err *err)
 {
 	for (int i = 0; i < LOCK_TRIES_MAX; i++) {
-		_cleanup_close_ int fd = open(
-			lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-			0600);
+		_cleanup_close_ int fd = open_lock(lock_path, err);
 
 		if (fd < 0)
-			return err_set(err, errno, "cannot create the lock file %s: %s",
-				       lock_path, strerror(errno));
+			return fd;
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 			if (errno == EINTR)
 				continue;

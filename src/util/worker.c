@@ -172,6 +172,7 @@ static int start_thread(struct worker *worker, const char *name)
 struct worker *worker_create(struct loop *loop, const char *name)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
+	int code;
 
 	if (!worker)
 		return NULL;
@@ -187,15 +188,21 @@ struct worker *worker_create(struct loop *loop, const char *name)
 		goto fail;
 	worker->watch =
 		loop_watch_fd(loop, worker->event_fd, LOOP_READ, on_finished, worker);
-	if (!worker->watch || start_thread(worker, name) < 0)
+	errno = ENOMEM;
+	if (!worker->watch)
+		goto fail;
+	errno = -start_thread(worker, name);
+	if (errno != 0)
 		goto fail;
 	return worker;
 fail:
+	code = errno;
 	loop_unwatch(worker->watch);
 	close_fd(&worker->event_fd);
 	pthread_cond_destroy(&worker->wake);
 	pthread_mutex_destroy(&worker->lock);
 	free(worker);
+	errno = code;
 	return NULL;
 }
 

@@ -27,7 +27,8 @@ struct worker_job {
 	struct worker_job *next;
 };
 
-/* Starts the thread (signals blocked in it). @name: at most 15 bytes. NULL on failure. */
+/* Starts the thread (signals blocked in it). @name: at most 15 bytes. NULL on failure, errno
+ * says why. */
 struct worker *worker_create(struct loop *loop, const char *name);
 /* Queues @job. Loop thread. */
 void worker_submit(struct worker *worker, struct worker_job *job);

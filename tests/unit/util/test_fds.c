@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -262,8 +263,28 @@ static void test_other_files_are_refused(void **state)
 
 	/* the lock file must not lead elsewhere */
 	assert_int_equal(symlink(path, lock_path), 0);
-	expect_refusal(ELOOP, "lock file");
+	expect_refusal(EPERM, "is a link of user");
 	unlink(lock_path);
+	/* nor be anything but a file of its own */
+	assert_int_equal(mkfifo(lock_path, 0600), 0);
+	expect_refusal(EPERM, "is a FIFO of user");
+	unlink(lock_path);
+	/* of which the lock may be held for another reason */
+	close(open(lock_path, O_CREAT | O_RDWR, 0600));
+	assert_int_equal(link(lock_path, path), 0);
+	expect_refusal(EPERM, "is a file of user");
+	unlink(path);
+	unlink(lock_path);
+	if (geteuid() == 0) {
+		/* locked by another user it would say that somebody serves */
+		int held = open(lock_path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+
+		assert_int_equal(flock(held, LOCK_EX), 0);
+		assert_int_equal(fchown(held, 65534, 65534), 0);
+		expect_refusal(EPERM, "is a file of user 65534");
+		close(held);
+		unlink(lock_path);
+	}
 	expect_service();
 }
 
