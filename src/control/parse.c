@@ -383,8 +383,6 @@ static int check_attach(const struct control_request *req,
 {
 	if (!req->attach.spec && req->fd < 0)
 		return missing(refusal, "the field \"spec\", or a file descriptor,");
-	if (req->attach.spec && req->fd >= 0)
-		return superfluous(refusal, "a file descriptor beside \"spec\"");
 	if (req->attach.spec && (req->attach.bus || req->attach.address))
 		return superfluous(refusal, "\"bus\" or \"address\" beside \"spec\"");
 	return 0;
@@ -397,8 +395,6 @@ static int check_capture(const struct control_request *req,
 
 	if (start && !req->capture.path && req->fd < 0)
 		return missing(refusal, "the field \"path\", or a file descriptor,");
-	if (start && req->capture.path && req->fd >= 0)
-		return superfluous(refusal, "a file descriptor beside \"path\"");
 	if (!start && req->capture.path)
 		return superfluous(refusal, "\"path\"");
 	if (!start && req->fd >= 0)

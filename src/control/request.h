@@ -54,7 +54,8 @@ enum control_rules_action {
 
 /**
  * struct control_attach - plug a device in
- * @spec:	which one, as after --device; NULL if the request carries an fd
+ * @spec:	which one, as after --device; NULL if the request carries the node. With an
+ *		fd beside it that is the file which the spec names
  * @name:	what to call it in messages; NULL = not said
  * @reset:	as reset= of a spec; NULL = not said
  * @port:	preferred virtual port, 1-based; 0 = any
@@ -80,12 +81,14 @@ struct control_attach {
  * from the request: UTF-8, not empty, no NUL within, at most CONTROL_STRING_MAX bytes.
  *
  * @verb:	says which of the members below counts
- * @fd:		what came with the request (attach: a usbfs node; capture start: a file),
+ * @fd:		what came with the request (attach: a usbfs node, or what the spec names;
+ *		capture start: a file),
  *		-1 = nothing; never with other verbs. Take it with steal_fd(), or it
  *		is closed with the request. It may be any kind of file: check it
  * @pid, @uid:	the client's; 0 and -1 if the kernel does not tell
  * @target:	of detach and reset, always there; of stats, may be NONE
- * @capture:	start has a path or @fd, never both; @path is NULL otherwise
+ * @capture:	start has a path or @fd, or both: then @path is what it is called; @path is
+ *		NULL otherwise
  * @log:	@subsystem: NULL = all. @level is a word the owner checks: "error",
  *		"warn", "info", "debug", "trace"
  * @rules:	add has @rule (as after --device) and may have an @id to have; remove has

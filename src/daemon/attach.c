@@ -23,6 +23,8 @@ static bool any_opening(const struct attach *attach)
 {
 	struct list *pos;
 
+	if (attach->start_result < 0)
+		return false;
 	if (attach->awaited)
 		return true;
 	LIST_FOREACH(pos, &attach->attachments) {
@@ -64,6 +66,7 @@ static void attachment_free(struct attachment *at)
 	assert(!at->dev && !at->worker);
 	list_remove(&at->node_in_attach);
 	close_fd(&at->node.fd);
+	close_fd(&at->file_fd);
 	loop_timer_destroy(at->timer);
 	free(at->text);
 	free(at);
@@ -108,7 +111,8 @@ static void on_held_gone(void *ctx)
 	struct attachment *at = ctx;
 
 	(void)err_set(&at->err, ENODEV, "the device has gone");
-	log_error("%s%s: %s", attachment_prefix(at), at->text, at->err.text);
+	at->hint[0] = '\0';
+	attachment_log_failure(at);
 	attachment_give_back(at, attachment_let_go(at));
 }
 
@@ -128,7 +132,7 @@ static int plug(struct attachment *at)
 	attachment_choose_port(at, &kept);
 	port = vm_plug(at->attach->options.vm, dev, at->port, &kept, &at->err);
 	if (port < 0) {
-		log_error("%s%s: %s", attachment_prefix(at), at->text, at->err.text);
+		attachment_log_failure(at);
 		attachment_tell(at, ATTACH_EVENT_FAILED, &at->err);
 		attachment_end(at);
 		return port;
@@ -141,8 +145,11 @@ static int plug(struct attachment *at)
 	if (at->returning)
 		log_limited(LOG_LEVEL_INFO, "port %d: %s, %s speed, is back", port,
 			    at->label, at->speed);
-	else
+	else if (at->option)
 		log_info("port %d: %s, %s speed", port, at->label, at->speed);
+	else
+		log_limited(LOG_LEVEL_INFO, "port %d: %s, %s speed", port, at->label,
+			    at->speed);
 	attachment_tell(at, at->returning ? ATTACH_EVENT_RETURNED : ATTACH_EVENT_ATTACHED,
 			NULL);
 	answer(at, at->port);
@@ -164,10 +171,14 @@ void attachment_hold(struct attachment *at, struct usbdev *dev)
 static void settle(struct attach *attach)
 {
 	struct list *pos, *tmp;
-	int result = 0;
+	int result = attach->start_result;
 
 	attach->settled = true;
 	loop_timer_stop(attach->patience);
+	if (result < 0) {
+		attach->options.settled(attach->options.ctx, result);
+		return;
+	}
 	LIST_FOREACH_SAFE(pos, tmp, &attach->attachments) {
 		struct attachment *at = attachment_of(pos);
 		int r = at->state == ATTACH_HELD ? plug(at) : 0;
@@ -250,6 +261,8 @@ struct attachment *attachment_add(struct attach *attach, const char *text)
 	at->id = ++attach->last_id;
 	at->node.fd = -1;
 	at->host.fd = -1;
+	at->file_fd = -1;
+	device_file_init(&at->file);
 	at->speed = "";
 	list_append(&attach->attachments, &at->node_in_attach);
 	return at;
@@ -267,6 +280,7 @@ int attach_add(struct attach *attach, const char *text)
 	r = device_is_host(text, &at->host, &err);
 	assert(r >= 0); /* device_check() has accepted it */
 	at->real = r == 1;
+	at->needs_file = !at->real && device_needs_file(text, at->path);
 	if (!at->real)
 		return 0;
 	at->careful = !at->host.force;
@@ -281,16 +295,6 @@ int attach_add(struct attach *attach, const char *text)
 	if (node_adopt(at->host.fd, &at->node, &err) < 0)
 		log_error("--device %s: %s", text, err.text);
 	return 0;
-}
-
-int attachment_make(struct attachment *at)
-{
-	struct usbdev *dev = NULL;
-	int r = device_create(at->attach->options.loop, at->text, &dev, &at->err);
-
-	if (r == 0)
-		attachment_hold(at, dev);
-	return r;
 }
 
 static int start_one(struct attachment *at)

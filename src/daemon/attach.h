@@ -74,8 +74,8 @@ struct attach_info {
  * struct attach_options - where to plug in, and whom to tell
  * @settled:	answer to attach_start(), later: all devices have been plugged in or cannot
  *		be had, or some take too long and will be plugged in when they come.
- *		@result: 0, or -errno: an emulated device could not be plugged in, which
- *		has been logged
+ *		@result: 0, or -errno: an emulated device could not be made or plugged in,
+ *		which has been logged
  * @idle:	answer to attach_stop(), later
  * @event:	something happened to a device; may be NULL. Must not call back
  */
@@ -99,6 +99,8 @@ typedef void attach_done(void *ctx, unsigned id, unsigned port, const struct err
  * @name:	what to call it in messages, NULL: as @text says. Not with @fd
  * @fd:		open node of a real device, taken, also on failure; -1: @text says what
  * @giver_uid:	whose process handed @fd over; (uid_t)-1 = not known
+ * @fd_is_file:	@fd is no node, but the file that the emulated device of @text needs. Without
+ *		it that is opened by its name, which must be an absolute path
  * @reset:	with @fd
  * @port:	where to if that is free and of its kind, 0 = anywhere
  * @force:	also one that the host would miss (rules/guard.h)
@@ -111,6 +113,7 @@ struct attach_order {
 	const char *name;
 	int fd;
 	uid_t giver_uid;
+	bool fd_is_file;
 	enum host_reset reset;
 	unsigned port;
 	const char *rule;
@@ -134,8 +137,8 @@ MUST_USE int attach_add(struct attach *attach, const char *text);
  * attach_start() - make and open the devices
  *
  * They get their ports in the order added. A real device that cannot be had is logged
- * and left out. Return: 0, or -errno if an emulated device cannot be made, which has
- * been logged; then options.settled is not called.
+ * and left out. Return: 0, or -errno if it cannot start at all, which has been logged; then
+ * options.settled is not called.
  */
 MUST_USE int attach_start(struct attach *attach, const struct attach_options *options);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * attach_open.c - devices of the host are looked at and opened
+ * attach_open.c - devices of the host, and files of emulated ones, are looked at and opened
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,21 @@ const char *attachment_prefix(const struct attachment *at)
 	return at->option ? "--device " : "";
 }
 
+void attachment_log_failure(const struct attachment *at)
+{
+	const char *prefix = attachment_prefix(at);
+
+	/* clients can cause any number of these, and are told */
+	if (at->option)
+		log_error("%s%s: %s", prefix, at->text, at->err.text);
+	else
+		log_limited(LOG_LEVEL_ERROR, "%s: %s", at->text, at->err.text);
+	if (at->hint[0] != '\0' && at->option)
+		log_info("to mend that: %s", at->hint);
+	else if (at->hint[0] != '\0')
+		log_limited(LOG_LEVEL_INFO, "to mend that: %s", at->hint);
+}
+
 /* @at->err says why. */
 static void failed(struct attachment *at)
 {
@@ -27,9 +43,9 @@ static void failed(struct attachment *at)
 	} else if (at->returning) {
 		attachment_not_back(at);
 	} else {
-		log_error("%s%s: %s", attachment_prefix(at), at->text, at->err.text);
-		if (at->hint[0] != '\0')
-			log_info("to mend that: %s", at->hint);
+		attachment_log_failure(at);
+		if (at->option && !at->real && !attach->settled)
+			attach->start_result = at->result;
 		attachment_tell(at, ATTACH_EVENT_FAILED, &at->err);
 		attachment_end(at);
 	}
@@ -114,9 +130,16 @@ static void run_node(struct worker_job *job)
 {
 	struct attachment *at = CONTAINER_OF(job, struct attachment, job);
 
-	if (at->node.fd < 0)
+	at->result = 0;
+	if (at->node.fd < 0 && at->host.fd >= 0) {
+		at->result = node_adopt(at->host.fd, &at->node, &at->err);
+		/* to close what is no node may wait, too */
+		if (at->result < 0)
+			close_fd(&at->host.fd);
+	}
+	if (at->result == 0 && at->node.fd < 0)
 		at->result = node_open(at->path, &at->node, &at->err, at->hint);
-	else
+	else if (at->result == 0)
 		at->result = open_once_more(at);
 	if (at->result < 0)
 		return;
@@ -158,16 +181,91 @@ static void node_done(struct worker_job *job)
 	}
 }
 
-void attachment_open(struct attachment *at)
+/* Return: false, with @at->err: no thread can be had. */
+static bool start_job(struct attachment *at, void (*run)(struct worker_job *job),
+		      void (*done)(struct worker_job *job))
 {
-	at->state = ATTACH_NODE;
 	at->hint[0] = '\0';
-	at->job = (struct worker_job){.run = run_node, .done = node_done};
+	at->job = (struct worker_job){.run = run, .done = done};
 	at->worker = worker_create(at->attach->options.loop, "attach");
 	if (!at->worker) {
-		at->result = err_set(&at->err, ENOMEM, "no memory or thread to open it");
-		failed(at);
-		return;
+		at->result = err_set(
+			&at->err, errno,
+			errno == EMFILE
+				? "there are too few file descriptors: see ulimit -n"
+				: "no memory or thread to open it");
+		return false;
 	}
+	at->state = ATTACH_NODE;
 	worker_submit(at->worker, &at->job);
+	return true;
+}
+
+void attachment_open(struct attachment *at)
+{
+	if (!start_job(at, run_node, node_done))
+		failed(at);
+}
+
+/* --- files of emulated devices --- */
+
+static void run_file(struct worker_job *job)
+{
+	struct attachment *at = CONTAINER_OF(job, struct attachment, job);
+	int fd = -1;
+
+	/* the one that was handed over is kept: it may have to be opened again */
+	if (at->file_fd >= 0) {
+		fd = fcntl(at->file_fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0) {
+			at->result = err_set(&at->err, errno, "%s", strerror(errno));
+			close_fd(&at->file_fd);
+			return;
+		}
+	}
+	at->result = device_file_open(at->text, fd, &at->file, &at->err);
+	if (at->result < 0)
+		close_fd(&at->file_fd);
+}
+
+static int create(struct attachment *at, struct usbdev **ret_dev)
+{
+	int r = device_create(at->attach->options.loop, at->text, &at->file, ret_dev,
+			      &at->err);
+
+	if (r < 0)
+		device_file_close(&at->file);
+	return r;
+}
+
+static void file_done(struct worker_job *job)
+{
+	struct attachment *at = CONTAINER_OF(job, struct attachment, job);
+	struct usbdev *dev = NULL;
+
+	worker_destroy(at->worker);
+	at->worker = NULL;
+	if (at->result == 0)
+		at->result = create(at, &dev);
+	if (!dev) {
+		failed(at);
+	} else if (at->attach->stopping || at->cancelled) {
+		/* it closes its file on a worker of its own */
+		attachment_give_back(at, dev);
+	} else {
+		attachment_hold(at, dev);
+		attach_check_all(at->attach);
+	}
+}
+
+int attachment_make(struct attachment *at)
+{
+	struct usbdev *dev = NULL;
+
+	if (at->needs_file)
+		return start_job(at, run_file, file_done) ? 0 : at->result;
+	at->result = create(at, &dev);
+	if (dev)
+		attachment_hold(at, dev);
+	return at->result;
 }

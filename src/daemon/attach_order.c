@@ -129,7 +129,7 @@ static void open_again(struct attachment *at)
 		(void)snprintf(at->path, sizeof(at->path), "%s", path);
 		attachment_open(at);
 	} else if (attachment_make(at) < 0) {
-		log_error("%s: %s", at->text, at->err.text);
+		attachment_log_failure(at);
 		attachment_tell(at, ATTACH_EVENT_FAILED, &at->err);
 		attachment_end(at);
 	}
@@ -264,9 +264,28 @@ static unsigned count_all(const struct attach *attach)
 	return count;
 }
 
-/* Takes apart what is wanted. Return: 0 or -errno; nothing is opened but order->fd. */
+/* The file of an emulated device. A client's relative path would be looked for where we
+ * are. */
+static int prepare_file(struct attachment *at, const struct attach_order *order,
+			struct err *err)
+{
+	at->needs_file = device_needs_file(order->text, at->path);
+	if (order->fd >= 0 && !at->needs_file)
+		return err_set(err, EINVAL, "%.64s has no use for a file descriptor",
+			       order->text);
+	if (at->needs_file && order->fd < 0 && at->path[0] != '/')
+		return err_set(err, EINVAL,
+			       "'%.128s' is a relative path, and usbvfiod stands in "
+			       "another folder than you: say all of it",
+			       at->path);
+	at->file_fd = order->fd;
+	return 0;
+}
+
+/* Takes apart what is wanted; opens nothing. Return: 0, or -errno: then the descriptors are
+ * the caller's still. */
 static int prepare(struct attachment *at, const struct attach_order *order,
-		   struct usbdev **ret_dev, struct err *err)
+		   struct err *err)
 {
 	int r;
 
@@ -275,23 +294,30 @@ static int prepare(struct attachment *at, const struct attach_order *order,
 	if (order->name)
 		(void)snprintf(at->name, sizeof(at->name), "%s", order->name);
 	(void)snprintf(at->rule, sizeof(at->rule), "%s", order->rule ? order->rule : "");
-	if (order->fd >= 0) {
+	if (order->fd >= 0 && !order->fd_is_file) {
 		at->real = true;
 		at->host.fd = order->fd;
 		at->host.reset = order->reset;
 		at->giver_uid = order->giver_uid;
 		(void)snprintf(at->name, sizeof(at->name), "%s", order->text);
-		return node_adopt(order->fd, &at->node, err);
+		return 0;
 	}
 	r = device_is_host(order->text, &at->host, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return device_create(at->attach->options.loop, order->text, ret_dev, err);
+		return prepare_file(at, order, err);
+	if (order->fd >= 0)
+		return err_set(err, EINVAL,
+			       "a device of the host is named by its node, or "
+			       "by a file descriptor, not by both");
 	/* numbers of fds mean nothing in somebody else's message */
-	if (at->host.fd >= 0)
-		return err_set(err, EINVAL, "fd=%d: an fd is sent along with the request",
-			       at->host.fd);
+	if (at->host.fd >= 0) {
+		r = err_set(err, EINVAL, "fd=%d: an fd is sent along with the request",
+			    at->host.fd);
+		at->host.fd = -1;
+		return r;
+	}
 	at->real = true;
 	at->careful = !order->force && !at->host.force;
 	if (!order->name)
@@ -300,9 +326,9 @@ static int prepare(struct attachment *at, const struct attach_order *order,
 	return 0;
 }
 
-/* NULL: not possible, @err says why; order->fd is as it was. */
-static struct attachment *make(struct attach *attach, const struct attach_order *order,
-			       struct usbdev **ret_dev, struct err *err)
+/* NULL: not possible, @err says why; the descriptors are the caller's still. */
+static struct attachment *add(struct attach *attach, const struct attach_order *order,
+			      struct err *err)
 {
 	struct attachment *at;
 
@@ -319,7 +345,7 @@ static struct attachment *make(struct attach *attach, const struct attach_order 
 		(void)err_set(err, ENOMEM, "not enough memory");
 		return NULL;
 	}
-	if (prepare(at, order, ret_dev, err) < 0) {
+	if (prepare(at, order, err) < 0) {
 		attachment_end(at);
 		return NULL;
 	}
@@ -328,11 +354,10 @@ static struct attachment *make(struct attach *attach, const struct attach_order 
 
 int attach_order(struct attach *attach, const struct attach_order *order, struct err *err)
 {
-	struct usbdev *dev = NULL;
 	struct attachment *at;
 
 	assert(attach->options.loop);
-	at = make(attach, order, &dev, err);
+	at = add(attach, order, err);
 	if (!at) {
 		int fd = order->fd;
 
@@ -341,9 +366,13 @@ int attach_order(struct attach *attach, const struct attach_order *order, struct
 	}
 	at->done = order->done;
 	at->done_ctx = order->ctx;
-	if (dev) {
-		attachment_hold(at, dev);
-	} else {
+	if (!at->real && attachment_make(at) < 0) {
+		*err = at->err;
+		at->done = NULL;
+		attachment_end(at);
+		return -err->code;
+	}
+	if (at->real) {
 		attach_listen(attach);
 		attachment_open(at);
 	}

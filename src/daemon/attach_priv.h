@@ -65,8 +65,12 @@ enum attach_state {
  * @real:	@host describes it; else it is emulated. @host.fd: handed over open; while
  *		PLUGGED the device's own
  * @giver_uid:	who handed @host.fd over
+ * @needs_file:	emulated, with a file
+ * @file:	open between NODE and HELD
+ * @file_fd:	what was handed over open for it, kept to open it again; -1: none
  * @path:	of the node to open
- * @worker:	while NODE: has @job, and what is in @path, @node, @err, @hint
+ * @worker:	while NODE: has @job, and what is in @path, @host.fd, @node, @file, @file_fd,
+ *		@err, @hint
  * @result:	of @job
  * @node:	fd: owned between NODE and OPENING; the rest is kept
  * @dev:	while HELD
@@ -108,6 +112,9 @@ struct attachment {
 	bool real;
 	struct device_host host;
 	uid_t giver_uid;
+	bool needs_file;
+	struct device_file file;
+	int file_fd;
 	char path[PATH_MAX];
 	struct worker *worker;
 	struct worker_job job;
@@ -148,6 +155,7 @@ struct attach_kept {
  * @sweep:	deferred: frees those that are OUT
  * @last_id:	given
  * @awaited:	see attach_await()
+ * @start_result: 0, or -errno of an emulated device of the start that cannot be made
  * @settled:	the start is over
  */
 struct attach {
@@ -161,6 +169,7 @@ struct attach {
 	struct loop_task sweep;
 	unsigned last_id;
 	bool awaited;
+	int start_result;
 	bool settled;
 	bool stopping;
 };
@@ -178,8 +187,6 @@ static inline bool attachment_is_opening(const struct attachment *at)
 
 /* attach.c: a new one at the end of the list; NULL without memory. */
 struct attachment *attachment_add(struct attach *attach, const char *text);
-/* Makes the device of @at, which is emulated. Return: 0 or -errno, in @at->err. */
-MUST_USE int attachment_make(struct attachment *at);
 /* attach_ports.c: which ports @at shall not have if there are others. Sets @at->port if it
  * was there before. */
 void attachment_choose_port(struct attachment *at, struct vm_kept *ret_kept);
@@ -199,11 +206,16 @@ void attach_check_all(struct attach *attach);
 /* Has the kernel's news listened to, if it is not yet. */
 void attach_listen(struct attach *attach);
 
-/* attach_open.c: opens @at->path, or once more what was handed over, looks at what it is, and
+/* attach_open.c: makes the device of @at, which is emulated, and holds it: later if it needs
+ * a file. Return: 0, or -errno at once, in @at->err: then nothing has been told. */
+MUST_USE int attachment_make(struct attachment *at);
+/* Opens @at->path, or once more what was handed over, looks at what it is, and
  * what follows from that. */
 void attachment_open(struct attachment *at);
 /* Takes what @at->node has from the host's drivers, or waits until it can. */
 void attachment_open_device(struct attachment *at);
+/* Says @at->err and how to mend it. */
+void attachment_log_failure(const struct attachment *at);
 /* "--device " before what a user has written there, or "". */
 const char *attachment_prefix(const struct attachment *at);
 

@@ -12,17 +12,27 @@
 #include "util/fds.h"
 #include "util/log.h"
 
+enum capture_state {
+	CAPTURE_NONE,
+	CAPTURE_STARTING, /* the file is being opened */
+	CAPTURE_RUNNING,
+	CAPTURE_STOPPING, /* not all is written */
+};
+
 /**
  * struct capture
- * @pcap:	NULL: none is running
- * @stopping:	of the one before, not all is written
+ * @pcap:	while STARTING and RUNNING
+ * @started, @started_ctx: of capture_start(), while STARTING; NULL = who asked has gone
+ * @done, @ctx:	of capture_stop(), while STOPPING; NULL = nobody waits for it
  */
 struct capture {
 	struct loop *loop;
 	struct vm *vm;
+	enum capture_state state;
 	struct pcap *pcap;
 	char *path;
-	bool stopping;
+	void (*started)(void *ctx, const struct err *err);
+	void *started_ctx;
 	void (*done)(void *ctx);
 	void *ctx;
 };
@@ -46,61 +56,143 @@ void capture_destroy(struct capture *capture)
 	free(capture);
 }
 
-int capture_start(struct capture *capture, const char *path, int fd, struct err *err)
+static void set_state(struct capture *capture, enum capture_state state)
 {
-	_cleanup_close_ int file = fd;
+	static const char *const names[] = {
+		[CAPTURE_NONE] = "none",
+		[CAPTURE_STARTING] = "starting",
+		[CAPTURE_RUNNING] = "running",
+		[CAPTURE_STOPPING] = "stopping",
+	};
 
-	if (capture->pcap)
-		return err_set(err, EALREADY, "a capture is running already, into %s",
-			       capture->path);
-	if (capture->stopping)
-		return err_set(err, EALREADY,
-			       "not all of the last capture is written yet");
-	capture->path = strdup(path);
-	if (!capture->path)
-		return err_set(err, ENOMEM, "not enough memory");
-	capture->pcap =
-		file < 0 ? pcap_create(capture->loop, path, err)
-			 : pcap_create_fd(capture->loop, steal_fd(&file), path, err);
-	if (!capture->pcap) {
-		free(capture->path);
-		capture->path = NULL;
-		return -err->code;
-	}
-	vm_set_tap(capture->vm, pcap_tap(capture->pcap));
-	log_info("capturing USB traffic to %s", path);
-	return 0;
+	log_debug("capture: %s -> %s", names[capture->state], names[state]);
+	capture->state = state;
 }
 
 static void on_written(void *ctx)
 {
 	struct capture *capture = ctx;
+	void (*done)(void *ctx) = capture->done;
 
-	capture->stopping = false;
-	capture->done(capture->ctx);
+	set_state(capture, CAPTURE_NONE);
+	capture->done = NULL;
+	if (done)
+		done(capture->ctx);
 }
 
-int capture_stop(struct capture *capture, void (*done)(void *ctx), void *ctx)
+/* @done: NULL = nobody waits for it. */
+static void end(struct capture *capture, void (*done)(void *ctx), void *ctx)
 {
 	struct pcap *pcap = capture->pcap;
 
-	if (!pcap)
-		return -ENOENT;
 	vm_set_tap(capture->vm, NULL);
 	capture->pcap = NULL;
 	free(capture->path);
 	capture->path = NULL;
-	capture->stopping = true;
 	capture->done = done;
 	capture->ctx = ctx;
+	set_state(capture, CAPTURE_STOPPING);
 	pcap_destroy(pcap, on_written, capture);
+}
+
+static void on_opened(void *ctx, const struct err *err)
+{
+	struct capture *capture = ctx;
+	void (*started)(void *ctx, const struct err *err) = capture->started;
+
+	capture->started = NULL;
+	if (err) {
+		struct err why = *err;
+
+		end(capture, NULL, NULL);
+		if (started)
+			started(capture->started_ctx, &why);
+		return;
+	}
+	set_state(capture, CAPTURE_RUNNING);
+	log_limited(LOG_LEVEL_INFO, "capturing USB traffic to %s", capture->path);
+	if (started)
+		started(capture->started_ctx, NULL);
+}
+
+/* Return: 0, or -EALREADY with the reason in @err. */
+static int check_idle(const struct capture *capture, struct err *err)
+{
+	switch (capture->state) {
+	case CAPTURE_STARTING:
+	case CAPTURE_RUNNING:
+		return err_set(err, EALREADY, "a capture is running already, into %s",
+			       capture->path);
+	case CAPTURE_STOPPING:
+		return err_set(err, EALREADY,
+			       "not all of the last capture is written yet");
+	case CAPTURE_NONE:
+	default:
+		return 0;
+	}
+}
+
+int capture_start(struct capture *capture, const char *path, int fd,
+		  void (*started)(void *ctx, const struct err *err), void *ctx,
+		  struct err *err)
+{
+	_cleanup_close_ int file = fd;
+	int r = check_idle(capture, err);
+
+	if (r < 0)
+		return r;
+	capture->path = strdup(path);
+	if (capture->path)
+		capture->pcap =
+			pcap_create(capture->loop, path, file, on_opened, capture);
+	if (!capture->pcap) {
+		free(capture->path);
+		capture->path = NULL;
+		return err_set(err, ENOMEM, "not enough memory");
+	}
+	(void)steal_fd(&file);
+	capture->started = started;
+	capture->started_ctx = ctx;
+	set_state(capture, CAPTURE_STARTING);
+	/* what happens before the file is there is recorded, too */
+	vm_set_tap(capture->vm, pcap_tap(capture->pcap));
+	return 0;
+}
+
+int capture_stop(struct capture *capture, void (*done)(void *ctx), void *ctx)
+{
+	if (capture->state == CAPTURE_STARTING)
+		return -EALREADY;
+	if (capture->state != CAPTURE_RUNNING)
+		return -ENOENT;
+	end(capture, done, ctx);
+	return 0;
+}
+
+void capture_forget(struct capture *capture)
+{
+	capture->started = NULL;
+	capture->done = NULL;
+}
+
+int capture_end(struct capture *capture, void (*done)(void *ctx), void *ctx)
+{
+	capture_forget(capture);
+	if (capture->state == CAPTURE_NONE)
+		return -ENOENT;
+	if (capture->state == CAPTURE_STOPPING) {
+		capture->done = done;
+		capture->ctx = ctx;
+	} else {
+		end(capture, done, ctx);
+	}
 	return 0;
 }
 
 bool capture_status(const struct capture *capture, struct pcap_stats *ret_stats,
 		    const char **ret_path)
 {
-	if (!capture->pcap)
+	if (capture->state != CAPTURE_RUNNING)
 		return false;
 	*ret_stats = pcap_stats(capture->pcap);
 	*ret_path = capture->path;
@@ -109,5 +201,5 @@ bool capture_status(const struct capture *capture, struct pcap_stats *ret_stats,
 
 bool capture_is_over(const struct capture *capture)
 {
-	return !capture->pcap && !capture->stopping;
+	return capture->state == CAPTURE_NONE;
 }

@@ -21,14 +21,21 @@ struct capture *capture_create(struct loop *loop, struct vm *vm);
 /* Nothing may be left to be written (capture_is_over()). NULL is fine. */
 void capture_destroy(struct capture *capture);
 
-/* See pcap_create(); with @fd (-1: none) pcap_create_fd(), and @path is its name. @fd is
- * taken, also on failure. Return: 0, or -errno with the reason in @err; -EALREADY: one is
- * running, or not all of the last one is written. */
+/**
+ * capture_start() - begin one; see pcap_create()
+ * @fd:		taken, also on failure; -1: none
+ * @started:	it has begun, or @err says why not; called once and later, unless
+ *		capture_stop() comes before
+ *
+ * Return: 0, or -errno with the reason in @err; -EALREADY: one is running, or not all of
+ * the last one is written.
+ */
 MUST_USE int capture_start(struct capture *capture, const char *path, int fd,
+			   void (*started)(void *ctx, const struct err *err), void *ctx,
 			   struct err *err);
 
 /* Ends it. @done: all is written; called later, once. Return: 0; -ENOENT: none is
- * running. */
+ * running; -EALREADY: it has not begun. */
 MUST_USE int capture_stop(struct capture *capture, void (*done)(void *ctx), void *ctx);
 
 /* Whether one is running, and how it does. @ret_path: borrowed until it is stopped. */
@@ -37,5 +44,10 @@ bool capture_status(const struct capture *capture, struct pcap_stats *ret_stats,
 
 /* True if none is running and all is written. */
 bool capture_is_over(const struct capture *capture);
+/* Who has started or stopped it has gone: nothing of theirs is called any more. */
+void capture_forget(struct capture *capture);
+/* Ends it for us, also one that has not begun or is being stopped, whose callers are
+ * forgotten. @done: as of capture_stop(). Return: 0; -ENOENT: there is none. */
+MUST_USE int capture_end(struct capture *capture, void (*done)(void *ctx), void *ctx);
 
 #endif /* DAEMON_CAPTURE_H */

@@ -87,37 +87,55 @@ static void answer_capture(struct commands *commands, struct control_request *re
 
 static void on_capture_stopped(void *ctx)
 {
-	struct pending *pending = ctx;
-	struct commands *commands = pending->commands;
+	struct commands *commands = ((struct pending *)ctx)->commands;
 
-	if (pending->request)
-		answer_capture(commands, command_release(pending));
+	answer_capture(commands, command_release(ctx));
+}
+
+/* What is there already, or of another user, is not a matter of force. */
+static void refuse_capture(struct control_request *req, const struct err *err)
+{
+	if (err->code == EALREADY)
+		control_refuse(req, CONTROL_CODE_BUSY, "stop it first", "%s", err->text);
+	else if (err->code == EEXIST || err->code == EPERM || err->code == EAGAIN)
+		control_refuse(req, CONTROL_CODE_CANNOT_OPEN, NULL, "%s", err->text);
 	else
-		free(pending);
+		command_refuse(req, err, NULL);
+}
+
+static void on_capture_started(void *ctx, const struct err *err)
+{
+	struct commands *commands = ((struct pending *)ctx)->commands;
+	struct control_request *req = command_release(ctx);
+
+	if (err)
+		refuse_capture(req, err);
+	else
+		answer_capture(commands, req);
 }
 
 static void start_capture(struct commands *commands, struct control_request *req)
 {
 	const char *path = req->capture.path ? req->capture.path : "a file handed over";
+	struct pending *pending = command_keep(commands, req);
 	struct err err = {0};
-	int r = capture_start(commands->options.capture, path, steal_fd(&req->fd), &err);
 
-	if (r == -EALREADY)
-		control_refuse(req, CONTROL_CODE_BUSY, "stop it first", "%s", err.text);
-	else if (r < 0)
-		command_refuse(req, &err, NULL);
-	else
-		answer_capture(commands, req);
+	if (pending && capture_start(commands->options.capture, path, steal_fd(&req->fd),
+				     on_capture_started, pending, &err) < 0)
+		refuse_capture(command_release(pending), &err);
 }
 
 static void stop_capture(struct commands *commands, struct control_request *req)
 {
 	struct pending *pending = command_keep(commands, req);
+	int r = pending ? capture_stop(commands->options.capture, on_capture_stopped,
+				       pending)
+			: 0;
 
-	if (!pending)
-		return;
-	pending->of_capture = true;
-	if (capture_stop(commands->options.capture, on_capture_stopped, pending) < 0)
+	if (r == -EALREADY)
+		control_refuse(command_release(pending), CONTROL_CODE_BUSY, NULL,
+			       "the capture has not begun yet: its file is being opened");
+	else if (r < 0)
 		control_refuse(command_release(pending), CONTROL_CODE_BAD_REQUEST, NULL,
 			       "no capture is running");
 }
@@ -263,13 +281,10 @@ void commands_destroy(struct commands *commands)
 	LIST_FOREACH_SAFE(pos, tmp, &commands->pending) {
 		struct pending *pending = LIST_ENTRY(pos, struct pending, node);
 
-		control_refuse(pending->request, CONTROL_CODE_STOPPING, NULL,
+		control_refuse(command_release(pending), CONTROL_CODE_STOPPING, NULL,
 			       "usbvfiod is stopping");
-		list_remove(&pending->node);
-		pending->request = NULL;
-		if (!pending->of_capture)
-			free(pending);
 	}
+	capture_forget(commands->options.capture);
 	control_server_destroy(commands->server);
 	free(commands);
 }

@@ -108,6 +108,7 @@ void command_attach(struct commands *commands, struct control_request *req)
 		return;
 	order.fd = steal_fd(&req->fd);
 	order.giver_uid = req->uid;
+	order.fd_is_file = wanted->spec != NULL;
 	order.ctx = pending;
 	if (attach_order(commands->options.attach, &order, &err) < 0)
 		command_refuse(command_release(pending), &err, NULL);

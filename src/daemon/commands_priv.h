@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * commands_priv.h - shared by the files of commands
  *
- * A request that takes time (attach, detach, the end of a capture) is kept in a struct
- * pending until its answer. attach calls back exactly once, or never after attach_stop();
- * a capture always.
+ * A request that takes time (attach, detach, begin and end of a capture) is kept in a struct
+ * pending until its answer. attach calls back exactly once, or never after attach_stop(), a
+ * capture not after capture_forget().
  */
 #ifndef DAEMON_COMMANDS_PRIV_H
 #define DAEMON_COMMANDS_PRIV_H
@@ -14,15 +14,11 @@
 
 struct control_server;
 
-/**
- * struct pending - a request that is answered later
- * @request:	NULL: there is nobody any more, but a capture will still call
- */
+/* A request that is answered later. */
 struct pending {
 	struct list node;
 	struct commands *commands;
 	struct control_request *request;
-	bool of_capture;
 };
 
 struct commands {

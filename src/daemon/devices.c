@@ -4,6 +4,7 @@
 #include "daemon/devices.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,23 +14,45 @@
 #include "usbdev/stick/stick.h"
 #include "usbdev/usbdev.h"
 #include "usbdev/zero/zero.h"
+#include "util/fds.h"
 #include "util/spec.h"
+
+struct stick_spec {
+	const char *path;
+	bool readonly;
+	enum usbdev_speed speed;
+};
+
+/* @input: NULL = none */
+struct keyboard_spec {
+	const char *input;
+	bool anyone;
+	enum usbdev_speed speed;
+};
 
 /* What a spec may say, of whichever kind; the strings are the spec's. */
 union device_options {
-	struct stick_options stick;
-	struct keyboard_options keyboard;
+	struct stick_spec stick;
+	struct keyboard_spec keyboard;
 	struct zero_options zero;
 	struct device_host host;
 };
 
-/* One kind of device. @create: NULL for those that are not made, but are there. */
+/**
+ * struct kind - one kind of device
+ * @file:	the file it needs, or NULL; itself NULL for kinds without files
+ * @open:	opens it by name, or takes @fd unless that is -1
+ * @create:	NULL for those that are not made, but are there
+ */
 struct kind {
 	const char *name;
 	int (*parse)(const struct spec *spec, union device_options *options,
 		     struct err *err);
+	const char *(*file)(const union device_options *options);
+	int (*open)(const union device_options *options, int fd, struct device_file *file,
+		    struct err *err);
 	struct usbdev *(*create)(struct loop *loop, const union device_options *options,
-				 struct err *err);
+				 struct device_file *file, struct err *err);
 };
 
 const char *device_speed_name(unsigned speed)
@@ -83,7 +106,7 @@ static int parse_stick(const struct spec *spec, union device_options *options,
 	static const char *const keys[] = {"file", "readonly", "speed", NULL};
 	static const enum usbdev_speed speeds[] = {USBDEV_SPEED_FULL, USBDEV_SPEED_HIGH,
 						   USBDEV_SPEED_SUPER};
-	struct stick_options *stick = &options->stick;
+	struct stick_spec *stick = &options->stick;
 
 	if (spec_check_keys(spec, keys, err) < 0 ||
 	    spec_string(spec, "file", &stick->path, err) < 0 ||
@@ -96,32 +119,74 @@ static int parse_stick(const struct spec *spec, union device_options *options,
 	return 0;
 }
 
-static struct usbdev *create_stick(struct loop *loop, const union device_options *options,
-				   struct err *err)
+static const char *stick_file(const union device_options *options)
 {
-	return stick_create(loop, &options->stick, err);
+	return options->stick.path;
+}
+
+static int open_stick(const union device_options *options, int fd,
+		      struct device_file *file, struct err *err)
+{
+	const struct stick_spec *stick = &options->stick;
+
+	if (fd < 0)
+		return image_open(&file->image, stick->path, stick->readonly, err);
+	return image_adopt(&file->image, fd, stick->path, stick->readonly, err);
+}
+
+static struct usbdev *create_stick(struct loop *loop, const union device_options *options,
+				   struct device_file *file, struct err *err)
+{
+	const struct stick_options stick = {
+		.image = &file->image,
+		.speed = options->stick.speed,
+	};
+
+	return stick_create(loop, &stick, err);
 }
 
 static int parse_keyboard(const struct spec *spec, union device_options *options,
 			  struct err *err)
 {
-	static const char *const keys[] = {"input", "speed", NULL};
+	static const char *const keys[] = {"input", "anyone", "speed", NULL};
 	static const enum usbdev_speed speeds[] = {USBDEV_SPEED_LOW, USBDEV_SPEED_FULL,
 						   USBDEV_SPEED_HIGH};
-	struct keyboard_options *keyboard = &options->keyboard;
+	struct keyboard_spec *keyboard = &options->keyboard;
 
 	if (spec_check_keys(spec, keys, err) < 0 ||
 	    spec_string(spec, "input", &keyboard->input, err) < 0 ||
+	    spec_flag(spec, "anyone", &keyboard->anyone, err) < 0 ||
 	    take_speed(spec, speeds, ARRAY_SIZE(speeds), &keyboard->speed, err) < 0)
 		return -EINVAL;
 	return 0;
 }
 
+static const char *keyboard_file(const union device_options *options)
+{
+	return options->keyboard.input;
+}
+
+static int open_keyboard(const union device_options *options, int fd,
+			 struct device_file *file, struct err *err)
+{
+	const struct keyboard_spec *keyboard = &options->keyboard;
+
+	if (fd < 0)
+		return keyboard_input_open(&file->input, keyboard->input,
+					   keyboard->anyone, err);
+	return keyboard_input_adopt(&file->input, fd, keyboard->input, err);
+}
+
 static struct usbdev *create_keyboard(struct loop *loop,
 				      const union device_options *options,
-				      struct err *err)
+				      struct device_file *file, struct err *err)
 {
-	return keyboard_create(loop, &options->keyboard, err);
+	const struct keyboard_options keyboard = {
+		.speed = options->keyboard.speed,
+		.input = options->keyboard.input ? &file->input : NULL,
+	};
+
+	return keyboard_create(loop, &keyboard, err);
 }
 
 static int parse_zero(const struct spec *spec, union device_options *options,
@@ -148,8 +213,9 @@ static int parse_zero(const struct spec *spec, union device_options *options,
 }
 
 static struct usbdev *create_zero(struct loop *loop, const union device_options *options,
-				  struct err *err)
+				  struct device_file *file, struct err *err)
 {
+	(void)file;
 	return zero_create(loop, &options->zero, err);
 }
 
@@ -223,18 +289,34 @@ static int parse_host(const struct spec *spec, union device_options *options,
 }
 
 static const struct kind kinds[] = {
-	{"stick", parse_stick, create_stick},
-	{"keyboard", parse_keyboard, create_keyboard},
-	{"zero", parse_zero, create_zero},
-	{"host", parse_host, NULL},
+	{"stick", parse_stick, stick_file, open_stick, create_stick},
+	{"keyboard", parse_keyboard, keyboard_file, open_keyboard, create_keyboard},
+	{"zero", parse_zero, NULL, NULL, create_zero},
+	{"host", parse_host, NULL, NULL, NULL},
 };
+
+/* VVVV:PPPP, as lsusb, QEMU and others write it. */
+static bool is_vid_pid(const char *text)
+{
+	for (unsigned i = 0; i < 9; i++) {
+		if (i == 4 ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
+			return false;
+	}
+	return text[9] == '\0';
+}
 
 static int parse(const char *text, struct spec *spec, const struct kind **ret_kind,
 		 union device_options *options, struct err *err)
 {
 	char names[128] = "";
-	int r = spec_parse(spec, text, err);
+	int r;
 
+	if (is_vid_pid(text))
+		return err_set(err, EINVAL,
+			       "%s: by its numbers a device is named by a rule: "
+			       "usb:vid=%.4s,pid=%s",
+			       text, text, text + 5);
+	r = spec_parse(spec, text, err);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -272,8 +354,46 @@ int device_is_host(const char *text, struct device_host *ret_host, struct err *e
 	return 1;
 }
 
-int device_create(struct loop *loop, const char *text, struct usbdev **ret_dev,
-		  struct err *err)
+bool device_needs_file(const char *text, char ret_path[PATH_MAX])
+{
+	const struct kind *kind;
+	union device_options options;
+	struct spec spec;
+	struct err err;
+	const char *path = NULL;
+
+	if (parse(text, &spec, &kind, &options, &err) == 0 && kind->file)
+		path = kind->file(&options);
+	if (path)
+		(void)snprintf(ret_path, PATH_MAX, "%s",
+			       strlen(path) < PATH_MAX ? path : "");
+	return path != NULL;
+}
+
+int device_file_open(const char *text, int fd, struct device_file *ret_file,
+		     struct err *err)
+{
+	_cleanup_close_ int taken = fd;
+	const struct kind *kind;
+	union device_options options;
+	struct spec spec;
+	int r = parse(text, &spec, &kind, &options, err);
+
+	device_file_init(ret_file);
+	if (r < 0)
+		return r;
+	assert(kind->file && kind->file(&options));
+	return kind->open(&options, steal_fd(&taken), ret_file, err);
+}
+
+void device_file_close(struct device_file *file)
+{
+	image_close(&file->image);
+	keyboard_input_close(&file->input);
+}
+
+int device_create(struct loop *loop, const char *text, struct device_file *file,
+		  struct usbdev **ret_dev, struct err *err)
 {
 	const struct kind *kind;
 	union device_options options;
@@ -283,6 +403,6 @@ int device_create(struct loop *loop, const char *text, struct usbdev **ret_dev,
 	if (r < 0)
 		return r;
 	assert(kind->create);
-	*ret_dev = kind->create(loop, &options, err);
+	*ret_dev = kind->create(loop, &options, file, err);
 	return *ret_dev ? 0 : -err->code;
 }

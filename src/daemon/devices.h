@@ -8,6 +8,8 @@
 #include <stdbool.h>
 
 #include "usbdev/host/host.h"
+#include "usbdev/keyboard/input.h"
+#include "usbdev/stick/image.h"
 #include "util/compiler.h"
 #include "util/err.h"
 
@@ -38,15 +40,48 @@ MUST_USE int device_is_host(const char *text, struct device_host *ret_host,
 			    struct err *err);
 
 /**
+ * struct device_file - what the device of a text needs open; may be moved
+ * @image:	a stick's
+ * @input:	a keyboard's
+ */
+struct device_file {
+	struct image image;
+	struct keyboard_input input;
+};
+
+/* Nothing is open. */
+static inline void device_file_init(struct device_file *file)
+{
+	*file = (struct device_file){.image.fd = -1, .input.fd = -1};
+}
+
+/* Whether @text, which device_check() has accepted, needs a file, whose name is then in
+ * @ret_path, "" if that is too long. */
+bool device_needs_file(const char *text, char ret_path[PATH_MAX]);
+
+/**
+ * device_file_open() - open the file of a device that needs one
+ * @fd:		what is open already, taken, also on failure; -1: it is opened by its name
+ * @ret_file:	for device_create(), or device_file_close()
+ *
+ * May wait for a file system: not for the loop thread.
+ * Return: 0, or -errno with the reason in @err.
+ */
+MUST_USE int device_file_open(const char *text, int fd, struct device_file *ret_file,
+			      struct err *err);
+/* May wait, too. Fine on one that is not open. */
+void device_file_close(struct device_file *file);
+
+/**
  * device_create() - make the emulated device that @text describes
+ * @file:	what it needs open: taken with success
  * @ret_dev:	owned by the caller
  * @err:	not NULL
  *
- * Return: 0, or -errno with the reason in @err: as device_check(), or the device
- * cannot be had (no such file...).
+ * Return: 0, or -errno with the reason in @err: as device_check(), or no memory.
  */
-MUST_USE int device_create(struct loop *loop, const char *text, struct usbdev **ret_dev,
-			   struct err *err);
+MUST_USE int device_create(struct loop *loop, const char *text, struct device_file *file,
+			   struct usbdev **ret_dev, struct err *err);
 
 /* "super" for USBDEV_SPEED_SUPER... */
 const char *device_speed_name(unsigned speed);

@@ -128,7 +128,7 @@ static void on_emptied(void *ctx)
 	if (daemon->emptied || !all_given_back(daemon))
 		return;
 	daemon->emptied = true;
-	if (!daemon->capture || capture_stop(daemon->capture, on_captured, daemon) < 0)
+	if (!daemon->capture || capture_end(daemon->capture, on_captured, daemon) < 0)
 		loop_stop(daemon->loop);
 }
 
@@ -215,20 +215,6 @@ static int start_listening(struct daemon *daemon)
 fail:
 	log_error("%s", err.text);
 	return -err.code;
-}
-
-static int start_capture(struct daemon *daemon)
-{
-	const char *path = daemon->options.pcap_path;
-	struct err err = {0};
-
-	if (!path)
-		return 0;
-	if (capture_start(daemon->capture, path, -1, &err) < 0) {
-		log_error("--pcap-path: %s", err.text);
-		return -err.code;
-	}
-	return 0;
 }
 
 static int serve(struct daemon *daemon)
@@ -333,6 +319,50 @@ static int start_devices(struct daemon *daemon)
 	return attach_start(daemon->attach, &options);
 }
 
+/* Devices and clients. The reason of a failure has been logged. */
+static void start_rest(struct daemon *daemon)
+{
+	if (start_devices(daemon) < 0 || start_control(daemon) < 0) {
+		daemon->failed = true;
+		on_stop(daemon);
+	}
+}
+
+static void on_capturing(void *ctx, const struct err *err)
+{
+	struct daemon *daemon = ctx;
+
+	if (daemon->stopping)
+		return;
+	if (!err) {
+		start_rest(daemon);
+		return;
+	}
+	log_error("--pcap-path: %s", err->text);
+	daemon->failed = true;
+	on_stop(daemon);
+}
+
+/* The capture comes before the devices, so that it has all of them. Its file is opened while
+ * the loop runs, since that may take any time. */
+static int start(struct daemon *daemon)
+{
+	const char *path = daemon->options.pcap_path;
+	struct err err = {0};
+
+	if (start_listening(daemon) < 0)
+		return -EIO;
+	if (!path) {
+		start_rest(daemon);
+		return 0;
+	}
+	if (capture_start(daemon->capture, path, -1, on_capturing, daemon, &err) < 0) {
+		log_error("--pcap-path: %s", err.text);
+		return -err.code;
+	}
+	return 0;
+}
+
 static void finish(struct daemon *daemon)
 {
 	if (daemon->listen_fd >= 0)
@@ -402,8 +432,7 @@ static int run(struct daemon *daemon)
 		log_error("not enough memory");
 		return EXIT_FAILURE;
 	}
-	if (start_listening(daemon) < 0 || start_capture(daemon) < 0 ||
-	    start_devices(daemon) < 0 || start_control(daemon) < 0) {
+	if (start(daemon) < 0) {
 		daemon->failed = true;
 		on_stop(daemon);
 	}

@@ -75,7 +75,7 @@ void options_print_help(FILE *file)
 		"                          RESET: always (default), first or never\n"
 		"                        stick:file=IMAGE[,readonly][,speed=SPEED]\n"
 		"                          SPEED: full, high or super (default)\n"
-		"                        keyboard[:input=FIFO][,speed=SPEED]\n"
+		"                        keyboard[:input=FIFO[,anyone]][,speed=SPEED]\n"
 		"                          SPEED: low, full (default) or high\n"
 		"                        zero[:pattern=PATTERN][,speed=SPEED]\n"
 		"                          a test device; PATTERN: zeros (default) or\n"

@@ -297,9 +297,19 @@ static void test_capture(void **state)
 	done_only(request);
 }
 
+static off_t size_of(const char *name)
+{
+	struct stat st;
+
+	assert_ok(stat(name, &st));
+	return st.st_size;
+}
+
 /* Into the file itself, which has no name and may not be opened again. */
 static void test_capture_into_what_is_handed_over(void **state)
 {
+	/* a capture of one byte more than its header */
+	static const uint8_t old[25] = {0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0};
 	struct func *f = *state;
 	struct capture capture;
 	struct drv_device device;
@@ -311,8 +321,8 @@ static void test_capture_into_what_is_handed_over(void **state)
 	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	/* what was there before does not count */
-	assert_int_equal(write(fd, file, sizeof(file)), sizeof(file));
-	json_object_put(ask_fd("{'verb':'capture','action':'start'}", fd));
+	assert_int_equal(write(fd, old, sizeof(old)), sizeof(old));
+	json_object_put(ask_fd("{'verb':'capture','action':'start','path':'mine'}", fd));
 	func_boot(f, VFU_DIALECT_QEMU);
 	func_drive(f, NULL);
 	func_find(f, 3, &device);
@@ -322,12 +332,103 @@ static void test_capture_into_what_is_handed_over(void **state)
 	assert_true(capture.count > 4);
 	capture_finish(&capture);
 	close_fd(&fd);
-	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	fd = open("/dev/zero", O_WRONLY | O_CLOEXEC);
 	refused_fd("{'verb':'capture','action':'start'}", fd, "bad-request");
 	close_fd(&fd);
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	refused_fd("{'verb':'capture','action':'start'}", fd, "cannot-open");
 	close_fd(&fd);
+	/* what is no capture stays as it is */
+	assert_ok(truncate(file, 0));
+	assert_ok(truncate(file, 100));
+	fd = open(file, O_RDWR | O_CLOEXEC);
+	refused_fd("{'verb':'capture','action':'start'}", fd, "cannot-open");
+	close_fd(&fd);
+	assert_int_equal(size_of(file), 100);
+}
+
+static void capture_into(const char *file, const char *code)
+{
+	char request[256];
+
+	(void)snprintf(request, sizeof(request),
+		       "{'verb':'capture','action':'start','path':'%s'}", file);
+	if (code)
+		refused(request, code);
+	else
+		done_only(request);
+}
+
+static void attach_file(const char *file, const char *code)
+{
+	char request[256];
+
+	(void)snprintf(request, sizeof(request),
+		       "{'verb':'attach','spec':'stick:file=%s'}", file);
+	if (code)
+		refused(request, code);
+	else
+		done_only(request);
+}
+
+/* The image of a stick and a capture: whoever comes second is refused. */
+static void test_capture_or_image(void **state)
+{
+	struct func *f = *state;
+	const char *stick = func_stick_spec(f, "high");
+	char file[DAEMON_PATH_MAX];
+	int fd;
+
+	begin(f, stick);
+	capture_into(f->image, "busy");
+	fd = open(f->image, O_RDWR | O_CLOEXEC);
+	refused_fd("{'verb':'capture','action':'start'}", fd, "busy");
+	close_fd(&fd);
+	assert_int_equal(size_of(f->image), FUNC_IMAGE_BYTES);
+	attach_file(f->image, "busy");
+	done_only("{'verb':'detach','device':'1'}");
+	/* not even when it is attached no more */
+	capture_into(f->image, "cannot-open");
+	assert_int_equal(size_of(f->image), FUNC_IMAGE_BYTES);
+	attach_file(f->image, NULL);
+
+	daemon_path(&f->daemon, "usb.pcap", file);
+	capture_into(file, NULL);
+	attach_file(file, "busy");
+	done_only("{'verb':'capture','action':'stop'}");
+}
+
+/* A file that the client has opened: it need not even have a name. */
+static void test_attach_what_is_handed_over(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct bot bot;
+	struct guest_buf buf;
+	int fd;
+
+	(void)func_stick_spec(f, "high");
+	begin(f, NULL);
+	fd = open(f->image, O_RDWR | O_CLOEXEC);
+	assert_ok(unlink(f->image));
+	json_object_put(ask_fd("{'verb':'attach','spec':'stick:file=any.img'}", fd));
+	close_fd(&fd);
+	func_boot(f, VFU_DIALECT_QEMU);
+	func_drive(f, NULL);
+	func_find(f, 8, &device);
+	bot_init(&bot, &device);
+	assert_ok(bot_open(&bot));
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, BOT_SECTOR, 64);
+	assert_ok(bot_read(&bot, 7, 1, buf.iova, 0, 0));
+	assert_int_equal(*(uint8_t *)guest_ptr(&f->ram, buf.iova, 1), 7);
+	/* opened once more, by what was handed over */
+	done_only("{'verb':'reset','device':'1'}");
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	refused_fd("{'verb':'attach','spec':'stick:file=any.img'}", fd, "bad-request");
+	refused_fd("{'verb':'attach','spec':'zero'}", fd, "bad-request");
+	close_fd(&fd);
+	/* the daemon's folder is not the client's */
+	refused("{'verb':'attach','spec':'stick:file=any.img'}", "bad-request");
 }
 
 static int64_t vmm_number(const char *name)
@@ -476,6 +577,8 @@ int main(void)
 		T(test_reset_keeps_the_port),
 		T(test_capture),
 		T(test_capture_into_what_is_handed_over),
+		T(test_capture_or_image),
+		T(test_attach_what_is_handed_over),
 		T(test_log_of_one_subsystem),
 		T(test_tells_of_the_vmm),
 		T(test_stats),

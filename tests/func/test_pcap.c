@@ -322,6 +322,23 @@ static void test_no_such_file(void **state)
 				     "/proc/none/usb.pcap"));
 }
 
+/* An image that is to be a stick's is not made a capture of, nor anything else that is none. */
+static void test_no_capture_yet(void **state)
+{
+	struct func *f = *state;
+	const char *stick = func_stick_spec(f, "high");
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+
+	start(f, f->image, stick);
+	assert_int_equal(daemon_wait(&f->daemon, DRV_TIMEOUT_MS), 1);
+	text = daemon_stderr(&f->daemon);
+	assert_non_null(text);
+	assert_non_null(strstr(text, "exists and is no capture"));
+	assert_ok(stat(f->image, &st));
+	assert_int_equal(st.st_size, FUNC_IMAGE_BYTES);
+}
+
 /* --- what others make of it --- */
 
 static void expect_line(const char *text, const char *line)
@@ -399,6 +416,7 @@ int main(void)
 		FUNC_TEST(test_read_along),
 		FUNC_TEST(test_disk_full),
 		FUNC_TEST(test_no_such_file),
+		FUNC_TEST(test_no_capture_yet),
 		FUNC_TEST(test_tshark_decodes_a_stick),
 	};
 

@@ -10,16 +10,13 @@
 #include "usbdev/keyboard/keyboard.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "usbdev/emulated.h"
+#include "usbdev/keyboard/input.h"
 #include "usbdev/keyboard/typist.h"
-#include "util/fds.h"
 #include "util/log.h"
 
 /* The HID gadget of Linux. */
@@ -134,7 +131,7 @@ static const struct emulated_config_info configs[] = {
  * struct keyboard - a keyboard
  * @down:	usages of the keys that are pressed
  * @reports:	ring of @report_count reports from @report_first on
- * @fifo:	-1 if there is none; @fifo_made: remove @fifo_path in the end
+ * @input:	the FIFO, if there is one
  */
 struct keyboard {
 	struct emulated emu;
@@ -145,9 +142,7 @@ struct keyboard {
 	uint8_t leds;
 	uint8_t idle;
 	uint8_t protocol;
-	int fifo;
-	bool fifo_made;
-	char *fifo_path;
+	struct keyboard_input input;
 	struct loop_watch *fifo_watch;
 };
 
@@ -165,7 +160,7 @@ static void update_watch(struct keyboard *keyboard)
 	if (keyboard->fifo_watch &&
 	    loop_watch_set(keyboard->fifo_watch, wanted ? LOOP_READ : 0) < 0)
 		log_limited(LOG_LEVEL_ERROR, "%s: cannot watch %s",
-			    keyboard->emu.usbdev.label, keyboard->fifo_path);
+			    keyboard->emu.usbdev.label, keyboard->input.path);
 }
 
 /* HID 8.3 and appendix C: at most six keys; more are reported as roll-over. */
@@ -402,10 +397,7 @@ static void on_configured(struct emulated *emu)
 static void keyboard_free(struct keyboard *keyboard)
 {
 	loop_unwatch(keyboard->fifo_watch);
-	close_fd(&keyboard->fifo);
-	if (keyboard->fifo_made)
-		(void)unlink(keyboard->fifo_path);
-	free(keyboard->fifo_path);
+	keyboard_input_close(&keyboard->input);
 	free(keyboard);
 }
 
@@ -427,36 +419,6 @@ static const struct emulated_info keyboard_info = {
 	.destroy = on_destroy,
 };
 
-/* Opened for writing too, so that it does not end when a writer goes. */
-static int open_fifo(struct keyboard *keyboard, struct loop *loop, const char *path,
-		     struct err *err)
-{
-	struct stat st;
-
-	keyboard->fifo_path = strdup(path);
-	if (!keyboard->fifo_path)
-		return err_set(err, ENOMEM, "no memory for a keyboard");
-	if (mkfifo(path, 0600) == 0)
-		keyboard->fifo_made = true;
-	else if (errno != EEXIST)
-		return err_set(err, errno, "cannot make the FIFO %s: %s", path,
-			       strerror(errno));
-	/* looked at first: opening may have effects on what is no FIFO */
-	if (stat(path, &st) < 0)
-		return err_set(err, errno, "cannot use %s: %s", path, strerror(errno));
-	if (!S_ISFIFO(st.st_mode))
-		return err_set(err, EINVAL, "%s is there and is no FIFO", path);
-	keyboard->fifo = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	if (keyboard->fifo < 0)
-		return err_set(err, errno, "cannot open %s: %s", path, strerror(errno));
-	if (fstat(keyboard->fifo, &st) < 0 || !S_ISFIFO(st.st_mode))
-		return err_set(err, EINVAL, "%s is there and is no FIFO", path);
-	keyboard->fifo_watch = loop_watch_fd(loop, keyboard->fifo, 0, on_fifo, keyboard);
-	if (!keyboard->fifo_watch)
-		return err_set(err, ENOMEM, "no memory for a keyboard");
-	return 0;
-}
-
 struct usbdev *keyboard_create(struct loop *loop, const struct keyboard_options *options,
 			       struct err *err)
 {
@@ -472,17 +434,21 @@ struct usbdev *keyboard_create(struct loop *loop, const struct keyboard_options 
 		err_set(err, ENOMEM, "no memory for a keyboard");
 		return NULL;
 	}
-	keyboard->fifo = -1;
-	if (options->input && open_fifo(keyboard, loop, options->input, err) < 0) {
-		keyboard_free(keyboard);
-		return NULL;
-	}
+	keyboard->input.fd = -1;
+	if (options->input)
+		keyboard->fifo_watch =
+			loop_watch_fd(loop, options->input->fd, 0, on_fifo, keyboard);
 	keyboard->emu.strings[0] = "usbvfiod";
 	keyboard->emu.strings[1] = "USB Keyboard";
-	if (emulated_init(&keyboard->emu, &keyboard_info, loop, speed, "keyboard") < 0) {
+	if ((options->input && !keyboard->fifo_watch) ||
+	    emulated_init(&keyboard->emu, &keyboard_info, loop, speed, "keyboard") < 0) {
 		err_set(err, ENOMEM, "cannot make a keyboard");
 		keyboard_free(keyboard);
 		return NULL;
+	}
+	if (options->input) {
+		keyboard->input = *options->input;
+		*options->input = (struct keyboard_input){.fd = -1};
 	}
 	on_configured(&keyboard->emu);
 	return &keyboard->emu.usbdev;

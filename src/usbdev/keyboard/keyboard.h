@@ -15,6 +15,7 @@
 #include "util/compiler.h"
 #include "util/err.h"
 
+struct keyboard_input;
 struct loop;
 
 /* Reports that may wait for the host. */
@@ -23,13 +24,13 @@ struct loop;
 /**
  * struct keyboard_options - what to make
  * @speed:	LOW, FULL or HIGH; UNKNOWN (0) means FULL
- * @input:	path of a FIFO whose ASCII text is typed, or NULL. Made if it is not
- *		there, and then removed in the end. What cannot be typed is left
- *		out. Text waits in the FIFO until the guest takes key presses
+ * @input:	an open FIFO whose ASCII text is typed, or NULL; taken with success, and moved.
+ *		What cannot be typed is left out. Text waits in the FIFO until the guest takes
+ *		key presses
  */
 struct keyboard_options {
 	enum usbdev_speed speed;
-	const char *input;
+	struct keyboard_input *input;
 };
 
 /* Return: owned, ends by usbdev_destroy(); NULL with the reason in @err. */

@@ -9,38 +9,46 @@
  *
  * step() is all of its life: submit a job if there is something to write, or to close; free
  * everything if there is not and pcap_destroy() was called. It runs deferred, so that what a
- * turn records goes into one write, and after each job. The job that closes is the last one,
- * be it because of an error or of pcap_destroy().
+ * turn records goes into one write, and after each job. The first job opens the file before it
+ * writes. The job that closes is the last one, be it because of an error or of pcap_destroy().
  */
 #include "usbdev/pcap/pcap.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "usbdev/pcap/record.h"
+#include "usbdev/pcap/target.h"
 #include "usbdev/usbdev.h"
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/loop.h"
 #include "util/worker.h"
 
+enum pcap_state {
+	PCAP_OPENING, /* the first job has not ended */
+	PCAP_OPEN,
+	PCAP_CLOSED, /* for good, or it never was open */
+};
+
 /**
  * struct pcap
+ * @opened:	of pcap_create(); NULL when it has been called, or is not to be
  * @buf:	the ring; NULL after an error
  * @start, @used: the bytes in it, those of the job included
  * @first_id:	of this capture: what completes with a smaller one has been submitted before it
  * @full:	a record was dropped since the buffer was last empty
  * @stopping:	pcap_destroy() was called
  * @writing:	the job is the worker's, and so are the following fields:
- * @fd:		-1 when closed
+ * @fd:		handed over, -1 = none or taken
+ * @err:	why it could not be opened
+ * @target:	the file
  * @file_bytes:	written to the file
  * @job_bytes:	length of the piece from @start
  * @job_last:	close the file afterwards
@@ -51,6 +59,9 @@ struct pcap {
 	struct loop *loop;
 	struct worker *worker;
 	struct loop_task task;
+	enum pcap_state state;
+	void (*opened)(void *ctx, const struct err *err);
+	void *opened_ctx;
 	char *path;
 	uint8_t *buf;
 	size_t start, used;
@@ -63,6 +74,8 @@ struct pcap {
 	bool writing;
 	struct worker_job job;
 	int fd;
+	struct err err;
+	struct target target;
 	uint64_t file_bytes;
 	size_t job_bytes;
 	bool job_last;
@@ -177,29 +190,42 @@ static size_t whole_records(const struct pcap *pcap, size_t written)
 	return whole;
 }
 
+static int open_target(struct pcap *pcap)
+{
+	if (pcap->fd < 0)
+		return target_open(&pcap->target, pcap->path, &pcap->err);
+	return target_adopt(&pcap->target, steal_fd(&pcap->fd), pcap->path, &pcap->err);
+}
+
 static void run_job(struct worker_job *job)
 {
 	struct pcap *pcap = CONTAINER_OF(job, struct pcap, job);
 	size_t written = 0;
 	int error = 0;
 
+	if (pcap->state == PCAP_OPENING && open_target(pcap) < 0) {
+		pcap->job_result = -pcap->err.code;
+		return;
+	}
 	if (pcap->job_bytes > 0) {
 		struct iovec iov[2];
 		int n = ring_pieces(pcap, 0, pcap->job_bytes, iov);
 
-		written = write_all(pcap->fd, iov, n, &error);
+		written = write_all(pcap->target.fd, iov, n, &error);
 	}
 	if (error < 0) {
 		/* readers complain about half a record; what is no file cannot be cut */
 		written = whole_records(pcap, written);
-		if (ftruncate(pcap->fd, (off_t)(pcap->file_bytes + written)) < 0)
+		if (ftruncate(pcap->target.fd, (off_t)(pcap->file_bytes + written)) < 0)
 			written = 0;
 	}
 	pcap->file_bytes += written;
 	if (error < 0 || pcap->job_last) {
 		/* the file system may tell only now that it is full */
-		if (close(steal_fd(&pcap->fd)) < 0 && error == 0)
-			error = -errno;
+		int r = target_close(&pcap->target);
+
+		if (error == 0)
+			error = r;
 	}
 	pcap->job_result = error;
 }
@@ -210,7 +236,6 @@ static void free_pcap(struct pcap *pcap)
 {
 	loop_undefer(pcap->loop, &pcap->task);
 	worker_destroy(pcap->worker);
-	close_fd(&pcap->fd);
 	free(pcap->buf);
 	free(pcap->path);
 	free(pcap);
@@ -236,7 +261,7 @@ static void step(void *ctx)
 
 	if (pcap->writing)
 		return;
-	if (pcap->fd >= 0 && (pcap->used > 0 || pcap->stopping)) {
+	if (pcap->state != PCAP_CLOSED && (pcap->used > 0 || pcap->stopping)) {
 		pcap->writing = true;
 		pcap->job_bytes = pcap->used;
 		pcap->job_last = pcap->stopping;
@@ -246,11 +271,33 @@ static void step(void *ctx)
 	}
 }
 
+/* The first job has ended. */
+static void tell_opened(struct pcap *pcap)
+{
+	void (*opened)(void *ctx, const struct err *err) = pcap->opened;
+
+	pcap->opened = NULL;
+	if (opened)
+		opened(pcap->opened_ctx, pcap->err.code ? &pcap->err : NULL);
+}
+
+static void give_up(struct pcap *pcap)
+{
+	pcap->stats.error = pcap->job_result;
+	if (pcap->err.code == 0)
+		log_warn("capture %s: cannot be written: %s; it ends here", pcap->path,
+			 strerror(-pcap->job_result));
+	free(pcap->buf);
+	pcap->buf = NULL;
+	pcap->used = 0;
+}
+
 static void on_job_done(struct worker_job *job)
 {
 	struct pcap *pcap = CONTAINER_OF(job, struct pcap, job);
 
 	pcap->writing = false;
+	pcap->state = pcap->target.fd >= 0 ? PCAP_OPEN : PCAP_CLOSED;
 	pcap->start = (pcap->start + pcap->job_bytes) % PCAP_BUFFER_BYTES;
 	pcap->used -= pcap->job_bytes;
 	/* a capture that keeps pace needs little memory */
@@ -258,14 +305,9 @@ static void on_job_done(struct worker_job *job)
 		pcap->start = 0;
 		pcap->full = false;
 	}
-	if (pcap->job_result < 0) {
-		pcap->stats.error = pcap->job_result;
-		log_warn("capture %s: cannot be written: %s; it ends here", pcap->path,
-			 strerror(-pcap->job_result));
-		free(pcap->buf);
-		pcap->buf = NULL;
-		pcap->used = 0;
-	}
+	if (pcap->job_result < 0)
+		give_up(pcap);
+	tell_opened(pcap);
 	step(pcap);
 }
 
@@ -334,123 +376,36 @@ static void on_completed(struct usbdev_tap *tap, struct usbdev *dev,
 
 /* --- start and end --- */
 
-/* Makes the directories on the way to @path. Return: 0 or -errno. */
-static int make_parents(const char *path)
-{
-	char *copy = strdup(path);
-	char *slash;
-	int r = 0;
-
-	if (!copy)
-		return -ENOMEM;
-	slash = strchr(copy + 1, '/');
-	while (slash && r == 0) {
-		*slash = '\0';
-		if (mkdir(copy, 0777) < 0 && errno != EEXIST)
-			r = -errno;
-		*slash = '/';
-		slash = strchr(slash + 1, '/');
-	}
-	free(copy);
-	return r;
-}
-
-static int open_file(const char *path, struct err *err)
-{
-	int fd, r;
-
-	if (*path == '\0')
-		return err_set(err, EINVAL, "a capture needs the name of a file");
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-		  0600);
-	if (fd < 0 && errno == ENOENT) {
-		r = make_parents(path);
-		if (r < 0)
-			return err_set(err, -r, "cannot make the directory of %s: %s",
-				       path, strerror(-r));
-		fd = open(path,
-			  O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY |
-				  O_NONBLOCK,
-			  0600);
-	}
-	if (fd < 0 && errno == ENXIO)
-		return err_set(err, ENXIO,
-			       "%s is a FIFO that nobody reads: start the reader first",
-			       path);
-	/* O_NONBLOCK was for a FIFO without a reader; the worker may wait for a slow one */
-	if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0) {
-		r = err_set(err, errno, "cannot write %s: %s", path, strerror(errno));
-		close_fd(&fd);
-		return r;
-	}
-	return fd;
-}
-
-/* As a file that is opened here would be. Return: 0, or -errno with the reason in @err. */
-static int adopt_file(int fd, const char *name, struct err *err)
-{
-	int flags = fcntl(fd, F_GETFL);
-	struct stat st;
-
-	if (flags < 0 || fstat(fd, &st) < 0)
-		return err_set(err, errno, "%s: %s", name, strerror(errno));
-	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
-		return err_set(err, EINVAL, "%s is no file, pipe or socket", name);
-	if ((flags & O_ACCMODE) == O_RDONLY)
-		return err_set(err, EBADF, "%s must be opened for writing", name);
-	if (fcntl(fd, F_SETFL, flags & ~(O_NONBLOCK | O_APPEND)) < 0 ||
-	    (S_ISREG(st.st_mode) && (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)))
-		return err_set(err, errno, "cannot write %s: %s", name, strerror(errno));
-	return 0;
-}
-
-/* @fd: taken */
-static struct pcap *create(struct loop *loop, int fd, const char *name, struct err *err)
+struct pcap *pcap_create(struct loop *loop, const char *path, int fd,
+			 void (*opened)(void *ctx, const struct err *err), void *ctx)
 {
 	struct pcap *pcap = calloc(1, sizeof(*pcap));
 	uint8_t header[RECORD_FILE_HEADER_BYTES];
 
-	if (!pcap) {
-		close_fd(&fd);
-		(void)err_set(err, ENOMEM, "not enough memory");
+	if (!pcap)
 		return NULL;
-	}
 	pcap->tap.submitted = on_submitted;
 	pcap->tap.completed = on_completed;
 	pcap->loop = loop;
+	pcap->opened = opened;
+	pcap->opened_ctx = ctx;
 	pcap->task = (struct loop_task){.cb = step, .ctx = pcap};
 	pcap->job = (struct worker_job){.run = run_job, .done = on_job_done};
 	pcap->first_id = next_id;
-	pcap->fd = fd;
-	pcap->path = strdup(name);
+	pcap->target.fd = -1;
+	pcap->path = strdup(path);
 	pcap->buf = malloc(PCAP_BUFFER_BYTES);
 	pcap->worker = worker_create(loop, "pcap");
 	if (!pcap->path || !pcap->buf || !pcap->worker) {
-		(void)err_set(err, ENOMEM, "not enough memory");
 		free_pcap(pcap);
 		return NULL;
 	}
+	pcap->fd = fd;
 	record_put_file_header(header);
 	ring_put(pcap, 0, header, sizeof(header));
 	pcap->used = sizeof(header);
 	loop_defer(loop, &pcap->task);
 	return pcap;
-}
-
-struct pcap *pcap_create(struct loop *loop, const char *path, struct err *err)
-{
-	int fd = open_file(path, err);
-
-	return fd < 0 ? NULL : create(loop, fd, path, err);
-}
-
-struct pcap *pcap_create_fd(struct loop *loop, int fd, const char *name, struct err *err)
-{
-	if (adopt_file(fd, name, err) < 0) {
-		close_fd(&fd);
-		return NULL;
-	}
-	return create(loop, fd, name, err);
 }
 
 struct usbdev_tap *pcap_tap(struct pcap *pcap)
@@ -469,6 +424,7 @@ void pcap_destroy(struct pcap *pcap, void (*done)(void *ctx), void *ctx)
 		return;
 	assert(!pcap->stopping);
 	pcap->stopping = true;
+	pcap->opened = NULL;
 	pcap->done = done;
 	pcap->ctx = ctx;
 	loop_defer(pcap->loop, &pcap->task);

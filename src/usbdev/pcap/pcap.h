@@ -35,20 +35,22 @@ struct pcap_stats {
 };
 
 /**
- * pcap_create() - start a capture into the file @path
- * @path:	truncated, or created for the user alone (0600), with the directories on the
- *		way to it. A FIFO must have a reader
- * @err:	the reason of a failure
+ * pcap_create() - start a capture into a file
+ * @path:	made for the user alone (0600), with the directories on the way to it. What is
+ *		there already must be worth no more than a capture (target.h), and is then
+ *		overwritten. A FIFO must have a reader
+ * @fd:		-1, or a file, pipe or socket that is open for writing: taken with success,
+ *		and @path is its name for messages
+ * @opened:	called once in the loop, not inside this call: the file is there, or @err says
+ *		why not, and only pcap_destroy() is left to do. Not after that. May be NULL
  *
- * The file is opened here; nothing else here or later waits for it.
- * Return: owned, to be ended by pcap_destroy(), or NULL.
+ * The file is opened by the capture's thread; nothing here or later waits for it. Records
+ * that are taken meanwhile are written when it is there.
+ * Return: owned, to be ended by pcap_destroy(); NULL: no memory, or no thread.
  */
-MUST_USE struct pcap *pcap_create(struct loop *loop, const char *path, struct err *err);
-
-/* The same into a file, pipe or socket that is open for writing. @fd: taken, also on failure;
- * a file is truncated. @name: for messages. */
-MUST_USE struct pcap *pcap_create_fd(struct loop *loop, int fd, const char *name,
-				     struct err *err);
+MUST_USE struct pcap *pcap_create(struct loop *loop, const char *path, int fd,
+				  void (*opened)(void *ctx, const struct err *err),
+				  void *ctx);
 
 /* For usbdev_set_tap(). Lives until pcap_destroy(). */
 struct usbdev_tap *pcap_tap(struct pcap *pcap);

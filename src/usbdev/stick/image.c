@@ -16,6 +16,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "util/claim.h"
 #include "util/fds.h"
 #include "util/log.h"
 
@@ -29,12 +30,20 @@ static uint64_t hash_text(const char *text)
 	return hash;
 }
 
+/* The file's own name also if it was handed over open, as far as the kernel knows it: a guest
+ * sees the same stick either way. */
 static void set_identity(struct image *image, const char *path)
 {
-	_cleanup_free_ char *resolved = realpath(path, NULL);
 	const char *slash = strrchr(path, '/');
+	char link[32];
+	char resolved[PATH_MAX];
+	ssize_t len;
 
-	image->id = hash_text(resolved ? resolved : path);
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", image->fd);
+	len = readlink(link, resolved, sizeof(resolved) - 1);
+	if (len > 0)
+		resolved[len] = '\0';
+	image->id = hash_text(len > 0 && resolved[0] == '/' ? resolved : path);
 	(void)snprintf(image->serial, sizeof(image->serial), "%016" PRIX64, image->id);
 	(void)snprintf(image->name, sizeof(image->name), "%s", slash ? slash + 1 : path);
 }
@@ -127,39 +136,53 @@ static void set_direct(struct image *image)
 	image->write_direct = direct;
 }
 
-int image_open(struct image *image, const char *path, bool readonly, struct err *err)
+static int not_an_image(const char *path, struct err *err)
 {
-	int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (readonly ? O_RDONLY : O_RDWR);
+	return err_set(err, EINVAL, "%s is neither a file nor a block device", path);
+}
+
+static int take(struct image *image, const struct stat *st, const char *path,
+		struct err *err)
+{
+	char holder[CLAIM_USER_BYTES];
+	int r = claim_take(st, image->readonly, "the image of a stick", &image->claim,
+			   holder);
+
+	if (r == -EBUSY)
+		return err_set(err, EBUSY,
+			       "%s is in use by this usbvfiod already, as %s%s", path,
+			       holder,
+			       image->readonly ? "" : "; two could share it read-only");
+	return r < 0 ? err_set(err, -r, "not enough memory") : 0;
+}
+
+/* The file of image->fd becomes ours. */
+static int begin(struct image *image, const char *path, struct err *err)
+{
+	int flags = fcntl(image->fd, F_GETFL);
 	struct stat st;
 	int r;
 
-	memset(image, 0, sizeof(*image));
-	image->fd = -1;
-	image->readonly = readonly;
-	if (stat(path, &st) < 0)
-		return open_error(path, readonly, errno, err);
+	if (flags < 0 || fstat(image->fd, &st) < 0)
+		return err_set(err, errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return err_set(err, EINVAL, "%s is neither a file nor a block device",
-			       path);
-	/* for a block device: refuse what the host has mounted */
-	if (S_ISBLK(st.st_mode) && !readonly)
-		flags |= O_EXCL;
-	image->fd = open(path, flags);
-	if (image->fd < 0)
-		return open_error(path, readonly, errno, err);
-	/* O_NONBLOCK was for the case that somebody has put a FIFO there meanwhile */
-	if (fstat(image->fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) ||
-	    fcntl(image->fd, F_SETFL, 0) < 0) {
-		r = err_set(err, EINVAL, "%s is neither a file nor a block device", path);
-	} else {
+		return not_an_image(path, err);
+	if ((flags & O_ACCMODE) != O_RDWR &&
+	    !(image->readonly && (flags & O_ACCMODE) == O_RDONLY))
+		return err_set(err, EBADF,
+			       "%s has to be opened for reading%s: it was not", path,
+			       image->readonly ? "" : " and writing");
+	/* O_NONBLOCK was for the case that somebody has put a FIFO there meanwhile; with
+	 * O_APPEND all would be written to its end */
+	if (fcntl(image->fd, F_SETFL, flags & ~(O_NONBLOCK | O_APPEND)) < 0)
+		return err_set(err, errno, "%s: %s", path, strerror(errno));
+	r = take(image, &st, path, err);
+	if (r == 0)
 		r = lock(image, path, err);
-		if (r == 0)
-			r = set_size(image, path, err);
-	}
-	if (r < 0) {
-		image_close(image);
+	if (r == 0)
+		r = set_size(image, path, err);
+	if (r < 0)
 		return r;
-	}
 	set_identity(image, path);
 	/* a block device's file system is devtmpfs, which tells nothing */
 	if (S_ISBLK(st.st_mode))
@@ -169,9 +192,46 @@ int image_open(struct image *image, const char *path, bool readonly, struct err 
 	return 0;
 }
 
+static int begin_or_close(struct image *image, const char *path, struct err *err)
+{
+	int r = begin(image, path, err);
+
+	if (r < 0)
+		image_close(image);
+	return r;
+}
+
+int image_open(struct image *image, const char *path, bool readonly, struct err *err)
+{
+	int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (readonly ? O_RDONLY : O_RDWR);
+	struct stat st;
+
+	*image = (struct image){.fd = -1, .readonly = readonly};
+	if (stat(path, &st) < 0)
+		return open_error(path, readonly, errno, err);
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return not_an_image(path, err);
+	/* for a block device: refuse what the host has mounted */
+	if (S_ISBLK(st.st_mode) && !readonly)
+		flags |= O_EXCL;
+	image->fd = open(path, flags);
+	if (image->fd < 0)
+		return open_error(path, readonly, errno, err);
+	return begin_or_close(image, path, err);
+}
+
+int image_adopt(struct image *image, int fd, const char *path, bool readonly,
+		struct err *err)
+{
+	*image = (struct image){.fd = fd, .readonly = readonly};
+	return begin_or_close(image, path, err);
+}
+
 void image_close(struct image *image)
 {
 	close_fd(&image->fd);
+	claim_drop(image->claim);
+	image->claim = NULL;
 }
 
 /* What a _now call says of itself. */

@@ -26,8 +26,11 @@ enum image_direct {
 	IMAGE_DIRECT_PLAIN,  /* all in memory (tmpfs): an ordinary call does not wait */
 };
 
+struct claim;
+
 /**
- * struct image - an open image
+ * struct image - an open image; may be moved
+ * @claim:	nothing else here may use it (claim.h)
  * @size_bytes:	shown to the guest: a multiple of IMAGE_BLOCK_BYTES
  * @id:		made from the resolved path, the same in each run
  * @serial:	@id in hexadecimal digits
@@ -35,6 +38,7 @@ enum image_direct {
  */
 struct image {
 	int fd;
+	struct claim *claim;
 	bool readonly;
 	uint64_t size_bytes;
 	enum image_direct read_direct;
@@ -44,10 +48,15 @@ struct image {
 	char name[64];
 };
 
-/* Opens and locks @path. Return: 0 or -errno with the reason in @err. */
+/* Opens and locks @path. May wait for the file system, as the next: not for the loop
+ * thread. Return: 0 or -errno with the reason in @err. */
 MUST_USE int image_open(struct image *image, const char *path, bool readonly,
 			struct err *err);
-/* Fine on one that image_open() has refused, or closed already. */
+/* The same with what is open as @fd, taken, also on failure. @path: what it is called. Who
+ * opened it can go on using it; that a block device is not mounted was for him to see to. */
+MUST_USE int image_adopt(struct image *image, int fd, const char *path, bool readonly,
+			 struct err *err);
+/* May wait, too. Fine on one that image_open() has refused, or closed already. */
 void image_close(struct image *image);
 
 /* Reads or writes what can be done at once at @offset.

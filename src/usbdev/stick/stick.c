@@ -196,11 +196,8 @@ struct usbdev *stick_create(struct loop *loop, const struct stick_options *optio
 		err_set(err, ENOMEM, "no memory or thread for a stick");
 		return NULL;
 	}
-	if (image_open(&stick->image, options->path, options->readonly, err) < 0) {
-		stick_free(stick);
-		return NULL;
-	}
-	scsi_init(&stick->disk, stick->image.size_bytes, options->readonly,
+	stick->image = *options->image;
+	scsi_init(&stick->disk, stick->image.size_bytes, stick->image.readonly,
 		  stick->image.id, stick->image.serial);
 	stick->turn_left = STICK_TURN_BYTES;
 	stick->pump_task = (struct loop_task){.cb = on_pump, .ctx = stick};
@@ -211,10 +208,12 @@ struct usbdev *stick_create(struct loop *loop, const struct stick_options *optio
 	r = emulated_init(&stick->emu, &stick_info, loop, speed, label);
 	if (r < 0) {
 		err_set(err, -r, "cannot make a stick");
+		stick->image = (struct image){.fd = -1};
 		stick_free(stick);
 		return NULL;
 	}
 	log_debug("%s: %llu blocks%s", label, (unsigned long long)stick->disk.blocks,
-		  options->readonly ? ", read-only" : "");
+		  stick->image.readonly ? ", read-only" : "");
+	*options->image = (struct image){.fd = -1};
 	return &stick->emu.usbdev;
 }

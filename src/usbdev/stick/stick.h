@@ -11,25 +11,25 @@
 #include "usbdev/usbdev.h"
 #include "util/err.h"
 
+struct image;
 struct loop;
 
 /**
  * struct stick_options - what to make
- * @path:	regular file or block device; borrowed during the call
- * @readonly:	opened read-only and shown as write-protected
+ * @image:	open; taken with success, and moved
  * @speed:	FULL, HIGH or SUPER; UNKNOWN (0) means SUPER
  */
 struct stick_options {
-	const char *path;
-	bool readonly;
+	struct image *image;
 	enum usbdev_speed speed;
 };
 
 /**
- * stick_create() - open the image and make the device
+ * stick_create() - make the device of an image
  *
- * The file is locked against other writers for the device's life. Its size is
- * taken once; a last part of less than 512 bytes is not shown to the guest.
+ * The file stays locked against other writers for the device's life. Its size was
+ * taken once; a last part of less than 512 bytes is not shown to the guest. A read-only
+ * image is shown as write-protected.
  * Return: owned, ends by usbdev_destroy(); NULL with the reason in @err.
  */
 struct usbdev *stick_create(struct loop *loop, const struct stick_options *options,

@@ -167,6 +167,14 @@ static void capture(void **state)
 	assert_int_equal(c->nkept, 1);
 	assert_true(c->last_fd >= 0);
 	done(c, fd);
+	/* the path is its name then */
+	send_text_fd(fd, "{\"verb\":\"capture\",\"action\":\"start\",\"path\":\"/x\"}\n",
+		     null, 1);
+	run(c);
+	assert_int_equal(c->nkept, 1);
+	assert_true(c->last_fd >= 0);
+	assert_string_equal(c->kept[0]->capture.path, "/x");
+	done(c, fd);
 	send_text_fd(fd, "{\"verb\":\"capture\",\"action\":\"stop\"}\n", null, 1);
 	run(c);
 	expect_part(fd, "a file descriptor does not go with this");

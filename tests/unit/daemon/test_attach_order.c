@@ -166,6 +166,109 @@ static void test_emulated(void **state)
 	assert_int_equal(look(id), 0);
 }
 
+static void await_done(unsigned count)
+{
+	while (done_count < count)
+		assert_int_equal(loop_turn(loop, true), 0);
+}
+
+/* A file of @size, open; its path goes to @spec behind "stick:file=". */
+static int make_image(char spec[64], off_t size)
+{
+	char path[] = "/tmp/usbvfiod-test-order-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, size), 0);
+	(void)snprintf(spec, 64, "stick:file=%s", path);
+	return fd;
+}
+
+static int order_file(const char *spec, int fd, struct err *err)
+{
+	const struct attach_order order = {
+		.text = spec,
+		.fd = fd,
+		.fd_is_file = true,
+		.done = on_done,
+		.ctx = &done_count,
+	};
+
+	return attach_order(attach, &order, err);
+}
+
+/* What was opened by the client is used, and used again. */
+static void test_file_handed_over(void **state)
+{
+	struct err err = {0};
+	char spec[64];
+	int fd = make_image(spec, 4096);
+	int id;
+
+	(void)state;
+	ready();
+	assert_int_equal(unlink(spec + strlen("stick:file=")), 0);
+	id = order_file(spec, fd, &err);
+	assert_true(id > 0);
+	assert_int_equal(done_count, 0);
+	assert_int_equal(look((unsigned)id), 1);
+	assert_string_equal(found.state, "opening");
+	await_done(1);
+	assert_int_equal(done_port, 1);
+	assert_int_equal(attach_again(attach, (unsigned)id, on_done, &done_count, &err),
+			 0);
+	await_done(2);
+	assert_int_equal(done_error, 0);
+	detach((unsigned)id);
+	while (left_count == 0)
+		assert_int_equal(loop_turn(loop, true), 0);
+	turns();
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+static void test_file_that_is_of_no_use(void **state)
+{
+	struct err err = {0};
+	char spec[64];
+	int fd;
+
+	(void)state;
+	ready();
+	fd = make_image(spec, 100);
+	assert_true(order_file(spec, fd, &err) > 0);
+	await_done(1);
+	assert_int_equal(done_error, EINVAL);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(unlink(spec + strlen("stick:file=")), 0);
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	assert_int_equal(order_file("keyboard", fd, &err), -EINVAL);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	assert_int_equal(order_file("/dev/bus/usb/001/002", fd, &err), -EINVAL);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+static void test_detached_while_its_file_is_opened(void **state)
+{
+	struct err err = {0};
+	char spec[64];
+	int fd = make_image(spec, 4096), id;
+
+	(void)state;
+	ready();
+	assert_int_equal(unlink(spec + strlen("stick:file=")), 0);
+	id = order_file(spec, fd, &err);
+	assert_true(id > 0);
+	detach((unsigned)id);
+	while (left_count == 0)
+		assert_int_equal(loop_turn(loop, true), 0);
+	assert_int_equal(done_error, ECANCELED);
+	assert_int_equal(plugs, 0);
+	turns();
+	assert_int_equal(look(0), 0);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
 static void test_nonsense(void **state)
 {
 	struct err err = {0};
@@ -176,14 +279,22 @@ static void test_nonsense(void **state)
 	ready();
 	assert_int_equal(close(low), 0);
 	assert_int_equal(try_order("nonsense", -1, 0, NULL, &err), -EINVAL);
-	assert_int_equal(try_order("stick:file=/nonexistent/image", -1, 0, NULL, &err),
-			 -ENOENT);
 	/* the number of an fd of somebody else */
 	assert_int_equal(try_order("host:fd=7", -1, 0, NULL, &err), -EINVAL);
-	assert_int_equal(try_order("x", fd, 0, NULL, &err), -EBADF);
-	assert_int_equal(fcntl(fd, F_GETFD), -1); /* taken */
+	/* the client's folder is not ours */
+	assert_int_equal(try_order("stick:file=image", -1, 0, NULL, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "relative"));
 	turns();
 	assert_int_equal(done_count, 0);
+	assert_int_equal(look(0), 0);
+	assert_true(try_order("x", fd, 0, NULL, &err) > 0);
+	await_done(1);
+	assert_int_equal(done_error, EBADF);
+	assert_int_equal(fcntl(fd, F_GETFD), -1); /* taken */
+	(void)order("stick:file=/nonexistent/image");
+	await_done(2);
+	assert_int_equal(done_error, ENOENT);
+	turns();
 	assert_int_equal(look(0), 0);
 }
 
@@ -500,6 +611,9 @@ int main(void)
 		T(test_force_in_the_text),
 		T(test_names),
 		T(test_emulated),
+		T(test_file_handed_over),
+		T(test_file_that_is_of_no_use),
+		T(test_detached_while_its_file_is_opened),
 		T(test_nonsense),
 		T(test_cannot_be_had),
 		T(test_no_port),

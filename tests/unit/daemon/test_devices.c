@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -18,25 +19,71 @@
 #include "usbdev/stick/stick.h"
 #include "usbdev/zero/zero.h"
 
-/* What the last constructor got; strings are copied, they end with the call. */
+/* What was opened and made last; strings are copied, they end with the call. */
 struct asked {
 	const char *kind;
 	char path[4096];
-	bool has_path, readonly;
+	int fd;
+	bool has_file, readonly, anyone;
 	enum usbdev_speed speed;
 	enum zero_pattern pattern;
 };
 
 static struct asked asked;
 static struct usbdev made;
+static unsigned closed;
 
-static struct usbdev *ask(const char *kind, const char *path, enum usbdev_speed speed)
+static int open_file(const char *path, int fd, struct err *err)
 {
-	memset(&asked, 0, sizeof(asked));
+	(void)snprintf(asked.path, sizeof(asked.path), "%s", path);
+	asked.fd = fd;
+	return strcmp(path, "absent") == 0 ? err_set(err, ENOENT, "no such image") : 0;
+}
+
+int image_open(struct image *image, const char *path, bool readonly, struct err *err)
+{
+	image->readonly = readonly;
+	return open_file(path, -1, err);
+}
+
+int image_adopt(struct image *image, int fd, const char *path, bool readonly,
+		struct err *err)
+{
+	image->readonly = readonly;
+	return open_file(path, fd, err);
+}
+
+void image_close(struct image *image)
+{
+	(void)image;
+	closed++;
+}
+
+int keyboard_input_open(struct keyboard_input *input, const char *path, bool anyone,
+			struct err *err)
+{
+	(void)input;
+	asked.anyone = anyone;
+	return open_file(path, -1, err);
+}
+
+int keyboard_input_adopt(struct keyboard_input *input, int fd, const char *path,
+			 struct err *err)
+{
+	(void)input;
+	return open_file(path, fd, err);
+}
+
+void keyboard_input_close(struct keyboard_input *input)
+{
+	(void)input;
+	closed++;
+}
+
+static struct usbdev *ask(const char *kind, bool has_file, enum usbdev_speed speed)
+{
 	asked.kind = kind;
-	asked.has_path = path != NULL;
-	if (path)
-		strcpy(asked.path, path);
+	asked.has_file = has_file;
 	asked.speed = speed;
 	return &made;
 }
@@ -45,13 +92,9 @@ struct usbdev *stick_create(struct loop *loop, const struct stick_options *optio
 			    struct err *err)
 {
 	(void)loop;
-	(void)ask("stick", options->path, options->speed);
-	asked.readonly = options->readonly;
-	if (strcmp(options->path, "absent") == 0) {
-		(void)err_set(err, ENOENT, "no such image");
-		return NULL;
-	}
-	return &made;
+	(void)err;
+	asked.readonly = options->image->readonly;
+	return ask("stick", true, options->speed);
 }
 
 struct usbdev *keyboard_create(struct loop *loop, const struct keyboard_options *options,
@@ -59,7 +102,7 @@ struct usbdev *keyboard_create(struct loop *loop, const struct keyboard_options 
 {
 	(void)loop;
 	(void)err;
-	return ask("keyboard", options->input, options->speed);
+	return ask("keyboard", options->input != NULL, options->speed);
 }
 
 struct usbdev *zero_create(struct loop *loop, const struct zero_options *options,
@@ -67,33 +110,52 @@ struct usbdev *zero_create(struct loop *loop, const struct zero_options *options
 {
 	(void)loop;
 	(void)err;
-	(void)ask("zero", NULL, options->speed);
+	(void)ask("zero", false, options->speed);
 	asked.pattern = options->pattern;
 	return &made;
 }
 
 static struct err err;
 
-static void create(const char *text)
+static void create_with(const char *text, int fd)
 {
 	struct usbdev *dev = NULL;
+	struct device_file file;
+	char path[PATH_MAX];
 
+	memset(&asked, 0, sizeof(asked));
+	device_file_init(&file);
 	assert_int_equal(device_check(text, &err), 0);
-	assert_int_equal(device_create(NULL, text, &dev, &err), 0);
+	if (device_needs_file(text, path)) {
+		assert_int_equal(device_file_open(text, fd, &file, &err), 0);
+		assert_string_equal(path, asked.path);
+		assert_int_equal(asked.fd, fd);
+	}
+	assert_int_equal(device_create(NULL, text, &file, &dev, &err), 0);
 	assert_ptr_equal(dev, &made);
+}
+
+static void create(const char *text)
+{
+	create_with(text, -1);
 }
 
 /* Refused before anything is opened. */
 static void refuse(const char *text, int error, const char *why)
 {
 	struct usbdev *dev = NULL;
+	struct device_file file;
+	char path[PATH_MAX];
 
+	device_file_init(&file);
 	asked.kind = NULL;
 	memset(&err, 0, sizeof(err));
 	assert_int_equal(device_check(text, &err), -error);
 	if (!strstr(err.text, why))
 		fail_msg("\"%s\": \"%s\" does not say \"%s\"", text, err.text, why);
-	assert_int_equal(device_create(NULL, text, &dev, &err), -error);
+	assert_int_equal(device_create(NULL, text, &file, &dev, &err), -error);
+	assert_int_equal(device_file_open(text, -1, &file, &err), -error);
+	assert_false(device_needs_file(text, path));
 	assert_null(asked.kind);
 }
 
@@ -113,6 +175,8 @@ static void test_stick(void **state)
 	assert_int_equal(asked.speed, USBDEV_SPEED_HIGH);
 	create("stick:file=x,speed=super");
 	assert_int_equal(asked.speed, USBDEV_SPEED_SUPER);
+	create_with("stick:file=x,readonly", 7);
+	assert_true(asked.readonly);
 }
 
 static void test_keyboard(void **state)
@@ -120,11 +184,16 @@ static void test_keyboard(void **state)
 	(void)state;
 	create("keyboard");
 	assert_string_equal(asked.kind, "keyboard");
-	assert_false(asked.has_path);
+	assert_false(asked.has_file);
 	assert_int_equal(asked.speed, USBDEV_SPEED_UNKNOWN);
 	create("keyboard:input=/run/keys,speed=low");
+	assert_true(asked.has_file);
+	assert_false(asked.anyone);
 	assert_string_equal(asked.path, "/run/keys");
 	assert_int_equal(asked.speed, USBDEV_SPEED_LOW);
+	create("keyboard:input=/run/keys,anyone");
+	assert_true(asked.anyone);
+	create_with("keyboard:input=/run/keys", 7);
 }
 
 static void test_zero(void **state)
@@ -151,6 +220,11 @@ static void test_refused(void **state)
 	refuse("stick:file=x,speed=low", EINVAL, "possible are full high super");
 	refuse("stick:file=x,readonly=yes", EINVAL, "takes no value");
 	refuse("stick:file=x,color=red", EINVAL, "unknown setting \"color\"");
+	/* as lsusb, QEMU and others write it */
+	refuse("1d6b:0002", EINVAL, "usb:vid=1d6b,pid=0002");
+	refuse("1d6b:000", EINVAL, "no such kind");
+	refuse("1d6b:00022", EINVAL, "no such kind");
+	refuse("1d6b:000g", EINVAL, "no such kind");
 	refuse("keyboard:speed=super", EINVAL, "possible are low full high");
 	refuse("keyboard:file=x", EINVAL, "unknown setting \"file\"");
 	refuse("mouse", EINVAL, "no such kind");
@@ -231,12 +305,19 @@ static void test_host_path_length(void **state)
 
 static void test_cannot_be_had(void **state)
 {
-	struct usbdev *dev = NULL;
+	struct device_file file;
+	char path[PATH_MAX];
 
 	(void)state;
 	assert_int_equal(device_check("stick:file=absent", &err), 0);
-	assert_int_equal(device_create(NULL, "stick:file=absent", &dev, &err), -ENOENT);
+	assert_int_equal(device_file_open("stick:file=absent", -1, &file, &err), -ENOENT);
 	assert_string_equal(err.text, "no such image");
+	assert_false(device_needs_file("keyboard", path));
+	assert_false(device_needs_file("zero", path));
+	assert_false(device_needs_file("/dev/bus/usb/001/002", path));
+	closed = 0;
+	device_file_close(&file);
+	assert_int_equal(closed, 2);
 }
 
 static void test_speed_names(void **state)

@@ -55,14 +55,32 @@ int recording_setup_bare(void **state)
 	return 0;
 }
 
+static void on_opened(void *ctx, const struct err *err)
+{
+	struct recording *recording = ctx;
+
+	recording->opened = true;
+	recording->err = err ? *err : (struct err){0};
+}
+
+void recording_begin(const char *to, int fd)
+{
+	t.opened = false;
+	t.destroyed = false;
+	t.pcap = pcap_create(t.host.loop, to, fd, on_opened, &t);
+	assert_non_null(t.pcap);
+	assert_false(t.opened);
+}
+
+void recording_await_opened(void)
+{
+	while (!t.opened)
+		assert_int_equal(loop_turn(t.host.loop, true), 0);
+}
+
 void recording_start(const char *to)
 {
-	struct err err = {0};
-
-	t.pcap = pcap_create(t.host.loop, to, &err);
-	if (!t.pcap)
-		fail_msg("%s", err.text);
-	t.destroyed = false;
+	recording_begin(to, -1);
 	usbdev_set_tap(&t.fake, pcap_tap(t.pcap));
 }
 

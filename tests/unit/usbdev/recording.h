@@ -26,6 +26,7 @@
 
 /**
  * struct recording - a device whose transfers wait until the test ends them, and a capture
+ * @opened, @err: its file has been opened, or why not
  * @destroyed:	the capture that was ended is gone
  * @path:	of the file, in @dir
  * @fifo_fd:	a test's, that reads what is captured; closed by the teardown, -1: none
@@ -34,6 +35,8 @@ struct recording {
 	struct usbdev fake;
 	struct host host;
 	struct pcap *pcap;
+	bool opened;
+	struct err err;
 	bool destroyed;
 	char dir[64];
 	char path[128];
@@ -56,6 +59,10 @@ int recording_teardown(void **state);
 					recording_teardown)
 /* Begins a capture into @to. */
 void recording_start(const char *to);
+/* The same into @fd unless that is -1, of no device. */
+void recording_begin(const char *to, int fd);
+/* Waits until the file has been opened, or not: t.err. */
+void recording_await_opened(void);
 /* Ends the capture and waits for that. */
 void recording_stop(void);
 /* Ends the capture and reads t.path, which must have @count records. */

@@ -111,7 +111,8 @@ static void make_image(void)
 
 void stick_host_init(enum usbdev_speed speed, bool readonly, enum image_direct direct)
 {
-	struct stick_options options = {.readonly = readonly, .speed = speed};
+	struct image image;
+	struct stick_options options = {.image = &image, .speed = speed};
 	struct loop *loop = loop_create();
 	struct err err = {0};
 	struct usbdev *dev;
@@ -122,8 +123,9 @@ void stick_host_init(enum usbdev_speed speed, bool readonly, enum image_direct d
 	sem_init(&held, 0, 0);
 	sem_init(&release, 0, 0);
 	make_image();
-	options.path = sh.path;
-	dev = stick_create(loop, &options, &err);
+	dev = image_open(&image, sh.path, readonly, &err) == 0
+		      ? stick_create(loop, &options, &err)
+		      : NULL;
 	if (!dev)
 		fail_msg("%s", err.text);
 	host_init(&sh.host, loop, dev);

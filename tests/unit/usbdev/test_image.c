@@ -89,12 +89,12 @@ static void test_locks(void **state)
 	(void)state;
 	make(4096);
 	assert_int_equal(image_open(&image, path, false, &err), 0);
-	refused(path, false, EBUSY, "locked");
-	refused(path, true, EBUSY, "locked");
+	refused(path, false, EBUSY, "already, as the image of a stick; two could share");
+	refused(path, true, EBUSY, "already, as the image of a stick");
 	image_close(&image);
 	assert_int_equal(image_open(&image, path, true, &err), 0);
 	assert_int_equal(image_open(&second, path, true, &err), 0);
-	refused(path, false, EBUSY, "fuser");
+	refused(path, false, EBUSY, "already");
 	image_close(&image);
 	image_close(&second);
 	assert_int_equal(image_open(&image, path, false, &err), 0);
@@ -164,9 +164,72 @@ static void test_io(void **state)
 	image_close(&image);
 }
 
+/* Locked by another process: another VMM, or another of us. */
+static void test_locked_elsewhere(void **state)
+{
+	struct flock request = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct image image;
+	struct err err;
+	int fd;
+
+	(void)state;
+	make(4096);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &request), 0);
+	refused(path, false, EBUSY, "fuser");
+	refused(path, true, EBUSY, "locked");
+	close(fd);
+	assert_int_equal(image_open(&image, path, false, &err), 0);
+	image_close(&image);
+}
+
+static void adopt_refused(int fd, bool readonly, int code, const char *reason)
+{
+	struct image image;
+	struct err err = {0};
+
+	assert_int_equal(image_adopt(&image, fd, path, readonly, &err), -code);
+	if (!strstr(err.text, reason))
+		fail_msg("'%s' does not say %s", err.text, reason);
+	assert_int_equal(fcntl(fd, F_GETFD), -1); /* closed */
+}
+
+static void test_handed_over(void **state)
+{
+	struct image image;
+	struct image by_name;
+	struct err err;
+	int fd;
+
+	(void)state;
+	make(4096);
+	assert_int_equal(image_open(&by_name, path, true, &err), 0);
+	adopt_refused(open(path, O_RDWR | O_CLOEXEC), false, EBUSY, "already");
+	image_close(&by_name);
+	adopt_refused(open(path, O_RDONLY | O_CLOEXEC), false, EBADF, "writing");
+	adopt_refused(open(path, O_WRONLY | O_CLOEXEC), true, EBADF, "reading");
+	adopt_refused(open("/dev/null", O_RDWR | O_CLOEXEC), false, EINVAL, "neither");
+
+	fd = open(path, O_RDWR | O_CLOEXEC | O_APPEND | O_NONBLOCK);
+	assert_int_equal(image_adopt(&image, fd, "other/name.img", false, &err), 0);
+	assert_int_equal(fcntl(fd, F_GETFL) & (O_APPEND | O_NONBLOCK), 0);
+	assert_int_equal(image.size_bytes, 4096);
+	assert_string_equal(image.name, "name.img");
+	assert_int_equal(image_open(&by_name, path, false, &err), -EBUSY);
+	image_close(&image);
+	/* the same stick to a guest, whoever has opened it */
+	assert_int_equal(image_open(&by_name, path, true, &err), 0);
+	assert_string_equal(by_name.serial, image.serial);
+	image_close(&by_name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(image_adopt(&image, fd, path, true, &err), 0);
+	image_close(&image);
+}
+
 static void test_stick_options(void **state)
 {
-	struct stick_options options = {.path = path, .speed = USBDEV_SPEED_LOW};
+	struct image image;
+	struct stick_options options = {.image = &image, .speed = USBDEV_SPEED_LOW};
 	struct loop *loop = loop_create();
 	struct usbdev *dev;
 	struct host host;
@@ -174,17 +237,21 @@ static void test_stick_options(void **state)
 
 	(void)state;
 	make(4096);
+	assert_int_equal(image_open(&image, path, false, &err), 0);
 	assert_null(stick_create(loop, &options, &err));
 	assert_non_null(strstr(err.text, "speed"));
+	assert_true(image.fd >= 0);
 	options.speed = USBDEV_SPEED_UNKNOWN;
 	dev = stick_create(loop, &options, &err);
 	assert_non_null(dev);
+	assert_int_equal(image.fd, -1); /* taken */
 	assert_int_equal(dev->speed, USBDEV_SPEED_SUPER);
 	assert_string_equal(dev->label, "stick:disk.img");
-	assert_null(stick_create(loop, &options, &err));
-	assert_int_equal(err.code, EBUSY);
+	assert_int_equal(image_open(&image, path, false, &err), -EBUSY);
 	host_init(&host, loop, dev);
 	host_finish(&host);
+	assert_int_equal(image_open(&image, path, false, &err), 0);
+	image_close(&image);
 }
 
 static int setup_dir(void **state)
@@ -212,6 +279,8 @@ int main(void)
 		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_readonly_cannot_write),
 		cmocka_unit_test(test_io),
+		cmocka_unit_test(test_locked_elsewhere),
+		cmocka_unit_test(test_handed_over),
 		cmocka_unit_test(test_stick_options),
 	};
 

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "host.h"
+#include "usbdev/keyboard/input.h"
 #include "usbdev/keyboard/keyboard.h"
 #include "usbdev/keyboard/typist.h"
 
@@ -28,11 +29,17 @@ static struct host host;
 
 static void start(enum usbdev_speed speed, const char *input)
 {
-	const struct keyboard_options options = {.speed = speed, .input = input};
+	struct keyboard_input open_input;
+	const struct keyboard_options options = {
+		.speed = speed,
+		.input = input ? &open_input : NULL,
+	};
 	struct loop *loop = loop_create();
 	struct err err = {0};
-	struct usbdev *dev = keyboard_create(loop, &options, &err);
+	struct usbdev *dev = NULL;
 
+	if (!input || keyboard_input_open(&open_input, input, false, &err) == 0)
+		dev = keyboard_create(loop, &options, &err);
 	if (!dev)
 		fail_msg("%s", err.text);
 	host_init(&host, loop, dev);
@@ -128,11 +135,6 @@ static void test_refusals(void **state)
 	press(USAGE_A, true);
 	assert_null(keyboard_create(host.loop, &options, &err));
 	assert_non_null(strstr(err.text, "speed"));
-	options = (struct keyboard_options){.input = dir};
-	assert_null(keyboard_create(host.loop, &options, &err));
-	assert_non_null(strstr(err.text, "FIFO"));
-	options.input = "/nonexistent/fifo";
-	assert_null(keyboard_create(host.loop, &options, &err));
 	host_finish(&host);
 }
 
@@ -375,6 +377,79 @@ static void test_fifo_of_others_stays(void **state)
 	assert_int_equal(unlink(fifo), 0);
 }
 
+static void refuse_input(int code, const char *why)
+{
+	struct keyboard_input input;
+	struct err err = {0};
+
+	assert_int_equal(keyboard_input_open(&input, fifo, false, &err), -code);
+	assert_int_equal(input.fd, -1);
+	if (!strstr(err.text, why))
+		fail_msg("\"%s\" does not say \"%s\"", err.text, why);
+}
+
+static void take_input(void)
+{
+	struct keyboard_input input;
+	struct err err = {0};
+
+	assert_int_equal(keyboard_input_open(&input, fifo, true, &err), 0);
+	assert_int_equal(fcntl(input.fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK),
+			 O_RDWR | O_NONBLOCK);
+	assert_false(input.made);
+	keyboard_input_close(&input);
+}
+
+/* Who can write to it can type. */
+static void test_fifos_refused(void **state)
+{
+	struct keyboard_input input;
+	struct err err = {0};
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(chmod(fifo, 0620), 0);
+	refuse_input(EPERM, "others may write");
+	assert_int_equal(chmod(fifo, 0602), 0);
+	refuse_input(EPERM, "others may write");
+	take_input();
+	if (geteuid() == 0) {
+		assert_int_equal(chmod(fifo, 0600), 0);
+		assert_int_equal(chown(fifo, 65534, 65534), 0);
+		assert_int_equal(chmod(dir, 01777), 0);
+		refuse_input(EPERM, "user 65534");
+		take_input();
+		/* not in his own folder either */
+		assert_int_equal(chown(dir, 65534, 65534), 0);
+		refuse_input(EPERM, "user 65534");
+		assert_int_equal(chown(dir, 0, 0), 0);
+	}
+	assert_int_equal(unlink(fifo), 0);
+
+	fd = open(fifo, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	refuse_input(EINVAL, "is no FIFO");
+	assert_int_equal(keyboard_input_adopt(&input, fd, fifo, &err), -EINVAL);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(unlink(fifo), 0);
+}
+
+static void test_fifo_handed_over(void **state)
+{
+	struct keyboard_input input;
+	struct err err = {0};
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(keyboard_input_adopt(&input, fds[1], "it", &err), -EBADF);
+	assert_int_equal(fcntl(fds[1], F_GETFD), -1);
+	assert_int_equal(keyboard_input_adopt(&input, fds[0], "it", &err), 0);
+	assert_int_equal(fcntl(fds[0], F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+	keyboard_input_close(&input);
+	keyboard_input_close(&input);
+}
+
 static void test_all_ascii(void **state)
 {
 	(void)state;
@@ -415,6 +490,8 @@ int main(void)
 		cmocka_unit_test(test_typing),
 		cmocka_unit_test(test_waiting_text_costs_nothing),
 		cmocka_unit_test(test_fifo_of_others_stays),
+		cmocka_unit_test(test_fifos_refused),
+		cmocka_unit_test(test_fifo_handed_over),
 		cmocka_unit_test(test_all_ascii),
 	};
 

@@ -112,49 +112,60 @@ static void test_file_and_directories(void **state)
 	assert_int_equal(st.st_size, 24);
 }
 
-static void refuse(const char *to, int code, const char *why)
+static void refuse(const char *to, int fd, int code, const char *why)
 {
-	struct err err = {0};
-
-	assert_null(pcap_create(t.host.loop, to, &err));
-	assert_int_equal(err.code, code);
-	if (!strstr(err.text, why))
-		fail_msg("\"%s\" does not say \"%s\"", err.text, why);
+	recording_begin(to, fd);
+	recording_await_opened();
+	assert_int_equal(t.err.code, code);
+	if (!strstr(t.err.text, why))
+		fail_msg("\"%s\" does not say \"%s\"", t.err.text, why);
+	assert_int_equal(pcap_stats(t.pcap).error, -code);
+	recording_stop();
 }
 
+/* What keeps a file from being one is in test_pcap_target.c. */
 static void test_files_that_cannot_be(void **state)
 {
-	char name[256];
+	int pipe_fds[2];
 
 	(void)state;
-	refuse("", EINVAL, "name of a file");
-	refuse(t.dir, EISDIR, t.dir);
-	(void)snprintf(name, sizeof(name), "%s/fifo", t.dir);
-	assert_int_equal(mkfifo(name, 0600), 0);
-	refuse(name, ENXIO, "start the reader first");
-	(void)snprintf(name, sizeof(name), "%s/fifo/usb.pcap", t.dir);
-	refuse(name, ENOTDIR, name);
-	(void)snprintf(name, sizeof(name), "%s/new/", t.dir);
-	refuse(name, EISDIR, name);
-	refuse("/proc/no/usb.pcap", ENOENT, "cannot make the directory");
+	refuse("", -1, EINVAL, "name of a file");
+	refuse(t.dir, -1, EISDIR, t.dir);
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	refuse("it", pipe_fds[0], EBADF, "for writing");
+	assert_int_equal(fcntl(pipe_fds[0], F_GETFL), -1);
+	assert_int_equal(close(pipe_fds[1]), 0);
 	/* not even a capture that has done nothing is needed for that */
 	pcap_destroy(NULL, NULL, NULL);
 }
 
-static void start_fd(int fd)
+/* What is recorded before the file is there is in it. */
+static void test_records_wait_for_the_file(void **state)
 {
-	struct err err = {0};
+	(void)state;
+	recording_start(t.path);
+	run_type(USBDEV_TYPE_BULK, 0x02, 9, USBDEV_STATUS_OK, 9);
+	assert_int_equal(access(t.path, F_OK), -1);
+	recording_await_opened();
+	assert_int_equal(t.err.code, 0);
+	recording_finish(2);
+}
 
-	t.pcap = pcap_create_fd(t.host.loop, fd, "it", &err);
-	if (!t.pcap)
-		fail_msg("%s", err.text);
-	t.destroyed = false;
+/* Ended before it has begun: whoever ended it does not want to hear that it has. */
+static void test_ended_while_it_is_opened(void **state)
+{
+	(void)state;
+	recording_start(t.path);
+	assert_int_equal(loop_turn(t.host.loop, false), 0);
+	recording_stop();
+	assert_false(t.opened);
+	assert_int_equal(capture_read(&t.capture, t.path), 0);
+	assert_int_equal(t.capture.count, 0);
 }
 
 /* A file that is open already: written from its start, waited for if need be. */
 static void test_files_handed_over(void **state)
 {
-	struct err err = {0};
 	uint8_t header[64];
 	int pipe_fds[2];
 	struct stat st;
@@ -162,8 +173,9 @@ static void test_files_handed_over(void **state)
 
 	(void)state;
 	fd = open(t.path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0600);
-	assert_int_equal(write(fd, t.path, sizeof(t.path)), sizeof(t.path));
-	start_fd(fd);
+	recording_begin("it", fd);
+	recording_await_opened();
+	assert_int_equal(t.err.code, 0);
 	assert_int_equal(fcntl(fd, F_GETFL) & (O_APPEND | O_NONBLOCK), 0);
 	recording_stop();
 	assert_int_equal(fcntl(fd, F_GETFL), -1); /* closed */
@@ -171,17 +183,10 @@ static void test_files_handed_over(void **state)
 	assert_int_equal(st.st_size, 24);
 
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
-	start_fd(pipe_fds[1]);
+	recording_begin("it", pipe_fds[1]);
 	recording_stop();
 	assert_int_equal(read(pipe_fds[0], header, sizeof(header)), 24);
-
-	assert_null(pcap_create_fd(t.host.loop, pipe_fds[0], "it", &err));
-	assert_int_equal(err.code, EBADF);
-	assert_int_equal(fcntl(pipe_fds[0], F_GETFL), -1);
-	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	assert_null(pcap_create_fd(t.host.loop, fd, "it", &err));
-	assert_int_equal(err.code, EINVAL);
-	assert_null(pcap_create_fd(t.host.loop, 999, "it", &err));
+	assert_int_equal(close(pipe_fds[0]), 0);
 }
 
 /* --- what is too slow, and what fails --- */
@@ -384,8 +389,10 @@ static void test_reader_goes(void **state)
 {
 	(void)state;
 	start_fifo();
+	recording_await_opened();
 	assert_int_equal(close(t.fifo_fd), 0);
 	t.fifo_fd = -1;
+	run_type(USBDEV_TYPE_BULK, 0x02, 9, USBDEV_STATUS_OK, 9);
 	await_error(-EPIPE);
 }
 
@@ -397,6 +404,8 @@ int main(void)
 		T(two_devices_one_stops),
 		T(file_and_directories),
 		BARE(files_that_cannot_be),
+		BARE(records_wait_for_the_file),
+		BARE(ended_while_it_is_opened),
 		BARE(files_handed_over),
 		BARE(too_slow),
 		BARE(ring_wraps),
