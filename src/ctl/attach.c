@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * attach.c - attach SPEC: nodes are opened here, other kinds go to the daemon as text
+ * attach.c - attach SPEC: nodes and files are opened here, the rest goes to the daemon as text
  */
 #include <json-c/json.h>
 #include <stdio.h>
@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "ctl/ctl.h"
+#include "ctl/file.h"
 #include "ctl/node.h"
 #include "ctl/text.h"
+#include "util/fds.h"
 
 /* What all kinds may have. */
 static struct json_object *attach_request(const struct ctl *ctl)
@@ -88,10 +90,26 @@ static enum ctl_status attach_rule(const struct ctl *ctl, const char *rule)
 	return status;
 }
 
+static enum ctl_status attach_emulated(const struct ctl *ctl, const char *spec)
+{
+	struct json_object *request;
+	enum ctl_status status;
+	int fd;
+
+	if (ctl_file_of_spec(spec, &fd) != CTL_DONE)
+		return CTL_FAILED;
+	request = attach_request(ctl);
+	ctl_put_text(request, "spec", spec);
+	ctl_put_text(request, "name", ctl->name);
+	ctl_put_text(request, "reset", ctl->reset);
+	status = ctl_ask_device(ctl, request, fd, "attached", ctl->args[0]);
+	close_fd(&fd);
+	return status;
+}
+
 enum ctl_status ctl_attach(const struct ctl *ctl)
 {
 	const char *spec = ctl->args[0];
-	struct json_object *request;
 	struct ctl_node node;
 
 	if ((ctl->given & CTL_OPT_LEGACY) && (ctl->given & ~(unsigned)CTL_OPT_LEGACY))
@@ -104,9 +122,5 @@ enum ctl_status ctl_attach(const struct ctl *ctl)
 		return ctl_misused("--legacy attaches nodes in /dev/bus/usb only");
 	if (strncmp(spec, "usb:", 4) == 0)
 		return attach_rule(ctl, spec);
-	request = attach_request(ctl);
-	ctl_put_text(request, "spec", spec);
-	ctl_put_text(request, "name", ctl->name);
-	ctl_put_text(request, "reset", ctl->reset);
-	return ctl_ask_device(ctl, request, -1, "attached", ctl->args[0]);
+	return attach_emulated(ctl, spec);
 }

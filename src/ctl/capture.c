@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/file.h"
 #include "ctl/text.h"
 
 static void show(struct json_object *answer)
@@ -25,7 +26,7 @@ static void show(struct json_object *answer)
 		(void)printf("a capture is running%s%s\n", path ? ", into " : "", clean);
 }
 
-/* The daemon opens the file: it may stand in another folder than we do. */
+/* The daemon, which may have to open it, can stand in another folder than we do. */
 static char *absolute(const char *path)
 {
 	char folder[PATH_MAX];
@@ -40,17 +41,33 @@ static char *absolute(const char *path)
 	return ctl_format("%s/%s", folder, path);
 }
 
-static enum ctl_status ask(const struct ctl *ctl, const char *action, const char *path)
+static enum ctl_status ask(const struct ctl *ctl, const char *action, const char *path,
+			   int fd)
 {
 	struct json_object *request = ctl_request("capture"), *answer;
 	enum ctl_status status;
 
 	ctl_put_text(request, "action", action);
 	ctl_put_text(request, "path", path);
-	status = ctl_ask(ctl, request, -1, &answer);
+	status = ctl_ask(ctl, request, fd, &answer);
 	if (status == CTL_DONE && !ctl->json)
 		show(answer);
 	json_object_put(answer);
+	return status;
+}
+
+static enum ctl_status start(const struct ctl *ctl, const char *name)
+{
+	_cleanup_free_ char *path = absolute(name);
+	struct ctl_capture_file file;
+	enum ctl_status status;
+
+	if (!path)
+		return CTL_FAILED;
+	status = ctl_capture_file_open(&file, path);
+	if (status == CTL_DONE)
+		status = ask(ctl, "start", path, file.fd);
+	ctl_capture_file_finish(&file, status == CTL_DONE);
 	return status;
 }
 
@@ -58,13 +75,10 @@ enum ctl_status ctl_capture(const struct ctl *ctl)
 {
 	const char *action = ctl->args[0];
 
-	if (strcmp(action, "start") == 0 && ctl->nargs == 2) {
-		_cleanup_free_ char *path = absolute(ctl->args[1]);
-
-		return path ? ask(ctl, action, path) : CTL_FAILED;
-	}
+	if (strcmp(action, "start") == 0 && ctl->nargs == 2)
+		return start(ctl, ctl->args[1]);
 	if ((strcmp(action, "stop") == 0 || strcmp(action, "status") == 0) &&
 	    ctl->nargs == 1)
-		return ask(ctl, action, NULL);
+		return ask(ctl, action, NULL, -1);
 	return ctl_misused("it is: capture start FILE, capture stop, or capture status");
 }

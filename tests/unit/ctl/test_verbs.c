@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)
 
@@ -106,6 +108,86 @@ static void test_device_verbs(void **state)
 						    "log level=trace subsystem=xhci\n");
 }
 
+/* Files are opened by who asks: the daemon may not be able to, and stands elsewhere. */
+static void test_files_are_handed_over(void **state)
+{
+	struct fake *fake = *state;
+	struct fake_daemon *daemon = &fake->daemons[0];
+	char wanted[256];
+	struct stat st;
+
+	assert_int_equal(chdir(fake->dir), 0);
+	(void)fake_node(fake, "IMAGE");
+	assert_int_equal(RUN(fake, "attach", "stick:file=nodes/003/017"), 0);
+	assert_string_equal(daemon->asked,
+			    "attach spec=stick:file=nodes/003/017 fd=IMAGE rw\n");
+	daemon->asked[0] = '\0';
+	assert_int_equal(RUN(fake, "attach", "stick:readonly,file=nodes/003/017"), 0);
+	assert_string_equal(daemon->asked,
+			    "attach spec=stick:readonly,file=nodes/003/017 fd=IMAGE\n");
+	/* what cannot be opened here may be there, if all of its path is said */
+	daemon->asked[0] = '\0';
+	assert_int_equal(RUN(fake, "attach", "stick:file=/nonexistent"), 0);
+	assert_string_equal(daemon->asked, "attach spec=stick:file=/nonexistent\n");
+	assert_int_equal(RUN(fake, "attach", "stick:file=nonexistent"), 1);
+	fake_expect(fake->errors, "cannot open nonexistent");
+	assert_int_equal(RUN(fake, "attach", "stick:file=nodes"), 1);
+	fake_expect(fake->errors, "neither a file nor a block device");
+
+	daemon->asked[0] = '\0';
+	assert_int_equal(RUN(fake, "capture", "start", "c.pcap"), 0);
+	snprintf(wanted, sizeof(wanted), "capture start path=%s/c.pcap fd= rw\n",
+		 fake->dir);
+	assert_string_equal(daemon->asked, wanted);
+	assert_int_equal(stat("c.pcap", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	/* nothing is left of what was refused, unless it was there before */
+	daemon->refuses = 1u << CONTROL_VERB_CAPTURE;
+	assert_int_equal(RUN(fake, "capture", "start", "c.pcap"), 1);
+	assert_int_equal(stat("c.pcap", &st), 0);
+	assert_int_equal(RUN(fake, "capture", "start", "d.pcap"), 1);
+	assert_int_equal(stat("d.pcap", &st), -1);
+	daemon->refuses = 0;
+	assert_int_equal(unlink("c.pcap"), 0);
+	/* a folder that is to be made: by the daemon */
+	daemon->asked[0] = '\0';
+	assert_int_equal(RUN(fake, "capture", "start", "new/c.pcap"), 0);
+	snprintf(wanted, sizeof(wanted), "capture start path=%s/new/c.pcap\n", fake->dir);
+	assert_string_equal(daemon->asked, wanted);
+	assert_int_equal(chdir("/"), 0);
+}
+
+static void test_input_is_handed_over(void **state)
+{
+	struct fake *fake = *state;
+	struct fake_daemon *daemon = &fake->daemons[0];
+	struct stat st;
+
+	assert_int_equal(chdir(fake->dir), 0);
+	assert_int_equal(RUN(fake, "attach", "keyboard"), 0);
+	assert_string_equal(daemon->asked, "attach spec=keyboard\n");
+	assert_int_equal(mkfifo("keys", 0600), 0);
+	assert_int_equal(RUN(fake, "attach", "keyboard:input=keys"), 0);
+	/* others could type */
+	assert_int_equal(chmod("keys", 0622), 0);
+	assert_int_equal(RUN(fake, "attach", "keyboard:input=keys"), 1);
+	fake_expect(fake->errors, "others may write to the FIFO keys");
+	assert_int_equal(RUN(fake, "attach", "keyboard:input=keys,anyone"), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chmod("keys", 0600), 0);
+		assert_int_equal(chown("keys", 65534, 65534), 0);
+		assert_int_equal(RUN(fake, "attach", "keyboard:input=keys"), 1);
+		fake_expect(fake->errors, "user 65534");
+	}
+	assert_int_equal(unlink("keys"), 0);
+	/* made if it is not there */
+	assert_int_equal(RUN(fake, "attach", "keyboard:input=keys"), 0);
+	assert_int_equal(stat("keys", &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(unlink("keys"), 0);
+	assert_int_equal(chdir("/"), 0);
+}
+
 static void test_capture_and_rules(void **state)
 {
 	struct fake *fake = *state;
@@ -115,6 +197,7 @@ static void test_capture_and_rules(void **state)
 	snprintf(wanted, sizeof(wanted), "a capture is running, into %s/a.pcap\n", here);
 	free(here);
 	assert_string_equal(fake->out, wanted);
+	assert_int_equal(unlink("a.pcap"), 0);
 	fake->daemons[0].asked[0] = '\0';
 	assert_int_equal(RUN(fake, "capture", "status"), 0);
 	assert_string_equal(fake->out, "no capture is running\n");
@@ -234,11 +317,18 @@ static void test_legacy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_attach_node),       TEST(test_attach_by_force),
-		TEST(test_attach_text),       TEST(test_attach_fails),
-		TEST(test_device_verbs),      TEST(test_refusals),
-		TEST(test_capture_and_rules), TEST(test_wrong_usage),
-		TEST(test_sockets),           TEST(test_legacy),
+		TEST(test_attach_node),
+		TEST(test_attach_by_force),
+		TEST(test_attach_text),
+		TEST(test_attach_fails),
+		TEST(test_device_verbs),
+		TEST(test_refusals),
+		TEST(test_files_are_handed_over),
+		TEST(test_input_is_handed_over),
+		TEST(test_capture_and_rules),
+		TEST(test_wrong_usage),
+		TEST(test_sockets),
+		TEST(test_legacy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
