@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "usbdev/stick/image.h"
 #include "usbdev/stick/stick.h"
 #include "usbdev/stick/stick_priv.h"
 #include "usbdev/usbdev.h"
@@ -383,7 +384,8 @@ void fuzz_set_up(void)
 /* A new one on the same image; configured. */
 static void plug_in(uint8_t how)
 {
-	struct stick_options options = {.path = path};
+	struct image image;
+	struct stick_options options = {.image = &image};
 	struct err err = {0};
 
 	CHECK(mknod(path, S_IFREG | 0600, 0) == 0 || errno == EEXIST);
@@ -393,6 +395,7 @@ static void plug_in(uint8_t how)
 	CHECK(pwrite(file, model, IMAGE_BYTES, 0) == IMAGE_BYTES);
 	memset(&faults, 0, sizeof(faults));
 	faults.never_now = how & 1;
+	CHECK(image_open(&image, path, false, &err) == 0);
 	dev = stick_create(fuzz_loop, &options, &err);
 	CHECK(dev);
 	CHECK(control(0, 9, 1, 0) == USBDEV_STATUS_OK);

@@ -7,6 +7,7 @@
 
 #include "state.h"
 #include "usbdev/keyboard/keyboard.h"
+#include "usbdev/stick/image.h"
 #include "usbdev/stick/stick.h"
 #include "usbdev/zero/zero.h"
 #include "util/compiler.h"
@@ -190,18 +191,14 @@ static struct usbdev *make_fake(struct place *place)
 
 static struct usbdev *make_stick(struct place *place)
 {
-	struct stick_options options = {.speed = place->speed};
-	char path[64];
-	struct usbdev *dev;
+	struct image image;
+	struct stick_options options = {.image = &image, .speed = place->speed};
 	struct err err;
 	int fd = memfd_create("stick", MFD_CLOEXEC);
 
 	CHECK(fd >= 0 && ftruncate(fd, IMAGE_BYTES) == 0);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	options.path = path;
-	dev = stick_create(fuzz_loop, &options, &err);
-	close(fd);
-	return dev;
+	CHECK(image_adopt(&image, fd, "stick", false, &err) == 0);
+	return stick_create(fuzz_loop, &options, &err);
 }
 
 static struct usbdev *make_device(struct place *place)
