@@ -229,6 +229,7 @@ struct usbdev_stats {
  * @address:	what the guest calls it: its slot's ID, 0 before it has one. For captures
  * @vendor, @product: what it says it is; 0 = it has not said. For lists
  * @in_flight:	transfers submitted and not completed, counted by usbdev.c
+ * @forgotten:	of them, those that nobody waits for any longer, counted by who submitted them
  * @label:	for log lines and lists, e.g. "stick:disk.img"
  * @tap:	NULL = nobody listens
  * @destroyed:	whom usbdev_finish() tells
@@ -243,6 +244,7 @@ struct usbdev {
 	uint16_t vendor;
 	uint16_t product;
 	unsigned in_flight;
+	unsigned forgotten;
 	struct usbdev_stats stats;
 	char label[USBDEV_NAME_BYTES];
 	struct usbdev_tap *tap;

@@ -32,6 +32,10 @@ struct xhci_transfer_ring;
 #define XHCI_TRBS_TOTAL     131072u
 #define XHCI_TD_TRBS_SMALL  256u
 #define XHCI_TD_TRBS_INLINE 4u
+/* Orphans of one device, among those totals. As long as it keeps so many it gets nothing
+ * more: else one that never gives a TD back (a host that is stuck) would in time have all
+ * TDs of the controller, and beyond, as each endpoint may always have a small one. */
+#define XHCI_ORPHANS_PER_DEVICE 64u
 
 struct xhci_td_trb {
 	struct xhci_trb trb; /* of an IDT TRB, parameter is in guest byte order */

@@ -21,7 +21,8 @@
  * A device that does not give a TD back for long (a host that is stuck, a program behind
  * it that does not answer) must not keep the guest from its other devices: drivers take a
  * controller for dead that does not stop an endpoint. So after XHCI_GIVE_UP_NS it is
- * not waited for any longer: an orphan as well, and the ring stands at it.
+ * not waited for any longer: an orphan as well, and the ring stands at it. A device that has
+ * XHCI_ORPHANS_PER_DEVICE of them must give some back before it gets more.
  *
  * Isochronous TDs go the same way, but none halts the endpoint, none goes on in its
  * middle, and isoch.c says when a stream of them starts.
@@ -103,6 +104,7 @@ static void td_done(struct usbdev_transfer *transfer)
 	    transfer->actual_bytes == submitted && transfer->type != USBDEV_TYPE_CONTROL)
 		transfer->status = USBDEV_STATUS_OK;
 	if (!td->ring) {
+		td->dev->forgotten--;
 		xhci_td_free(td);
 		xhci_kick(xhci);
 		return;
@@ -157,6 +159,7 @@ static void td_forget(struct xhci_transfer_ring *ring, struct xhci_td *td)
 	}
 	ep->in_flight--;
 	td->ring = NULL;
+	td->dev->forgotten++;
 	list_append(&ep->xhci->orphans, &td->node);
 	usbdev_cancel(td->dev, &td->transfer);
 }
@@ -354,6 +357,20 @@ static bool admit_isoch(struct xhci_transfer_ring *ring, struct xhci_td *td,
 	return true;
 }
 
+/* The device keeps too much that nobody waits for: each orphan that ends kicks. */
+static bool keeps_too_many(const struct xhci_endpoint *ep)
+{
+	const struct usbdev *dev = ep->slot->dev;
+
+	if (!dev || dev->forgotten < XHCI_ORPHANS_PER_DEVICE)
+		return false;
+	log_limited(LOG_LEVEL_WARN,
+		    "slot %u ep 0x%02x: %s has not given %u transfers back, and gets no "
+		    "more until it does",
+		    ep->slot->id, ep->ep_addr, dev->label, dev->forgotten);
+	return true;
+}
+
 /* Fetches one TD and hands it down. @ret_started false: none was there. */
 static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_started)
 {
@@ -364,6 +381,8 @@ static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_st
 	int r;
 
 	*ret_started = false;
+	if (keeps_too_many(ep))
+		return XHCI_PROGRESS_BLOCKED;
 	if (ring->resume) {
 		ring->resume = false;
 		*ret_started = true;

@@ -2,10 +2,12 @@
  * test_give_up.c - devices that do not give back what was cancelled
  */
 #include <errno.h>
+#include <string.h>
 
 #include "driver.h"
 #include "streams.h"
 #include "xhci/endpoint.h"
+#include "xhci/td.h"
 #include "xhci/xhci_priv.h"
 
 #define OUT    DRIVER_BULK_OUT_DCI
@@ -202,14 +204,62 @@ static void streams_are_given_up(void **state)
 	streams_end(&s);
 }
 
+/* A device that never gives back gets only so many; others go on; it may come to itself. */
+static void stuck_device_keeps_a_bounded_number(void **state)
+{
+	struct driver d;
+	uint64_t trb;
+	unsigned tds;
+
+	begin(&d, state);
+	trb = driver_normal(&d, IN, DATA, 100, XHCI_TRB_IOC);
+	driver_normal(&d, INT_IN, DATA, 8, XHCI_TRB_IOC);
+	for (unsigned i = 0; i < 3 * XHCI_ORPHANS_PER_DEVICE; i++) {
+		driver_ring(&d, IN);
+		if (i < XHCI_ORPHANS_PER_DEVICE) {
+			stop_put(&d, IN);
+			advance_ns(d.f, XHCI_GIVE_UP_NS);
+			driver_expect(&d, IN, trb, XHCI_CC_STOPPED, 100);
+			assert_int_equal(command_cc(&d), XHCI_CC_SUCCESS);
+		} else { /* nothing is with the device: at once */
+			assert_int_equal(driver_stop(&d, IN), XHCI_CC_SUCCESS);
+		}
+		d.command_index = 0;
+		write64(d.f, OPER(CRCR_LO), XHCI_CRCR_CS);
+		assert_int_equal(command_cc(&d), XHCI_CC_COMMAND_RING_STOPPED);
+		memset(guest(d.f, FIXTURE_COMMAND_IOVA), 0, 0x1000);
+		write64(d.f, OPER(CRCR_LO), FIXTURE_COMMAND_IOVA | XHCI_CRCR_RCS);
+	}
+	assert_int_equal(d.fake.submits, XHCI_ORPHANS_PER_DEVICE);
+	assert_int_equal(d.fake.dev.forgotten, XHCI_ORPHANS_PER_DEVICE);
+	driver_ring(&d, IN);
+	driver_ring(&d, INT_IN);
+	tds = d.f->xhci->tds;
+	assert_int_equal(tds, XHCI_ORPHANS_PER_DEVICE);
+	assert_int_equal(d.f->wake_at_ns, 0); /* no polling */
+
+	driver_complete(&d, IN, USBDEV_STATUS_CANCELLED, 0);
+	assert_int_equal(d.fake.submits, XHCI_ORPHANS_PER_DEVICE + 2);
+	for (unsigned i = 1; i < XHCI_ORPHANS_PER_DEVICE; i++)
+		driver_complete(&d, IN, USBDEV_STATUS_CANCELLED, 0);
+	assert_int_equal(d.fake.dev.forgotten, 0);
+	driver_complete(&d, IN, USBDEV_STATUS_OK, 100);
+	driver_expect(&d, IN, trb, XHCI_CC_SUCCESS, 0);
+	driver_end(&d);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(stop_ends),          T(what_had_moved_stays_moved),
-		T(given_back_in_time), T(controller_halts),
-		T(aborted_before),     T(streams_are_given_up),
+		T(stop_ends),
+		T(what_had_moved_stays_moved),
+		T(given_back_in_time),
+		T(controller_halts),
+		T(aborted_before),
+		T(streams_are_given_up),
+		T(stuck_device_keeps_a_bounded_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
