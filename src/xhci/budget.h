@@ -29,7 +29,6 @@
 /* Units of what costs more than a look. */
 #define XHCI_BUDGET_COMMAND  64u
 #define XHCI_BUDGET_TRANSFER 16u
-#define XHCI_BUDGET_NEXT_RUN 16u /* a run asks for another: a turn of the loop */
 
 /* Units that the controller may be ahead of its guest. */
 #define XHCI_PACE_AHEAD 32768u

@@ -286,14 +286,9 @@ enum xhci_progress xhci_endpoint_report(struct xhci_endpoint *ep)
 	enum xhci_progress worst = XHCI_PROGRESS_DONE;
 	struct list *node;
 
-	LIST_FOREACH(node, &ep->rings) {
-		enum xhci_progress one = xhci_transfer_ring_report(ring_of(node));
-
-		if (one == XHCI_PROGRESS_MORE)
-			xhci_transfer_ring_kick(ring_of(node));
-		if (one != XHCI_PROGRESS_DONE)
+	LIST_FOREACH(node, &ep->rings)
+		if (xhci_transfer_ring_report(ring_of(node)) != XHCI_PROGRESS_DONE)
 			worst = XHCI_PROGRESS_BLOCKED;
-	}
 	return worst;
 }
 

@@ -331,8 +331,7 @@ static bool work_within_budget(struct xhci *xhci)
 
 	xhci->budget = (struct xhci_budget){.left = XHCI_BUDGET_RUN};
 	more = work(xhci);
-	xhci_pace_spent(&xhci->pace,
-			xhci->budget.spent + (more ? XHCI_BUDGET_NEXT_RUN : 0));
+	xhci_pace_spent(&xhci->pace, xhci->budget.spent);
 	if (!xhci_pace_is_ahead(&xhci->pace))
 		return more;
 	xhci_pace_settle(&xhci->pace, xhci->env.now_ns(xhci->env.ctx));

@@ -6,7 +6,9 @@
 
 #include "streams.h"
 #include "util/bytes.h"
+#include "xhci/endpoint.h"
 #include "xhci/stream.h"
+#include "xhci/xhci_priv.h"
 
 static void streams_complete_in_any_order(void **state)
 {
@@ -501,6 +503,76 @@ static void states_of_streams_are_bounded(void **state)
 	streams_end(&s);
 }
 
+/* The Stream Context is written when the endpoint stops: it must be writable before anything
+ * is done with its ring. */
+static void context_that_cannot_be_written(void **state)
+{
+	const uint64_t iova = UINT64_C(0x200000000);
+	static uint8_t array[0x1000];
+	struct streams s;
+
+	streams_start(&s, *state);
+	put_le64(array + 16, RING_OF(1) | XHCI_SCT_PRIMARY_RING << 1 | 1);
+	assert_int_equal(guest_mem_map_bytes(s.d.f->mem, iova, array, sizeof(array),
+					     GUEST_MEM_READ),
+			 0);
+	driver_input(&s.d, BIT(IN), 1 | BIT(IN));
+	driver_input_endpoint(&s.d, IN, XHCI_EP_TYPE_BULK_IN, 1024);
+	driver_input_streams(&s.d, IN, 2, true, iova);
+	driver_command_put(&s.d, DRIVER_INPUT_IOVA, 0,
+			   xhci_trb_type_bits(XHCI_TRB_TYPE_CONFIGURE_ENDPOINT) |
+				   s.d.slot_id << XHCI_TRB_SLOT_SHIFT);
+	run_until_idle(s.d.f);
+	fake_dev_streams_done(&s.d.fake, 0);
+	assert_int_equal(streams_command_cc(&s), XHCI_CC_SUCCESS);
+	streams_put_and_ring(&s, 1, 10);
+	assert_true(read32(s.d.f, OPER(USBSTS)) & XHCI_USBSTS_HSE);
+	assert_int_equal(s.d.fake.submits, 0);
+	streams_end(&s);
+}
+
+/* Each stream with work without end: each has its turn. */
+static void streams_take_turns(void **state)
+{
+	uint64_t last[ENTRIES] = {0};
+	unsigned turns[ENTRIES] = {0};
+	struct streams s;
+
+	streams_start_linear(&s, *state, XHCI_MAX_PSA_SIZE);
+	for (unsigned id = 1; id < ENTRIES; id++) {
+		struct xhci_trb trb = {.control = XHCI_TRB_C};
+
+		for (unsigned i = 0; i < 63; i++) {
+			trb.control = xhci_trb_type_bits(XHCI_TRB_TYPE_NOOP) |
+				      XHCI_TRB_C | (i % 21 < 20 ? XHCI_TRB_CH : 0);
+			guest_put_trb(s.d.f, RING_OF(id) + i * 16u, &trb);
+		}
+		trb.parameter = RING_OF(id);
+		trb.control = xhci_trb_type_bits(XHCI_TRB_TYPE_LINK) | XHCI_TRB_C;
+		guest_put_trb(s.d.f, RING_OF(id) + 63 * 16u, &trb);
+		write32(s.d.f, DOORBELL(s.d.slot_id), IN | id << 16);
+	}
+	for (unsigned run = 0; run < 20; run++) {
+		struct list *node;
+
+		s.d.f->kicked = false;
+		xhci_run(s.d.f->xhci);
+		s.d.f->now_ns += 100000000;
+		LIST_FOREACH(node, &s.d.f->xhci->slots[1].endpoints[IN]->rings) {
+			struct xhci_transfer_ring *ring =
+				LIST_ENTRY(node, struct xhci_transfer_ring, node);
+
+			turns[ring->stream_id] +=
+				ring->cursor.dequeue_iova != last[ring->stream_id];
+			last[ring->stream_id] = ring->cursor.dequeue_iova;
+		}
+	}
+	for (unsigned id = 1; id < ENTRIES; id++)
+		assert_in_range(turns[id], 5, 20);
+	write32(s.d.f, OPER(USBCMD), XHCI_USBCMD_HCRST);
+	streams_end(&s);
+}
+
 static void only_bulk_endpoints_have_streams(void **state)
 {
 	struct streams s;
@@ -571,6 +643,8 @@ int main(void)
 		TEST(contexts_outside_memory),
 		TEST(secondary_array_outside_memory),
 		TEST(states_of_streams_are_bounded),
+		TEST(context_that_cannot_be_written),
+		TEST(streams_take_turns),
 		TEST(only_bulk_endpoints_have_streams),
 		TEST(events_wait_for_room),
 	};
