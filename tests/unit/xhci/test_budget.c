@@ -386,7 +386,7 @@ static void noops_without_end_get_a_share(void **state)
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
 	put_noops(&d, OUT, 0);
 	write32(d.f, DOORBELL(d.slot_id), OUT);
-	assert_in_range(run_for(d.f, 10000 * MS_NS), 9000000, units_max(10000 * MS_NS));
+	assert_in_range(run_for(d.f, 1000 * MS_NS), 900000, units_max(1000 * MS_NS));
 	/* not for ever: commands are done, and end it */
 	driver_command_put(&d, 0, 0, xhci_trb_type_bits(XHCI_TRB_TYPE_NOOP_COMMAND));
 	driver_stop_put(&d, OUT);
@@ -499,8 +499,8 @@ static void td_that_never_ends_gets_a_share(void **state)
 	driver_end(&d);
 }
 
-/* A guest that takes its events never waits, however much it does at once: 1,000 times
- * 8 TDs of 256 TRBs of 512 bytes, and then 1,000 times 200 No-Ops, in no time. */
+/* A guest that takes its events never waits, however much it does at once: 300 times
+ * 8 TDs of 256 TRBs of 512 bytes, and then 300 times 200 No-Ops, in no time. */
 static void guest_that_reacts_never_waits(void **state)
 {
 	struct driver d;
@@ -514,13 +514,13 @@ static void guest_that_reacts_never_waits(void **state)
 	link_to_big(&d, OUT);
 	put_noops(&d, IN, XHCI_TRB_IOC);
 	write32(d.f, DOORBELL(d.slot_id), OUT);
-	for (unsigned round = 0; round < 2000; round++) {
-		if (round == 1000)
+	for (unsigned round = 0; round < 600; round++) {
+		if (round == 300)
 			write32(d.f, DOORBELL(d.slot_id), IN);
 		for (unsigned n = 0; n < 5 && d.f->kicked; n++)
 			run_once(d.f);
 		assert_false(rests(d.f));
-		for (unsigned n = 0; n < 8 && round < 1000; n++)
+		for (unsigned n = 0; n < 8 && round < 300; n++)
 			fake_dev_complete(&d.fake, driver_held(&d, OUT), USBDEV_STATUS_OK,
 					  256 * 512);
 		while (event_next(d.f, &d.f->events, &event))
@@ -528,7 +528,7 @@ static void guest_that_reacts_never_waits(void **state)
 		write64(d.f, INTR(0, ERDP_LO),
 			d.f->events.ring_iova + d.f->events.index * XHCI_TRB_SIZE);
 	}
-	assert_true(d.fake.submits >= 8000);
+	assert_true(d.fake.submits >= 2400);
 	write32(d.f, OPER(USBCMD), XHCI_USBCMD_HCRST);
 	run_for(d.f, 0);
 	driver_end(&d);
