@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "mem/dma_check.h"
 #include "mem/sigbus.h"
 #include "util/bytes.h"
 #include "util/loop.h"
@@ -28,6 +29,7 @@
  * @prot:		GUEST_MEM_READ|GUEST_MEM_WRITE
  * @has_fd:		@dev, @inode and @fd_offset say what is behind it
  * @mapping:		what to unmap, NULL = nothing
+ * @page_bytes:		of that; 0 without
  * @guard:		slot of the SIGBUS guard; valid with @mapping
  */
 struct range {
@@ -41,6 +43,7 @@ struct range {
 	uint64_t fd_offset;
 	void *mapping;
 	size_t mapping_bytes;
+	size_t page_bytes;
 	int guard;
 };
 
@@ -49,6 +52,7 @@ struct guest_mem {
 	unsigned last_hit; /* index of the range found last */
 	uint64_t generation;
 	uint64_t last_unmap_ns;
+	struct dma_check *check;
 	struct range ranges[GUEST_MEM_MAPS_MAX];
 };
 
@@ -179,6 +183,7 @@ static int map_file(struct range *range, int fd)
 	(void)madvise(mapping, bytes, MADV_DONTDUMP);
 	range->mapping = mapping;
 	range->mapping_bytes = bytes;
+	range->page_bytes = page_bytes;
 	range->base = (uint8_t *)mapping + skip;
 	return 0;
 }
@@ -213,7 +218,11 @@ int guest_mem_map(struct guest_mem *mem, uint64_t iova, uint64_t size, int fd,
 		return 0;
 	if (r == 1)
 		mem->generation++;
-	return map_file(range, fd);
+	r = map_file(range, fd);
+	if (r == 0)
+		dma_check_window(mem->check, range->mapping, range->mapping_bytes,
+				 range->page_bytes, false);
+	return r;
 }
 
 int guest_mem_map_bytes(struct guest_mem *mem, uint64_t iova, void *base, uint64_t size,
@@ -240,6 +249,7 @@ int guest_mem_unmap(struct guest_mem *mem, uint64_t iova, uint64_t size)
 	if (i == mem->count || size == 0 || range->iova != iova ||
 	    range->last - range->iova != size - 1)
 		return -ENOENT;
+	dma_check_settle(mem->check);
 	release(range);
 	mem->count--;
 	memmove(range, range + 1, (mem->count - i) * sizeof(*range));
@@ -252,6 +262,7 @@ void guest_mem_unmap_all(struct guest_mem *mem)
 {
 	if (mem->count == 0)
 		return;
+	dma_check_settle(mem->check);
 	for (unsigned i = 0; i < mem->count; i++)
 		release(&mem->ranges[i]);
 	mem->count = 0;
@@ -259,11 +270,34 @@ void guest_mem_unmap_all(struct guest_mem *mem)
 	mem->last_unmap_ns = clock_now_ns();
 }
 
+/* For the checking build: is @host mapped, and where? */
+static bool find_host(void *ctx, const void *host, uint64_t *ret_iova)
+{
+	const struct guest_mem *mem = ctx;
+
+	for (unsigned i = 0; i < mem->count; i++) {
+		const struct range *range = &mem->ranges[i];
+		uint64_t skip = (uintptr_t)host - (uintptr_t)range->base;
+
+		if (!range->mapping || (uintptr_t)host < (uintptr_t)range->base ||
+		    skip > range->last - range->iova)
+			continue;
+		*ret_iova = range->iova + skip;
+		return true;
+	}
+	return false;
+}
+
 struct guest_mem *guest_mem_create(void)
 {
+	struct guest_mem *mem;
+
 	if (sigbus_guard_install() < 0)
 		return NULL;
-	return calloc(1, sizeof(struct guest_mem));
+	mem = calloc(1, sizeof(*mem));
+	if (mem)
+		mem->check = dma_check_create(find_host, mem);
+	return mem;
 }
 
 void guest_mem_destroy(struct guest_mem *mem)
@@ -271,6 +305,7 @@ void guest_mem_destroy(struct guest_mem *mem)
 	if (!mem)
 		return;
 	guest_mem_unmap_all(mem);
+	dma_check_destroy(mem->check);
 	free(mem);
 }
 
@@ -303,6 +338,11 @@ uint64_t guest_mem_last_unmap_ns(const struct guest_mem *mem)
 	return mem->last_unmap_ns;
 }
 
+struct dma_check *guest_mem_dma_check(const struct guest_mem *mem)
+{
+	return mem->check;
+}
+
 /* ---- access ---- */
 
 /*
@@ -326,10 +366,17 @@ static bool wraps(uint64_t iova, uint64_t len)
 	return iova + (len - 1) < iova;
 }
 
+/* Page size of the mapping in which find_piece() last found something. */
+static size_t found_page_bytes(const struct guest_mem *mem)
+{
+	return mem->ranges[mem->last_hit].page_bytes;
+}
+
 int guest_mem_read(struct guest_mem *mem, uint64_t iova, void *buf, size_t len)
 {
 	uint8_t *to = buf;
 
+	dma_check_settle(mem->check);
 	if (len && wraps(iova, len))
 		return -EFAULT;
 	while (len) {
@@ -352,13 +399,17 @@ int guest_mem_write(struct guest_mem *mem, uint64_t iova, const void *buf, size_
 
 	if (len && wraps(iova, len))
 		return -EFAULT;
+	dma_check_write(mem->check, iova, len, __builtin_return_address(0));
 	while (len) {
 		uint64_t bytes;
 		uint8_t *to = find_piece(mem, iova, len, GUEST_MEM_WRITE, &bytes);
+		size_t page_bytes = found_page_bytes(mem);
 
 		if (!to)
 			return -EFAULT;
+		dma_check_window(mem->check, to, bytes, page_bytes, true);
 		memcpy(to, from, bytes);
+		dma_check_window(mem->check, to, bytes, page_bytes, false);
 		from += bytes;
 		iova += bytes;
 		len -= bytes;
@@ -380,6 +431,7 @@ int guest_mem_load_le32(struct guest_mem *mem, uint64_t iova, uint32_t *ret_valu
 	uint64_t bytes;
 	int r;
 
+	dma_check_settle(mem->check);
 	p = find_piece(mem, iova, sizeof(word), GUEST_MEM_READ, &bytes);
 	if (!p)
 		return -EFAULT;
@@ -406,7 +458,13 @@ int guest_mem_store_le32(struct guest_mem *mem, uint64_t iova, uint32_t value)
 	if (!p)
 		return -EFAULT;
 	if (is_whole_word(p, bytes)) {
+		size_t page_bytes = found_page_bytes(mem);
+
+		dma_check_write(mem->check, iova, sizeof(word),
+				__builtin_return_address(0));
+		dma_check_window(mem->check, p, sizeof(word), page_bytes, true);
 		__atomic_store_n((uint32_t *)p, htole32(value), __ATOMIC_RELEASE);
+		dma_check_window(mem->check, p, sizeof(word), page_bytes, false);
 		return 0;
 	}
 	atomic_thread_fence(memory_order_release);
@@ -442,6 +500,10 @@ int guest_mem_iov(struct guest_mem *mem, uint64_t iova, uint64_t len, unsigned p
 
 		if (!piece)
 			return -EFAULT;
+		if (prot & GUEST_MEM_WRITE)
+			piece = dma_check_piece(mem->check, iova, piece, &bytes,
+						found_page_bytes(mem),
+						__builtin_return_address(0));
 		iov[count++] = (struct iovec){.iov_base = piece, .iov_len = bytes};
 		iova += bytes;
 		len -= bytes;

@@ -22,6 +22,7 @@
 
 #include "util/compiler.h"
 
+struct dma_check;
 struct guest_mem;
 
 #define GUEST_MEM_MAPS_MAX 8192u               /* ranges at one time */
@@ -66,6 +67,8 @@ uint64_t guest_mem_generation(const struct guest_mem *mem);
 /* When the last range was removed (clock_now_ns), 0 = never. VMMs remove and
  * re-add all RAM within about a millisecond while firmware runs. */
 uint64_t guest_mem_last_unmap_ns(const struct guest_mem *mem);
+/* What checks the writes (dma_check.h); NULL but in a checking build. */
+struct dma_check *guest_mem_dma_check(const struct guest_mem *mem);
 
 /* Copy @len bytes. A range may end and another go on within them.
  * Return: 0 or -EFAULT (outside, unreachable, or the wrong direction); on a
@@ -89,7 +92,7 @@ bool guest_mem_check(struct guest_mem *mem, uint64_t iova, uint64_t len, unsigne
  * guest_mem_iov() - pieces of host memory for [@iova, @iova + @len)
  *
  * For system calls that read or write guest memory directly (preadv2). Valid
- * within this loop turn only. Return: number of entries of @iov used (may
+ * within this loop turn only, and for writing until guest memory is next used. Return: number of entries of @iov used (may
  * cover less than @len when @iov_max is reached) or -EFAULT.
  */
 MUST_USE int guest_mem_iov(struct guest_mem *mem, uint64_t iova, uint64_t len,

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "xhci/lend.h"
 #include "xhci/slot.h"
 #include "xhci/stream_request.h"
 #include "xhci/xhci_priv.h"
@@ -57,8 +58,10 @@ static enum xhci_cc get_port_bandwidth(struct xhci *xhci, uint64_t iova)
 	uint8_t raw[1 + 2 * XHCI_PORTS_MAX] = {0};
 	size_t bytes = 1 + xhci_port_count(xhci);
 
+	iova &= ~UINT64_C(0xf);
 	memset(raw + 1, PORT_BANDWIDTH_PERCENT, bytes - 1);
-	if (guest_mem_write(xhci->mem, iova & ~UINT64_C(0xf), raw, bytes) < 0) {
+	xhci_lend_command(xhci, iova, bytes);
+	if (guest_mem_write(xhci->mem, iova, raw, bytes) < 0) {
 		xhci_dma_fault(xhci, "port bandwidth context", iova);
 		return XHCI_CC_INVALID;
 	}
@@ -160,6 +163,8 @@ static bool finish_active(struct xhci *xhci)
 	if (commands->result == XHCI_CC_INVALID) {
 		commands->result_slot = xhci_trb_slot_id(&commands->trb);
 		commands->result = execute(xhci, &commands->trb);
+		xhci_lend_command_end(xhci);
+		xhci_lend_command_told(xhci, &commands->trb, commands->result);
 	}
 	if (commands->result == XHCI_CC_INVALID && commands->abort) {
 		struct xhci_endpoint *ep = command_endpoint(xhci, &commands->trb);

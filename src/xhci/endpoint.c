@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "xhci/lend.h"
 #include "xhci/slot.h"
 #include "xhci/stream.h"
 #include "xhci/td.h"
@@ -97,12 +98,14 @@ void xhci_endpoint_enable(struct xhci_endpoint *ep)
 {
 	xhci_endpoint_drop(ep->slot->endpoints[ep->dci]);
 	ep->slot->endpoints[ep->dci] = ep;
+	xhci_lend_endpoint(ep);
 }
 
 void xhci_endpoint_drop(struct xhci_endpoint *ep)
 {
 	if (!ep)
 		return;
+	xhci_lend_endpoint_end(ep);
 	if (ep->streams)
 		xhci_streams_destroy(ep);
 	else

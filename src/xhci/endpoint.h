@@ -78,7 +78,8 @@ bool xhci_endpoint_context_ok(const struct xhci_context *ctx, unsigned dci,
 /* Makes an endpoint from its context, Running, not yet in @slot. NULL: no memory. */
 struct xhci_endpoint *xhci_endpoint_create(struct xhci *xhci, struct xhci_slot *slot,
 					   unsigned dci, const struct xhci_context *ctx);
-/* Makes it slot->endpoints[] of its DCI; one that is there is dropped first. */
+/* Makes it slot->endpoints[] of its DCI; one that is there is dropped first. The slot must
+ * have its output context. */
 void xhci_endpoint_enable(struct xhci_endpoint *ep);
 /* Frees it; its TDs become orphans. NULL is fine. */
 void xhci_endpoint_drop(struct xhci_endpoint *ep);

@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 
+#include "xhci/lend.h"
 #include "xhci/xhci_priv.h"
 
 #define ERST_ENTRY_BYTES 16u
@@ -95,6 +96,7 @@ static int ring_start(struct xhci *xhci, struct xhci_interrupter *intr)
 	r = segment_enter(xhci, intr, 0, &first);
 	if (r < 0)
 		return r;
+	xhci_lend_event_ring(xhci, intr);
 	enqueue_set(intr, &first);
 	intr->erst_changed = false;
 	intr->pending = false;
@@ -120,6 +122,12 @@ static int event_write(struct xhci *xhci, struct xhci_interrupter *intr,
 		       const struct xhci_trb *event, const struct position *next)
 {
 	struct position here = enqueue_get(intr);
+	const struct xhci_event_place place = {
+		.segment = here.segment,
+		.segment_iova = here.segment_iova,
+		.segment_trbs = here.segment_trbs,
+		.index = here.index,
+	};
 	uint64_t iova = position_iova(&here);
 	uint32_t control = (event->control & ~XHCI_TRB_C) | (here.cycle ? XHCI_TRB_C : 0);
 	uint8_t raw[XHCI_TRB_SIZE];
@@ -127,9 +135,11 @@ static int event_write(struct xhci *xhci, struct xhci_interrupter *intr,
 
 	/* the control word hands the TRB over: last, and ordered */
 	xhci_trb_put(raw, event);
+	xhci_lend_event(xhci, intr, &place);
 	r = guest_mem_write(xhci->mem, iova, raw, 12);
 	if (r == 0)
 		r = guest_mem_store_le32(xhci->mem, iova + 12, control);
+	xhci_lend_event_end(xhci, intr, &place, r == 0);
 	if (r < 0) {
 		xhci_dma_fault(xhci, "event ring", iova);
 		return -EFAULT;

@@ -9,6 +9,7 @@
 
 #include "xhci/context.h"
 #include "xhci/endpoint.h"
+#include "xhci/lend.h"
 #include "xhci/stream_request.h"
 #include "xhci/xhci_priv.h"
 
@@ -76,6 +77,15 @@ bool xhci_slot_output_ok(struct xhci *xhci, uint64_t iova)
 		return true;
 	xhci_dma_fault(xhci, "device context", iova);
 	return false;
+}
+
+/* The same for a command that writes there. */
+static bool output_begin(struct xhci *xhci, uint64_t iova)
+{
+	if (!xhci_slot_output_ok(xhci, iova))
+		return false;
+	xhci_lend_command(xhci, iova, XHCI_DEVICE_CONTEXT_SIZE);
+	return true;
 }
 
 static bool input_ok(struct xhci *xhci, uint64_t iova, struct xhci_input *input)
@@ -151,7 +161,7 @@ enum xhci_cc xhci_slot_enable(struct xhci *xhci, unsigned *ret_slot_id)
 enum xhci_cc xhci_slot_disable(struct xhci *xhci, struct xhci_slot *slot)
 {
 	if (slot->context_iova != 0) {
-		if (!xhci_slot_output_ok(xhci, slot->context_iova))
+		if (!output_begin(xhci, slot->context_iova))
 			return XHCI_CC_INVALID;
 		set_state(xhci, slot, XHCI_SLOT_STATE_DISABLED);
 	}
@@ -218,13 +228,13 @@ enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,
 		return cc;
 	if ((get_le64(raw) & CONTEXT_ALIGN_MASK) == 0)
 		return XHCI_CC_PARAMETER_ERROR;
-	if (!xhci_slot_output_ok(xhci, get_le64(raw) & CONTEXT_ALIGN_MASK))
+	if (!output_begin(xhci, get_le64(raw) & CONTEXT_ALIGN_MASK))
 		return XHCI_CC_INVALID;
 	ep = xhci_endpoint_create(xhci, slot, 1, &input.contexts[1]);
 	if (!ep)
 		return XHCI_CC_RESOURCE_ERROR;
-	xhci_endpoint_enable(ep);
 	slot->context_iova = get_le64(raw) & CONTEXT_ALIGN_MASK;
+	xhci_endpoint_enable(ep);
 	slot->port = xhci_slot_context_port(&input.contexts[0]);
 	slot->dev = device_at(xhci, &input.contexts[0]);
 	set_address(slot, block_set_address ? 0 : slot->id);
@@ -348,7 +358,7 @@ enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
 
 	if (slot->state < XHCI_SLOT_STATE_ADDRESSED)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	if (!xhci_slot_output_ok(xhci, slot->context_iova))
+	if (!output_begin(xhci, slot->context_iova))
 		return XHCI_CC_INVALID;
 	if (with_dc) {
 		deconfigure(xhci, slot, XHCI_SLOT_STATE_ADDRESSED);
@@ -386,7 +396,7 @@ enum xhci_cc xhci_slot_evaluate(struct xhci *xhci, struct xhci_slot *slot,
 
 	if (slot->state < XHCI_SLOT_STATE_DEFAULT)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	if (!xhci_slot_output_ok(xhci, slot->context_iova) ||
+	if (!output_begin(xhci, slot->context_iova) ||
 	    !input_ok(xhci, input_iova, &input))
 		return XHCI_CC_INVALID;
 	if (input.drop != 0 || (input.add & (ADD_SLOT | ADD_EP0)) == 0)
@@ -416,7 +426,7 @@ enum xhci_cc xhci_slot_reset_device(struct xhci *xhci, struct xhci_slot *slot)
 {
 	if (slot->state < XHCI_SLOT_STATE_ADDRESSED)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	if (!xhci_slot_output_ok(xhci, slot->context_iova))
+	if (!output_begin(xhci, slot->context_iova))
 		return XHCI_CC_INVALID;
 	xhci_transfer_ring_forget_tds(&slot->endpoints[1]->ring);
 	deconfigure(xhci, slot, XHCI_SLOT_STATE_DEFAULT);

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "xhci/endpoint.h"
+#include "xhci/lend.h"
 #include "xhci/xhci_priv.h"
 
 #define STREAM_CONTEXT_BYTES UINT64_C(16)
@@ -55,6 +56,7 @@ static struct xhci_stream *stream_of(struct list *node)
 
 void xhci_stream_drop(struct xhci_stream *stream)
 {
+	xhci_lend_stream_end(stream);
 	stream->ring.ep->xhci->streams--;
 	xhci_transfer_ring_finish(&stream->ring);
 	list_remove(&stream->node);
@@ -236,6 +238,7 @@ enum xhci_cc xhci_stream_prepare(struct xhci_stream *stream)
 	xhci_ring_init(&stream->ring.cursor, pointer, (pointer & 1) != 0);
 	stream->context_low = (uint32_t)pointer & LOW_BITS & ~1u;
 	stream->prepared = true;
+	xhci_lend_stream(stream);
 	return XHCI_CC_SUCCESS;
 }
 
@@ -296,6 +299,7 @@ enum xhci_cc xhci_stream_set_dequeue(struct xhci_endpoint *ep, unsigned stream_i
 	if (sct_of(pointer) != sct)
 		return XHCI_CC_INVALID_STREAM_TYPE;
 	put_le64(raw, pointer);
+	xhci_lend_command(ep->xhci, iova, sizeof(raw));
 	if (guest_mem_write(ep->xhci->mem, iova, raw, sizeof(raw)) < 0) {
 		xhci_dma_fault(ep->xhci, "stream context", iova);
 		return XHCI_CC_INVALID;

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "xhci/endpoint.h"
+#include "xhci/lend.h"
 #include "xhci/xhci_priv.h"
 
 #define IDT_BYTES_MAX 8u
@@ -53,7 +54,8 @@ static int td_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t le
 		usbdev_transfer_is_in(transfer) ? GUEST_MEM_WRITE : GUEST_MEM_READ;
 	int used = 0;
 
-	if (!td->ring)
+	xhci_lend_settle(td->xhci);
+	if (!td->ring || !td->xhci->bus_master)
 		return -EFAULT;
 	offset += td->moved_bytes;
 	if (offset < td->iov_offset) {

@@ -53,7 +53,7 @@ enum xhci_td_state {
  * @node:	in the transfer ring's list, or among the controller's orphans
  * @ring:	NULL: orphan; its result is dropped and guest memory is closed to it
  * @dev:	the device it was submitted to
- * @memory_generation: of guest memory, at that time
+ * @memory_generation: xhci_memory_generation() at that time
  * @start:	ring cursor at its first TRB
  * @end:	ring cursor behind its last TRB
  * @is_transfer: moves data or a control request (else only No-Op, Event Data)

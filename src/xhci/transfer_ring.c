@@ -32,6 +32,7 @@
 #include <errno.h>
 
 #include "xhci/endpoint.h"
+#include "xhci/lend.h"
 #include "xhci/slot.h"
 #include "xhci/td.h"
 #include "xhci/xhci_priv.h"
@@ -97,6 +98,7 @@ static void td_done(struct usbdev_transfer *transfer)
 	uint32_t submitted = transfer->length_bytes;
 
 	td->state = XHCI_TD_STATE_DONE;
+	xhci_lend_td_end(td);
 	if (transfer->actual_bytes > submitted)
 		transfer->actual_bytes = submitted;
 	/* cancelled when all had moved: it is complete, and must not move again */
@@ -139,10 +141,11 @@ static void td_submit(struct xhci_td *td)
 	transfer->type = xhci_ep_type_usbdev(ep->type);
 	transfer->done = td_done;
 	td->dev = dev;
-	td->memory_generation = guest_mem_generation(ep->xhci->mem);
+	td->memory_generation = xhci_memory_generation(ep->xhci);
 	td->state = XHCI_TD_STATE_SUBMITTED;
 	ep->in_flight++;
 	xhci_budget_spend(&ep->xhci->budget, XHCI_BUDGET_TRANSFER);
+	xhci_lend_td(td);
 	usbdev_submit(dev, transfer);
 }
 
@@ -158,6 +161,7 @@ static void td_forget(struct xhci_transfer_ring *ring, struct xhci_td *td)
 		return;
 	}
 	ep->in_flight--;
+	xhci_lend_td_end(td);
 	td->ring = NULL;
 	td->dev->forgotten++;
 	list_append(&ep->xhci->orphans, &td->node);

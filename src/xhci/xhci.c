@@ -9,6 +9,7 @@
 
 #include "xhci/command.h"
 #include "xhci/endpoint.h"
+#include "xhci/lend.h"
 #include "xhci/slot.h"
 #include "xhci/stream_request.h"
 #include "xhci/xhci_priv.h"
@@ -41,6 +42,7 @@ struct xhci *xhci_create(const struct xhci_env *env, struct guest_mem *mem,
 	list_init(&xhci->stream_requests);
 	list_init(&xhci->releases);
 	xhci_ports_init(xhci);
+	xhci_lend_begin(xhci);
 	xhci_hcrst(xhci);
 	return xhci;
 }
@@ -56,6 +58,7 @@ void xhci_destroy(struct xhci *xhci)
 	xhci_commands_reset(xhci);
 	xhci_slots_reset(xhci);
 	assert(xhci_idle(xhci));
+	xhci_lend_end(xhci);
 	free(xhci);
 }
 
@@ -118,6 +121,7 @@ void xhci_set_running(struct xhci *xhci, bool run)
 	}
 	xhci->usbcmd |= XHCI_USBCMD_RS;
 	xhci->halted = false;
+	xhci_lend_gate(xhci);
 	xhci->mfindex_zero_ns = xhci->env.now_ns(xhci->env.ctx);
 	for_each_endpoint(xhci, xhci_endpoint_kick);
 	xhci_kick(xhci);
@@ -140,6 +144,8 @@ void xhci_hcrst(struct xhci *xhci)
 	xhci->mfindex_event = false;
 	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++)
 		xhci_interrupter_reset(xhci, i);
+	xhci_lend_gate(xhci);
+	xhci_lend_reset(xhci);
 	for (unsigned i = 0; i < 2 * xhci->ports_per_kind; i++)
 		xhci_port_reset_state(&xhci->ports[i]);
 	xhci_kick(xhci);
@@ -172,7 +178,10 @@ void xhci_reset(struct xhci *xhci)
 
 void xhci_set_bus_master(struct xhci *xhci, bool enabled)
 {
+	if (xhci->bus_master && !enabled)
+		xhci->bus_master_losses++;
 	xhci->bus_master = enabled;
+	xhci_lend_gate(xhci);
 	xhci_kick(xhci);
 }
 
@@ -197,9 +206,14 @@ static bool park_if_away(struct xhci *xhci)
 	return true;
 }
 
+uint64_t xhci_memory_generation(const struct xhci *xhci)
+{
+	return guest_mem_generation(xhci->mem) + xhci->bus_master_losses;
+}
+
 bool xhci_memory_unsettled(struct xhci *xhci, uint64_t since_generation)
 {
-	return guest_mem_generation(xhci->mem) != since_generation || park_if_away(xhci);
+	return xhci_memory_generation(xhci) != since_generation || park_if_away(xhci);
 }
 
 void xhci_dma_fault(struct xhci *xhci, const char *what, uint64_t iova)
@@ -387,8 +401,10 @@ void xhci_run(struct xhci *xhci)
 	xhci_endpoints_give_up(xhci);
 	if (xhci_can_work(xhci) && may_go_on(xhci))
 		more = work_within_budget(xhci);
-	if (!(xhci->usbcmd & XHCI_USBCMD_RS) && !xhci->halted && all_quiet(xhci))
+	if (!(xhci->usbcmd & XHCI_USBCMD_RS) && !xhci->halted && all_quiet(xhci)) {
 		xhci->halted = true;
+		xhci_lend_gate(xhci);
+	}
 	if (xhci->bus_master)
 		xhci_interrupters_update(xhci);
 	xhci_releases_run(xhci);

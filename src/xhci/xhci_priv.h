@@ -32,6 +32,7 @@
 #include "xhci/xhci.h"
 
 struct xhci_endpoint;
+struct xhci_lend;
 struct xhci_stream_request;
 
 /**
@@ -154,7 +155,9 @@ struct xhci_commands {
 struct xhci {
 	struct xhci_env env;
 	struct guest_mem *mem;
+	struct xhci_lend *lend; /* of a checking build (lend.h), else NULL */
 	bool bus_master;
+	uint64_t bus_master_losses; /* times it went off */
 	bool in_run;
 	bool kicked;
 	struct xhci_budget budget; /* of this run, or of the last one */
@@ -217,6 +220,8 @@ bool xhci_can_work(const struct xhci *xhci);
 void xhci_dma_fault(struct xhci *xhci, const char *what, uint64_t iova);
 /* There was no memory of ours for work that stays due: it is tried again soon. */
 void xhci_short_of_memory(struct xhci *xhci);
+/* Grows with every change of what the controller can reach: maps, unmaps, bus mastering off. */
+uint64_t xhci_memory_generation(const struct xhci *xhci);
 /* The data of a transfer that was submitted at @since_generation of guest memory
  * could not be reached: true if that is no fault of the guest, as memory has
  * changed since, or is away for the moment (then the controller is parked). */

@@ -327,7 +327,7 @@ void expect_status(struct func *f, uint32_t bits)
 
 bool func_is_sanitized(void)
 {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(DMA_CHECK)
 	return true;
 #elif defined(__has_feature)
 	return __has_feature(address_sanitizer);

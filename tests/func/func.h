@@ -100,7 +100,8 @@ void assert_pattern(const void *buf, size_t len, uint32_t seed);
 void image_read(struct func *f, uint64_t offset, void *buf, size_t len);
 void image_write(struct func *f, uint64_t offset, const void *buf, size_t len);
 
-/* This is a build with a sanitizer, whose memory says nothing. */
+/* This is a build with a sanitizer or one that checks writes (-Ddma_check=true), whose memory
+ * says nothing. */
 bool func_is_sanitized(void);
 
 /* A No Op command goes through: the command ring works. */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of the VM tests.
 
-pytest tests/vm [--daemon PATH] [--controller usbvfiod|qemu-xhci]
+pytest tests/vm [--daemon PATH] [--controller usbvfiod|qemu-xhci] [--rounds N]
 """
 
 import subprocess
@@ -23,6 +23,14 @@ def pytest_addoption(parser):
     group.addoption("--daemon", default=str(PROJECT / "build" / "usbvfiod"), help="the usbvfiod to test")
     group.addoption("--controller", choices=sorted(CONTROLLERS), default="usbvfiod",
                     help="qemu-xhci: QEMU's own controller (and usb-host) instead, to test the tests")
+    group.addoption("--rounds", type=int, default=1, help="run each test so many times, to hunt for what happens rarely")
+
+
+def pytest_generate_tests(metafunc):
+    rounds = metafunc.config.getoption("--rounds")
+    if rounds > 1:
+        metafunc.fixturenames.append("one_round")
+        metafunc.parametrize("one_round", range(rounds))
 
 
 def pytest_configure(config):

@@ -19,6 +19,7 @@
 #include "util/claim.h"
 #include "util/fds.h"
 #include "util/log.h"
+#include "util/touch.h"
 
 /* FNV-1a. Two images of one VM must differ, nothing more is asked of it. */
 static uint64_t hash_text(const char *text)
@@ -263,6 +264,7 @@ ssize_t image_read_now(struct image *image, const struct iovec *iov, int n,
 
 	if (image->read_direct == IMAGE_DIRECT_NEVER)
 		return -EAGAIN;
+	touch_before_write(iov, n);
 	return now_result(preadv2(image->fd, iov, n, (off_t)offset, flags),
 			  &image->read_direct);
 }

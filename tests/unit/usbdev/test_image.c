@@ -157,8 +157,10 @@ static void test_io(void **state)
 	assert_int_equal(image_read_now(&image, &iov, 1, 1020), 4);
 	assert_int_equal(image_read_now(&image, &iov, 1, 1024), -EIO);
 	assert_int_equal(image_write_now(&image, &iov, 1, 100), 16);
+#ifndef DMA_CHECK /* where such pointers are faults */
 	iov.iov_base = (void *)16;
 	assert_int_equal(image_read_now(&image, &iov, 1, 0), -EFAULT);
+#endif
 	image.read_direct = IMAGE_DIRECT_NEVER;
 	assert_int_equal(image_read_now(&image, &iov, 1, 0), -EAGAIN);
 	image_close(&image);

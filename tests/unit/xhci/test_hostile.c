@@ -9,6 +9,7 @@
 #include "util/loop.h"
 
 #define OUT  DRIVER_BULK_OUT_DCI
+#define IN   DRIVER_BULK_IN_DCI
 #define DATA DRIVER_DATA_IOVA
 
 static void expect_hse(struct driver *d)
@@ -140,6 +141,36 @@ static void data_that_comes_back(void **state)
 	driver_expect(&d, OUT, first, XHCI_CC_SUCCESS, 0);
 	driver_complete(&d, OUT, USBDEV_STATUS_OK, 500);
 	driver_expect(&d, OUT, second, XHCI_CC_SUCCESS, 0);
+	driver_end(&d);
+}
+
+/* A guest that takes bus mastering away, as Linux does before another kernel starts in its place,
+ * has its memory for itself: what a device sends is for later. */
+static void data_without_bus_master(void **state)
+{
+	const uint8_t sent[] = {1, 2, 3, 4};
+	struct usbdev_transfer *held;
+	struct driver d;
+	uint64_t trb;
+
+	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
+	trb = driver_normal(&d, IN, DATA, sizeof(sent), XHCI_TRB_IOC);
+	driver_ring(&d, IN);
+	held = driver_held(&d, IN);
+	xhci_set_bus_master(d.f->xhci, false);
+	assert_int_equal(usbdev_transfer_write(held, 0, sent, sizeof(sent)), -EFAULT);
+	assert_int_equal(get_le32(guest(d.f, DATA)), 0);
+	driver_complete(&d, IN, USBDEV_STATUS_MEMORY, 0);
+	expect_no_event(d.f);
+	/* it is no fault of the guest's, also long after */
+	advance_ns(d.f, UINT64_C(10000000000));
+	xhci_set_bus_master(d.f->xhci, true);
+	run_until_idle(d.f);
+	held = driver_held(&d, IN);
+	assert_int_equal(usbdev_transfer_write(held, 0, sent, sizeof(sent)), 0);
+	driver_complete(&d, IN, USBDEV_STATUS_OK, sizeof(sent));
+	driver_expect(&d, IN, trb, XHCI_CC_SUCCESS, 0);
+	assert_int_equal(get_le32(guest(d.f, DATA)), 0x04030201);
 	driver_end(&d);
 }
 
@@ -317,6 +348,7 @@ int main(void)
 		T(event_ring_outside_memory),
 		T(memory_that_comes_back_in_time),
 		T(data_that_comes_back),
+		T(data_without_bus_master),
 		T(memory_that_stays_away),
 		T(no_memory_at_all),
 		T(links_without_end),

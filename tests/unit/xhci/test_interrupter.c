@@ -338,9 +338,14 @@ static void test_bus_master(void **state)
 {
 	struct fixture *f = *state;
 
+	const struct xhci_trb event = {
+		.control = xhci_trb_type_bits(XHCI_TRB_TYPE_TRANSFER_EVENT),
+	};
+
 	fixture_start(f);
+	assert_int_equal(xhci_event_post(f->xhci, 0, &event, false), 0);
 	xhci_set_bus_master(f->xhci, false);
-	post(f, 0);
+	run_until_idle(f);
 	assert_int_equal(f->interrupts[0], 0);
 	assert_int_equal(f->wake_at_ns, 0);
 	xhci_set_bus_master(f->xhci, true);

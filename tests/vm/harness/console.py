@@ -54,6 +54,7 @@ class GuestError(AssertionError):
 
 def kernel_options(options=""):
     """The command line of a guest's kernel. On a busy machine its timers are late when it first tries them."""
+    options = f"{options} {os.environ.get('USBVFIOD_GUEST_OPTIONS', '')}"
     return (f"no_timer_check console=ttyS0 panic=-1 quiet loglevel=1 usb_storage.delay_use=0 {TELLS_ON_NMI} "
             f"{options}").strip()
 

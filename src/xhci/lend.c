@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT
+ * lend.c - what the guest has lent us to write to, told to the checking build
+ *
+ * Events are counted here once more, without the state of the producer: those that the guest
+ * has not taken yet, by its ERDP, must not be written over. A guest whose ERDP or whose
+ * segment table says what cannot be has no events to lose: all it had is forgotten.
+ */
+#include "xhci/lend.h"
+
+#include <stdlib.h>
+
+#include "mem/dma_check.h"
+#include "xhci/endpoint.h"
+#include "xhci/stream.h"
+#include "xhci/td.h"
+#include "xhci/xhci_priv.h"
+
+#define CONTEXT_OFF_DEQUEUE 8u
+#define SEGMENTS            BIT(XHCI_ERST_MAX_LOG2)
+#define UNREAD_MAX          (SEGMENTS * 4096u) /* a power of two */
+
+/* The events of one interrupter that the guest has not taken: a queue. */
+struct unread {
+	struct xhci_event_place segments[SEGMENTS]; /* as last seen; index unused */
+	uint32_t erstsz;
+	unsigned first;
+	unsigned count;
+	struct xhci_event_place places[UNREAD_MAX];
+};
+
+struct xhci_lend {
+	struct unread unread[XHCI_INTERRUPTERS];
+};
+
+static struct dma_check *check_of(const struct xhci *xhci)
+{
+	return guest_mem_dma_check(xhci->mem);
+}
+
+void xhci_lend_begin(struct xhci *xhci)
+{
+	xhci->lend = calloc(1, sizeof(*xhci->lend));
+	dma_check_begin(check_of(xhci));
+}
+
+void xhci_lend_end(struct xhci *xhci)
+{
+	dma_check_none(check_of(xhci), DMA_WHAT_ANY, 0, 0, "the controller has ended");
+	free(xhci->lend);
+}
+
+void xhci_lend_gate(struct xhci *xhci)
+{
+	const char *shut = NULL;
+
+	if (!xhci->bus_master)
+		shut = "a write while the guest does not let the controller be bus "
+		       "master";
+	if (xhci->halted)
+		shut = "a write while the controller is halted";
+	if (xhci->halted)
+		dma_check_none(check_of(xhci), DMA_WHAT_DATA, 0, 0,
+			       "the guest sees the controller halted");
+	dma_check_shut(check_of(xhci), shut);
+}
+
+void xhci_lend_reset(struct xhci *xhci)
+{
+	dma_check_none(check_of(xhci), DMA_WHAT_ANY, 0, 0,
+		       "the guest has reset the controller");
+	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++)
+		xhci_lend_event_ring(xhci, &xhci->interrupters[i]);
+}
+
+/* ---- data ---- */
+
+void xhci_lend_td(const struct xhci_td *td)
+{
+	const struct xhci_endpoint *ep = td->ring->ep;
+	const struct dma_leave leave = {
+		.what = DMA_WHAT_DATA,
+		.slot = ep->slot->id,
+		.dci = ep->dci,
+		.by_iova = td->start.dequeue_iova,
+	};
+	uint32_t skip = td->moved_bytes;
+
+	if (!usbdev_transfer_is_in(&td->transfer))
+		return;
+	for (unsigned i = 0; i < td->trb_count; i++) {
+		const struct xhci_trb *trb = &td->trbs[i].trb;
+		uint32_t len = xhci_trb_has_data(trb) ? xhci_trb_length(trb) : 0;
+		uint32_t moved = MIN_OF(len, skip);
+
+		skip -= moved;
+		if (!(trb->control & XHCI_TRB_IDT))
+			dma_check_permit(check_of(td->xhci), td, &leave,
+					 trb->parameter + moved, len - moved);
+	}
+}
+
+void xhci_lend_td_end(const struct xhci_td *td)
+{
+	dma_check_revoke(check_of(td->xhci), td);
+}
+
+void xhci_lend_settle(const struct xhci *xhci)
+{
+	dma_check_settle(check_of(xhci));
+}
+
+/* ---- events ---- */
+
+static struct unread *unread_of(const struct xhci *xhci,
+				const struct xhci_interrupter *intr)
+{
+	return xhci->lend ? &xhci->lend->unread[intr->number] : NULL;
+}
+
+static const struct xhci_event_place *unread_at(const struct unread *unread, unsigned i)
+{
+	return &unread->places[(unread->first + i) % UNREAD_MAX];
+}
+
+static uint64_t place_iova(const struct xhci_event_place *place)
+{
+	return place->segment_iova + (uint64_t)place->index * XHCI_TRB_SIZE;
+}
+
+static void forget(struct unread *unread)
+{
+	unread->first = 0;
+	unread->count = 0;
+}
+
+void xhci_lend_event_ring(struct xhci *xhci, const struct xhci_interrupter *intr)
+{
+	struct unread *unread = unread_of(xhci, intr);
+
+	if (!unread)
+		return;
+	forget(unread);
+	for (unsigned i = 0; i < SEGMENTS; i++)
+		unread->segments[i].segment_trbs = 0;
+}
+
+/* What lies before ERDP has been taken. */
+static void take_read(struct unread *unread, uint64_t erdp)
+{
+	for (unsigned i = 0; i < unread->count; i++) {
+		if (place_iova(unread_at(unread, i)) != erdp)
+			continue;
+		unread->first = (unread->first + i) % UNREAD_MAX;
+		unread->count -= i;
+		return;
+	}
+	forget(unread);
+}
+
+/* A guest that changes the ring while it is used loses events by its own fault. */
+static void take_shape(struct unread *unread, const struct xhci_interrupter *intr,
+		       const struct xhci_event_place *place)
+{
+	struct xhci_event_place *known = &unread->segments[place->segment];
+
+	if (intr->erstsz < unread->erstsz ||
+	    (known->segment_trbs != 0 && (known->segment_iova != place->segment_iova ||
+					  known->segment_trbs != place->segment_trbs)))
+		forget(unread);
+	unread->erstsz = intr->erstsz;
+	*known = *place;
+}
+
+void xhci_lend_event(struct xhci *xhci, const struct xhci_interrupter *intr,
+		     const struct xhci_event_place *place)
+{
+	const struct dma_leave leave = {
+		.what = DMA_WHAT_EVENT,
+		.by_iova = place->segment_iova,
+	};
+	struct unread *unread = unread_of(xhci, intr);
+
+	if (unread) {
+		take_shape(unread, intr, place);
+		take_read(unread, intr->erdp);
+		for (unsigned i = 0; i < unread->count; i++) {
+			const struct xhci_event_place *other = unread_at(unread, i);
+
+			if (other->segment == place->segment &&
+			    other->index == place->index)
+				dma_check_fail(check_of(xhci), place_iova(place),
+					       XHCI_TRB_SIZE,
+					       "an event over one that the guest has not "
+					       "taken");
+		}
+	}
+	if (place->index < place->segment_trbs)
+		dma_check_permit(check_of(xhci), intr, &leave, place_iova(place),
+				 XHCI_TRB_SIZE);
+}
+
+void xhci_lend_event_end(struct xhci *xhci, const struct xhci_interrupter *intr,
+			 const struct xhci_event_place *place, bool written)
+{
+	struct unread *unread = unread_of(xhci, intr);
+
+	dma_check_revoke(check_of(xhci), intr);
+	if (unread && written && unread->count < UNREAD_MAX)
+		unread->places[(unread->first + unread->count++) % UNREAD_MAX] = *place;
+}
+
+/* ---- contexts ---- */
+
+void xhci_lend_endpoint(const struct xhci_endpoint *ep)
+{
+	uint64_t iova = ep->slot->context_iova + ep->dci * XHCI_CONTEXT_SIZE;
+	const struct dma_leave leave = {
+		.what = DMA_WHAT_ENDPOINT,
+		.slot = ep->slot->id,
+		.dci = ep->dci,
+		.by_iova = iova,
+	};
+
+	dma_check_permit(check_of(ep->xhci), ep, &leave, iova, sizeof(uint32_t));
+	if (!ep->streams)
+		dma_check_permit(check_of(ep->xhci), ep, &leave,
+				 iova + CONTEXT_OFF_DEQUEUE, sizeof(uint64_t));
+}
+
+void xhci_lend_endpoint_end(const struct xhci_endpoint *ep)
+{
+	dma_check_revoke(check_of(ep->xhci), ep);
+}
+
+void xhci_lend_stream(const struct xhci_stream *stream)
+{
+	const struct xhci_endpoint *ep = stream->ring.ep;
+	const struct dma_leave leave = {
+		.what = DMA_WHAT_ENDPOINT,
+		.slot = ep->slot->id,
+		.dci = ep->dci,
+		.by_iova = stream->context_iova,
+	};
+
+	dma_check_permit(check_of(ep->xhci), stream, &leave, stream->context_iova,
+			 sizeof(uint64_t));
+}
+
+void xhci_lend_stream_end(const struct xhci_stream *stream)
+{
+	dma_check_revoke(check_of(stream->ring.ep->xhci), stream);
+}
+
+void xhci_lend_command(struct xhci *xhci, uint64_t iova, uint64_t len)
+{
+	const struct dma_leave leave = {
+		.what = DMA_WHAT_COMMAND,
+		.slot = xhci_trb_slot_id(&xhci->commands.trb),
+		.by_iova = xhci->commands.trb_iova,
+	};
+
+	dma_check_permit(check_of(xhci), &xhci->commands, &leave, iova, len);
+}
+
+void xhci_lend_command_end(struct xhci *xhci)
+{
+	dma_check_revoke(check_of(xhci), &xhci->commands);
+}
+
+/* Endpoints that are not there any more have nothing. */
+static void none_of_disabled(struct xhci *xhci, unsigned slot_id)
+{
+	for (unsigned dci = 1; dci <= XHCI_DCI_MAX; dci++)
+		if (!xhci->slots[slot_id].endpoints[dci])
+			dma_check_none(check_of(xhci), DMA_WHAT_ANY, slot_id, dci,
+				       "the guest is told that the endpoint is "
+				       "disabled");
+}
+
+void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
+			    enum xhci_cc cc)
+{
+	unsigned slot_id = xhci_trb_slot_id(trb);
+
+	if (cc != XHCI_CC_SUCCESS)
+		return;
+	switch ((int)xhci_trb_type(trb)) {
+	case XHCI_TRB_TYPE_DISABLE_SLOT:
+		dma_check_none(check_of(xhci), DMA_WHAT_ANY, slot_id, 0,
+			       "the guest is told that the slot is disabled");
+		break;
+	case XHCI_TRB_TYPE_RESET_DEVICE:
+		dma_check_none(check_of(xhci), DMA_WHAT_DATA, slot_id, 0,
+			       "the guest is told that the device is reset");
+		none_of_disabled(xhci, slot_id);
+		break;
+	case XHCI_TRB_TYPE_CONFIGURE_ENDPOINT:
+		none_of_disabled(xhci, slot_id);
+		break;
+	case XHCI_TRB_TYPE_STOP_ENDPOINT:
+	case XHCI_TRB_TYPE_RESET_ENDPOINT:
+	case XHCI_TRB_TYPE_SET_TR_DEQUEUE:
+		dma_check_none(check_of(xhci), DMA_WHAT_DATA, slot_id, xhci_trb_dci(trb),
+			       "the guest is told that the endpoint has stopped");
+		break;
+	default:
+		break;
+	}
+}
