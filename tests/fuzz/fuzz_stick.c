@@ -25,7 +25,7 @@
 #include "worker.h"
 
 #define BLOCK       512u
-#define BLOCKS      256u
+#define BLOCKS      64u
 #define IMAGE_BYTES (BLOCK * BLOCKS)
 #define CBW_BYTES   31u
 #define CSW_BYTES   13u
@@ -255,10 +255,20 @@ static void read_image(void)
 	CHECK(pread(file, now, IMAGE_BYTES, 0) == IMAGE_BYTES);
 }
 
+/* What the image has become of @model lies within [@lba, + @bytes), and is of @data. */
+static void check_changes(const uint8_t *data, uint32_t lba, uint32_t bytes)
+{
+	for (uint32_t i = 0; i < IMAGE_BYTES; i++) {
+		uint32_t at = i - lba * BLOCK;
+
+		CHECK(now[i] == model[i] || (at < bytes && now[i] == data[at]));
+	}
+}
+
 /* READ(10) or WRITE(10), with transfers of any sizes, up to an end that the input chooses. */
 static void read_or_write(struct input *in, bool write)
 {
-	uint32_t lba = take_u8(in), blocks = take_u8(in) % 33;
+	uint32_t lba = take_u8(in) % (BLOCKS + 8), blocks = take_u8(in) % 33;
 	uint8_t how = take_u8(in), seed = take_u8(in);
 	uint32_t bytes = blocks * BLOCK, done = 0, residue = 0;
 	uint8_t cdb[10] = {write ? 0x2a : 0x28, 0, 0, 0, 0, (uint8_t)lba};
@@ -268,7 +278,6 @@ static void read_or_write(struct input *in, bool write)
 	int status;
 
 	CHECK(data);
-	lba &= 0xff;
 	cdb[8] = (uint8_t)blocks;
 	make_cbw(cbw, bytes, !write, cdb, sizeof(cdb));
 	if (!send_cbw(cbw, CBW_BYTES)) {
@@ -317,13 +326,9 @@ static void read_or_write(struct input *in, bool write)
 		CHECK(memcmp(model, now, IMAGE_BYTES) == 0);
 	}
 	/* of what did not pass any part may have been done, and nothing else */
-	for (uint32_t i = 0; status != 0 && i < IMAGE_BYTES; i++) {
-		uint32_t at = i - lba * BLOCK;
+	if (memcmp(model, now, IMAGE_BYTES) != 0)
+		check_changes(data, lba, write ? bytes : 0);
 
-		if (now[i] == model[i])
-			continue;
-		CHECK(write && at < bytes && now[i] == data[at]);
-	}
 	memcpy(model, now, IMAGE_BYTES);
 	free(data);
 }
