@@ -3,7 +3,7 @@
  *
  * The input is a program of small operations: connect, close, send bytes or known
  * requests with and without fds, take answers, have the owner answer late, tell
- * events, run the loop. Besides what sanitizers find it is checked that what comes
+ * events, run the loop. Requests are also made of the protocol's words, in any company. Besides what sanitizers find it is checked that what comes
  * back is whole objects or known bytes, that requests hold what their owner relies on,
  * and that at the end no connection and no fd is left.
  */
@@ -42,6 +42,7 @@ enum op {
 	OP_ANSWER,
 	OP_EVENT,
 	OP_RUN,
+	OP_MADE, /* a request of words[] and values[] */
 	OP_COUNT,
 };
 
@@ -56,6 +57,52 @@ static const char *const requests[] = {
 	"{\"verb\":\"capture\",\"action\":\"start\"}\n",
 	"{\"verb\":\"rules\",\"action\":\"list\"}\n",
 	"{\"verb\":\"log\",\"level\":\"info\"}\n",
+};
+
+static const char *const verbs[] = {
+	"hello", "watch",   "list", "stats", "attach", "detach",
+	"reset", "capture", "log",  "rules", "",       "ATTACH",
+};
+static const char *const words[] = {
+	"spec",    "name",   "reset",   "port", "force", "rule_id",   "bus",
+	"address", "device", "action",  "path", "level", "subsystem", "rule",
+	"events",  "id",     "version", "verb", "x",     "",
+};
+static const char *const values[] = {
+	"null",
+	"true",
+	"false",
+	"0",
+	"1",
+	"255",
+	"256",
+	"-1",
+	"1e300",
+	"18446744073709551616",
+	"0.5",
+	"\"\"",
+	"\"x\"",
+	"\"zero\"",
+	"\"001:002\"",
+	"\"port 1\"",
+	"\"usb:any\"",
+	"\"start\"",
+	"\"stop\"",
+	"\"add\"",
+	"\"list\"",
+	"\"remove\"",
+	"\"always\"",
+	"\"debug\"",
+	"\"xhci\"",
+	"\"a\\u0000b\"",
+	"\"\\ud800\"",
+	"\"/dev/bus/usb/001/002\"",
+	"[]",
+	"[\"attached\"]",
+	"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+	"{}",
+	"{\"verb\":\"list\"}",
+	"\"/tmp/../x\"",
 };
 
 /**
@@ -246,6 +293,26 @@ static void tell_event(struct control_server *server, uint8_t which)
 			     which & 0x40 ? "it is so" : NULL);
 }
 
+/* An object with a verb and up to seven fields, and perhaps an fd. */
+static void send_made(struct client *client, struct input *in)
+{
+	uint8_t what = take_u8(in), fields = take_u8(in);
+	char line[2048];
+	size_t used = (size_t)snprintf(line, sizeof(line), "{\"verb\":\"%s\"",
+				       verbs[what % ARRAY_SIZE(verbs)]);
+
+	for (unsigned i = 0; i < (fields & 7u); i++) {
+		uint8_t word = take_u8(in), value = take_u8(in);
+
+		used += (size_t)snprintf(line + used, sizeof(line) - used, ",\"%s\":%s",
+					 words[word % ARRAY_SIZE(words)],
+					 values[value % ARRAY_SIZE(values)]);
+	}
+	used += (size_t)snprintf(line + used, sizeof(line) - used, "}\n");
+	CHECK(used < sizeof(line));
+	send_all(client, line, used, fields & 0x40 ? 1 : 0);
+}
+
 static void step(struct control_server *server, struct input *in)
 {
 	uint8_t code = take_u8(in);
@@ -295,6 +362,10 @@ static void step(struct control_server *server, struct input *in)
 	case OP_EVENT:
 		tell_event(server, take_u8(in));
 		break;
+	case OP_MADE:
+		connect_client(client);
+		send_made(client, in);
+		break;
 	case OP_RUN:
 	case OP_COUNT:
 		fuzz_run(1);
@@ -317,11 +388,20 @@ void fuzz_set_up(void)
 void fuzz_one(struct input *in)
 {
 	struct control_server *server;
-	bool server_first;
+	uint8_t how = take_u8(in);
+	bool server_first = how & 1;
 
 	keeps = false;
 	server = start_server();
-	server_first = take_u8(in) & 1;
+	/* all is well at first: two are greeted, one watches */
+	for (unsigned i = 0; how & 2 && i < CLIENTS; i++) {
+		const char *request = requests[i == 0 ? 1 : 0];
+
+		connect_client(&clients[i]);
+		send_all(&clients[i], request, strlen(request), 0);
+		fuzz_run(2);
+		take_answers(&clients[i]);
+	}
 	for (unsigned i = 0; i < OPS_MAX && in->left; i++)
 		step(server, in);
 	fuzz_run(3);
