@@ -323,10 +323,10 @@ int rule_parse(struct rule *ret_rule, const char *text, struct err *err)
 
 /* --- the text again --- */
 
-/* ",KEY=VALUE" with what is special to spec.h behind a backslash. */
+/* "KEY=VALUE," with what is special to spec.h behind a backslash. */
 static void put(char **at, const char *key, const char *value)
 {
-	*at += sprintf(*at, "%s%s", (*at)[-1] == ':' ? "" : ",", key);
+	*at += sprintf(*at, "%s", key);
 	if (value)
 		*(*at)++ = '=';
 	for (; value && *value; value++) {
@@ -334,7 +334,7 @@ static void put(char **at, const char *key, const char *value)
 			*(*at)++ = '\\';
 		*(*at)++ = *value;
 	}
-	**at = '\0';
+	*(*at)++ = ',';
 }
 
 static void put_if(char **at, const char *key, const char *value)
@@ -386,6 +386,8 @@ void rule_text(const struct rule *rule, char ret_text[RULE_TEXT_BYTES])
 	if (rule->force)
 		put(&at, "force", NULL);
 	put_if(&at, "id", rule->id);
+	/* the last comma; there is one, as a rule asks for something */
+	at[at[-1] == ',' ? -1 : 0] = '\0';
 }
 
 bool rule_is_same(const struct rule *a, const struct rule *b)

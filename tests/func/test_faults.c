@@ -2,9 +2,9 @@
  * test_faults.c - calls of the daemon fail, one after the other
  *
  * A script (a VMM, a guest that uses every emulated device, a client with every verb) runs
- * once to count the daemon's calls, then once for each call that is to fail (a sample of
- * them; with USBVFIOD_FAULTS=all each, with each error; with "start alloc 7 1 0" one: as
- * printed for a round that went wrong). What is demanded:
+ * once to count the daemon's calls, then once for each call that is to fail: of each kind as
+ * many as USBVFIOD_FAULTS says, of allocations ten times as many; with "all" each, with each
+ * error; with "start alloc 7 1 0" one, as printed for a round that went wrong. Demanded is:
  *
  *   at the start    it ends with a message and a status that is not 0, or serves as if
  *                   nothing had happened
@@ -31,10 +31,8 @@
 #define WAIT_MS     4000
 #define HOPELESS_MS 300
 #define SETTLE_MS   3000
-/* Calls of a kind that fail; the sum of all is some seconds. */
-#define SAMPLES       1u
+/* Of allocations so many times more fail than of other calls. */
 #define ALLOC_SAMPLES 10u
-#define ALL_SAMPLES   2000u
 #define DATA_BYTES    65536u
 #define IMAGE_LBA     1024u
 #define ISO_IN        5u /* DCI of 0x82 */
@@ -623,11 +621,12 @@ static void fail_each(enum phase phase, enum faults_kind kind)
 {
 	const char *which = getenv("USBVFIOD_FAULTS");
 	bool all = which && strcmp(which, "all") == 0;
-	unsigned most = all                    ? ALL_SAMPLES
-			: kind == FAULTS_ALLOC ? ALLOC_SAMPLES
-					       : SAMPLES;
+	unsigned samples = which && !all ? (unsigned)strtoul(which, NULL, 10) : 1;
+	unsigned most = all                    ? UINT32_MAX
+			: kind == FAULTS_ALLOC ? ALLOC_SAMPLES * samples
+					       : samples;
 	uint32_t calls = baselines[phase].seen[kind];
-	uint32_t part = calls > most ? (calls + most - 1) / most : 1;
+	uint32_t part = most > 0 && calls > most ? (calls - 1) / most + 1 : 1;
 	unsigned errors = all ? faults_errors(kind) : 1;
 	unsigned wrong = 0;
 

@@ -3,7 +3,8 @@
  *
  * The input submits and cancels transfers of every type and, as the kernel, ends URBs in any
  * order with any status and lengths, refuses calls with any error, names URBs that are not
- * ours, says that the device is gone, and lets the worker be late. Each transfer must finish
+ * ours, says that the device is gone, and lets the
+ * worker be late and memory be short. Each transfer must finish
  * exactly once, with no more bytes than it has room for, and nothing be left at the end.
  *
  * usbfs.h is played here.
@@ -16,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "tests/unit/allocs.h"
 #include "usbdev/host/urb_late.h"
 #include "usbdev/host/urbs.h"
 #include "usbdev/host/usbfs.h"
@@ -29,6 +31,8 @@
 #define TRANSFERS   64u
 #define KERNEL_URBS 512u
 #define SETUP_BYTES 8u
+
+void *__real_malloc(size_t bytes);
 
 /* ---- the kernel ---- */
 
@@ -180,9 +184,9 @@ int usbfs_map(int fd, size_t bytes, void **ret_data)
 		kernel.map_errors--;
 		return kernel.map_errors & 1 ? -ENOMEM : -EINVAL;
 	}
-	data = calloc(1, bytes);
-	if (!data)
-		return -ENOMEM;
+	data = __real_malloc(bytes);
+	CHECK(data);
+	memset(data, 0, bytes);
 	kernel.mapped++;
 	*ret_data = data;
 	return 0;
@@ -302,7 +306,7 @@ static void submit(struct input *in)
 	}
 	if ((ep & 7) != 0)
 		transfer->ep_addr = ep & 0x87;
-	x->data = malloc(transfer->length_bytes + 1);
+	x->data = __real_malloc(transfer->length_bytes + 1);
 	CHECK(x->data);
 	memset(x->data, 0xa5, transfer->length_bytes);
 	x->closed_from = how & 0x30 ? UINT32_MAX : transfer->length_bytes / 3;
@@ -411,6 +415,9 @@ static void rare(struct input *in, unsigned *freezes)
 	case 13:
 		name_foreign(in);
 		break;
+	case 14:
+		allocs_fail(which >> 5, which & 0x10 ? 1 : 20);
+		break;
 	default:
 		kernel.lies = take_u32(in);
 	}
@@ -429,6 +436,7 @@ static void end(unsigned freezes)
 {
 	unsigned rounds = 0;
 
+	(void)allocs_work();
 	kernel.submit_errors = 0;
 	kernel.reap_error = 0;
 	kernel.discard_error = 0;

@@ -72,6 +72,7 @@ static void test_canonical(void **state)
 	canonical("usb:id=my-key.1,port=1-2.3", "usb:port=1-2.3,id=my-key.1");
 	canonical("usb:class=08|hid|video", "usb:class=hid|storage|video");
 	canonical("usb:class=0x42", "usb:class=42");
+	canonical("usb:id=2,serial=A:,product=x\\,", "usb:serial=A:,product=x\\,,id=2");
 	canonical("usb:all,any,force,reset=never,deny-class=03",
 		  "usb:any,all,deny-class=hid,reset=never,force");
 	canonical("usb:any,reset=always", "usb:any");
