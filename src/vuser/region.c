@@ -101,7 +101,7 @@ int vuser_handle_region_write_multi(struct vuser_conn *conn, struct vuser_msg *m
 	uint64_t done = 0;
 
 	memcpy(&multi, msg->payload, sizeof(multi));
-	if (multi.count > VUSER_DATA_MAX / sizeof(entry) ||
+	if (multi.count > VUSER_MULTI_MAX ||
 	    msg->payload_len - sizeof(multi) != multi.count * sizeof(entry))
 		return -EINVAL;
 	for (uint64_t n = 0; n < multi.count; n++) {

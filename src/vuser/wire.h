@@ -34,6 +34,9 @@ enum vuser_cmd {
 
 /* Most data bytes of one region access or JSON text, as VERSION tells the client. */
 #define VUSER_DATA_MAX (1u << 20)
+/* Most writes in one REGION_WRITE_MULTI: what is handled in one go is bounded (QEMU sends up
+ * to 200). */
+#define VUSER_MULTI_MAX 1024u
 /* Largest message taken or made: header, fixed part and data, with a page to spare. */
 #define VUSER_MSG_MAX (VUSER_DATA_MAX + 4096u + 16u)
 /* Most fds one sendmsg can carry (SCM_MAX_FD). */

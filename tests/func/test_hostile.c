@@ -4,10 +4,15 @@
  * Each ends with a daemon that still serves: after HCRST a command goes through.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/func/func.h"
 #include "util/bytes.h"
+#include "util/loop.h"
+
+#define NOOPS_MS 1000
 
 static void run(struct func *f)
 {
@@ -99,7 +104,74 @@ static void test_td_without_end(void **state)
 	assert_mended(f);
 }
 
-/* Every endpoint of many slots with an endless TD: bounds hold in sum. */
+/* A Setup TRB abandons the one before it, and a Link leads back to it. */
+static void test_setup_that_links_to_itself(void **state)
+{
+	static const uint8_t get_descriptor[8] = {0x80, 6, 0, 1, 0, 0, 18, 0};
+	struct func *f = *state;
+	struct drv_device device;
+	struct drv_ring *ring;
+	struct drv_event event;
+	struct drv_trb *trb;
+	uint64_t at;
+
+	func_device(f, func_stick_spec(f, "high"), &device);
+	ring = &device.slot->endpoints[1].ring;
+	at = drv_ring_position(ring);
+	trb = guest_ptr(&f->ram, at, XTRB_BYTES);
+	*trb = (struct drv_trb){
+		.parameter = get_le64(get_descriptor),
+		.status = 8,
+		.control = XTRB_TYPE(XTRB_SETUP) | XTRB_IDT | XTRB_C,
+	};
+	put_link(f, at + XTRB_BYTES, at, XTRB_C);
+	drv_endpoint_doorbell(device.slot, 1);
+	assert_int_equal(drv_wait_transfer(&f->drv, device.slot->id, 1, 0, &event),
+			 XCC_TRB);
+	assert_mended(f);
+}
+
+/* No-Ops without end, that nobody hears of: the daemon serves everyone, and has most of the
+ * processor for others. */
+static void test_noops_without_end(void **state)
+{
+	struct func *f = *state;
+	struct daemon_usage before;
+	struct daemon_usage after;
+	struct drv_device device;
+	struct drv_ring *ring;
+	uint64_t begun_ns;
+	uint64_t base;
+	uint64_t cpu_ms;
+	uint64_t ms;
+
+	func_device(f, func_stick_spec(f, "high"), &device);
+	ring = &device.slot->endpoints[device.bulk_in].ring;
+	base = ring->memory[0].iova;
+	for (unsigned i = 0; i < 62; i++) {
+		struct drv_trb *trb = guest_ptr(&f->ram, base + i * 16, 16);
+
+		*trb = (struct drv_trb){.control = XTRB_TYPE(XTRB_NOOP) | XTRB_C};
+	}
+	put_link(f, base + 62 * 16, base, XTRB_C);
+	assert_ok(daemon_usage(&f->daemon, &before));
+	begun_ns = clock_now_ns();
+	drv_endpoint_doorbell(device.slot, device.bulk_in);
+	(void)poll(NULL, 0, NOOPS_MS);
+	assert_ok(daemon_usage(&f->daemon, &after));
+	ms = (clock_now_ns() - begun_ns) / 1000000;
+	cpu_ms = (after.cpu_ticks - before.cpu_ticks) * 1000 /
+		 (uint64_t)sysconf(_SC_CLK_TCK);
+	/* it sleeps between, which says more than the share on a machine that is busy */
+	assert_in_range(after.wakeups - before.wakeups, 3, UINT64_MAX);
+	/* a tenth of a processor; without a pace it is all of one */
+	if (!func_is_sanitized())
+		assert_in_range(cpu_ms, 0, ms / 4);
+	assert_alive(f);
+	assert_commands_work(f);
+	assert_mended(f);
+}
+
 static void test_rings_outside_memory(void **state)
 {
 	static const uint64_t places[] = {
@@ -249,6 +321,8 @@ int main(void)
 		FUNC_TEST(test_command_ring_that_links_to_itself),
 		FUNC_TEST(test_transfer_ring_that_links_to_itself),
 		FUNC_TEST(test_td_without_end),
+		FUNC_TEST(test_setup_that_links_to_itself),
+		FUNC_TEST(test_noops_without_end),
 		FUNC_TEST(test_rings_outside_memory),
 		FUNC_TEST(test_transfer_rings_outside_memory),
 		FUNC_TEST(test_garbage_rings),

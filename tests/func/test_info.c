@@ -241,6 +241,24 @@ static void test_write_multi(void **state)
 	assert_ok(vfu_write_multi(&f->vmm.client, writes, 0, false));
 }
 
+/* A message is handled in one go, so it has only so many writes. */
+static void test_write_multi_is_bounded(void **state)
+{
+	static struct vfu_multi_write writes[1025];
+	struct func *f = *state;
+
+	start(f);
+	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++)
+		writes[i] = (struct vfu_multi_write){
+			.offset = DNCTRL_OFFSET,
+			.region = VFU_REGION_BAR0,
+			.count = 4,
+		};
+	assert_ok(vfu_write_multi(&f->vmm.client, writes, 1024, false));
+	assert_int_equal(vfu_write_multi(&f->vmm.client, writes, 1025, false), -EINVAL);
+	assert_alive(f);
+}
+
 static void test_malformed_write_multi(void **state)
 {
 	struct func *f = *state;
@@ -291,6 +309,7 @@ int main(void)
 		FUNC_TEST(test_accesses_of_no_bytes),
 		FUNC_TEST(test_malformed_accesses),
 		FUNC_TEST(test_write_multi),
+		FUNC_TEST(test_write_multi_is_bounded),
 		FUNC_TEST(test_malformed_write_multi),
 		FUNC_TEST(test_device_reset),
 	};
