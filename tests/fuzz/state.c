@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * state.c - the world of fuzzers that begin with a controller in full use
  *
- * Time is the world's own: the controller's clock, and by the linker's --wrap that of all
- * else and its timers. So are the accesses to guest memory: they are counted, for a run must
- * do a bounded amount, and the guest may write between two of them.
+ * Time is the world's own (fake_time.h). By the linker's --wrap the accesses to guest memory
+ * come by here: they are counted, for a run must do a bounded amount, and the guest may
+ * write between two of them.
  */
 #include "state.h"
 
@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fake_time.h"
 #include "util/bytes.h"
 #include "util/compiler.h"
 #include "util/loop.h"
@@ -20,83 +21,6 @@
 #define REST_NS   UINT64_C(1000000000)
 
 static struct world *the_world; /* the wrapped functions know no other */
-
-/* ---- time ---- */
-
-struct loop_timer {
-	struct list node;
-	loop_cb *cb;
-	void *ctx;
-	uint64_t at_ns; /* 0 = stopped */
-};
-
-static struct list timers;
-
-uint64_t __wrap_clock_now_ns(void);
-struct loop_timer *__wrap_loop_timer_create(struct loop *loop, loop_cb *cb, void *ctx);
-void __wrap_loop_timer_set(struct loop_timer *timer, uint64_t delay_ns);
-void __wrap_loop_timer_stop(struct loop_timer *timer);
-void __wrap_loop_timer_destroy(struct loop_timer *timer);
-
-uint64_t __wrap_clock_now_ns(void)
-{
-	return the_world ? the_world->now_ns : 1;
-}
-
-struct loop_timer *__wrap_loop_timer_create(struct loop *loop, loop_cb *cb, void *ctx)
-{
-	struct loop_timer *timer = calloc(1, sizeof(*timer));
-
-	(void)loop;
-	CHECK(timer);
-	timer->cb = cb;
-	timer->ctx = ctx;
-	list_append(&timers, &timer->node);
-	return timer;
-}
-
-void __wrap_loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
-{
-	timer->at_ns = the_world->now_ns + delay_ns + 1;
-}
-
-void __wrap_loop_timer_stop(struct loop_timer *timer)
-{
-	timer->at_ns = 0;
-}
-
-void __wrap_loop_timer_destroy(struct loop_timer *timer)
-{
-	if (timer)
-		list_remove(&timer->node);
-	free(timer);
-}
-
-/* Each timer that is due fires once at most, so that this ends. */
-static void run_timers(struct world *w)
-{
-	struct list due;
-
-	list_init(&due);
-	for (struct list *node = timers.next; node != &timers;) {
-		struct loop_timer *timer = LIST_ENTRY(node, struct loop_timer, node);
-
-		node = node->next;
-		if (timer->at_ns == 0 || timer->at_ns > w->now_ns)
-			continue;
-		list_remove(&timer->node);
-		list_append(&due, &timer->node);
-	}
-	while (!list_empty(&due)) {
-		struct loop_timer *timer =
-			LIST_ENTRY(list_first(&due), struct loop_timer, node);
-
-		list_remove(&timer->node);
-		list_append(&timers, &timer->node);
-		timer->at_ns = 0;
-		timer->cb(timer->ctx);
-	}
-}
 
 /* ---- guest memory ---- */
 
@@ -309,6 +233,24 @@ static void on_bar_sized(void *ctx)
 	world_reset_function(w);
 }
 
+static void bus_config_write(struct world *w, uint32_t offset, const void *buf,
+			     size_t count)
+{
+	pci_config_write(w->pci, offset, buf, count);
+}
+
+static uint32_t bus_read32(struct world *w, uint32_t offset)
+{
+	return (uint32_t)xhci_mmio_read(w->xhci, offset, 4);
+}
+
+static void bus_write(struct world *w, uint32_t offset, uint64_t value, unsigned size)
+{
+	xhci_mmio_write(w->xhci, offset, value, size);
+}
+
+static const struct world_bus bus = {bus_read32, bus_write, bus_config_write, world_run};
+
 static const struct pci_function_ops pci_ops = {
 	.bar_read = on_bar_read,
 	.bar_write = on_bar_write,
@@ -360,7 +302,7 @@ void world_run(struct world *w)
 			xhci_run(w->xhci);
 			w->in_run = false;
 		}
-		run_timers(w);
+		fake_time_run();
 		fuzz_run(1);
 	}
 }
@@ -370,7 +312,7 @@ void world_run(struct world *w)
 void world_set_up(struct world *w)
 {
 	the_world = w;
-	list_init(&timers);
+	fake_time_set_up(&w->now_ns);
 	w->ram = calloc(1, RAM_BYTES);
 	w->window_fd = memfd_create("window", MFD_CLOEXEC);
 	CHECK(w->ram && w->window_fd >= 0);
@@ -382,7 +324,7 @@ void world_begin(struct world *w)
 	uint8_t *ram = w->ram;
 	int window_fd = w->window_fd;
 
-	*w = (struct world){.ram = ram, .window_fd = window_fd, .now_ns = 1};
+	*w = (struct world){.ram = ram, .window_fd = window_fd, .now_ns = 1, .bus = &bus};
 	memset(ram, 0, RAM_BYTES);
 	for (unsigned i = 0; i < DEVICES; i++)
 		w->places[i].world = w;
@@ -505,5 +447,5 @@ void world_end(struct world *w)
 	xhci_destroy(w->xhci);
 	pci_function_destroy(w->pci);
 	guest_mem_destroy(w->mem);
-	CHECK(list_empty(&timers));
+	CHECK(fake_time_is_idle());
 }

@@ -62,6 +62,8 @@
 #define LINEAR_DCI 6u
 #define TREE_DCI   7u
 
+struct world;
+
 enum device_kind {
 	DEVICE_FAKE,
 	DEVICE_STICK,
@@ -137,7 +139,20 @@ struct flip {
 	uint32_t value;
 };
 
+/**
+ * struct world_bus - how the guest reaches the controller
+ * @run:	the controller and the loop do what they have to
+ */
+struct world_bus {
+	uint32_t (*read32)(struct world *w, uint32_t offset);
+	void (*write)(struct world *w, uint32_t offset, uint64_t value, unsigned size);
+	void (*config_write)(struct world *w, uint32_t offset, const void *buf,
+			     size_t count);
+	void (*run)(struct world *w);
+};
+
 struct world {
+	const struct world_bus *bus;
 	struct guest_mem *mem;
 	struct pci_function *pci;
 	struct xhci *xhci;
@@ -198,7 +213,7 @@ void fake_reset_done(struct fake *fake, int result);
 unsigned place_dcis(const struct place *place, const uint8_t **ret_dcis);
 enum xhci_ep_type place_ep_type(const struct place *place, unsigned dci);
 
-/* state_guest.c: the guest */
+/* state_guest.c: the guest, on any bus */
 
 uint32_t mmio_read32(struct world *w, uint32_t offset);
 void mmio_write32(struct world *w, uint32_t offset, uint32_t value);

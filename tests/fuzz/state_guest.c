@@ -18,17 +18,17 @@
 
 uint32_t mmio_read32(struct world *w, uint32_t offset)
 {
-	return (uint32_t)xhci_mmio_read(w->xhci, offset, 4);
+	return w->bus->read32(w, offset);
 }
 
 void mmio_write32(struct world *w, uint32_t offset, uint32_t value)
 {
-	xhci_mmio_write(w->xhci, offset, value, 4);
+	w->bus->write(w, offset, value, 4);
 }
 
 void mmio_write64(struct world *w, uint32_t offset, uint64_t value)
 {
-	xhci_mmio_write(w->xhci, offset, value, 8);
+	w->bus->write(w, offset, value, 8);
 }
 
 static void put_trb(struct world *w, uint32_t iova, uint64_t parameter, uint32_t status,
@@ -123,7 +123,7 @@ void guest_start(struct world *w)
 {
 	const uint8_t command[] = {0x06, 0x04}; /* memory, bus master, no INTx */
 
-	pci_config_write(w->pci, 4, command, sizeof(command));
+	w->bus->config_write(w, 4, command, sizeof(command));
 	mmio_write32(w, OPER(CONFIG), 16);
 	mmio_write64(w, OPER(DCBAAP_LO), DCBAA);
 	mmio_write64(w, OPER(CRCR_LO), COMMANDS | XHCI_CRCR_RCS);
@@ -136,7 +136,7 @@ void guest_start(struct world *w)
 	}
 	mmio_write32(w, OPER(USBCMD),
 		     XHCI_USBCMD_RS | XHCI_USBCMD_INTE | XHCI_USBCMD_EWE);
-	world_run(w);
+	w->bus->run(w);
 	guest_take_events(w);
 }
 
@@ -188,7 +188,7 @@ bool guest_command(struct world *w, enum xhci_trb_type type, uint64_t parameter,
 	guest_put(w, &w->commands, parameter, 0, xhci_trb_type_bits(type) | flags);
 	mmio_write32(w, XHCI_OFF_DOORBELLS, 0);
 	for (unsigned n = 0; n < COMMAND_RUNS && w->last_cc == XHCI_CC_INVALID; n++) {
-		world_run(w);
+		w->bus->run(w);
 		for (unsigned i = 0; i < DEVICES; i++)
 			if (w->places[i].fake)
 				fake_answer_streams(w->places[i].fake, 0);
@@ -254,7 +254,7 @@ static void configure_device(struct world *w, const struct place *place)
 				  0);
 	mmio_write32(w, XHCI_OFF_DOORBELLS + 4 * place->slot_id, 1);
 	for (unsigned n = 0; n < COMMAND_RUNS; n++)
-		world_run(w);
+		w->bus->run(w);
 	guest_take_events(w);
 }
 
@@ -266,10 +266,10 @@ static bool reset_port(struct world *w, struct place *place)
 	for (unsigned n = 0; n < COMMAND_RUNS; n++) {
 		if (place->fake)
 			fake_reset_done(place->fake, 0);
-		world_run(w);
+		w->bus->run(w);
 	}
 	mmio_write32(w, portsc, XHCI_PORTSC_PP | XHCI_PORTSC_CHANGES);
-	world_run(w);
+	w->bus->run(w);
 	guest_take_events(w);
 	return mmio_read32(w, portsc) & XHCI_PORTSC_PED;
 }
