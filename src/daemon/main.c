@@ -15,6 +15,7 @@
 #include "daemon/capture.h"
 #include "daemon/commands.h"
 #include "daemon/devices.h"
+#include "daemon/ending.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/rulebook.h"
@@ -24,6 +25,7 @@
 #include "util/compiler.h"
 #include "util/fds.h"
 #include "util/log.h"
+#include "util/log_writer.h"
 #include "util/loop.h"
 
 #define EXIT_WRONG_USAGE 2
@@ -47,7 +49,7 @@ struct daemon {
 	struct capture *capture;
 	struct rulebook *rules;
 	struct commands *commands;
-	struct loop_watch *sigterm, *sigint, *sighup;
+	struct loop_watch *sighup;
 	struct loop_timer *patience;
 	int listen_fd;
 	int control_fd;
@@ -82,6 +84,7 @@ static void on_stop(void *ctx)
 	if (!daemon->failed)
 		log_info("stopping");
 	daemon->stopping = true;
+	ending_begin();
 	if (notify_manager("STOPPING=1") < 0)
 		log_debug("cannot tell the service manager that we stop");
 	if (daemon->listen_fd >= 0)
@@ -180,13 +183,13 @@ static int start_loop(struct daemon *daemon)
 	daemon->loop = loop_create();
 	if (!daemon->loop)
 		return -ENOMEM;
-	daemon->sigterm = loop_watch_signal(daemon->loop, SIGTERM, on_stop, daemon);
-	daemon->sigint = loop_watch_signal(daemon->loop, SIGINT, on_stop, daemon);
+	/* before there is any other thread */
+	if (ending_start(daemon->loop, on_stop, daemon) < 0 || log_writer_start() < 0)
+		return -ENOMEM;
 	daemon->sighup = loop_watch_signal(daemon->loop, SIGHUP, on_reload, daemon);
 	daemon->patience = loop_timer_create(daemon->loop, on_patience_over, daemon);
 	daemon->vm = vm_create(daemon->loop, &vm_options);
-	if (!daemon->sigterm || !daemon->sigint || !daemon->sighup || !daemon->patience ||
-	    !daemon->vm)
+	if (!daemon->sighup || !daemon->patience || !daemon->vm)
 		return -ENOMEM;
 	daemon->capture = capture_create(daemon->loop, daemon->vm);
 	rules_options.loop = daemon->loop;
@@ -370,16 +373,17 @@ static void finish(struct daemon *daemon)
 	stop_control(daemon);
 	/* what still moves data cannot be freed: the process takes it along */
 	if (daemon->broken || (daemon->capture && !capture_is_over(daemon->capture)) ||
-	    (daemon->vm && !all_given_back(daemon)))
+	    (daemon->vm && !all_given_back(daemon))) {
+		(void)log_writer_flush(ENDING_LOG_NS);
 		_exit(EXIT_FAILURE);
+	}
 	commands_destroy(daemon->commands);
 	rulebook_destroy(daemon->rules);
 	capture_destroy(daemon->capture);
 	attach_destroy(daemon->attach);
 	vm_destroy(daemon->vm);
 	loop_timer_destroy(daemon->patience);
-	loop_unwatch(daemon->sigterm);
-	loop_unwatch(daemon->sigint);
+	ending_unwatch();
 	loop_unwatch(daemon->sighup);
 	loop_destroy(daemon->loop);
 }
@@ -512,5 +516,6 @@ int main(int argc, char *argv[])
 		 !daemon.options.no_color && isatty(STDERR_FILENO) == 1);
 	status = run(&daemon);
 	finish(&daemon);
+	(void)log_writer_flush(ENDING_LOG_NS);
 	return status;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * log.c - log lines on stderr
  *
- * A line is built on the stack and leaves by one write(), so lines of several
- * threads never mix. Device names, file names and client text end up in log
+ * A line is built on the stack and leaves whole, by the writer's thread or, where there is
+ * none, by one write(), so lines of several threads never mix. Device names, file names and client text end up in log
  * lines: whatever could move a terminal's cursor or fake a second line is
  * written as \n, \x1b and so on; valid UTF-8 stays readable.
  */
@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/log_writer.h"
 #include "util/loop.h"
 
 /* bytes of one line, its newline included */
@@ -170,9 +171,11 @@ static size_t put_head(char *line, size_t size, enum log_level level)
 	return len > 0 ? (size_t)len : 0;
 }
 
-/* One line out. A stderr that is full or gone must not stop the daemon. */
+/* One line out. Without a writer a stderr that is full makes us wait. */
 static void emit(const char *line, size_t len)
 {
+	if (log_writer_put(line, len))
+		return;
 	while (write(STDERR_FILENO, line, len) < 0 && errno == EINTR)
 		;
 }

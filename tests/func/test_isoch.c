@@ -133,7 +133,7 @@ static void test_packets_out(void **state)
 	trbs[0] = push(&s, ISO_OUT, 0, SIA);
 	drv_endpoint_doorbell(s.slot, ISO_OUT);
 	expect(&s, ISO_OUT, trbs[0], XCC_SUCCESS);
-	assert_true(log_has(f, "wrong data"));
+	assert_ok(daemon_await_stderr(&f->daemon, "wrong data", DRV_TIMEOUT_MS));
 }
 
 /* A guest that queues each packet again when it has come. Should this process have slept

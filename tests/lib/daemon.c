@@ -284,6 +284,31 @@ char *daemon_stderr(const struct daemon *daemon)
 	return read_whole(daemon->stderr_path);
 }
 
+static bool has_written(const struct daemon *daemon, const char *text)
+{
+	_cleanup_free_ char *all = daemon_stderr(daemon);
+
+	return all && strstr(all, text);
+}
+
+int daemon_await_stderr(const struct daemon *daemon, const char *text, int timeout_ms)
+{
+	_cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char events[4096];
+
+	/* watched before it is looked at, so that nothing is missed */
+	if (fd < 0 || inotify_add_watch(fd, daemon->stderr_path, IN_MODIFY) < 0)
+		return -errno;
+	while (!has_written(daemon, text)) {
+		if (poll(&p, 1, timeout_ms) == 0)
+			return -ETIMEDOUT;
+		if (read(fd, events, sizeof(events)) < 0 && errno != EAGAIN)
+			return -errno;
+	}
+	return 0;
+}
+
 bool daemon_complained(const struct daemon *daemon)
 {
 	_cleanup_free_ char *text = daemon_stderr(daemon);

@@ -80,6 +80,10 @@ MUST_USE int daemon_stop(struct daemon *daemon);
 
 /* What it has written so far: malloc'd, NUL-terminated. NULL without memory. */
 char *daemon_stderr(const struct daemon *daemon);
+/* Waits until it has written @text there: its log comes a moment later than what it tells of.
+ * Return: 0, -ETIMEDOUT or another -errno. */
+MUST_USE int daemon_await_stderr(const struct daemon *daemon, const char *text,
+				 int timeout_ms);
 /* True if a sanitizer or assert complained there. */
 bool daemon_complained(const struct daemon *daemon);
 /* Reads /proc. Return: 0 or -errno. */

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT
+ * ending.c - the process ends when it is told to, whatever thread is stuck
+ *
+ * The thread holds no lock and calls nothing that others could block, but for the log's ring,
+ * whose lock is never held for long. It lives as long as the process.
+ */
+#include "daemon/ending.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "util/fds.h"
+#include "util/log.h"
+#include "util/log_writer.h"
+#include "util/loop.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/**
+ * struct ending
+ * @signal_fd:	the signals
+ * @begin_fd:	ending_begin() was called
+ * @loop_fd:	a signal has come: the loop's
+ */
+static struct {
+	int signal_fd;
+	int begin_fd;
+	int loop_fd;
+	struct loop_watch *watch;
+	void (*stop)(void *ctx);
+	void *ctx;
+} ending = {.signal_fd = -1, .begin_fd = -1, .loop_fd = -1};
+
+static void post(int fd)
+{
+	const uint64_t one = 1;
+
+	/* full: it is readable anyway */
+	(void)!write(fd, &one, sizeof(one));
+}
+
+/* Return: ms to @until_ns, as poll() wants them; -1 if that is 0. */
+static int left_ms(uint64_t until_ns)
+{
+	uint64_t now_ns = clock_now_ns();
+	uint64_t left;
+
+	if (until_ns == 0)
+		return -1;
+	if (now_ns >= until_ns)
+		return 0;
+	left = (until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+	return left > INT_MAX ? INT_MAX : (int)left;
+}
+
+static uint64_t earlier(uint64_t until_ns, uint64_t in_ns)
+{
+	uint64_t at_ns = clock_now_ns() + in_ns;
+
+	return until_ns == 0 ? at_ns : MIN_OF(until_ns, at_ns);
+}
+
+static void leave(void)
+{
+	log_error("the end takes too long, since something does not answer: leaving it "
+		  "behind");
+	(void)log_writer_flush(ENDING_LOG_NS);
+	_exit(EXIT_FAILURE);
+}
+
+static void *ending_main(void *arg)
+{
+	struct pollfd fds[] = {
+		{.fd = ending.signal_fd, .events = POLLIN},
+		{.fd = ending.begin_fd, .events = POLLIN},
+	};
+	struct signalfd_siginfo info;
+	bool signalled = false;
+	uint64_t until_ns = 0, count;
+
+	for (;;) {
+		int n = poll(fds, ARRAY_SIZE(fds), left_ms(until_ns));
+
+		if (n == 0)
+			leave();
+		if (n > 0 && read(ending.signal_fd, &info, sizeof(info)) > 0) {
+			until_ns = earlier(until_ns,
+					   signalled ? ENDING_AGAIN_NS : ENDING_MAX_NS);
+			signalled = true;
+			post(ending.loop_fd);
+		}
+		if (n > 0 && read(ending.begin_fd, &count, sizeof(count)) > 0)
+			until_ns = earlier(until_ns, ENDING_MAX_NS);
+	}
+	return arg;
+}
+
+static void on_signal(void *ctx, int fd, unsigned events)
+{
+	uint64_t count;
+
+	(void)ctx;
+	(void)events;
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;
+	for (; count > 0; count--)
+		ending.stop(ending.ctx);
+}
+
+static int start_thread(void)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	int r;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&thread, NULL, ending_main, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r != 0)
+		return -r;
+	(void)pthread_setname_np(thread, "ending");
+	(void)pthread_detach(thread);
+	return 0;
+}
+
+int ending_start(struct loop *loop, void (*stop)(void *ctx), void *ctx)
+{
+	sigset_t signals;
+
+	ending.stop = stop;
+	ending.ctx = ctx;
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	ending.signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+	ending.begin_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ending.loop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (ending.signal_fd < 0 || ending.begin_fd < 0 || ending.loop_fd < 0)
+		return -errno;
+	ending.watch = loop_watch_fd(loop, ending.loop_fd, LOOP_READ, on_signal, NULL);
+	return ending.watch ? start_thread() : -ENOMEM;
+}
+
+void ending_begin(void)
+{
+	if (ending.begin_fd >= 0)
+		post(ending.begin_fd);
+}
+
+void ending_unwatch(void)
+{
+	loop_unwatch(ending.watch);
+	ending.watch = NULL;
+}
+
+#ifdef __GLIBC__
+/* What assert() ends in: as the C library's, but by the log, so that the lines before it are
+ * seen, and a stderr that nobody reads does not keep a broken process alive. */
+void __assert_fail(const char *assertion, const char *file, unsigned line, // NOLINT
+		   const char *function)
+{
+	log_error("%s:%u: %s: Assertion `%s' failed.", file, line, function, assertion);
+	(void)log_writer_flush(ENDING_LOG_NS);
+	abort();
+}
+#endif
