@@ -51,7 +51,7 @@ struct guest_mem {
 	unsigned count;
 	unsigned last_hit; /* index of the range found last */
 	uint64_t generation;
-	uint64_t last_unmap_ns;
+	uint64_t last_change_ns;
 	struct dma_check *check;
 	struct range ranges[GUEST_MEM_MAPS_MAX];
 };
@@ -128,6 +128,8 @@ static int insert(struct guest_mem *mem, const struct range *range,
 	*at = *range;
 	mem->count++;
 	mem->generation++;
+	if (mem->last_change_ns != 0)
+		mem->last_change_ns = clock_now_ns();
 	*ret_range = at;
 	return 0;
 }
@@ -254,7 +256,7 @@ int guest_mem_unmap(struct guest_mem *mem, uint64_t iova, uint64_t size)
 	mem->count--;
 	memmove(range, range + 1, (mem->count - i) * sizeof(*range));
 	mem->generation++;
-	mem->last_unmap_ns = clock_now_ns();
+	mem->last_change_ns = clock_now_ns();
 	return 0;
 }
 
@@ -267,7 +269,7 @@ void guest_mem_unmap_all(struct guest_mem *mem)
 		release(&mem->ranges[i]);
 	mem->count = 0;
 	mem->generation++;
-	mem->last_unmap_ns = clock_now_ns();
+	mem->last_change_ns = clock_now_ns();
 }
 
 /* For the checking build: is @host mapped, and where? */
@@ -333,9 +335,9 @@ uint64_t guest_mem_generation(const struct guest_mem *mem)
 	return mem->generation;
 }
 
-uint64_t guest_mem_last_unmap_ns(const struct guest_mem *mem)
+uint64_t guest_mem_last_change_ns(const struct guest_mem *mem)
 {
-	return mem->last_unmap_ns;
+	return mem->last_change_ns;
 }
 
 struct dma_check *guest_mem_dma_check(const struct guest_mem *mem)

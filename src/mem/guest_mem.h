@@ -64,9 +64,10 @@ void guest_mem_bytes(const struct guest_mem *mem, uint64_t *ret_reachable,
 unsigned guest_mem_count(const struct guest_mem *mem);
 /* Grows with every map and unmap: lets a caller who met a hole know when to try again. */
 uint64_t guest_mem_generation(const struct guest_mem *mem);
-/* When the last range was removed (clock_now_ns), 0 = never. VMMs remove and
- * re-add all RAM within about a millisecond while firmware runs. */
-uint64_t guest_mem_last_unmap_ns(const struct guest_mem *mem);
+/* When a range last went, or came after one had gone (clock_now_ns), 0 = none has gone yet. VMMs
+ * remove and re-add all RAM within about a millisecond while firmware runs; one that takes a guest over adds range
+ * after range. */
+uint64_t guest_mem_last_change_ns(const struct guest_mem *mem);
 /* What checks the writes (dma_check.h); NULL but in a checking build. */
 struct dma_check *guest_mem_dma_check(const struct guest_mem *mem);
 

@@ -195,7 +195,7 @@ void xhci_memory_changed(struct xhci *xhci)
 static bool park_if_away(struct xhci *xhci)
 {
 	uint64_t now_ns = xhci->env.now_ns(xhci->env.ctx);
-	uint64_t unmap_ns = guest_mem_last_unmap_ns(xhci->mem);
+	uint64_t unmap_ns = guest_mem_last_change_ns(xhci->mem);
 	bool none = guest_mem_count(xhci->mem) == 0;
 
 	if (!none && (unmap_ns == 0 || now_ns >= unmap_ns + PARK_NS))
