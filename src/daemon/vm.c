@@ -9,14 +9,17 @@
  *   memory     vuser fills guest_mem, which xhci reads and writes
  *   work       xhci kick -> deferred task -> xhci_run(), after the reply has left
  *
- * Three things hold DMA back: COMMAND.BME, no client, and a client that has
- * mapped no memory (yet, or for the moment: VMMs re-map all RAM at times).
- * The controller then keeps its state and goes on later.
+ * Three things hold DMA back: COMMAND.BME, a client that has mapped no memory
+ * (yet, or for the moment: VMMs re-map all RAM at times), and a guest of which is
+ * not known yet whether it is the one that the controller works for. The
+ * controller then keeps its state and goes on later.
  *
  * What tells a new guest from one that goes on: a VMM that restores a guest or
  * takes over a running one does not size BARs, and every other does before a
  * driver runs. So the first sizing by a client resets the function; DEVICE_RESET
- * does in any case.
+ * does in any case. But the guest's memory is there before, perhaps in use by other
+ * drivers. So nothing is written to it before that, or before the guest shows that it
+ * knows the controller: a register is accessed, its interrupts are set up.
  */
 #include "daemon/vm.h"
 
@@ -31,6 +34,13 @@
 #include "util/loop.h"
 #include "vuser/server.h"
 #include "xhci/xhci.h"
+
+enum vm_guest {
+	VM_GUEST_NONE,    /* no client */
+	VM_GUEST_UNKNOWN, /* of a client that has just come */
+	VM_GUEST_GOES_ON, /* the one that the controller works for */
+	VM_GUEST_STARTS,  /* a client has sized BAR0 */
+};
 
 /* Region and interrupt indexes of vfio. */
 enum vm_region {
@@ -50,8 +60,7 @@ enum vm_irq {
  * @wake:	timed xhci_run()
  * @device_count: plugged in, or pulled and not yet wholly destroyed
  * @bus_master:	COMMAND.BME
- * @connected:	a client is there
- * @sized:	it has sized BAR0
+ * @guest:	whose guest the controller works for
  * @relay:	the devices' tap while there is a @listener. Devices that are pulled with
  *		transfers in flight keep it, and so cannot hold the listener
  */
@@ -68,8 +77,7 @@ struct vm {
 	struct loop_timer *wake;
 	unsigned device_count;
 	bool bus_master;
-	bool connected;
-	bool sized;
+	enum vm_guest guest;
 	struct usbdev_tap relay;
 	struct usbdev_tap *listener;
 	bool ended;
@@ -78,8 +86,33 @@ struct vm {
 
 static void update_dma(struct vm *vm)
 {
-	xhci_set_bus_master(vm->xhci, vm->bus_master && vm->connected &&
-					      guest_mem_count(vm->mem) > 0);
+	bool known = vm->guest == VM_GUEST_GOES_ON || vm->guest == VM_GUEST_STARTS;
+
+	xhci_set_bus_master(vm->xhci,
+			    vm->bus_master && known && guest_mem_count(vm->mem) > 0);
+}
+
+static void set_guest(struct vm *vm, enum vm_guest guest)
+{
+	static const char *const names[] = {
+		[VM_GUEST_NONE] = "no guest",
+		[VM_GUEST_UNKNOWN] = "a guest, new or not",
+		[VM_GUEST_GOES_ON] = "the guest goes on",
+		[VM_GUEST_STARTS] = "a guest starts",
+	};
+
+	if (guest == vm->guest)
+		return;
+	log_debug("%s", names[guest]);
+	vm->guest = guest;
+	update_dma(vm);
+}
+
+/* It knows the controller. */
+static void guest_shows_itself(struct vm *vm)
+{
+	if (vm->guest == VM_GUEST_UNKNOWN)
+		set_guest(vm, VM_GUEST_GOES_ON);
 }
 
 static void reset_function(struct vm *vm)
@@ -138,6 +171,7 @@ static uint64_t on_pci_bar_read(void *ctx, uint32_t offset, unsigned size)
 {
 	struct vm *vm = ctx;
 
+	guest_shows_itself(vm);
 	return xhci_mmio_read(vm->xhci, offset, size);
 }
 
@@ -145,6 +179,7 @@ static void on_pci_bar_write(void *ctx, uint32_t offset, uint64_t value, unsigne
 {
 	struct vm *vm = ctx;
 
+	guest_shows_itself(vm);
 	xhci_mmio_write(vm->xhci, offset, value, size);
 }
 
@@ -162,6 +197,8 @@ static void on_pci_command(void *ctx, bool bus_master, bool memory)
 
 	(void)memory; /* decoding is the VMM's part; some never tell us */
 	vm->bus_master = bus_master;
+	if (bus_master)
+		guest_shows_itself(vm);
 	update_dma(vm);
 }
 
@@ -176,11 +213,10 @@ static void on_pci_bar_sized(void *ctx)
 {
 	struct vm *vm = ctx;
 
-	if (vm->sized)
+	if (vm->guest == VM_GUEST_STARTS)
 		return;
-	log_debug("the client sizes BAR0: a guest starts");
-	vm->sized = true;
 	reset_function(vm);
+	set_guest(vm, VM_GUEST_STARTS);
 }
 
 static const struct pci_function_ops pci_ops = {
@@ -237,12 +273,13 @@ static void on_irqs_changed(void *ctx, unsigned index)
 	struct vm *vm = ctx;
 
 	(void)index;
+	guest_shows_itself(vm);
 	xhci_replay_interrupts(vm->xhci);
 }
 
 struct vm_client vm_client(const struct vm *vm)
 {
-	struct vm_client client = {.connected = vm->connected};
+	struct vm_client client = {.connected = vm->guest != VM_GUEST_NONE};
 
 	guest_mem_bytes(vm->mem, &client.shared_bytes, &client.unshared_bytes);
 	return client;
@@ -252,9 +289,7 @@ static void on_client(void *ctx, bool connected)
 {
 	struct vm *vm = ctx;
 
-	vm->connected = connected;
-	vm->sized = false;
-	update_dma(vm);
+	set_guest(vm, connected ? VM_GUEST_UNKNOWN : VM_GUEST_NONE);
 	/* in here the server may not say yet whether it still listens */
 	if (!connected)
 		loop_defer(vm->loop, &vm->tell);
@@ -264,7 +299,7 @@ static void on_tell(void *ctx)
 {
 	struct vm *vm = ctx;
 
-	if (!vm->connected && !vm->ended && vm->server &&
+	if (vm->guest == VM_GUEST_NONE && !vm->ended && vm->server &&
 	    !vuser_server_listening(vm->server)) {
 		vm->ended = true;
 		vm->options.ended(vm->options.ctx);
@@ -512,7 +547,6 @@ void vm_stop_serving(struct vm *vm)
 {
 	vuser_server_destroy(vm->server);
 	vm->server = NULL;
-	vm->connected = false;
 	if (vm->xhci)
-		update_dma(vm);
+		set_guest(vm, VM_GUEST_NONE);
 }

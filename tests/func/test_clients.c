@@ -2,12 +2,14 @@
  * test_clients.c - clients that come, go and come again; what the device keeps
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "tests/func/func.h"
 #include "util/bytes.h"
 
 #define USAGE_A 4
+#define FILLER  0x5a
 
 /* The original ended with its client, so at every guest reboot. */
 static void test_one_after_the_other(void **state)
@@ -92,6 +94,42 @@ static void test_disconnect_under_load(void **state)
 		guest_ram_finish(&f->ram);
 		assert_ok(guest_ram_init(&f->ram, FUNC_ZONE_BYTES));
 	}
+}
+
+/* What was going on when the client went has nothing to do with the memory of the next guest,
+ * from its first moment on. */
+static void test_memory_of_the_next_guest(void **state)
+{
+	struct func *f = *state;
+	struct drv_device device;
+	struct hid hid;
+	int fd;
+
+	func_start(f, func_keyboard_spec(f, "high"), NULL);
+	func_boot(f, VFU_DIALECT_QEMU);
+	func_drive(f, NULL);
+	func_find(f, 3, &device);
+	assert_ok(hid_init(&hid, &device));
+	hid_queue(&hid, 4);
+	assert_commands_work(f);
+	func_disconnect(f);
+
+	guest_ram_finish(&f->ram);
+	assert_ok(guest_ram_init(&f->ram, FUNC_ZONE_BYTES));
+	memset(f->ram.base, FILLER, f->ram.size_bytes);
+	fd = daemon_connect(&f->daemon);
+	assert_true(fd >= 0);
+	assert_ok(vmm_hand_over_memory(&f->vmm, fd, &f->ram));
+	func_type(f, "a"); /* transfers of the old guest wait for it */
+	(void)poll(NULL, 0, DRV_QUIET_MS);
+	for (uint64_t i = 0; i < f->ram.size_bytes; i++)
+		if (f->ram.base[i] != FILLER)
+			fail_msg("byte %llu of the memory was written",
+				 (unsigned long long)i);
+	vmm_finish(&f->vmm);
+	func_boot(f, VFU_DIALECT_QEMU);
+	func_drive(f, NULL);
+	func_find(f, 3, &device);
 }
 
 /* Closes the connection and comes back as a VMM that restores the same guest: its
@@ -238,6 +276,7 @@ int main(void)
 		FUNC_TEST(test_one_after_the_other),
 		FUNC_TEST(test_reboot_is_a_fresh_start),
 		FUNC_TEST(test_disconnect_under_load),
+		FUNC_TEST(test_memory_of_the_next_guest),
 		FUNC_TEST(test_restored_guest_goes_on),
 		FUNC_TEST(test_event_while_disconnected),
 		FUNC_TEST(test_second_client),

@@ -211,6 +211,14 @@ int vmm_boot(struct vmm *vmm, int fd, enum vfu_dialect dialect,
 	return r;
 }
 
+int vmm_hand_over_memory(struct vmm *vmm, int fd, const struct guest_ram *ram)
+{
+	struct vfu_device_info info = {.argsz = 0};
+	int r = handshake(vmm, fd, VFU_DIALECT_QEMU, &info);
+
+	return r == 0 ? guest_ram_map(ram, &vmm->client) : r;
+}
+
 int vmm_restore(struct vmm *vmm, int fd, enum vfu_dialect dialect,
 		const struct guest_ram *ram)
 {

@@ -48,6 +48,9 @@ struct vmm {
  */
 MUST_USE int vmm_boot(struct vmm *vmm, int fd, enum vfu_dialect dialect,
 		      const struct guest_ram *ram);
+/* The beginning of that: what QEMU does until it has handed over the memory of its guest, which
+ * may run already. */
+MUST_USE int vmm_hand_over_memory(struct vmm *vmm, int fd, const struct guest_ram *ram);
 /* As a VMM that restores a saved guest: no sizing, no reset. */
 MUST_USE int vmm_restore(struct vmm *vmm, int fd, enum vfu_dialect dialect,
 			 const struct guest_ram *ram);

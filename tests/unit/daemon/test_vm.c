@@ -409,13 +409,61 @@ static void test_bus_master_needs_memory_and_client(void **state)
 	region_write(REGION_CONFIG, REG_COMMAND, 0x6, 2);
 	client(false);
 	assert_false(xhci.bus_master);
-	/* the next client goes on with the same guest */
+	/* the next client has the same guest, or another one's memory */
 	client(true);
 	assert_false(xhci.bus_master);
 	map_memory();
+	assert_false(xhci.bus_master);
+	(void)region_read(REGION_BAR0, 0, 4);
 	assert_true(xhci.bus_master);
 	assert_int_equal(xhci.resets, 0);
 	assert_int_equal(region_read(REGION_CONFIG, REG_COMMAND, 2), 0x6);
+}
+
+static void any_access(unsigned way)
+{
+	switch (way) {
+	case 0:
+		(void)region_read(REGION_BAR0, 0, 4);
+		break;
+	case 1:
+		region_write(REGION_BAR0, 0x20, 0, 4);
+		break;
+	case 2:
+		server.device->irqs_changed(server.device->ctx, 2);
+		break;
+	default:
+		region_write(REGION_CONFIG, REG_COMMAND, 0x6, 2);
+		break;
+	}
+}
+
+/* A client that only looks, or takes away, says nothing of its guest. */
+static void test_a_guest_that_goes_on_shows_itself(void **state)
+{
+	(void)state;
+	client(true);
+	map_memory();
+	region_write(REGION_CONFIG, REG_COMMAND, 0x6, 2);
+	for (unsigned way = 0; way < 4; way++) {
+		client(false);
+		client(true);
+		map_memory();
+		(void)region_read(REGION_CONFIG, REG_COMMAND, 2);
+		(void)region_read(REGION_CONFIG, REG_BAR0, 4);
+		region_write(REGION_CONFIG, 0x0c, 0, 1);
+		assert_false(xhci.bus_master);
+		any_access(way);
+		assert_true(xhci.bus_master);
+	}
+	client(false);
+	client(true);
+	map_memory();
+	region_write(REGION_CONFIG, REG_COMMAND, 0x2, 2);
+	assert_false(xhci.bus_master);
+	region_write(REGION_CONFIG, REG_COMMAND, 0x6, 2);
+	assert_true(xhci.bus_master);
+	assert_int_equal(xhci.resets, 0);
 }
 
 static void test_device_reset(void **state)
@@ -637,6 +685,7 @@ int main(void)
 		VM_TEST(test_registers_and_deferred_work),
 		VM_TEST(test_timer),
 		VM_TEST(test_bus_master_needs_memory_and_client),
+		VM_TEST(test_a_guest_that_goes_on_shows_itself),
 		VM_TEST(test_device_reset),
 		VM_TEST(test_first_sizing_resets),
 		VM_TEST(test_interrupts),
