@@ -120,7 +120,7 @@ static uint32_t spot_of(struct world *w, const struct record *r)
 static uint32_t buffer_of(uint32_t arg)
 {
 	if (arg & 1)
-		return WINDOW + (arg & 0xfffff);
+		return WINDOW + (arg * 0x3037 & 0xfffff);
 	return BUFFERS + (arg & 0x3ffc0);
 }
 
@@ -363,6 +363,53 @@ static void op_plain_td(struct world *w, const struct record *r)
 	else
 		put_chain(w, ring, r->arg, XHCI_TRB_IOC | XHCI_TRB_ISP);
 	ring_doorbell(w, slot_id, dci, stream);
+}
+
+/* Reset Recovery (BOT 5.3.4), and both endpoints anew. */
+static void recover_stick(struct world *w, const struct place *place)
+{
+	struct guest_ring *rings = w->rings[place->slot_id];
+
+	guest_put_control(w, &rings[1], UINT64_C(0x000000000000ff21), 0, 0);
+	guest_put_control(w, &rings[1], UINT64_C(0x0000008100000102), 0, 0);
+	guest_put_control(w, &rings[1], UINT64_C(0x0000000200000102), 0, 0);
+	ring_doorbell(w, place->slot_id, 1, 0);
+	world_run(w);
+	for (unsigned dci = 3; dci <= 4; dci++) {
+		uint32_t who = dci << XHCI_TRB_EP_SHIFT | place->slot_id
+								  << XHCI_TRB_SLOT_SHIFT;
+
+		(void)guest_command(w, XHCI_TRB_TYPE_STOP_ENDPOINT, 0, who);
+		(void)guest_command(w, XHCI_TRB_TYPE_RESET_ENDPOINT, 0, who);
+		(void)guest_command(w, XHCI_TRB_TYPE_SET_TR_DEQUEUE,
+				    (rings[dci].iova + 16 * rings[dci].index) |
+					    rings[dci].cycle,
+				    who);
+	}
+}
+
+/* A whole command to a stick: wrapper, data, status. */
+static void op_scsi(struct world *w, const struct record *r)
+{
+	uint32_t length = r->arg >> 16 & 0x1fff;
+	const struct place *place = NULL;
+	struct guest_ring *rings;
+
+	for (unsigned i = 0; i < DEVICES; i++)
+		if (w->places[i].kind == DEVICE_STICK && w->places[i].slot_id != 0)
+			place = &w->places[i];
+	if (!place)
+		return;
+	if (r->c & 2)
+		recover_stick(w, place);
+	rings = w->rings[place->slot_id];
+	put_cbw(w, &rings[4], r->arg);
+	if (length > 0)
+		put_normal(w, &rings[r->arg & 0x80 ? 3 : 4], length, XHCI_TRB_IOC);
+	if (!(r->c & 1))
+		put_normal(w, &rings[3], 13, XHCI_TRB_IOC | XHCI_TRB_ISP);
+	ring_doorbell(w, place->slot_id, 4, 0);
+	ring_doorbell(w, place->slot_id, 3, 0);
 }
 
 static void op_doorbell(struct world *w, const struct record *r)
@@ -805,13 +852,13 @@ static void op_time(struct world *w, const struct record *r)
 
 /* Those that lead on are there more than once. */
 static void (*const operations[])(struct world *w, const struct record *r) = {
-	op_td,           op_plain_td, op_plain_td,      op_doorbell,  op_all_doorbells,
-	op_command,      op_command,  op_command,       op_take_back, op_input,
-	op_input,        op_poke,     op_poke_trb,      op_point,     op_flip,
-	op_oper,         op_consume,  op_interrupter,   op_port,      op_register,
-	op_config_space, op_complete, op_complete_well, op_device,    op_start_anew,
-	op_plug,         op_memory,   op_memory,        op_client,    op_time,
-	op_time,
+	op_td,        op_scsi,          op_scsi,         op_plain_td, op_plain_td,
+	op_doorbell,  op_all_doorbells, op_command,      op_command,  op_command,
+	op_take_back, op_input,         op_input,        op_poke,     op_poke_trb,
+	op_point,     op_flip,          op_oper,         op_consume,  op_interrupter,
+	op_port,      op_register,      op_config_space, op_complete, op_complete_well,
+	op_device,    op_start_anew,    op_plug,         op_memory,   op_memory,
+	op_client,    op_time,          op_time,
 };
 
 /* ---- an input ---- */
@@ -862,7 +909,8 @@ static void bring_up(struct world *w, const struct record *first)
 		place->fake->cancelled_at_once = first->a & CANCEL_AT_ONCE;
 	}
 	for (unsigned i = 0; first->a & WITH_TDS && i < DEVICES * 10; i++)
-		if (w->places[i % DEVICES].slot_id != 0)
+		if (w->places[i % DEVICES].slot_id != 0 &&
+		    w->places[i % DEVICES].kind != DEVICE_STICK)
 			op_plain_td(w, &(struct record){.a = (uint8_t)(i % DEVICES),
 							.b = (uint8_t)(i / DEVICES),
 							.arg = 0x02000040});
