@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/types.h>
@@ -19,6 +18,7 @@
 
 #include "util/fds.h"
 #include "util/loop.h"
+#include "util/thread.h"
 
 struct job_list {
 	struct worker_job *first;
@@ -149,26 +149,6 @@ static void on_finished(void *ctx, int fd, unsigned events)
 		free(worker);
 }
 
-/* Starts the thread with all but the signals of its own faults blocked, so
- * that SIGTERM and friends always meet the loop thread. */
-static int start_thread(struct worker *worker, const char *name)
-{
-	sigset_t blocked, before;
-	int r;
-
-	(void)sigfillset(&blocked);
-	(void)sigdelset(&blocked, SIGBUS);
-	(void)sigdelset(&blocked, SIGSEGV);
-	(void)sigdelset(&blocked, SIGILL);
-	(void)sigdelset(&blocked, SIGFPE);
-	(void)pthread_sigmask(SIG_SETMASK, &blocked, &before);
-	r = pthread_create(&worker->thread, NULL, worker_main, worker);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r == 0)
-		(void)pthread_setname_np(worker->thread, name);
-	return -r;
-}
-
 struct worker *worker_create(struct loop *loop, const char *name)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
@@ -191,7 +171,7 @@ struct worker *worker_create(struct loop *loop, const char *name)
 	errno = ENOMEM;
 	if (!worker->watch)
 		goto fail;
-	errno = -start_thread(worker, name);
+	errno = -thread_start(&worker->thread, name, worker_main, worker);
 	if (errno != 0)
 		goto fail;
 	return worker;

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * fd_kind.c - what a descriptor of somebody else is, asking the kernel only
+ */
+#include "util/fd_kind.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What no path can be: those begin with a slash. */
+#define EVENTFD_NAME "anon_inode:[eventfd]"
+
+enum fd_kind fd_kind(int fd)
+{
+	char path[64];
+	char name[sizeof(EVENTFD_NAME)];
+	ssize_t len;
+
+	if (fcntl(fd, F_GET_SEALS) >= 0)
+		return FD_KIND_MEMORY;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	len = readlink(path, name, sizeof(name));
+	if (len == sizeof(EVENTFD_NAME) - 1 &&
+	    memcmp(name, EVENTFD_NAME, (size_t)len) == 0)
+		return FD_KIND_EVENTFD;
+	return len > 0 && name[0] == '/' ? FD_KIND_FILE : FD_KIND_OTHER;
+}

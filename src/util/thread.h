@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * thread.h - starting a thread that takes no signals
+ */
+#ifndef UTIL_THREAD_H
+#define UTIL_THREAD_H
+
+#include <pthread.h>
+
+#include "util/compiler.h"
+
+/**
+ * thread_start() - a thread with all signals blocked but those of its own faults
+ * @name:	at most 15 bytes
+ *
+ * So SIGTERM and its like always meet the loop thread. Return: 0 or -errno.
+ */
+MUST_USE int thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *),
+			  void *arg);
+
+#endif /* UTIL_THREAD_H */
