@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "util/closer.h"
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -27,7 +28,7 @@ struct vuser_conn *vuser_conn_create(struct vuser_server *server, int fd)
 	list_init(&conn->link);
 	conn->server = server;
 	conn->fd = fd;
-	vuser_irqs_init(&conn->irqs);
+	vuser_irqs_init(&conn->irqs, server->signaller);
 	/* pages of these come into being when first used */
 	conn->in = malloc(VUSER_MSG_MAX);
 	conn->out = malloc(VUSER_MSG_MAX);
@@ -41,7 +42,7 @@ struct vuser_conn *vuser_conn_create(struct vuser_server *server, int fd)
 static void close_fds(int *fds, unsigned nfds)
 {
 	for (unsigned i = 0; i < nfds; i++)
-		close_fd(&fds[i]);
+		closer_close(&fds[i]);
 }
 
 void vuser_conn_destroy(struct vuser_conn *conn)
@@ -52,7 +53,8 @@ void vuser_conn_destroy(struct vuser_conn *conn)
 	loop_unwatch(conn->watch);
 	close_fds(conn->fds, conn->nfds);
 	vuser_irqs_finish(&conn->irqs);
-	close_fd(&conn->fd);
+	closer_close_socket(&conn->fd);
+	loop_timer_destroy(conn->deadline);
 	free(conn->in);
 	free(conn->out);
 	free(conn);
@@ -118,16 +120,33 @@ static size_t receive_want(const struct vuser_conn *conn)
 	return header.size - have;
 }
 
+/* @fds are of the message that has begun last. */
+static void take_fds(struct vuser_conn *conn, int *fds, unsigned nfds)
+{
+	if (nfds <= VUSER_MSG_FDS - conn->nfds) {
+		memcpy(conn->fds + conn->nfds, fds, nfds * sizeof(*fds));
+		conn->nfds += nfds;
+		return;
+	}
+	log_limited(LOG_LEVEL_WARN,
+		    "vfio-user: a message with %u descriptors, where %u are announced: "
+		    "closing the connection",
+		    conn->nfds + nfds, VUSER_MSG_FDS);
+	close_fds(fds, nfds);
+	conn->closing = true;
+}
+
 /* Return: true if there may be more in the socket. */
 static bool receive(struct vuser_conn *conn)
 {
 	size_t want = receive_want(conn);
+	int fds[RECEIVE_FDS_MAX];
 	size_t nfds;
 	ssize_t n;
 
-	n = receive_fds(conn->fd, conn->in + conn->in_end, want, conn->fds + conn->nfds,
-			VUSER_FDS_MAX - conn->nfds, &nfds, &conn->fds_lost);
-	conn->nfds += (unsigned)nfds;
+	n = receive_fds(conn->fd, conn->in + conn->in_end, want, fds, ARRAY_SIZE(fds),
+			&nfds, &conn->fds_lost);
+	take_fds(conn, fds, (unsigned)nfds);
 	if (n <= 0) {
 		if (n != -EAGAIN)
 			conn->closing = true;
@@ -177,6 +196,23 @@ static void refuse_stream(struct vuser_conn *conn, const struct vuser_header *he
 	conn->closing = true;
 }
 
+/* The last message begun is done with its fds. */
+static void release_fds(struct vuser_conn *conn)
+{
+	bool any = conn->nfds > 0;
+
+	close_fds(conn->fds, conn->nfds);
+	conn->nfds = 0;
+	conn->fds_lost = false;
+	if (!any || !closer_is_behind())
+		return;
+	log_limited(LOG_LEVEL_WARN,
+		    "vfio-user: %u descriptors that were sent for nothing wait for being "
+		    "closed: closing the connection",
+		    closer_waiting());
+	conn->closing = true;
+}
+
 /* Handles the complete messages of the input. Return: how many. */
 static unsigned handle_input(struct vuser_conn *conn)
 {
@@ -192,11 +228,8 @@ static unsigned handle_input(struct vuser_conn *conn)
 			break;
 		vuser_command_handle(conn, &msg);
 		handled++;
-		if (msg.fds) {
-			close_fds(msg.fds, msg.nfds);
-			conn->nfds = 0;
-			conn->fds_lost = false;
-		}
+		if (msg.fds)
+			release_fds(conn);
 		conn->in_start += msg.header.size;
 	}
 	if (conn->out_end == 0 && conn->in_start > 0) {
@@ -206,6 +239,11 @@ static unsigned handle_input(struct vuser_conn *conn)
 		conn->in_start = 0;
 	}
 	return handled;
+}
+
+bool vuser_conn_owes(const struct vuser_conn *conn)
+{
+	return (!conn->agreed && vuser_server_listening(conn->server)) || conn->nfds > 0;
 }
 
 void vuser_conn_run(struct vuser_conn *conn)

@@ -8,7 +8,10 @@
  * rest is asked for, so that fds of a later one cannot mix with its own.
  *
  * A message owns its fds. A handler takes one by index (steal_fd); whatever is
- * left is closed when the handler returns, on every path.
+ * left is closed when the handler returns, on every path. A connection holds no more than
+ * were announced (VUSER_MSG_FDS), and none for longer than VUSER_DEADLINE_NS while a
+ * message does not become whole; whoever sends more, or sends what cannot be closed
+ * (util/closer.h) again and again, is sent away.
  *
  * Each reply is one sendmsg(): clients read replies with fixed sizes or take
  * a short first read as an error. When the socket is full the rest of that one
@@ -28,6 +31,7 @@
 #include "vuser/version.h"
 #include "vuser/wire.h"
 
+struct loop_timer;
 struct loop_watch;
 struct vuser_server;
 
@@ -36,6 +40,9 @@ struct vuser_server;
 /* Messages handled in one go, then other fds and deferred work get their turn. A batch is
  * finished once received, so a few more can come of it. */
 #define VUSER_RUN_MESSAGES 256u
+
+/* For VERSION, and for the rest of a message whose fds have come. */
+#define VUSER_DEADLINE_NS UINT64_C(5000000000)
 
 /**
  * struct vuser_conn - a connection and what its client gave us
@@ -48,6 +55,8 @@ struct vuser_server;
  * @fds_lost:	the kernel could not give us all fds of that message
  * @out:	reply being made or sent, VUSER_MSG_MAX of room; bytes from
  *		@out_start to @out_end wait for the socket
+ * @deadline:	runs while vuser_conn_owes(), see @timed
+ * @timed:	@deadline runs
  * @agreed:	VERSION was agreed: this is the server's client
  * @closing:	nothing more is read or written; freed when its run ends
  */
@@ -60,13 +69,16 @@ struct vuser_conn {
 	uint8_t *in;
 	size_t in_start;
 	size_t in_end;
-	int fds[VUSER_FDS_MAX];
+	int fds[VUSER_MSG_FDS];
 	unsigned nfds;
 	bool fds_lost;
 
 	uint8_t *out;
 	size_t out_start;
 	size_t out_end;
+
+	struct loop_timer *deadline;
+	bool timed;
 
 	enum vuser_client kind;
 	bool agreed;
@@ -103,6 +115,10 @@ void vuser_conn_destroy(struct vuser_conn *conn);
  * be sent (conn->out_end > 0) one for writing.
  */
 void vuser_conn_run(struct vuser_conn *conn);
+
+/* True if the client must send something soon: VERSION (not on a socket that was handed to us
+ * connected: no other client can be waiting), or the rest of a message that has fds. */
+bool vuser_conn_owes(const struct vuser_conn *conn);
 
 /**
  * vuser_conn_reply() - answer @request

@@ -5,12 +5,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string.h>
 
+#include "util/closer.h"
+#include "util/fd_kind.h"
 #include "util/fds.h"
 #include "util/log.h"
+#include "vuser/signaller.h"
 
 #define DATA_MASK   (VUSER_IRQ_SET_NONE | VUSER_IRQ_SET_BOOL | VUSER_IRQ_SET_EVENTFD)
 #define ACTION_MASK (VUSER_IRQ_SET_MASK | VUSER_IRQ_SET_UNMASK | VUSER_IRQ_SET_TRIGGER)
@@ -20,8 +21,9 @@ static uint64_t vector_bit(unsigned vector)
 	return UINT64_C(1) << vector;
 }
 
-void vuser_irqs_init(struct vuser_irqs *irqs)
+void vuser_irqs_init(struct vuser_irqs *irqs, struct signaller *signaller)
 {
+	irqs->signaller = signaller;
 	for (unsigned i = 0; i < VUSER_IRQS; i++) {
 		struct vuser_irq_index *index = &irqs->index[i];
 
@@ -54,23 +56,27 @@ void vuser_irqs_reset(struct vuser_irqs *irqs)
 	}
 }
 
-/* Never blocks; any failure is the client's loss. */
-static void eventfd_signal(int fd)
+/* An eventfd that cannot be signalled is given up: the client has spoilt it. Whatever else may
+ * go wrong will be better with the next interrupt. */
+static void vector_signal(struct vuser_irqs *irqs, struct vuser_irq_index *index,
+			  unsigned vector)
 {
-	static const uint64_t one = 1;
-	struct pollfd ask = {.fd = fd, .events = POLLOUT};
+	int r = signaller_signal(irqs->signaller, index->eventfd[vector]);
 
-	if (poll(&ask, 1, 0) != 1 || !(ask.revents & POLLOUT))
+	if (r == 0)
 		return;
-	if (write(fd, &one, sizeof(one)) < 0)
-		log_limited(LOG_LEVEL_DEBUG, "vfio-user: interrupt eventfd: %m");
-}
-
-static bool is_eventfd_like(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
+	index->pending |= vector_bit(vector);
+	if (r != -ETIMEDOUT && r != -EINVAL && r != -EBADF) {
+		log_limited(LOG_LEVEL_WARN,
+			    "vfio-user: an interrupt waits for the next: %s",
+			    strerror(-r));
+		return;
+	}
+	log_limited(LOG_LEVEL_WARN,
+		    "vfio-user: vector %u has no interrupts any more: its eventfd: %s",
+		    vector,
+		    r == -ETIMEDOUT ? "the client keeps its counter full" : strerror(-r));
+	closer_close(&index->eventfd[vector]);
 }
 
 void vuser_irqs_raise(struct vuser_irqs *irqs, unsigned i, unsigned vector)
@@ -83,11 +89,12 @@ void vuser_irqs_raise(struct vuser_irqs *irqs, unsigned i, unsigned vector)
 	if (index->eventfd[vector] < 0 || (index->masked & vector_bit(vector)))
 		index->pending |= vector_bit(vector);
 	else
-		eventfd_signal(index->eventfd[vector]);
+		vector_signal(irqs, index, vector);
 }
 
 /* Gives the signal that waits for @vector, if it can be given now. */
-static void vector_deliver_pending(struct vuser_irq_index *index, unsigned vector)
+static void vector_deliver_pending(struct vuser_irqs *irqs, struct vuser_irq_index *index,
+				   unsigned vector)
 {
 	uint64_t bit = vector_bit(vector);
 
@@ -95,27 +102,31 @@ static void vector_deliver_pending(struct vuser_irq_index *index, unsigned vecto
 	    index->eventfd[vector] < 0)
 		return;
 	index->pending &= ~bit;
-	eventfd_signal(index->eventfd[vector]);
+	vector_signal(irqs, index, vector);
 }
 
-static void assign_eventfds(struct vuser_irq_index *index, uint32_t start, uint32_t count,
+static void assign_eventfds(struct vuser_irqs *irqs, const struct vuser_irq_set *set,
 			    int *fds, unsigned nfds)
 {
-	for (uint32_t n = 0; n < count; n++) {
-		int *slot = &index->eventfd[start + n];
+	struct vuser_irq_index *index = &irqs->index[set->index];
+
+	for (uint32_t n = 0; n < set->count; n++) {
+		int *slot = &index->eventfd[set->start + n];
 
 		close_fd(slot);
 		if (n >= nfds)
 			continue;
 		*slot = steal_fd(&fds[n]);
-		vector_deliver_pending(index, start + n);
+		vector_deliver_pending(irqs, index, set->start + n);
 	}
 }
 
 /* MASK, UNMASK or TRIGGER of those vectors that NONE or BOOL selects. */
-static void act_on_vectors(struct vuser_irq_index *index, const struct vuser_irq_set *set,
+static void act_on_vectors(struct vuser_irqs *irqs, const struct vuser_irq_set *set,
 			   const uint8_t *bools)
 {
+	struct vuser_irq_index *index = &irqs->index[set->index];
+
 	for (uint32_t n = 0; n < set->count; n++) {
 		unsigned vector = set->start + n;
 
@@ -125,9 +136,9 @@ static void act_on_vectors(struct vuser_irq_index *index, const struct vuser_irq
 			index->masked |= vector_bit(vector);
 		} else if (set->flags & VUSER_IRQ_SET_UNMASK) {
 			index->masked &= ~vector_bit(vector);
-			vector_deliver_pending(index, vector);
+			vector_deliver_pending(irqs, index, vector);
 		} else if (index->eventfd[vector] >= 0) {
-			eventfd_signal(index->eventfd[vector]);
+			vector_signal(irqs, index, vector);
 		}
 	}
 }
@@ -171,7 +182,7 @@ static int check_set(const uint32_t *counts, uint32_t num_irqs,
 	if (nfds != 0 && nfds != set->count)
 		return -EINVAL;
 	for (unsigned n = 0; n < nfds; n++) {
-		if (!is_eventfd_like(fds[n]))
+		if (fd_kind(fds[n]) != FD_KIND_EVENTFD)
 			return -EINVAL;
 	}
 	return 0;
@@ -190,10 +201,9 @@ int vuser_irqs_set(struct vuser_irqs *irqs, const uint32_t *counts, uint32_t num
 		return 1;
 	}
 	if (set->flags & VUSER_IRQ_SET_EVENTFD) {
-		assign_eventfds(&irqs->index[set->index], set->start, set->count, fds,
-				nfds);
+		assign_eventfds(irqs, set, fds, nfds);
 		return 1;
 	}
-	act_on_vectors(&irqs->index[set->index], set, bools);
+	act_on_vectors(irqs, set, bools);
 	return 0;
 }

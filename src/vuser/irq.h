@@ -2,11 +2,8 @@
  * irq.h - the eventfds a client gave for our interrupts
  *
  * One table per connection. Nothing here can block or hurt us whatever the
- * client hands over: only fds without a file type (eventfds are such "anonymous
- * inodes"; pipes, sockets and files are not) are taken, and each is asked by
- * poll() whether a write would block. Setting O_NONBLOCK instead would change
- * the client's end too. A counter that is full is a signal not yet seen: one
- * more would say nothing new. Loop thread only.
+ * client hands over: only eventfds are taken (fd_kind.h), and they are signalled
+ * without a write that could wait (signaller.h). Loop thread only.
  */
 #ifndef VUSER_IRQ_H
 #define VUSER_IRQ_H
@@ -17,6 +14,8 @@
 #include "util/compiler.h"
 #include "vuser/server.h"
 #include "vuser/wire.h"
+
+struct signaller;
 
 /**
  * struct vuser_irq_index - the vectors of one interrupt index
@@ -30,13 +29,18 @@ struct vuser_irq_index {
 	uint64_t masked;
 };
 
+/**
+ * struct vuser_irqs
+ * @signaller:	borrowed
+ */
 struct vuser_irqs {
+	struct signaller *signaller;
 	struct vuser_irq_index index[VUSER_IRQS];
 };
 
 static_assert(VUSER_VECTORS_MAX <= 64, "a bit per vector");
 
-void vuser_irqs_init(struct vuser_irqs *irqs);
+void vuser_irqs_init(struct vuser_irqs *irqs, struct signaller *signaller);
 /* Closes every eventfd, forgets what is pending or masked. */
 void vuser_irqs_finish(struct vuser_irqs *irqs);
 /* Forgets what is pending; eventfds stay. */

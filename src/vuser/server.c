@@ -5,7 +5,7 @@
  * first good one makes it the client. While there is a client, others are told
  * EBUSY and closed, so that no VMM waits for an answer that never comes. What
  * arrives and says nothing holds one of VUSER_CONNS_MAX places until a newer
- * connection needs it.
+ * connection needs it, and VUSER_DEADLINE_NS at most.
  */
 #include "vuser/server.h"
 
@@ -16,11 +16,13 @@
 #include <sys/socket.h>
 
 #include "mem/guest_mem.h"
+#include "util/closer.h"
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/loop.h"
 #include "vuser/conn.h"
 #include "vuser/server_priv.h"
+#include "vuser/signaller.h"
 
 /* Runs given to a present client before a newcomer is told that it is there. */
 #define DRAIN_RUNS 16u
@@ -45,6 +47,30 @@ static void drop_conn(struct vuser_conn *conn)
 		server->device->client(server->device->ctx, false);
 }
 
+static void on_deadline(void *ctx)
+{
+	struct vuser_conn *conn = ctx;
+
+	log_limited(LOG_LEVEL_WARN,
+		    "vfio-user: closing a connection that has sent %s for %u s",
+		    conn->agreed ? "no more of its message" : "no VERSION",
+		    (unsigned)(VUSER_DEADLINE_NS / 1000000000u));
+	drop_conn(conn);
+}
+
+static void watch_deadline(struct vuser_conn *conn)
+{
+	bool owes = vuser_conn_owes(conn);
+
+	if (owes == conn->timed)
+		return;
+	if (owes)
+		loop_timer_set(conn->deadline, VUSER_DEADLINE_NS);
+	else
+		loop_timer_stop(conn->deadline);
+	conn->timed = owes;
+}
+
 /* Runs @conn, then waits for the right thing or drops it. */
 static void run_conn(struct vuser_conn *conn)
 {
@@ -52,6 +78,7 @@ static void run_conn(struct vuser_conn *conn)
 	if (!conn->closing) {
 		unsigned events = conn->out_end > 0 ? LOOP_WRITE : LOOP_READ;
 
+		watch_deadline(conn);
 		if (loop_watch_set(conn->watch, events) == 0)
 			return;
 		log_error("vfio-user: cannot wait for the client: out of memory");
@@ -73,10 +100,12 @@ static int add_conn(struct vuser_server *server, int fd)
 	if (!conn)
 		return -ENOMEM;
 	conn->watch = loop_watch_fd(server->loop, fd, LOOP_READ, on_conn, conn);
-	if (!conn->watch) {
+	conn->deadline = loop_timer_create(server->loop, on_deadline, conn);
+	if (!conn->watch || !conn->deadline) {
 		vuser_conn_destroy(conn);
 		return -ENOMEM;
 	}
+	watch_deadline(conn);
 	list_append(&server->conns, &conn->link);
 	server->nconns++;
 	return 0;
@@ -140,13 +169,22 @@ static void on_turned_away(void *ctx, int fd)
 	(void)ctx;
 	log_limited(LOG_LEVEL_ERROR,
 		    "vfio-user: no file descriptor left for a new client");
-	close_fd(&fd);
+	closer_close_socket(&fd);
 }
 
 static void on_accepted(void *ctx, int fd)
 {
 	struct vuser_server *server = ctx;
 
+	if (closer_is_behind()) {
+		log_limited(LOG_LEVEL_ERROR,
+			    "vfio-user: a client was turned away: %u descriptors that "
+			    "others sent "
+			    "wait for being closed (does their file system answer?)",
+			    closer_waiting());
+		closer_close_socket(&fd);
+		return;
+	}
 	if (server->nconns == VUSER_CONNS_MAX)
 		evict_candidate(server);
 	if (add_conn(server, fd) < 0)
@@ -199,7 +237,14 @@ struct vuser_server *vuser_server_create(struct loop *loop, int fd,
 	list_init(&server->conns);
 	server->num_irqs = count_irqs(device);
 
-	r = start(server, fd);
+	(void)closer_start();
+	server->signaller = signaller_create(true);
+	if (server->signaller) {
+		r = start(server, fd);
+	} else {
+		close_fd(&fd);
+		r = -ENOMEM;
+	}
 	if (r < 0) {
 		err_set(err, -r, "vfio-user: cannot serve on fd %d: %s", fd,
 			strerror(-r));
@@ -220,6 +265,7 @@ void vuser_server_destroy(struct vuser_server *server)
 	if (server->client)
 		guest_mem_unmap_all(server->mem);
 	acceptor_finish(&server->acceptor);
+	signaller_destroy(server->signaller);
 	free(server);
 }
 

@@ -39,9 +39,8 @@ enum vuser_cmd {
 #define VUSER_MULTI_MAX 1024u
 /* Largest message taken or made: header, fixed part and data, with a page to spare. */
 #define VUSER_MSG_MAX (VUSER_DATA_MAX + 4096u + 16u)
-/* Most fds one sendmsg can carry (SCM_MAX_FD). */
-#define VUSER_FDS_MAX 253u
-/* fds per message, as VERSION tells the client: QEMU refuses more than 16. */
+/* fds per message, as VERSION tells the client: QEMU refuses more than 16. Who sends more
+ * is sent away. */
 #define VUSER_MSG_FDS   16u
 #define VUSER_PAGE_SIZE 4096u
 

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "util/closer.h"
 #include "util/fds.h"
 #include "util/log.h"
 
@@ -86,7 +87,7 @@ static struct served *served_new(void)
 
 	assert_non_null(s);
 	log_init(LOG_LEVEL_ERROR, false);
-	s->fds_at_start = count_open_fds();
+	s->fds_at_start = served_count_fds();
 	s->client = -1;
 	s->loop = loop_create();
 	s->mem = guest_mem_create();
@@ -179,9 +180,15 @@ int served_teardown(void **state)
 	}
 	guest_mem_destroy(s->mem);
 	loop_destroy(s->loop);
-	assert_int_equal(count_open_fds(), s->fds_at_start);
+	assert_int_equal(served_count_fds(), s->fds_at_start);
 	free(s);
 	return 0;
+}
+
+int served_count_fds(void)
+{
+	assert_true(closer_wait(5000));
+	return count_open_fds();
 }
 
 int served_connect(struct served *s)

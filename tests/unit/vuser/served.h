@@ -88,6 +88,8 @@ int served_setup_ch(void **state);        /* agreed as Cloud Hypervisor */
 int served_setup_listening(void **state); /* real socket, nobody connected */
 int served_teardown(void **state);
 
+/* Open fds, when those that wait for being closed have been. */
+int served_count_fds(void);
 /* A connection to the listening server. */
 int served_connect(struct served *s);
 /* Steps the loop until nothing more can happen at once. */

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "util/fds.h"
 #include "vuser/conn.h"
 
 #define PAGE SERVED_PAGE
@@ -291,56 +292,81 @@ static void payload_missing(void **state)
 static void unasked_fds_are_closed(void **state)
 {
 	struct served *s = *state;
-	int fds[VUSER_FDS_MAX];
+	int fds[VUSER_MSG_FDS];
 	uint8_t payload[32] = {0};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int before;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
 		fds[i] = null;
-	before = count_open_fds();
+	before = served_count_fds();
 	for (unsigned cmd = 0; cmd < 20; cmd++) {
 		send_msg_fds(s->client, cmd, 0, payload, sizeof(payload), fds, 2);
 		send_msg_fds(s->client, cmd, VUSER_FLAG_NO_REPLY, payload, 3, fds, 7);
-		send_msg_fds(s->client, cmd, 0, payload, 0, fds, VUSER_FDS_MAX);
+		send_msg_fds(s->client, cmd, 0, payload, 0, fds, VUSER_MSG_FDS);
 		served_run(s);
 		take_reply(s->client, &reply);
 		take_reply(s->client, &reply);
 		expect_silence(s->client);
-		assert_int_equal(count_open_fds(), before);
+		assert_int_equal(served_count_fds(), before);
 	}
 	/* also those of a message that never ends */
 	send_bytes(s->client, big, put_map(big, 0) - 1, fds, 3);
 	served_run(s);
-	assert_int_equal(count_open_fds(), before + 3);
+	assert_int_equal(served_count_fds(), before + 3);
 	served_hang_up(s);
-	assert_int_equal(count_open_fds(), before - 2);
+	assert_int_equal(served_count_fds(), before - 2);
 	assert_int_equal(s->nclient_down, 1);
 	close(null);
 }
 
-/* More than one sendmsg() can carry, by giving some to each byte of a message. */
-static void fds_without_end(void **state)
+/* More than was announced, at once or by giving one to each byte of a message. */
+static void more_fds_than_announced(void **state)
 {
 	struct served *s = *state;
-	int fds[VUSER_FDS_MAX];
+	int fds[VUSER_MSG_FDS + 1];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	size_t len = put_map(big, 0);
+	int before;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = null;
+	before = served_count_fds();
+	for (unsigned i = 0; i < VUSER_MSG_FDS; i++)
+		send_bytes(s->client, big + i, 1, fds, 1);
+	served_run(s);
+	assert_int_equal(served_count_fds(), before + (int)VUSER_MSG_FDS);
+	assert_int_equal(s->nclient_down, 0);
+	/* its last part has no fds: it is refused, as it takes one only */
+	send_bytes(s->client, big + VUSER_MSG_FDS, len - VUSER_MSG_FDS, NULL, 0);
+	served_run(s);
+	expect_error(s->client, VUSER_CMD_DMA_MAP, EINVAL);
+	assert_int_equal(served_count_fds(), before);
+	for (unsigned i = 0; i < VUSER_MSG_FDS; i++)
+		send_bytes(s->client, big + i, 1, fds, 1);
+	send_bytes(s->client, big + VUSER_MSG_FDS, 1, fds, 1);
+	served_run(s);
+	expect_closed(s->client);
+	assert_int_equal(s->nclient_down, 1);
+	assert_int_equal(served_count_fds(), before - 1);
+	close(null);
+}
+
+static void many_more_fds_at_once(void **state)
+{
+	struct served *s = *state;
+	int fds[RECEIVE_FDS_MAX];
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int before;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
 		fds[i] = null;
-	before = count_open_fds();
-	for (size_t i = 0; i < len - 1; i++) {
-		send_bytes(s->client, big + i, 1, fds, VUSER_FDS_MAX);
-		served_run(s);
-		assert_true(count_open_fds() <= before + (int)VUSER_FDS_MAX);
-	}
-	send_bytes(s->client, big + len - 1, 1, NULL, 0);
+	before = served_count_fds();
+	send_bytes(s->client, big, put_map(big, 0), fds, RECEIVE_FDS_MAX);
 	served_run(s);
-	expect_error(s->client, VUSER_CMD_DMA_MAP, EMFILE);
-	assert_int_equal(count_open_fds(), before);
-	expect_alive(s, s->client);
+	expect_closed(s->client);
+	assert_int_equal(guest_mem_count(s->mem), 0);
+	assert_int_equal(served_count_fds(), before - 1);
 	close(null);
 }
 
@@ -430,7 +456,8 @@ int main(void)
 		TEST(wrong_type),
 		TEST(payload_missing),
 		TEST(unasked_fds_are_closed),
-		TEST(fds_without_end),
+		TEST(more_fds_than_announced),
+		TEST(many_more_fds_at_once),
 		TEST(no_fd_left_for_ours),
 		TEST(half_message_at_the_end),
 		cmocka_unit_test(with_credentials),

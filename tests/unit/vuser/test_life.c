@@ -44,7 +44,7 @@ static void set_vector_0(struct served *s, int fd)
 static void one_after_the_other(void **state)
 {
 	struct served *s = *state;
-	int idle = count_open_fds();
+	int idle = served_count_fds();
 
 	for (unsigned i = 1; i <= 20; i++) {
 		int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -60,7 +60,7 @@ static void one_after_the_other(void **state)
 		vuser_irq_raise(s->server, IRQ_MSIX, 0);
 		assert_int_equal(read(fd, &n, sizeof(n)), -1);
 		close(fd);
-		assert_int_equal(count_open_fds(), idle);
+		assert_int_equal(served_count_fds(), idle);
 	}
 	assert_true(vuser_server_listening(s->server));
 }
@@ -157,13 +157,13 @@ static void silent_connections(void **state)
 {
 	struct served *s = *state;
 	int silent[3 * VUSER_CONNS_MAX];
-	int idle = count_open_fds();
+	int idle = served_count_fds();
 
 	for (unsigned i = 0; i < ARRAY_SIZE(silent); i++)
 		silent[i] = served_connect(s);
 	served_run(s);
 	/* the server holds a few of them, and the next client is served */
-	assert_in_range(count_open_fds(), idle + (int)ARRAY_SIZE(silent) + 1,
+	assert_in_range(served_count_fds(), idle + (int)ARRAY_SIZE(silent) + 1,
 			idle + (int)(ARRAY_SIZE(silent) + VUSER_CONNS_MAX));
 	expect_closed(silent[0]);
 	come(s, WHO_CH);
@@ -295,7 +295,7 @@ static void refused_fds(void **state)
 
 	served_setup_listening(state);
 	s = *state;
-	before = count_open_fds();
+	before = served_count_fds();
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	close(pipe_fds[1]);
 	assert_null(vuser_server_create(s->loop, pipe_fds[0], &s->device, s->mem, &err));
@@ -304,7 +304,7 @@ static void refused_fds(void **state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_null(vuser_server_create(s->loop, fd, &s->device, s->mem, NULL));
 	assert_null(vuser_server_create(s->loop, -1, &s->device, s->mem, NULL));
-	assert_int_equal(count_open_fds(), before);
+	assert_int_equal(served_count_fds(), before);
 	served_teardown(state);
 }
 
