@@ -166,6 +166,7 @@ static int start_loop(struct daemon *daemon)
 	struct vm_options vm_options = {
 		.ports = daemon->options.ports,
 		.with_msix = !daemon->options.no_msix,
+		.memory_files = daemon->options.memory_files,
 		.ended = on_stop,
 		.emptied = on_emptied,
 		.gone = on_gone,

@@ -24,6 +24,7 @@ enum option_id {
 	OPTION_HOTPLUG_SOCKET_PATH,
 	OPTION_HOTPLUG_FD,
 	OPTION_RULES,
+	OPTION_MEMORY_FILES,
 };
 
 /* A leading ":" in the short options lets us word the messages. */
@@ -43,6 +44,7 @@ static const struct option long_options[] = {
 	{"hotplug-socket-path", required_argument, NULL, OPTION_HOTPLUG_SOCKET_PATH},
 	{"hotplug-fd", required_argument, NULL, OPTION_HOTPLUG_FD},
 	{"rules", required_argument, NULL, OPTION_RULES},
+	{"memory-files", required_argument, NULL, OPTION_MEMORY_FILES},
 	{NULL, 0, NULL, 0},
 };
 
@@ -90,6 +92,12 @@ void options_print_help(FILE *file)
 		"                      1 to %u, default %u\n"
 		"  --pcap-path FILE    record the USB traffic in FILE, for Wireshark\n"
 		"  --no-msix           offer MSI only\n"
+		"  --memory-files LIST file systems whose files may be guest memory, "
+		"beside\n"
+		"                      memfd, tmpfs and hugetlbfs; "
+		"default\n"
+		"                      bcachefs,btrfs,ext2,ext3,ext4,f2fs,xfs,zfs; any; "
+		"none\n"
 		"  -v, --verbose       log more; twice: every transfer\n"
 		"  --no-color          no colours in the log\n"
 		"  -h, --help          this text\n"
@@ -150,6 +158,27 @@ static int take_path(const char *name, const char **ret_path, struct err *err)
 	return 0;
 }
 
+/* Names of file systems with commas between; "any" and "none" stand alone. */
+static int check_memory_files(const char *list, struct err *err)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+	const char *at = list;
+
+	for (;;) {
+		size_t len = strspn(at, letters);
+
+		if (len == 0 || (at[len] != ',' && at[len] != '\0'))
+			return err_set(err, EINVAL,
+				       "--memory-files %s: names of file systems with "
+				       "commas between are needed, or any, or none",
+				       list);
+		if (at[len] == '\0')
+			return 0;
+		at += len + 1;
+	}
+}
+
 static int take_option(struct options *options, int id, struct err *err)
 {
 	long number;
@@ -179,6 +208,9 @@ static int take_option(struct options *options, int id, struct err *err)
 	case OPTION_NO_MSIX:
 		options->no_msix = true;
 		return 0;
+	case OPTION_MEMORY_FILES:
+		options->memory_files = optarg;
+		return check_memory_files(optarg, err);
 	case OPTION_NO_COLOR:
 		options->no_color = true;
 		return 0;

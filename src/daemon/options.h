@@ -29,6 +29,7 @@ enum options_action {
  * @control_fd:	listening socket for them, or -1
  * @rules_path:	file of rules, or NULL
  * @pcap_path:	capture of the USB traffic, or NULL
+ * @memory_files: whose files may be guest memory, for vm_options
  */
 struct options {
 	enum options_action action;
@@ -41,6 +42,7 @@ struct options {
 	int control_fd;
 	const char *rules_path;
 	const char *pcap_path;
+	const char *memory_files;
 	bool no_msix;
 	bool no_color;
 	enum log_level log_level;

@@ -510,6 +510,8 @@ struct vm *vm_create(struct loop *loop, const struct vm_options *options)
 	describe_device(vm);
 	vm->wake = loop_timer_create(loop, on_run, vm);
 	vm->mem = guest_mem_create();
+	if (vm->mem && options->memory_files)
+		guest_mem_set_file_systems(vm->mem, options->memory_files);
 	vm->pci = create_function(vm);
 	if (vm->wake && vm->mem && vm->pci)
 		vm->xhci = xhci_create(&env, vm->mem, options->ports);

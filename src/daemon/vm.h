@@ -22,6 +22,8 @@ struct vm;
  * struct vm_options - what the controller is like, and whom to tell
  * @ports:	of each kind (USB 2 and USB 3)
  * @with_msix:	offer MSI-X beside MSI
+ * @memory_files: file systems whose files may be guest memory (memory_file_check());
+ *		borrowed; NULL: MEMORY_FILE_SYSTEMS
  * @ended:	the only client there can be has gone (connected socket). Called from
  *		the loop, no op of the vm on the stack
  * @emptied:	answer to vm_unplug_all(), called likewise
@@ -31,6 +33,7 @@ struct vm;
 struct vm_options {
 	unsigned ports;
 	bool with_msix;
+	const char *memory_files;
 	void (*ended)(void *ctx);
 	void (*emptied)(void *ctx);
 	void (*gone)(void *ctx, unsigned port);

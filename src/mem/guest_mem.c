@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -18,8 +19,11 @@
 #include <sys/vfs.h>
 
 #include "mem/dma_check.h"
+#include "mem/memory_file.h"
 #include "mem/sigbus.h"
+#include "util/aside.h"
 #include "util/bytes.h"
+#include "util/log.h"
 #include "util/loop.h"
 
 /**
@@ -47,9 +51,21 @@ struct range {
 	int guard;
 };
 
+/**
+ * struct guest_mem
+ * @last_hit:		index of the range found last
+ * @faults_seen:	of sigbus_faults: others have been looked into
+ * @losses:		ranges that were lost since it was created
+ * @mapped_bytes:	of all mappings
+ * @file_systems:	for memory_file_check(); borrowed
+ */
 struct guest_mem {
 	unsigned count;
-	unsigned last_hit; /* index of the range found last */
+	unsigned last_hit;
+	unsigned faults_seen;
+	unsigned losses;
+	uint64_t mapped_bytes;
+	const char *file_systems;
 	uint64_t generation;
 	uint64_t last_change_ns;
 	struct dma_check *check;
@@ -88,14 +104,86 @@ static struct range *find_range(struct guest_mem *mem, uint64_t iova)
 	return &mem->ranges[i];
 }
 
-static void release(struct range *range)
+/* munmap() frees the memory of a file that we are the last to hold, which takes seconds for a
+ * large one: it is done aside. */
+static struct aside unmapper = ASIDE_INIT("unmapper");
+/* Handed to it and not unmapped yet. */
+static _Atomic uint64_t unmapping_bytes;
+
+static void unmap_now(uintptr_t mapping, size_t bytes)
+{
+	(void)munmap((void *)mapping, bytes); // NOLINT(performance-no-int-to-ptr)
+	atomic_fetch_sub(&unmapping_bytes, bytes);
+}
+
+/* Nothing touches the mapping any more. */
+static void release(struct guest_mem *mem, struct range *range)
 {
 	if (!range->mapping)
 		return;
 	sigbus_guard_remove(range->guard);
-	(void)munmap(range->mapping, range->mapping_bytes);
+	mem->mapped_bytes -= range->mapping_bytes;
+	atomic_fetch_add(&unmapping_bytes, range->mapping_bytes);
+	if (!aside_call(&unmapper, unmap_now, (uintptr_t)range->mapping,
+			range->mapping_bytes))
+		unmap_now((uintptr_t)range->mapping, range->mapping_bytes);
 	range->mapping = NULL;
 	range->base = NULL;
+}
+
+bool guest_mem_wait_unmapped(unsigned max_ms)
+{
+	return aside_wait(&unmapper, max_ms);
+}
+
+/* ---- lost memory ---- */
+
+/* The pages of zeros go again, the addresses stay: pointers of this turn may lead there. */
+static void lose(struct guest_mem *mem, struct range *range, uintptr_t from)
+{
+	uint8_t *mapping = range->mapping;
+	size_t kept = from - (uintptr_t)mapping;
+
+	(void)madvise(mapping + kept, range->mapping_bytes - kept, MADV_DONTNEED);
+	if (!range->base)
+		return;
+	range->base = NULL;
+	mem->losses++;
+	log_limited(
+		LOG_LEVEL_ERROR,
+		"guest memory 0x%" PRIx64 " + 0x%" PRIx64
+		" is lost: the monitor has truncated its file, or there is no room for "
+		"a page of it; the device cannot reach it until it is mapped again",
+		range->iova, range->last - range->iova + 1);
+}
+
+/* The guard has covered up faults. */
+static void look_for_losses(struct guest_mem *mem)
+{
+	mem->faults_seen = atomic_load(&sigbus_faults);
+	for (unsigned i = 0; i < mem->count; i++) {
+		struct range *range = &mem->ranges[i];
+		uintptr_t from = range->mapping ? sigbus_guard_lost(range->guard) : 0;
+
+		if (from)
+			lose(mem, range, from);
+	}
+}
+
+/* True if the access that has just been made met a fault. */
+static bool has_faulted(struct guest_mem *mem)
+{
+	if (atomic_load_explicit(&sigbus_faults, memory_order_relaxed) ==
+	    mem->faults_seen)
+		return false;
+	look_for_losses(mem);
+	return true;
+}
+
+unsigned guest_mem_losses(struct guest_mem *mem)
+{
+	(void)has_faulted(mem);
+	return mem->losses;
 }
 
 static bool same_range(const struct range *a, const struct range *b)
@@ -134,6 +222,15 @@ static int insert(struct guest_mem *mem, const struct range *range,
 	return 0;
 }
 
+static void remove_at(struct guest_mem *mem, unsigned i)
+{
+	struct range *range = &mem->ranges[i];
+
+	release(mem, range);
+	mem->count--;
+	memmove(range, range + 1, (mem->count - i) * sizeof(*range));
+}
+
 /* Fills the address part of @range. Return: 0, -EINVAL or -ENOSPC. */
 static int range_init(struct range *range, uint64_t iova, uint64_t size, unsigned prot)
 {
@@ -158,7 +255,8 @@ static size_t page_bytes_of(int fd)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static int map_file(struct range *range, int fd)
+/* Return: 0; -ENOSPC over a total; -errno of mmap. */
+static int map_file(struct guest_mem *mem, struct range *range, int fd)
 {
 	uint64_t size = range->last - range->iova + 1;
 	size_t page_bytes = page_bytes_of(fd);
@@ -170,6 +268,10 @@ static int map_file(struct range *range, int fd)
 	if (range->fd_offset > INT64_MAX - size - page_bytes)
 		return -EOVERFLOW;
 	bytes = (skip + size + page_bytes - 1) / page_bytes * page_bytes;
+	if (mem->mapped_bytes + atomic_load(&unmapping_bytes) + bytes >
+		    GUEST_MEM_TOTAL_MAX ||
+	    aside_waiting(&unmapper) > GUEST_MEM_MAPS_MAX)
+		return -ENOSPC;
 	if (range->prot & GUEST_MEM_WRITE)
 		prot |= PROT_WRITE;
 	mapping = mmap(NULL, bytes, prot, MAP_SHARED | MAP_NORESERVE, fd,
@@ -186,6 +288,7 @@ static int map_file(struct range *range, int fd)
 	range->mapping = mapping;
 	range->mapping_bytes = bytes;
 	range->page_bytes = page_bytes;
+	mem->mapped_bytes += bytes;
 	range->base = (uint8_t *)mapping + skip;
 	return 0;
 }
@@ -194,12 +297,19 @@ int guest_mem_map(struct guest_mem *mem, uint64_t iova, uint64_t size, int fd,
 		  uint64_t fd_offset, unsigned prot)
 {
 	struct range wanted, *range;
+	struct err err = {0};
 	struct stat st;
-	int r, file_error = 0;
+	int r, is_there, file_error = 0;
 
 	r = range_init(&wanted, iova, size, prot);
 	if (r < 0)
 		return r;
+	if (fd >= 0 && memory_file_check(fd, mem->file_systems, &err) < 0) {
+		log_limited(LOG_LEVEL_ERROR,
+			    "guest memory 0x%" PRIx64 " + 0x%" PRIx64 " is refused: %s",
+			    iova, size, err.text);
+		return -err.code;
+	}
 	if (fd >= 0) {
 		wanted.has_fd = true;
 		wanted.fd_offset = fd_offset;
@@ -210,17 +320,21 @@ int guest_mem_map(struct guest_mem *mem, uint64_t iova, uint64_t size, int fd,
 			wanted.inode = st.st_ino;
 		}
 	}
-	r = insert(mem, &wanted, &range);
-	if (r < 0)
-		return r;
+	is_there = insert(mem, &wanted, &range);
+	if (is_there < 0)
+		return is_there;
 	if (file_error)
 		return file_error;
-	/* The same again: try only what did not work before. */
+	/* The same again: try only what did not work before, or was lost since. */
 	if (fd < 0 || range->base)
 		return 0;
-	if (r == 1)
+	if (is_there)
 		mem->generation++;
-	r = map_file(range, fd);
+	dma_check_settle(mem->check);
+	release(mem, range);
+	r = map_file(mem, range, fd);
+	if (r == -ENOSPC && !is_there)
+		remove_at(mem, (unsigned)(range - mem->ranges));
 	if (r == 0)
 		dma_check_window(mem->check, range->mapping, range->mapping_bytes,
 				 range->page_bytes, false);
@@ -243,18 +357,43 @@ int guest_mem_map_bytes(struct guest_mem *mem, uint64_t iova, void *base, uint64
 	return r;
 }
 
-int guest_mem_unmap(struct guest_mem *mem, uint64_t iova, uint64_t size)
+static bool is_cut(const struct guest_mem *mem, unsigned i, uint64_t iova, uint64_t last)
 {
-	unsigned i = find_index(mem, iova);
-	struct range *range = &mem->ranges[i];
+	const struct range *range = &mem->ranges[i];
 
-	if (i == mem->count || size == 0 || range->iova != iova ||
-	    range->last - range->iova != size - 1)
-		return -ENOENT;
+	return i < mem->count && range->iova <= last &&
+	       (range->iova < iova || range->last > last);
+}
+
+int guest_mem_unmap(struct guest_mem *mem, uint64_t iova, uint64_t size,
+		    uint64_t *ret_bytes)
+{
+	uint64_t last = iova + size - 1;
+	unsigned first = find_index(mem, iova);
+	uint64_t bytes = 0;
+	unsigned end;
+
+	if (size == 0 || last < iova || is_cut(mem, first, iova, last))
+		return -EINVAL;
+	end = find_index(mem, last);
+	if (is_cut(mem, end, iova, last))
+		return -EINVAL;
+	if (end < mem->count && mem->ranges[end].iova <= last)
+		end++;
+	if (ret_bytes)
+		*ret_bytes = 0;
+	if (end == first)
+		return 0;
 	dma_check_settle(mem->check);
-	release(range);
-	mem->count--;
-	memmove(range, range + 1, (mem->count - i) * sizeof(*range));
+	for (unsigned i = first; i < end; i++) {
+		bytes += mem->ranges[i].last - mem->ranges[i].iova + 1;
+		release(mem, &mem->ranges[i]);
+	}
+	memmove(&mem->ranges[first], &mem->ranges[end],
+		(mem->count - end) * sizeof(mem->ranges[0]));
+	mem->count -= end - first;
+	if (ret_bytes)
+		*ret_bytes = bytes;
 	mem->generation++;
 	mem->last_change_ns = clock_now_ns();
 	return 0;
@@ -266,7 +405,7 @@ void guest_mem_unmap_all(struct guest_mem *mem)
 		return;
 	dma_check_settle(mem->check);
 	for (unsigned i = 0; i < mem->count; i++)
-		release(&mem->ranges[i]);
+		release(mem, &mem->ranges[i]);
 	mem->count = 0;
 	mem->generation++;
 	mem->last_change_ns = clock_now_ns();
@@ -297,9 +436,18 @@ struct guest_mem *guest_mem_create(void)
 	if (sigbus_guard_install() < 0)
 		return NULL;
 	mem = calloc(1, sizeof(*mem));
-	if (mem)
-		mem->check = dma_check_create(find_host, mem);
+	if (!mem)
+		return NULL;
+	mem->file_systems = MEMORY_FILE_SYSTEMS;
+	mem->faults_seen = atomic_load(&sigbus_faults);
+	mem->check = dma_check_create(find_host, mem);
+	(void)aside_start(&unmapper);
 	return mem;
+}
+
+void guest_mem_set_file_systems(struct guest_mem *mem, const char *file_systems)
+{
+	mem->file_systems = file_systems;
 }
 
 void guest_mem_destroy(struct guest_mem *mem)
@@ -349,13 +497,16 @@ struct dma_check *guest_mem_dma_check(const struct guest_mem *mem)
 
 /*
  * The host memory at @iova that @prot may be done to: *@ret_bytes of it (at
- * least 1, at most @len) up to the end of its range. NULL if there is none.
+ * least 1, at most @len) up to the end of its range. NULL if there is none. Faults of
+ * accesses by pointers from guest_mem_iov() are noticed here.
  */
 static uint8_t *find_piece(struct guest_mem *mem, uint64_t iova, uint64_t len,
 			   unsigned prot, uint64_t *ret_bytes)
 {
-	struct range *range = find_range(mem, iova);
+	const struct range *range;
 
+	(void)has_faulted(mem);
+	range = find_range(mem, iova);
 	if (!range || !range->base || (range->prot & prot) != prot)
 		return NULL;
 	*ret_bytes = MIN_OF(len - 1, range->last - iova) + 1;
@@ -388,6 +539,8 @@ int guest_mem_read(struct guest_mem *mem, uint64_t iova, void *buf, size_t len)
 		if (!from)
 			return -EFAULT;
 		memcpy(to, from, bytes);
+		if (has_faulted(mem))
+			return -EFAULT;
 		to += bytes;
 		iova += bytes;
 		len -= bytes;
@@ -412,6 +565,8 @@ int guest_mem_write(struct guest_mem *mem, uint64_t iova, const void *buf, size_
 		dma_check_window(mem->check, to, bytes, page_bytes, true);
 		memcpy(to, from, bytes);
 		dma_check_window(mem->check, to, bytes, page_bytes, false);
+		if (has_faulted(mem))
+			return -EFAULT;
 		from += bytes;
 		iova += bytes;
 		len -= bytes;
@@ -438,8 +593,11 @@ int guest_mem_load_le32(struct guest_mem *mem, uint64_t iova, uint32_t *ret_valu
 	if (!p)
 		return -EFAULT;
 	if (is_whole_word(p, bytes)) {
-		*ret_value =
-			le32toh(__atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE));
+		uint32_t value = __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE);
+
+		if (has_faulted(mem))
+			return -EFAULT;
+		*ret_value = le32toh(value);
 		return 0;
 	}
 	r = guest_mem_read(mem, iova, word, sizeof(word));
@@ -467,7 +625,7 @@ int guest_mem_store_le32(struct guest_mem *mem, uint64_t iova, uint32_t value)
 		dma_check_window(mem->check, p, sizeof(word), page_bytes, true);
 		__atomic_store_n((uint32_t *)p, htole32(value), __ATOMIC_RELEASE);
 		dma_check_window(mem->check, p, sizeof(word), page_bytes, false);
-		return 0;
+		return has_faulted(mem) ? -EFAULT : 0;
 	}
 	atomic_thread_fence(memory_order_release);
 	put_le32(word, value);

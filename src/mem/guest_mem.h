@@ -9,7 +9,12 @@
  *
  * The guest may rewrite memory at any time: callers copy once and parse the
  * copy. The client may truncate the file behind a mapping: the SIGBUS guard
- * then puts zero pages there, so an access reads zeros instead of killing us.
+ * then puts zero pages there instead of killing us. The access that met it fails, the
+ * whole range is lost (every later access fails) until it is mapped again, and the pages
+ * are given back: what is ours at any time is at most what one access touched, or the
+ * users of one guest_mem_iov() before the next look-up.
+ * Which files are taken: memory_file.h. Unmapping is done on a thread of its own; it
+ * counts for the bounds until it is over.
  * Loop thread only. Tables are sized at creation.
  */
 #ifndef MEM_GUEST_MEM_H
@@ -25,8 +30,9 @@
 struct dma_check;
 struct guest_mem;
 
-#define GUEST_MEM_MAPS_MAX 8192u               /* ranges at one time */
-#define GUEST_MEM_SIZE_MAX (UINT64_C(8) << 40) /* bytes of one range */
+#define GUEST_MEM_MAPS_MAX  8192u                /* ranges at one time */
+#define GUEST_MEM_SIZE_MAX  (UINT64_C(8) << 40)  /* bytes of one range */
+#define GUEST_MEM_TOTAL_MAX (UINT64_C(16) << 40) /* bytes mapped, of all ranges */
 
 #define GUEST_MEM_READ  1u /* the device may read it */
 #define GUEST_MEM_WRITE 2u /* the device may write it */
@@ -35,23 +41,36 @@ struct guest_mem;
 struct guest_mem *guest_mem_create(void);
 /* Unmaps everything. NULL is fine. */
 void guest_mem_destroy(struct guest_mem *mem);
+/* For memory_file_check(), in the place of MEMORY_FILE_SYSTEMS; borrowed. */
+void guest_mem_set_file_systems(struct guest_mem *mem, const char *file_systems);
 
 /**
  * guest_mem_map() - add a range
- * @fd:		file behind it (borrowed: a mapping needs no open fd), or -1
+ * @fd:		file behind it (borrowed: a mapping needs no open fd), or -1. With a
+ *		result of 0 it may be closed without waiting
  * @fd_offset:	where @iova lies in the file; need not be page-aligned
  * @prot:	GUEST_MEM_READ|GUEST_MEM_WRITE
  *
  * Mapping the same range again with the same parameters is fine.
  * Return: 0; -EEXIST overlap with another range; -EINVAL size 0, wrap-around or
- * unknown @prot; -ENOSPC over a limit; -errno of mmap: then the range is
- * known but unreachable, as if it had no fd.
+ * unknown @prot; -ENOSPC over a limit; -EPERM a file that is not taken (logged); -errno of
+ * mmap: then the range is known but unreachable, as if it had no fd.
  */
 MUST_USE int guest_mem_map(struct guest_mem *mem, uint64_t iova, uint64_t size, int fd,
 			   uint64_t fd_offset, unsigned prot);
-/* Removes exactly this range. Return: 0 or -ENOENT. */
-MUST_USE int guest_mem_unmap(struct guest_mem *mem, uint64_t iova, uint64_t size);
+/**
+ * guest_mem_unmap() - remove every range in [@iova, @iova + @size)
+ * @ret_bytes:	of the ranges removed, which may be 0; NULL: not asked for
+ *
+ * What VFIO type 1 does (VFIO_IOMMU_UNMAP_DMA): VMMs with a virtual IOMMU unmap large parts
+ * of the address space, whatever is mapped there.
+ * Return: 0; -EINVAL size 0, wrap-around, or a range lies in it in part: then none goes.
+ */
+MUST_USE int guest_mem_unmap(struct guest_mem *mem, uint64_t iova, uint64_t size,
+			     uint64_t *ret_bytes);
 void guest_mem_unmap_all(struct guest_mem *mem);
+/* Waits until what was removed is unmapped, @max_ms at most. True: it is. For tests. */
+bool guest_mem_wait_unmapped(unsigned max_ms);
 /* For tests and fuzzers: @base (borrowed, @size bytes) is the guest's memory at @iova. */
 MUST_USE int guest_mem_map_bytes(struct guest_mem *mem, uint64_t iova, void *base,
 				 uint64_t size, unsigned prot);
@@ -60,6 +79,9 @@ MUST_USE int guest_mem_map_bytes(struct guest_mem *mem, uint64_t iova, void *bas
  * can share, are read-only. */
 void guest_mem_bytes(const struct guest_mem *mem, uint64_t *ret_reachable,
 		     uint64_t *ret_unreachable);
+/* How many ranges were lost so far. What was moved by pointers of guest_mem_iov() has arrived
+ * if none was added since and the memory can still be reached. */
+unsigned guest_mem_losses(struct guest_mem *mem);
 /* Number of ranges. */
 unsigned guest_mem_count(const struct guest_mem *mem);
 /* Grows with every map and unmap: lets a caller who met a hole know when to try again. */

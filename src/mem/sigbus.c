@@ -20,9 +20,12 @@
 
 struct guard {
 	_Atomic uintptr_t start; /* 0 = unused slot */
+	_Atomic uintptr_t lost;  /* the first byte replaced, 0 = none */
 	size_t len;
 	size_t page_bytes;
 };
+
+atomic_uint sigbus_faults;
 
 static struct guard guards[GUEST_MEM_MAPS_MAX];
 static atomic_int guards_used_max; /* no slot from here on was ever used */
@@ -34,7 +37,7 @@ static bool replace_pages(uintptr_t addr)
 	int end = atomic_load(&guards_used_max);
 
 	for (int i = 0; i < end; i++) {
-		const struct guard *guard = &guards[i];
+		struct guard *guard = &guards[i];
 		uintptr_t start =
 			atomic_load_explicit(&guard->start, memory_order_acquire);
 		size_t skip;
@@ -44,9 +47,13 @@ static bool replace_pages(uintptr_t addr)
 			continue;
 		skip = (addr - start) / guard->page_bytes * guard->page_bytes;
 		from = (void *)(start + skip);
-		return mmap(from, guard->len - skip, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-			    0) == from;
+		if (mmap(from, guard->len - skip, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+			 0) != from)
+			return false;
+		atomic_store(&guard->lost, start + skip);
+		atomic_fetch_add(&sigbus_faults, 1);
+		return true;
 	}
 	return false;
 }
@@ -92,6 +99,7 @@ int sigbus_guard_add(void *start, size_t len, size_t page_bytes)
 		if (atomic_load_explicit(&guard->start, memory_order_relaxed))
 			continue;
 		guard->len = len;
+		atomic_store(&guard->lost, 0);
 		guard->page_bytes = page_bytes;
 		atomic_store_explicit(&guard->start, (uintptr_t)start,
 				      memory_order_release);
@@ -101,6 +109,11 @@ int sigbus_guard_add(void *start, size_t len, size_t page_bytes)
 		return slot;
 	}
 	return -ENOSPC;
+}
+
+uintptr_t sigbus_guard_lost(int slot)
+{
+	return atomic_load(&guards[slot].lost);
 }
 
 void sigbus_guard_remove(int slot)

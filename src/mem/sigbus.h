@@ -5,13 +5,17 @@
  * owns the files behind guest memory and may truncate them at any time. For
  * the ranges given here the handler puts anonymous zero pages from the
  * touched page to the end of the range (all of it lies behind the end of the
- * file too) and lets the access repeat. A SIGBUS anywhere else is handed to
- * whatever handled it before, by default the end of the process.
+ * file too), lets the access repeat, and counts that. The owner of the range looks
+ * at the count after each access, and gives the pages back. The same happens where a
+ * file system has no room for a page (hugetlbfs, tmpfs). A SIGBUS anywhere else is
+ * handed to whatever handled it before, by default the end of the process.
  */
 #ifndef MEM_SIGBUS_H
 #define MEM_SIGBUS_H
 
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "util/compiler.h"
 
@@ -27,6 +31,10 @@ MUST_USE int sigbus_guard_install(void);
  * Loop thread. Return: a slot for sigbus_guard_remove(), or -ENOSPC.
  */
 MUST_USE int sigbus_guard_add(void *start, size_t len, size_t page_bytes);
+/* Faults that the handler has covered up since the process began. */
+extern atomic_uint sigbus_faults;
+/* The first byte that was replaced in the mapping of @slot, 0 = none was. */
+uintptr_t sigbus_guard_lost(int slot);
 /* Before the mapping goes. */
 void sigbus_guard_remove(int slot);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mem/guest_mem.h"
+#include "util/fds.h"
 #include "util/log.h"
 #include "vuser/command.h"
 #include "vuser/conn.h"
@@ -44,6 +45,8 @@ int vuser_handle_dma_map(struct vuser_conn *conn, struct vuser_msg *msg, uint8_t
 	before = guest_mem_count(mem);
 	r = guest_mem_map(mem, map.iova, map.size, msg->nfds ? msg->fds[0] : -1,
 			  map.offset, prot_of_flags(map.flags));
+	if (r == 0 && msg->nfds)
+		close_fd(&msg->fds[0]); /* harmless now, and thousands may come */
 	if (r < 0 && guest_mem_count(mem) == before)
 		return r;
 	if (r < 0)
@@ -74,8 +77,8 @@ int vuser_handle_dma_unmap(struct vuser_conn *conn, struct vuser_msg *msg, uint8
 			return -EINVAL;
 		guest_mem_unmap_all(mem);
 	} else {
-		r = guest_mem_unmap(mem, unmap.iova, unmap.size);
-		if (r < 0 && conn->kind != VUSER_CLIENT_CLOUD_HYPERVISOR)
+		r = guest_mem_unmap(mem, unmap.iova, unmap.size, &unmap.size);
+		if (r < 0)
 			return r;
 	}
 	memcpy(reply, &unmap, sizeof(unmap));

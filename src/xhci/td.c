@@ -94,6 +94,22 @@ static int td_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t le
 	return used;
 }
 
+bool xhci_td_is_reachable(const struct xhci_td *td)
+{
+	unsigned prot =
+		usbdev_transfer_is_in(&td->transfer) ? GUEST_MEM_WRITE : GUEST_MEM_READ;
+
+	for (unsigned i = 0; i < td->trb_count; i++) {
+		const struct xhci_trb *trb = &td->trbs[i].trb;
+
+		if (xhci_trb_has_data(trb) && !(trb->control & XHCI_TRB_IDT) &&
+		    !guest_mem_check(td->xhci->mem, trb->parameter, xhci_trb_length(trb),
+				     prot))
+			return false;
+	}
+	return true;
+}
+
 static struct xhci_td *td_alloc(struct xhci *xhci, bool always)
 {
 	struct xhci_td *td;

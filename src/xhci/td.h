@@ -53,7 +53,7 @@ enum xhci_td_state {
  * @node:	in the transfer ring's list, or among the controller's orphans
  * @ring:	NULL: orphan; its result is dropped and guest memory is closed to it
  * @dev:	the device it was submitted to
- * @memory_generation: xhci_memory_generation() at that time
+ * @memory_generation: xhci_memory_generation() at that time; @memory_losses likewise
  * @start:	ring cursor at its first TRB
  * @end:	ring cursor behind its last TRB
  * @is_transfer: moves data or a control request (else only No-Op, Event Data)
@@ -70,6 +70,7 @@ struct xhci_td {
 	struct xhci_transfer_ring *ring;
 	struct usbdev *dev;
 	uint64_t memory_generation;
+	unsigned memory_losses;
 	struct usbdev_transfer transfer;
 	enum xhci_td_state state;
 	bool is_transfer;
@@ -113,6 +114,8 @@ struct xhci_td *xhci_td_stand_in(const struct xhci_td *td);
 /* Off its list, freed. NULL is fine. Not while submitted. */
 void xhci_td_free(struct xhci_td *td);
 
+/* True if all of @td's data can be reached in guest memory. */
+bool xhci_td_is_reachable(const struct xhci_td *td);
 /* True for TRBs whose length counts as data of the TD. */
 bool xhci_trb_has_data(const struct xhci_trb *trb);
 

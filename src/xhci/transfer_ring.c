@@ -111,6 +111,10 @@ static void td_done(struct usbdev_transfer *transfer)
 		xhci_kick(xhci);
 		return;
 	}
+	/* pages went away under it: what was moved there is lost */
+	if (transfer->status == USBDEV_STATUS_OK &&
+	    guest_mem_losses(xhci->mem) != td->memory_losses && !xhci_td_is_reachable(td))
+		transfer->status = USBDEV_STATUS_MEMORY;
 	/* what an isochronous OUT packet moved nobody acknowledges, nor do all hosts say */
 	if (is_isoch(td->ring) && transfer->status == USBDEV_STATUS_OK &&
 	    !usbdev_transfer_is_in(transfer))
@@ -142,6 +146,7 @@ static void td_submit(struct xhci_td *td)
 	transfer->done = td_done;
 	td->dev = dev;
 	td->memory_generation = xhci_memory_generation(ep->xhci);
+	td->memory_losses = guest_mem_losses(ep->xhci->mem);
 	td->state = XHCI_TD_STATE_SUBMITTED;
 	ep->in_flight++;
 	xhci_budget_spend(&ep->xhci->budget, XHCI_BUDGET_TRANSFER);

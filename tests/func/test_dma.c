@@ -2,6 +2,7 @@
  * test_dma.c - DMA_MAP and DMA_UNMAP
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "tests/func/func.h"
@@ -24,12 +25,25 @@ static void test_map_and_exact_unmap(void **state)
 
 	start(f);
 	assert_ok(map(f, 0x10000, 0x10000));
-	assert_int_equal(vfu_dma_unmap(&f->vmm.client, 0x10000, 0x8000), -ENOENT);
-	assert_int_equal(vfu_dma_unmap(&f->vmm.client, 0x18000, 0x8000), -ENOENT);
-	assert_int_equal(vfu_dma_unmap(&f->vmm.client, 0, 0x100000), -ENOENT);
+	assert_int_equal(vfu_dma_unmap(&f->vmm.client, 0x10000, 0x8000), -EINVAL);
+	assert_int_equal(vfu_dma_unmap(&f->vmm.client, 0x18000, 0x8000), -EINVAL);
+	assert_int_equal(vfu_dma_unmap(&f->vmm.client, 0, 0x18000), -EINVAL);
 	assert_ok(vfu_dma_unmap(&f->vmm.client, 0x10000, 0x10000));
 	assert_int_equal(vfu_dma_unmap(&f->vmm.client, 0x10000, 0x10000), -ENOENT);
 	assert_ok(map(f, 0x10000, 0x10000));
+}
+
+/* A VMM whose guest switches its IOMMU off. */
+static void test_unmap_of_a_range_of_many(void **state)
+{
+	struct func *f = *state;
+
+	start(f);
+	for (unsigned i = 0; i < 3; i++)
+		assert_ok(map(f, 0xfffff000 - 0x1000 * i, 0x1000));
+	assert_ok(vfu_dma_unmap(&f->vmm.client, 0xfef00000, 0x1100000));
+	assert_ok(map(f, 0xfffff000, 0x800));
+	assert_ok(map(f, 0, 0x100000));
 }
 
 static void test_overlaps_are_refused(void **state)
@@ -121,7 +135,7 @@ static void test_unmap_with_fd(void **state)
 			   NULL));
 	/* the fd is closed behind the answer */
 	assert_alive(f);
-	assert_in_range(daemon_fd_count(&f->daemon), 1, before);
+	assert_int_equal(daemon_fd_count_wait(&f->daemon, before), before);
 }
 
 static void test_unmap_all(void **state)
@@ -182,15 +196,20 @@ static void test_offset_within_a_page(void **state)
 	assert_ok(vfu_dma_unmap(&f->vmm.client, 0x1200, 0x400));
 }
 
-/* Whatever cannot be mapped is a range we cannot reach, not an error. */
+/* What cannot be mapped is a range we cannot reach, not an error; what is no file is one. */
 static void test_fd_that_cannot_be_mapped(void **state)
 {
 	struct func *f = *state;
+	int sealed = memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int pipes[2];
 
 	start(f);
 	assert_ok(pipe(pipes));
-	assert_ok(vfu_dma_map(&f->vmm.client, 0x100000, 0x1000, pipes[0], 0, 3));
+	assert_int_equal(vfu_dma_map(&f->vmm.client, 0x100000, 0x1000, pipes[0], 0, 3),
+			 -EPERM);
+	assert_ok(fcntl(sealed, F_ADD_SEALS, F_SEAL_WRITE));
+	assert_ok(vfu_dma_map(&f->vmm.client, 0x100000, 0x1000, sealed, 0, 3));
+	(void)close(sealed);
 	assert_ok(vfu_dma_unmap(&f->vmm.client, 0x100000, 0x1000));
 	(void)close(pipes[0]);
 	(void)close(pipes[1]);
@@ -219,6 +238,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FUNC_TEST(test_map_and_exact_unmap),
+		FUNC_TEST(test_unmap_of_a_range_of_many),
 		FUNC_TEST(test_overlaps_are_refused),
 		FUNC_TEST(test_identical_map_again),
 		FUNC_TEST(test_malformed_maps),

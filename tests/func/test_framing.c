@@ -279,7 +279,7 @@ static void test_unused_fds_are_closed(void **state)
 				   fds, 1));
 	}
 	assert_alive(f);
-	assert_int_equal(daemon_fd_count(&f->daemon), before);
+	assert_int_equal(daemon_fd_count_wait(&f->daemon, before), before);
 }
 
 /* fds that come with the first piece of a message that never ends. */
@@ -296,7 +296,7 @@ static void test_fds_of_half_a_message_are_closed(void **state)
 	put_header(header, 1, VFU_DMA_MAP, 48, 0);
 	assert_ok(vfu_send_bytes(&f->vmm.client, header, 16, &f->ram.fd, 1));
 	next_client_is_served(f);
-	assert_int_equal(daemon_fd_count(&f->daemon), before);
+	assert_int_equal(daemon_fd_count_wait(&f->daemon, before), before);
 }
 
 int main(void)

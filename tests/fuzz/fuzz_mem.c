@@ -178,8 +178,9 @@ static void map(struct guest_mem *mem, const struct record *r)
 static void unmap(struct guest_mem *mem, const struct record *r)
 {
 	uint64_t generation = guest_mem_generation(mem);
+	uint64_t bytes;
 
-	if (guest_mem_unmap(mem, iova_of(r), size_of(r)) < 0)
+	if (guest_mem_unmap(mem, iova_of(r), size_of(r), &bytes) < 0 || bytes == 0)
 		return;
 	forget_stable(iova_of(r), size_of(r));
 	CHECK(!guest_mem_check(mem, iova_of(r), 1, GUEST_MEM_READ));

@@ -794,7 +794,7 @@ static void op_memory(struct world *w, const struct record *r)
 
 	switch (r->a % 8) {
 	case 0:
-		(void)!guest_mem_unmap(w->mem, piece * PIECE_BYTES, PIECE_BYTES);
+		(void)!guest_mem_unmap(w->mem, piece * PIECE_BYTES, PIECE_BYTES, NULL);
 		break;
 	case 1:
 		world_map(w, piece, 1 + r->c % 3);
@@ -812,10 +812,10 @@ static void op_memory(struct world *w, const struct record *r)
 		CHECK(ftruncate(w->window_fd, r->arg % (WINDOW_BYTES + 1)) == 0);
 		break;
 	case 6:
-		(void)!guest_mem_unmap(w->mem, WINDOW, WINDOW_BYTES);
+		(void)!guest_mem_unmap(w->mem, WINDOW, WINDOW_BYTES, NULL);
 		break;
 	default:
-		(void)!guest_mem_unmap(w->mem, r->arg % RAM_BYTES, r->arg >> 16);
+		(void)!guest_mem_unmap(w->mem, r->arg % RAM_BYTES, r->arg >> 16, NULL);
 		break;
 	}
 	world_update_dma(w);

@@ -23,6 +23,8 @@
 #define START_TIMEOUT_MS 20000 /* valgrind needs seconds */
 #define STOP_TIMEOUT_MS  20000
 #define INHERITED_FD     3
+#define FDS_TIMEOUT_MS   5000
+#define FDS_LOOK_MS      5
 
 int daemon_init(struct daemon *daemon)
 {
@@ -397,4 +399,15 @@ int daemon_fd_count(const struct daemon *daemon)
 		count += entry->d_name[0] != '.';
 	(void)closedir(dir);
 	return count;
+}
+
+int daemon_fd_count_wait(const struct daemon *daemon, int count)
+{
+	int found = daemon_fd_count(daemon);
+
+	for (int ms = 0; found != count && ms < FDS_TIMEOUT_MS; ms += FDS_LOOK_MS) {
+		(void)poll(NULL, 0, FDS_LOOK_MS);
+		found = daemon_fd_count(daemon);
+	}
+	return found;
 }

@@ -90,5 +90,8 @@ bool daemon_complained(const struct daemon *daemon);
 MUST_USE int daemon_usage(const struct daemon *daemon, struct daemon_usage *ret_usage);
 /* Open file descriptors. Return: count or -errno. */
 MUST_USE int daemon_fd_count(const struct daemon *daemon);
+/* The same, once it is @count, or after some seconds: descriptors that others sent are closed
+ * aside. */
+MUST_USE int daemon_fd_count_wait(const struct daemon *daemon, int count);
 
 #endif /* TESTS_LIB_DAEMON_H */

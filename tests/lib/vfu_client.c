@@ -215,6 +215,7 @@ static int dma_unmap(struct vfu_client *client, uint32_t flags, uint64_t iova,
 {
 	uint8_t request[24];
 	uint8_t reply[24];
+	uint64_t unmapped;
 	struct command cmd = {
 		.number = VFU_DMA_UNMAP,
 		.request = request,
@@ -229,9 +230,12 @@ static int dma_unmap(struct vfu_client *client, uint32_t flags, uint64_t iova,
 	put_le64(request + 8, iova);
 	put_le64(request + 16, size);
 	r = run(client, &cmd);
-	if (r == 0 && memcmp(request, reply, sizeof(reply)) != 0)
+	if (r < 0)
+		return r;
+	unmapped = get_le64(reply + 16);
+	if (memcmp(request, reply, 16) != 0 || unmapped > size)
 		return -EPROTO;
-	return r;
+	return unmapped < 1 && size > 0 ? -ENOENT : 0;
 }
 
 int vfu_dma_unmap(struct vfu_client *client, uint64_t iova, uint64_t size)

@@ -155,6 +155,7 @@ MUST_USE int vfu_set_irqs(struct vfu_client *client, uint32_t flags, uint32_t in
 /* @fd -1: a range without a file. */
 MUST_USE int vfu_dma_map(struct vfu_client *client, uint64_t iova, uint64_t size, int fd,
 			 uint64_t fd_offset, uint32_t flags);
+/* -ENOENT: nothing was mapped there, which the server answers with a size of 0. */
 MUST_USE int vfu_dma_unmap(struct vfu_client *client, uint64_t iova, uint64_t size);
 /* Flag 2: every range (iova and size 0). */
 MUST_USE int vfu_dma_unmap_all(struct vfu_client *client);

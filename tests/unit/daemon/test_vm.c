@@ -319,7 +319,7 @@ static void map_memory(void)
 
 static void unmap_memory(void)
 {
-	assert_int_equal(guest_mem_unmap(server.mem, 0, sizeof(guest_page)), 0);
+	assert_int_equal(guest_mem_unmap(server.mem, 0, sizeof(guest_page), NULL), 0);
 	server.device->dma_changed(server.device->ctx);
 }
 

@@ -137,7 +137,7 @@ static void an_end_takes_over_as_well(void **state)
 	permit(w, BASE, 4);
 	hand_out(w, BASE, 4);
 	memcpy(first_piece(w), "efgh", 4);
-	assert_int_equal(guest_mem_unmap(w->mem, BASE, BYTES), 0);
+	assert_int_equal(guest_mem_unmap(w->mem, BASE, BYTES, NULL), 0);
 	assert_memory_equal(w->seen, "efgh", 4);
 }
 

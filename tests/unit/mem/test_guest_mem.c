@@ -113,9 +113,18 @@ static void test_bytes(void **state)
 	assert_int_equal(guest_mem_map(mem, 0x20000, 4096, -1, 0, GUEST_MEM_READ), 0);
 	assert_int_equal(guest_mem_map(mem, 0x30000, 4096, fd, 0, GUEST_MEM_READ), 0);
 	expect_sizes(4096, 8192);
-	assert_int_equal(guest_mem_unmap(mem, 0, 4096), 0);
+	assert_int_equal(guest_mem_unmap(mem, 0, 4096, NULL), 0);
 	expect_sizes(0, 8192);
 	close(fd);
+}
+
+static int unmap(uint64_t iova, uint64_t size, uint64_t expected_bytes)
+{
+	uint64_t unmapped = 77;
+	int r = guest_mem_unmap(mem, iova, size, &unmapped);
+
+	assert_int_equal(unmapped, r < 0 ? 77 : expected_bytes);
+	return r;
 }
 
 static void test_exact_unmap(void **state)
@@ -124,27 +133,74 @@ static void test_exact_unmap(void **state)
 	assert_int_equal(guest_mem_last_change_ns(mem), 0);
 	assert_int_equal(map_at(0x1000, 0, 0x1000, RW), 0);
 	assert_int_equal(map_at(0x2000, 0x1000, 0x1000, RW), 0);
-	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0xfff), -ENOENT);
-	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0x1001), -ENOENT);
-	assert_int_equal(guest_mem_unmap(mem, 0x1001, 0xfff), -ENOENT);
-	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0x2000), -ENOENT);
-	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0), -ENOENT);
-	assert_int_equal(guest_mem_unmap(mem, 0x3000, 0x1000), -ENOENT);
-	assert_int_equal(guest_mem_unmap(mem, 0, 0x1000), -ENOENT);
+	assert_int_equal(unmap(0x1000, 0xfff, 0), -EINVAL);
+	assert_int_equal(unmap(0x1000, 0x1001, 0), -EINVAL);
+	assert_int_equal(unmap(0x1001, 0xfff, 0), -EINVAL);
+	assert_int_equal(unmap(0x1800, 0x10, 0), -EINVAL);
+	assert_int_equal(unmap(0xfff, 0x1fff, 0), -EINVAL);
+	assert_int_equal(unmap(0x1000, 0, 0), -EINVAL);
+	assert_int_equal(unmap(UINT64_MAX, 2, 0), -EINVAL);
+	assert_int_equal(unmap(0, 0, 0), -EINVAL);
+	/* nothing there is fine, and is no change */
+	assert_int_equal(unmap(0x3000, 0x1000, 0), 0);
+	assert_int_equal(unmap(0, 0x1000, 0), 0);
+	assert_int_equal(unmap(UINT64_MAX - 9, 10, 0), 0);
 	assert_int_equal(guest_mem_count(mem), 2);
 	assert_int_equal(guest_mem_generation(mem), 2);
 	assert_int_equal(guest_mem_last_change_ns(mem), 0);
 
 	expect_bytes(0x1000, 0, 0x1000); /* the last range found is remembered */
-	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0x1000), 0);
+	assert_int_equal(unmap(0x1000, 0x1000, 0x1000), 0);
 	assert_int_equal(guest_mem_generation(mem), 3);
 	assert_int_equal(read_at(0x1000, 1), -EFAULT);
 	expect_bytes(0x2000, 0x1000, 0x1000);
-	assert_int_equal(guest_mem_unmap(mem, 0x1000, 0x1000), -ENOENT);
-	assert_int_equal(guest_mem_unmap(mem, 0x2000, 0x1000), 0);
+	assert_int_equal(unmap(0x1000, 0x1000, 0), 0);
+	assert_int_equal(unmap(0x2000, 0x1000, 0x1000), 0);
 	assert_int_equal(read_at(0x2000, 1), -EFAULT);
 	assert_int_equal(guest_mem_count(mem), 0);
 	assert_in_range(guest_mem_last_change_ns(mem), 1, clock_now_ns());
+}
+
+/* Ten ranges of 16 bytes, 0x1000 apart from 0x10000 on. */
+static void map_ten(void)
+{
+	for (uint64_t i = 0; i < 10; i++)
+		assert_int_equal(map_at(0x10000 + i * 0x1000, i * 16, 16, RW), 0);
+}
+
+/* All that lie inside go, whatever is between them; none if one would be cut. */
+static void test_unmap_many(void **state)
+{
+	(void)state;
+	map_ten();
+	assert_int_equal(unmap(0x12008, 0x4000, 0), -EINVAL);
+	assert_int_equal(unmap(0x12000, 0x3008, 0), -EINVAL);
+	assert_int_equal(guest_mem_count(mem), 10);
+	assert_int_equal(unmap(0x11800, 0x3000, 3 * 16), 0);
+	assert_int_equal(guest_mem_count(mem), 7);
+	for (uint64_t i = 0; i < 10; i++)
+		assert_int_equal(read_at(0x10000 + i * 0x1000, 16),
+				 i >= 2 && i <= 4 ? -EFAULT : 0);
+	expect_bytes(0x15000, 5 * 16, 16);
+	/* from the first byte of one to the last of another */
+	assert_int_equal(unmap(0x16000, 0x1010, 2 * 16), 0);
+	assert_int_equal(guest_mem_count(mem), 5);
+	assert_int_equal(unmap(0, UINT64_MAX, 5 * 16), 0);
+	assert_int_equal(guest_mem_count(mem), 0);
+	assert_int_equal(map_at(0x12000, 0, 16, RW), 0);
+	expect_bytes(0x12000, 0, 16);
+}
+
+/* Also at the very end of the address space. */
+static void test_unmap_many_at_the_end(void **state)
+{
+	(void)state;
+	assert_int_equal(map_at(UINT64_MAX - 15, 0, 16, RW), 0);
+	assert_int_equal(map_at(UINT64_MAX - 0xfff, 16, 16, RW), 0);
+	assert_int_equal(unmap(UINT64_MAX - 0x1000, 0x1000, 0), -EINVAL);
+	assert_int_equal(unmap(UINT64_MAX - 7, 8, 0), -EINVAL);
+	assert_int_equal(unmap(UINT64_MAX - 0xfff, 0x1000, 32), 0);
+	assert_int_equal(guest_mem_count(mem), 0);
 }
 
 static void test_unmap_all(void **state)
@@ -193,9 +249,9 @@ static void test_many(void **state)
 		assert_int_equal(read_at((n << 20) + 4095, 2), -EFAULT);
 	}
 	for (uint64_t i = 0; i < GUEST_MEM_MAPS_MAX; i += 2)
-		assert_int_equal(
-			guest_mem_unmap(mem, i * 4099 % GUEST_MEM_MAPS_MAX << 20, 4096),
-			0);
+		assert_int_equal(guest_mem_unmap(mem, i * 4099 % GUEST_MEM_MAPS_MAX << 20,
+						 4096, NULL),
+				 0);
 	assert_int_equal(guest_mem_count(mem), GUEST_MEM_MAPS_MAX / 2);
 	for (uint64_t n = 0; n < GUEST_MEM_MAPS_MAX; n++)
 		assert_int_equal(guest_mem_check(mem, n << 20, 4096, RW), n % 2 == 1);
@@ -248,7 +304,7 @@ static void test_end_of_address_space(void **state)
 	assert_false(guest_mem_check(mem, 0, UINT64_MAX, RW));
 	assert_true(guest_mem_check(mem, UINT64_MAX - 0xfff, 0x1000, RW));
 	assert_int_equal(map_at(UINT64_MAX, 0, 1, RW), -EEXIST);
-	assert_int_equal(guest_mem_unmap(mem, UINT64_MAX - 0xfff, 0x1000), 0);
+	assert_int_equal(guest_mem_unmap(mem, UINT64_MAX - 0xfff, 0x1000, NULL), 0);
 	assert_int_equal(read_at(UINT64_MAX, 1), -EFAULT);
 }
 
@@ -273,7 +329,7 @@ static void test_across_ranges(void **state)
 	assert_memory_equal(bytes, in + 0x200, 0x100);
 	assert_true(guest_mem_check(mem, 0x1000, 0x300, RW));
 	assert_false(guest_mem_check(mem, 0x1000, 0x301, RW));
-	assert_int_equal(guest_mem_unmap(mem, 0x1100, 0x100), 0);
+	assert_int_equal(guest_mem_unmap(mem, 0x1100, 0x100, NULL), 0);
 	assert_int_equal(read_at(0x10f0, 0x120), -EFAULT);
 	assert_false(guest_mem_check(mem, 0x1000, 0x300, RW));
 }
@@ -329,7 +385,7 @@ static void test_words(void **state)
 	assert_int_equal(value, 0x01020304);
 
 	/* the last three bytes of a range are no word */
-	assert_int_equal(guest_mem_unmap(mem, 0x1102, 0xfe), 0);
+	assert_int_equal(guest_mem_unmap(mem, 0x1102, 0xfe, NULL), 0);
 	value = 5;
 	assert_int_equal(guest_mem_load_le32(mem, 0x1100, &value), -EFAULT);
 	assert_int_equal(guest_mem_load_le32(mem, 0x2000, &value), -EFAULT);
@@ -375,6 +431,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MEM_TEST(test_bad_parameters), MEM_TEST(test_overlaps),
 		MEM_TEST(test_same_again),     MEM_TEST(test_exact_unmap),
+		MEM_TEST(test_unmap_many),     MEM_TEST(test_unmap_many_at_the_end),
 		MEM_TEST(test_bytes),          MEM_TEST(test_unmap_all),
 		MEM_TEST(test_many),           MEM_TEST(test_bounds),
 		MEM_TEST(test_write),          MEM_TEST(test_end_of_address_space),

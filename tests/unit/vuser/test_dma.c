@@ -5,8 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "tests/lib/lingering.h"
+#include "util/fds.h"
 
 #define PAGE 4096u
 
@@ -52,6 +56,16 @@ static void unmap_ok(struct served *s, uint32_t flags, uint64_t iova, uint64_t s
 	struct vuser_dma_unmap unmap = {24, flags, iova, size};
 
 	ask(s, VUSER_CMD_DMA_UNMAP, &unmap, sizeof(unmap), 24, &reply);
+	assert_memory_equal(reply.payload, &unmap, 24);
+}
+
+/* Of which @bytes were mapped. */
+static void unmap_bytes(struct served *s, uint64_t iova, uint64_t size, uint64_t bytes)
+{
+	struct vuser_dma_unmap unmap = {24, 0, iova, size};
+
+	ask(s, VUSER_CMD_DMA_UNMAP, &unmap, sizeof(unmap), 24, &reply);
+	unmap.size = bytes;
 	assert_memory_equal(reply.payload, &unmap, 24);
 }
 
@@ -130,16 +144,40 @@ static void mmap_failure_is_no_error(void **state)
 {
 	struct served *s = *state;
 	struct vuser_dma_map map = map_request(0x1000, PAGE);
-	int pipe_fds[2];
+	int fd = memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	uint32_t value;
 
-	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
-	map_ok(s, &map, pipe_fds[0]);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	map_ok(s, &map, fd);
 	assert_int_equal(guest_mem_count(s->mem), 1);
 	assert_int_equal(guest_mem_read(s->mem, 0x1000, &value, 4), -EFAULT);
 	unmap_ok(s, 0, 0x1000, PAGE);
-	close(pipe_fds[0]);
-	close(pipe_fds[1]);
+	close(fd);
+}
+
+/* What might keep us waiting is refused before it is touched. */
+static void strange_files(void **state)
+{
+	struct served *s = *state;
+	struct vuser_dma_map map = map_request(0x1000, PAGE);
+	int fds[3], peer, before = served_count_fds();
+
+	fds[0] = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+	fds[1] = eventfd(0, EFD_CLOEXEC);
+	fds[2] = lingering_open(60, &peer);
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
+		if (fds[i] < 0)
+			continue;
+		send_msg_fds(s->client, VUSER_CMD_DMA_MAP, 0, &map, sizeof(map), &fds[i],
+			     1);
+		close_fd(&fds[i]); /* the server's is the last one */
+		served_run(s);
+		expect_error(s->client, VUSER_CMD_DMA_MAP, EPERM);
+		assert_int_equal(guest_mem_count(s->mem), 0);
+		expect_alive(s, s->client);
+	}
+	close_fd(&peer);
+	assert_int_equal(served_count_fds(), before);
 }
 
 static void map_errors(void **state)
@@ -196,14 +234,39 @@ static void unmap_exactly(void **state)
 	struct vuser_dma_map map = map_request(0x10000, 4 * PAGE);
 
 	map_ok(s, &map, -1);
-	unmap_error(s, 24, 0, 0x10000, 2 * PAGE, ENOENT);
-	unmap_error(s, 24, 0, 0x10000 + PAGE, 3 * PAGE, ENOENT);
-	unmap_error(s, 24, 0, 0x90000, 4 * PAGE, ENOENT);
-	assert_int_equal(s->ndma, 1);
+	unmap_error(s, 24, 0, 0x10000, 2 * PAGE, EINVAL);
+	unmap_error(s, 24, 0, 0x10000 + PAGE, 3 * PAGE, EINVAL);
+	unmap_bytes(s, 0x90000, 4 * PAGE, 0);
+	assert_int_equal(guest_mem_count(s->mem), 1);
 	unmap_ok(s, 0, 0x10000, 4 * PAGE);
-	assert_int_equal(s->ndma, 2);
 	assert_int_equal(guest_mem_count(s->mem), 0);
-	unmap_error(s, 24, 0, 0x10000, 4 * PAGE, ENOENT);
+	unmap_bytes(s, 0x10000, 4 * PAGE, 0);
+}
+
+/* A VMM whose guest switches its IOMMU off: all of them at once, and what is mapped there
+ * then is another memory. */
+static void unmap_a_range_of_many(void **state)
+{
+	struct served *s = *state;
+	struct vuser_dma_map map;
+	int fds[2] = {make_memory(PAGE), make_memory(PAGE)};
+	uint32_t value = 0;
+
+	assert_int_equal(pwrite(fds[0], "old ", 4, 0), 4);
+	assert_int_equal(pwrite(fds[1], "new ", 4, 0), 4);
+	for (unsigned i = 0; i < 3; i++) {
+		map = map_request(0xfffff000 - i * PAGE, PAGE);
+		map_ok(s, &map, fds[0]);
+	}
+	unmap_bytes(s, 0xfef00000, 0x1100000, 3 * PAGE);
+	assert_int_equal(guest_mem_count(s->mem), 0);
+	assert_int_equal(guest_mem_read(s->mem, 0xfffff000, &value, 4), -EFAULT);
+	map = map_request(0xfffff000, PAGE);
+	map_ok(s, &map, fds[1]);
+	assert_int_equal(guest_mem_read(s->mem, 0xfffff000, &value, 4), 0);
+	assert_memory_equal(&value, "new ", 4);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 static void unmap_all(void **state)
@@ -257,7 +320,7 @@ static void ch_unknown_unmap(void **state)
 {
 	struct served *s = *state;
 
-	unmap_ok(s, 0, 0x1000, PAGE);
+	unmap_bytes(s, 0x1000, PAGE, 0);
 }
 
 static void ch_errors(void **state)
@@ -283,7 +346,7 @@ static void pipelined_burst(void **state)
 	enum { RANGES = 8 };
 	struct served *s = *state;
 	int fd = make_memory(RANGES * PAGE);
-	int before = count_open_fds();
+	int before = served_count_fds();
 
 	for (unsigned round = 0; round < 5; round++) {
 		for (unsigned i = 0; i < RANGES; i++) {
@@ -309,7 +372,7 @@ static void pipelined_burst(void **state)
 		for (unsigned i = 0; i < RANGES; i++)
 			expect_reply(s->client, VUSER_CMD_DMA_UNMAP, 24, NULL);
 	}
-	assert_int_equal(count_open_fds(), before);
+	assert_int_equal(served_count_fds(), before);
 	close(fd);
 }
 
@@ -319,7 +382,7 @@ static void many_maps(void **state)
 	enum { MAPS = 1000 };
 	struct served *s = *state;
 	int fd = make_memory(MAPS * PAGE);
-	int before = count_open_fds();
+	int before = served_count_fds();
 
 	for (unsigned i = 0; i < MAPS; i++) {
 		struct vuser_dma_map map = map_request(i * 2ull * PAGE, PAGE);
@@ -329,7 +392,7 @@ static void many_maps(void **state)
 		map_ok(s, &map, fd);
 	}
 	assert_int_equal(guest_mem_count(s->mem), MAPS);
-	assert_int_equal(count_open_fds(), before);
+	assert_int_equal(served_count_fds(), before);
 	for (unsigned i = 0; i < MAPS; i++) {
 		unsigned value;
 
@@ -374,7 +437,9 @@ int main(void)
 		TEST(mmap_failure_is_no_error),
 		TEST(map_errors),
 		TEST(overlap),
+		TEST(strange_files),
 		TEST(unmap_exactly),
+		TEST(unmap_a_range_of_many),
 		TEST(unmap_all),
 		TEST(unmap_errors),
 		TEST(unmap_with_fd),

@@ -354,8 +354,8 @@ static void test_memory_away(void **state)
 	guest_put_erst(f, ERST, 0, SEG_B, 16);
 	setup_segments(f, 1);
 	assert_int_equal(post(f, 1, 1), 0);
-	assert_int_equal(guest_mem_unmap(f->mem, FIXTURE_HIGH_IOVA, FIXTURE_MEM_BYTES),
-			 0);
+	assert_int_equal(
+		guest_mem_unmap(f->mem, FIXTURE_HIGH_IOVA, FIXTURE_MEM_BYTES, NULL), 0);
 	f->now_ns = guest_mem_last_change_ns(f->mem) + 1000;
 	assert_int_equal(post(f, 1, 2), -EFAULT);
 	assert_false(read32(f, OPER(USBSTS)) & XHCI_USBSTS_HSE);

@@ -98,8 +98,8 @@ static void memory_that_comes_back_in_time(void **state)
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
 	trb = driver_normal(&d, OUT, DATA, 8, XHCI_TRB_IOC);
 	d.f->now_ns = clock_now_ns();
-	assert_int_equal(guest_mem_unmap(d.f->mem, FIXTURE_LOW_IOVA, FIXTURE_MEM_BYTES),
-			 0);
+	assert_int_equal(
+		guest_mem_unmap(d.f->mem, FIXTURE_LOW_IOVA, FIXTURE_MEM_BYTES, NULL), 0);
 	driver_ring(&d, OUT);
 	assert_int_equal(d.fake.submits, 0);
 	assert_int_equal(read32(d.f, OPER(USBSTS)) & XHCI_USBSTS_HSE, 0);
@@ -181,8 +181,8 @@ static void memory_that_stays_away(void **state)
 	driver_configure(&d, *state, USBDEV_SPEED_SUPER);
 	driver_normal(&d, OUT, DATA, 8, XHCI_TRB_IOC);
 	d.f->now_ns = clock_now_ns();
-	assert_int_equal(guest_mem_unmap(d.f->mem, FIXTURE_LOW_IOVA, FIXTURE_MEM_BYTES),
-			 0);
+	assert_int_equal(
+		guest_mem_unmap(d.f->mem, FIXTURE_LOW_IOVA, FIXTURE_MEM_BYTES, NULL), 0);
 	driver_ring(&d, OUT);
 	assert_int_equal(read32(d.f, OPER(USBSTS)) & XHCI_USBSTS_HSE, 0);
 	advance_ns(d.f, 1000000000);
