@@ -160,12 +160,12 @@ static void check(const struct control_request *req)
 	CHECK(!fd || req->verb == CONTROL_VERB_ATTACH ||
 	      req->verb == CONTROL_VERB_CAPTURE);
 	if (req->verb == CONTROL_VERB_ATTACH)
-		CHECK(fd != !!req->attach.spec);
+		CHECK(fd || req->attach.spec);
 	if (req->verb == CONTROL_VERB_DETACH || req->verb == CONTROL_VERB_RESET)
 		CHECK(req->target.kind != CONTROL_TARGET_NONE);
 	if (req->verb == CONTROL_VERB_CAPTURE)
 		CHECK((req->capture.action == CONTROL_CAPTURE_START) ==
-		      (fd != !!req->capture.path));
+		      (fd || req->capture.path));
 	if (req->verb == CONTROL_VERB_LOG)
 		CHECK(req->log.level);
 	if (req->verb == CONTROL_VERB_RULES) {
