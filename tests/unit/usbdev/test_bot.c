@@ -337,6 +337,23 @@ static void test_unreachable_memory(void **state)
 	}
 }
 
+/* The status cannot be delivered: it is still there when there is memory again. */
+static void test_unreachable_memory_of_status(void **state)
+{
+	struct urb urb;
+
+	(void)state;
+	stick_send_cbw(0, false, test_unit_ready, 6);
+	urb_init(&urb, &sh.host, STICK_EP_IN, 13);
+	urb.fault = true;
+	urb_submit(&urb);
+	urb_wait(&urb);
+	assert_int_equal(urb.transfer.status, USBDEV_STATUS_MEMORY);
+	urb_finish(&urb);
+	assert_int_equal(stick_get_csw(NULL), 0);
+	stick_assert_ready();
+}
+
 static void test_class_requests(void **state)
 {
 	uint8_t lun = 0xff;
@@ -412,6 +429,7 @@ int main(void)
 		T(test_csw_into_odd_transfers),
 		T(test_halt_by_host),
 		T(test_unreachable_memory),
+		T(test_unreachable_memory_of_status),
 		T(test_class_requests),
 		T(test_noise),
 	};

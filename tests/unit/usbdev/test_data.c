@@ -76,6 +76,30 @@ static void test_never_needs_the_worker(void **state)
 	assert_int_equal(stick_faults.writes, MIB / STICK_PIECE_BYTES);
 }
 
+/* Data of a WRITE cannot be had for a while: what came before counts, and the rest does when
+ * there is memory again. */
+static void test_write_meets_no_memory(void **state)
+{
+	struct urb urb;
+	uint8_t there[1024];
+
+	(void)state;
+	stick_send_rw(SCSI_WRITE_10, 0, 1024);
+	for (unsigned i = 0; i < 3; i++) {
+		urb_init_data(&urb, &sh.host, STICK_EP_OUT,
+			      sh.content + 4096 + i / 2 * 512, 512);
+		urb.fault = i == 1;
+		urb_submit(&urb);
+		urb_wait(&urb);
+		assert_int_equal(urb.transfer.status,
+				 i == 1 ? USBDEV_STATUS_MEMORY : USBDEV_STATUS_OK);
+		urb_finish(&urb);
+	}
+	assert_int_equal(stick_get_csw(NULL), 0);
+	stick_host_pread(there, sizeof(there), 0);
+	assert_memory_equal(there, sh.content + 4096, sizeof(there));
+}
+
 /* One turn of the loop moves a bounded amount. */
 static void test_turns_are_bounded(void **state)
 {
@@ -272,6 +296,7 @@ int main(void)
 		NOWAIT(test_sizes),
 		PLAIN(test_plain_needs_no_worker),
 		NEVER(test_never_needs_the_worker),
+		NEVER(test_write_meets_no_memory),
 		PLAIN(test_turns_are_bounded),
 		NEVER(test_csw_after_the_write),
 		NEVER(test_destroyed_while_the_file_hangs),

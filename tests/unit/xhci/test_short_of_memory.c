@@ -4,6 +4,7 @@
 #include "driver.h"
 
 #include "tests/unit/allocs.h"
+#include "xhci/endpoint.h"
 
 #define OUT     DRIVER_BULK_OUT_DCI
 #define DATA    DRIVER_DATA_IOVA
@@ -82,11 +83,66 @@ static void all_allocations_fail_for_a_while(void **state)
 	assert_in_range(nth, TDS * 2, TDS * 10);
 }
 
+/* The guest is told that there is no room, nothing has changed, and again it works. */
+static void endpoints_without_memory(void **state)
+{
+	struct driver d;
+	unsigned nth = 0;
+	bool done = false;
+
+	driver_start(&d, *state, USBDEV_SPEED_SUPER);
+	driver_address(&d);
+	while (!done) {
+		driver_input(&d, 0, 1 | 1u << OUT | 1u << DRIVER_BULK_IN_DCI);
+		driver_input_endpoint(&d, OUT, XHCI_EP_TYPE_BULK_OUT, 1024);
+		driver_input_endpoint(&d, DRIVER_BULK_IN_DCI, XHCI_EP_TYPE_BULK_IN, 1024);
+		allocs_fail(nth++, 1);
+		done = driver_on_slot(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, d.slot_id) ==
+		       XHCI_CC_SUCCESS;
+		assert_int_equal(allocs_work(), !done);
+		assert_int_equal(driver_slot_state(&d), done ? XHCI_SLOT_STATE_CONFIGURED
+							     : XHCI_SLOT_STATE_ADDRESSED);
+	}
+	assert_in_range(nth, 3, 10);
+	driver_end(&d);
+}
+
+/* A device that gives nothing back is given up when there is memory for that. */
+static void given_up_without_memory(void **state)
+{
+	for (unsigned nth = 0; nth < 2; nth++) {
+		struct driver d;
+
+		assert_int_equal(fixture_setup(state), 0);
+		driver_configure(&d, *state, USBDEV_SPEED_SUPER);
+		d.fake.hold_cancelled = true;
+		queue_tds(&d);
+		driver_ring(&d, OUT);
+		driver_stop_put(&d, OUT);
+		run_until_idle(d.f);
+		/* what stands in for a TD, and its TRBs */
+		allocs_fail(nth, 1);
+		advance_ns(d.f, XHCI_GIVE_UP_NS);
+		assert_int_equal(allocs_work(), 1);
+		expect_no_event(d.f);
+		advance_ns(d.f, XHCI_GIVE_UP_NS);
+		assert_int_equal(expect_event(d.f, XHCI_TRB_TYPE_TRANSFER_EVENT).status >>
+					 24,
+				 XHCI_CC_STOPPED);
+		expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT);
+		driver_end(&d);
+		assert_int_equal(fixture_teardown(state), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_allocation_fails),
 		cmocka_unit_test(all_allocations_fail_for_a_while),
+		cmocka_unit_test_setup_teardown(endpoints_without_memory, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test(given_up_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
