@@ -97,8 +97,10 @@ int uevent_parse(const char *message, size_t len, struct uevent *ret_event)
 		return -ENOMSG;
 	if (strcmp(fields.action, "add") != 0 && strcmp(fields.action, "remove") != 0)
 		return -ENOMSG;
+	/* it becomes a part of paths */
 	if (!fields.place || !fields.bus || !fields.number || fields.place[0] != '/' ||
-	    strlen(fields.place) >= sizeof(ret_event->place))
+	    strlen(fields.place) >= sizeof(ret_event->place) ||
+	    strstr(fields.place, "/../"))
 		return -EBADMSG;
 	if (parse_number(fields.bus, &ret_event->bus) < 0 ||
 	    parse_number(fields.number, &ret_event->number) < 0)

@@ -107,6 +107,9 @@ static void test_nonsense(void **state)
 	assert_int_equal(PARSE(FIELDS("add", "usb", "usb_device",
 				      "DEVPATH=x\0BUSNUM=001\0DEVNUM=002")),
 			 -EBADMSG);
+	assert_int_equal(PARSE(FIELDS("add", "usb", "usb_device",
+				      "DEVPATH=/x/../y\0BUSNUM=001\0DEVNUM=002")),
+			 -EBADMSG);
 	for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++) {
 		const char head[] =
 			FIELDS("add", "usb", "usb_device", "DEVPATH=/x\0BUSNUM=1");
