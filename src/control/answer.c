@@ -11,7 +11,7 @@
 
 #include "control/json.h"
 #include "control/server_priv.h"
-#include "util/fds.h"
+#include "util/closer.h"
 #include "util/log.h"
 
 struct control_pending *control_pending_create(struct control_conn *conn)
@@ -39,7 +39,7 @@ static void finish(struct control_pending *pending)
 {
 	if (pending->conn)
 		control_conn_answered(pending->conn);
-	close_fd(&pending->req.fd);
+	closer_close(&pending->req.fd);
 	json_object_put(pending->root);
 	free(pending);
 }

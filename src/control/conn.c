@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "control/server_priv.h"
+#include "util/closer.h"
 #include "util/fds.h"
 #include "util/log.h"
 
@@ -77,8 +78,8 @@ void control_conn_destroy(struct control_conn *conn)
 	loop_unwatch(conn->watch);
 	list_remove(&conn->link);
 	for (size_t i = 0; i < ARRAY_SIZE(conn->fds); i++)
-		close_fd(&conn->fds[i].fd);
-	close_fd(&conn->fd);
+		closer_close(&conn->fds[i].fd);
+	closer_close_socket(&conn->fd);
 	free(conn->in);
 	free(conn->out);
 	free(conn);
@@ -173,7 +174,7 @@ static void keep_fd(struct control_conn *conn, uint64_t line, int fd)
 			unused = entry;
 		} else if (entry->line == line) {
 			entry->many = true;
-			close_fd(&fd);
+			closer_close(&fd);
 			return;
 		}
 	}
@@ -242,7 +243,7 @@ static bool receive(struct control_conn *conn)
 			CONTROL_LINE_MAX - conn->in_end, fds, RECEIVE_FDS, &nfds, &lost);
 	if (n <= 0) {
 		for (size_t i = 0; i < nfds; i++)
-			close_fd(&fds[i]);
+			closer_close(&fds[i]);
 		if (n == 0)
 			conn->eof = true;
 		else if (n != -EAGAIN)

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "control/server_priv.h"
+#include "util/closer.h"
 #include "util/fds.h"
 #include "util/log.h"
 
@@ -70,25 +71,22 @@ static bool evict(struct control_server *server)
 	return false;
 }
 
-/* Tells the client at @fd, which is taken, that there is no room. */
-static void refuse_client(int fd)
+/* Tells the client at @fd, which is taken, that there is no room, and @why. */
+static void refuse_client(int fd, const char *why)
 {
-	char *line = control_error_line(CONTROL_CODE_TOO_MANY,
-					"too many clients of the control socket");
+	char *line = control_error_line(CONTROL_CODE_TOO_MANY, why);
 
-	log_limited(LOG_LEVEL_WARN, "control: a client was refused: %u are connected",
-		    CONTROL_CONNS_MAX);
+	log_limited(LOG_LEVEL_WARN, "control: a client was refused: %s", why);
 	if (line)
 		(void)!send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
 	free(line);
-	close_fd(&fd);
+	closer_close_socket(&fd);
 }
 
 static void on_turned_away(void *ctx, int fd)
 {
 	(void)ctx;
-	log_limited(LOG_LEVEL_ERROR, "control: no file descriptor left for a new client");
-	refuse_client(fd);
+	refuse_client(fd, "the daemon has no file descriptor left");
 }
 
 static void on_accepted(void *ctx, int fd)
@@ -96,7 +94,7 @@ static void on_accepted(void *ctx, int fd)
 	struct control_server *server = ctx;
 
 	if (server->nconns == CONTROL_CONNS_MAX && !evict(server))
-		refuse_client(fd);
+		refuse_client(fd, "too many clients of the control socket");
 	else
 		add_conn(server, fd);
 }

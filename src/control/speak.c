@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "control/server_priv.h"
-#include "util/fds.h"
+#include "util/closer.h"
 #include "util/log.h"
 
 static void tell_owner(struct control_conn *conn)
@@ -56,14 +56,14 @@ static bool handle_legacy(struct control_conn *conn)
 	/* an fd where none belongs, none where one does, and no such command */
 	if (many || bytes[0] > CONTROL_LEGACY_CMD_LIST ||
 	    (fd >= 0) != (bytes[0] == CONTROL_LEGACY_CMD_ATTACH)) {
-		close_fd(&fd);
+		closer_close(&fd);
 		control_conn_complain(conn, CONTROL_CODE_CANNOT_OPEN, "");
 		conn->ending = true;
 		return true;
 	}
 	pending = new_pending(conn);
 	if (!pending) {
-		close_fd(&fd);
+		closer_close(&fd);
 		return false;
 	}
 	req = &pending->req;
@@ -107,7 +107,7 @@ static void handle_line(struct control_conn *conn, const char *line, size_t len,
 	struct control_refusal refusal = {.text = ""};
 
 	if (!pending) {
-		close_fd(&fd);
+		closer_close(&fd);
 		return;
 	}
 	pending->req.fd = fd;

@@ -18,6 +18,8 @@ struct loop;
 #define ENDING_AGAIN_NS UINT64_C(1000000000)
 /* For the last lines of the log. */
 #define ENDING_LOG_NS UINT64_C(500000000)
+/* For descriptors that wait for being closed. */
+#define ENDING_CLOSER_MS 1000u
 
 /* Blocks the signals in the calling thread: before others are started, which inherit that.
  * @stop is called in @loop for each signal. Once in the life of a process. Return: 0 or

@@ -16,12 +16,14 @@
 #include "daemon/commands.h"
 #include "daemon/devices.h"
 #include "daemon/ending.h"
+#include "daemon/fd_limit.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/rulebook.h"
 #include "daemon/version.h"
 #include "daemon/vm.h"
 #include "rules/rule.h"
+#include "util/closer.h"
 #include "util/compiler.h"
 #include "util/fds.h"
 #include "util/log.h"
@@ -372,6 +374,11 @@ static void finish(struct daemon *daemon)
 	if (daemon->listen_fd >= 0)
 		unlink_unix(daemon->options.socket_path, daemon->listen_fd);
 	stop_control(daemon);
+	/* one that is stuck keeps the table of descriptors, so that we do not close them */
+	if (!closer_wait(ENDING_CLOSER_MS))
+		log_warn("%u descriptors that others sent are left behind: their file "
+			 "system does not answer",
+			 closer_waiting());
 	/* what still moves data cannot be freed: the process takes it along */
 	if (daemon->broken || (daemon->capture && !capture_is_over(daemon->capture)) ||
 	    (daemon->vm && !all_given_back(daemon))) {
@@ -515,6 +522,7 @@ int main(int argc, char *argv[])
 #endif
 	log_init(daemon.options.log_level,
 		 !daemon.options.no_color && isatty(STDERR_FILENO) == 1);
+	fd_limit_raise();
 	status = run(&daemon);
 	finish(&daemon);
 	(void)log_writer_flush(ENDING_LOG_NS);

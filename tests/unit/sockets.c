@@ -17,12 +17,15 @@
 #include <sys/un.h>
 
 #include "tests/lib/pass_fds.h"
+#include "util/closer.h"
 
 int count_open_fds(void)
 {
-	DIR *dir = opendir("/proc/self/fd");
+	DIR *dir;
 	int n = 0;
 
+	assert_true(closer_wait(5000));
+	dir = opendir("/proc/self/fd");
 	assert_non_null(dir);
 	while (readdir(dir))
 		n++;

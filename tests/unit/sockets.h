@@ -11,7 +11,7 @@
 /* In one message: as many as the kernel takes. */
 #define SOCKETS_FDS_MAX 253u
 
-/* Of this process. */
+/* Of this process, when those that wait for being closed have been. */
 int count_open_fds(void);
 /* Return: owned. */
 int listen_at(const char *path);
