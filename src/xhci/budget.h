@@ -43,36 +43,33 @@
 
 /**
  * struct xhci_budget - units that may yet be spent
- * @left:	of them
- * @spent:	up to now; more than it had, after an overdraft
- * @whole:	the budget that this is a part of, else NULL
+ * @units:	what there was
+ * @left:	of them; below 0 after an overdraft
  */
 struct xhci_budget {
-	unsigned left;
-	unsigned spent;
-	struct xhci_budget *whole;
+	int units;
+	int left;
 };
 
-/* For something that must not stop in its middle: @units are its bound, whatever @whole
- * (borrowed while it is used) has left. What it spends counts there, too. */
-static inline struct xhci_budget xhci_budget_part(struct xhci_budget *whole,
-						  unsigned units)
+static inline struct xhci_budget xhci_budget_of(unsigned units)
 {
-	return (struct xhci_budget){.left = units, .whole = whole};
+	return (struct xhci_budget){.units = (int)units, .left = (int)units};
 }
 
 /* Something of a known size is done, even if that is more than what is left. */
 static inline void xhci_budget_spend(struct xhci_budget *budget, unsigned units)
 {
-	for (; budget; budget = budget->whole) {
-		budget->spent += units;
-		budget->left -= units < budget->left ? units : budget->left;
-	}
+	budget->left -= (int)units;
 }
 
 static inline bool xhci_budget_is_spent(const struct xhci_budget *budget)
 {
-	return budget->left == 0;
+	return budget->left <= 0;
+}
+
+static inline unsigned xhci_budget_spent(const struct xhci_budget *budget)
+{
+	return (unsigned)(budget->units - budget->left);
 }
 
 /* Before each look: spends a unit. False: none is left, do not look. */
@@ -80,7 +77,7 @@ static inline bool xhci_budget_take(struct xhci_budget *budget)
 {
 	if (xhci_budget_is_spent(budget))
 		return false;
-	xhci_budget_spend(budget, 1);
+	budget->left--;
 	return true;
 }
 

@@ -191,8 +191,7 @@ static bool finish_active(struct xhci *xhci)
 /* Takes the next command. Return: 1 taken, 0 none, -errno. */
 static int fetch(struct xhci *xhci)
 {
-	struct xhci_budget looks =
-		xhci_budget_part(&xhci->budget, XHCI_RING_LINKS_MAX + 1);
+	struct xhci_budget looks = xhci_budget_of(XHCI_RING_LINKS_MAX + 1);
 	struct xhci_commands *commands = &xhci->commands;
 	int r;
 
@@ -201,6 +200,7 @@ static int fetch(struct xhci *xhci)
 		r = xhci_ring_next(&commands->ring, xhci->mem, &looks, &commands->trb,
 				   &commands->trb_iova);
 	} while (r == 1 && xhci_trb_type(&commands->trb) == XHCI_TRB_TYPE_LINK);
+	xhci_budget_spend(&xhci->budget, xhci_budget_spent(&looks));
 	if (r == -ELOOP)
 		xhci_controller_error(xhci, "endless Link TRBs in the command ring");
 	else if (r < 0)

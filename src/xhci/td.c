@@ -337,10 +337,10 @@ static int td_add(struct xhci_td *td, const struct xhci_trb *trb, uint64_t iova,
 	return last;
 }
 
-int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, enum xhci_ep_type type,
-		  bool always, struct xhci_td **ret_td)
+/* xhci_td_fetch(), with the looks that it may take. */
+static int fetch(struct xhci *xhci, struct xhci_budget *looks, struct xhci_ring *ring,
+		 enum xhci_ep_type type, bool always, struct xhci_td **ret_td)
 {
-	struct xhci_budget looks = xhci_budget_part(&xhci->budget, XHCI_TD_LOOKS_MAX);
 	struct xhci_ring next = *ring;
 	enum control_stage stage = CONTROL_STAGE_SETUP;
 	struct xhci_td *td = NULL;
@@ -354,7 +354,7 @@ int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, enum xhci_ep_type t
 		bool link;
 		uint64_t iova;
 
-		r = xhci_ring_next(&next, xhci->mem, &looks, &trb, &iova);
+		r = xhci_ring_next(&next, xhci->mem, looks, &trb, &iova);
 		if (r <= 0)
 			break;
 		link = xhci_trb_type(&trb) == XHCI_TRB_TYPE_LINK;
@@ -386,4 +386,14 @@ int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, enum xhci_ep_type t
 	*ring = next;
 	*ret_td = td;
 	return 1;
+}
+
+int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, enum xhci_ep_type type,
+		  bool always, struct xhci_td **ret_td)
+{
+	struct xhci_budget looks = xhci_budget_of(XHCI_TD_LOOKS_MAX);
+	int r = fetch(xhci, &looks, ring, type, always, ret_td);
+
+	xhci_budget_spend(&xhci->budget, xhci_budget_spent(&looks));
+	return r;
 }

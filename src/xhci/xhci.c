@@ -343,9 +343,9 @@ static bool work_within_budget(struct xhci *xhci)
 {
 	bool more;
 
-	xhci->budget = (struct xhci_budget){.left = XHCI_BUDGET_RUN};
+	xhci->budget = xhci_budget_of(XHCI_BUDGET_RUN);
 	more = work(xhci);
-	xhci_pace_spent(&xhci->pace, xhci->budget.spent);
+	xhci_pace_spent(&xhci->pace, xhci_budget_spent(&xhci->budget));
 	if (!xhci_pace_is_ahead(&xhci->pace))
 		return more;
 	xhci_pace_settle(&xhci->pace, xhci->env.now_ns(xhci->env.ctx));

@@ -60,9 +60,9 @@ static void link_to_big(struct driver *d, unsigned dci)
 static unsigned run_once(struct fixture *f)
 {
 	f->kicked = false;
-	f->xhci->budget.spent = 0;
+	f->xhci->budget = xhci_budget_of(0);
 	xhci_run(f->xhci);
-	return f->xhci->budget.spent;
+	return xhci_budget_spent(&f->xhci->budget);
 }
 
 static bool rests(const struct fixture *f)
