@@ -68,9 +68,11 @@ int control_legacy_call(const char *path, int timeout_ms,
 	if (r < 0)
 		return r;
 	if (answer == '{')
-		return err_set(err, EUSERS,
-			       "the daemon has too many clients: end some, then try "
-			       "again");
+		return err_set(
+			err, EUSERS,
+			"the daemon does not talk to you: it has too many clients, "
+			"or you are not one it may have; usbvfioctl list says "
+			"which");
 	if (answer == CONTROL_LEGACY_LIST && command == CONTROL_LEGACY_CMD_LIST) {
 		r = receive_list(sock, list, ret_count, deadline_ns, err);
 		if (r < 0)

@@ -25,6 +25,7 @@
 #include "util/closer.h"
 #include "util/fds.h"
 #include "util/log.h"
+#include "util/peers.h"
 
 /* Requests handled in one go, then others get their turn. */
 #define RUN_REQUESTS 16u
@@ -38,11 +39,22 @@ static void on_task(void *ctx)
 	control_conn_run(ctx);
 }
 
+static enum control_role role_of(const struct control_options *options, int fd,
+				 const struct ucred *peer)
+{
+	if ((!options->operators && !options->readers) || peer_is_ours(peer))
+		return CONTROL_ROLE_OPERATOR;
+	if (options->operators && peers_have(options->operators, fd, peer))
+		return CONTROL_ROLE_OPERATOR;
+	if (options->readers && peers_have(options->readers, fd, peer))
+		return CONTROL_ROLE_READER;
+	return CONTROL_ROLE_NONE;
+}
+
 struct control_conn *control_conn_create(struct control_server *server, int fd)
 {
 	struct control_conn *conn = calloc(1, sizeof(*conn));
 	struct ucred cred = {0};
-	socklen_t len = sizeof(cred);
 
 	if (!conn) {
 		close_fd(&fd);
@@ -54,10 +66,11 @@ struct control_conn *control_conn_create(struct control_server *server, int fd)
 	conn->task = (struct loop_task){.cb = on_task, .ctx = conn};
 	for (size_t i = 0; i < ARRAY_SIZE(conn->fds); i++)
 		conn->fds[i].fd = -1;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-		cred = (struct ucred){.uid = (uid_t)-1};
+	if (peer_read(fd, &cred) < 0)
+		cred = (struct ucred){.uid = (uid_t)-1, .gid = (gid_t)-1};
 	conn->pid = cred.pid;
 	conn->uid = cred.uid;
+	conn->role = role_of(&server->options, fd, &cred);
 	/* pages of it come into being when first used */
 	conn->in = malloc(CONTROL_LINE_MAX);
 	if (!conn->in) {

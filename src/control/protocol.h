@@ -55,10 +55,11 @@ enum control_code {
 	CONTROL_CODE_REFUSED,          /* it would harm the host; "force" overrides */
 	CONTROL_CODE_ALREADY_ATTACHED, /* and is not to be moved */
 	CONTROL_CODE_NOT_SUPPORTED,    /* this daemon or device cannot do it */
+	CONTROL_CODE_NOT_ALLOWED,      /* not to this user */
 	CONTROL_CODE_STOPPING,         /* the daemon is about to end */
 	CONTROL_CODE_INTERNAL,         /* out of memory and the like */
 };
-#define CONTROL_CODES 17u
+#define CONTROL_CODES 18u
 
 /* What watchers are told. */
 enum control_event {

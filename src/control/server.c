@@ -8,6 +8,7 @@
 #include "control/server.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,6 +36,33 @@ static void on_timer(void *ctx)
 	control_conn_timeout(ctx);
 }
 
+/* Tells the client at @fd, which is taken, why it is refused. */
+static void say_refusal(int fd, enum control_code code, const char *text)
+{
+	char *line = control_error_line(code, text);
+
+	if (line)
+		(void)!send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+	free(line);
+	closer_close_socket(&fd);
+}
+
+/* Of a user who may not even ask. @conn is taken. */
+static void refuse_peer(struct control_conn *conn)
+{
+	char text[128];
+
+	log_limited(LOG_LEVEL_WARN,
+		    "control: pid %d of user %u may not use the control socket",
+		    (int)conn->pid, (unsigned)conn->uid);
+	(void)snprintf(text, sizeof(text),
+		       "user %u may not use this control socket: whoever starts usbvfiod "
+		       "can allow it by --control-peers or --control-readers",
+		       (unsigned)conn->uid);
+	say_refusal(steal_fd(&conn->fd), CONTROL_CODE_NOT_ALLOWED, text);
+	control_conn_destroy(conn);
+}
+
 /* @fd is taken. */
 static void add_conn(struct control_server *server, int fd)
 {
@@ -47,6 +75,10 @@ static void add_conn(struct control_server *server, int fd)
 	if (!conn || !conn->watch || !conn->timer) {
 		log_limited(LOG_LEVEL_ERROR, "control: no memory for a new client");
 		control_conn_destroy(conn);
+		return;
+	}
+	if (conn->role == CONTROL_ROLE_NONE) {
+		refuse_peer(conn);
 		return;
 	}
 	loop_timer_set(conn->timer, server->options.timeout_ns);
@@ -74,13 +106,8 @@ static bool evict(struct control_server *server)
 /* Tells the client at @fd, which is taken, that there is no room, and @why. */
 static void refuse_client(int fd, const char *why)
 {
-	char *line = control_error_line(CONTROL_CODE_TOO_MANY, why);
-
 	log_limited(LOG_LEVEL_WARN, "control: a client was refused: %s", why);
-	if (line)
-		(void)!send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
-	free(line);
-	closer_close_socket(&fd);
+	say_refusal(fd, CONTROL_CODE_TOO_MANY, why);
 }
 
 static void on_turned_away(void *ctx, int fd)

@@ -38,6 +38,12 @@ enum control_dialect {
 	CONTROL_DIALECT_LEGACY,
 };
 
+enum control_role {
+	CONTROL_ROLE_NONE,
+	CONTROL_ROLE_READER,
+	CONTROL_ROLE_OPERATOR,
+};
+
 /**
  * struct control_line_fd - what came by SCM_RIGHTS with one line
  * @line:	where the line begins, in bytes since the start of the connection
@@ -72,6 +78,7 @@ struct control_conn {
 	struct loop_timer *timer;
 	struct loop_task task;
 	enum control_dialect dialect;
+	enum control_role role;
 	pid_t pid;
 	uid_t uid;
 

@@ -11,9 +11,35 @@
 #include "util/closer.h"
 #include "util/log.h"
 
+/* What readers may ask for changes nothing. */
+static bool may_ask(const struct control_conn *conn, enum control_verb verb)
+{
+	return conn->role == CONTROL_ROLE_OPERATOR || verb == CONTROL_VERB_HELLO ||
+	       verb == CONTROL_VERB_LIST || verb == CONTROL_VERB_STATS ||
+	       verb == CONTROL_VERB_WATCH;
+}
+
+static void refuse_verb(struct control_conn *conn)
+{
+	struct control_request *req = &conn->pending->req;
+
+	log_limited(LOG_LEVEL_WARN,
+		    "control: pid %d of user %u may not use \"%s\": it may only read",
+		    (int)req->pid, (unsigned)req->uid, control_verb_name(req->verb));
+	control_refuse(req, CONTROL_CODE_NOT_ALLOWED,
+		       "whoever starts usbvfiod can allow it by --control-peers",
+		       "user %u may only ask what there is, not use \"%s\"",
+		       (unsigned)req->uid, control_verb_name(req->verb));
+}
+
 static void tell_owner(struct control_conn *conn)
 {
 	struct control_request *req = &conn->pending->req;
+
+	if (!may_ask(conn, req->verb)) {
+		refuse_verb(conn);
+		return;
+	}
 
 	if (req->verb == CONTROL_VERB_ATTACH || req->verb == CONTROL_VERB_DETACH)
 		log_limited(LOG_LEVEL_INFO, "control: pid %d, uid %u asks to %s a device",

@@ -74,7 +74,7 @@ static int refuse_connect(const char *path, int error, struct err *err)
 	case EPERM:
 		return err_set(err, error,
 			       "no permission for %s: run this as root or as the user of "
-			       "the daemon",
+			       "the daemon, or have it allow you by --control-peers",
 			       path);
 	default:
 		return err_set(err, error, "cannot connect to %s: %s", path,

@@ -255,6 +255,8 @@ struct commands *commands_create(const struct commands_options *options, int fd,
 		.daemon = "usbvfiod " VERSION,
 		.request = on_request,
 		.ctx = commands,
+		.operators = options->operators,
+		.readers = options->readers,
 	};
 
 	if (!commands) {

@@ -13,12 +13,14 @@
 struct capture;
 struct commands;
 struct loop;
+struct peers;
 struct rulebook;
 struct vm;
 
 /**
  * struct commands_options - what commands act on; borrowed
  * @ports:	of each kind
+ * @operators, @readers: see struct control_options
  */
 struct commands_options {
 	struct loop *loop;
@@ -27,6 +29,8 @@ struct commands_options {
 	struct capture *capture;
 	struct rulebook *rules;
 	unsigned ports;
+	const struct peers *operators;
+	const struct peers *readers;
 };
 
 /* Serves @fd, a listening socket; taken, also on failure. Returns owned, or NULL with

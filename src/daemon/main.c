@@ -163,12 +163,18 @@ static void on_held(void *ctx, const char *rule_id, const char *why)
 	commands_rule_held(daemon->commands, rule_id, why);
 }
 
+static const struct peers *if_given(const struct peers *peers)
+{
+	return peers_given(peers) ? peers : NULL;
+}
+
 static int start_loop(struct daemon *daemon)
 {
 	struct vm_options vm_options = {
 		.ports = daemon->options.ports,
 		.with_msix = !daemon->options.no_msix,
 		.memory_files = daemon->options.memory_files,
+		.vmms = if_given(&daemon->options.vmm_peers),
 		.ended = on_stop,
 		.emptied = on_emptied,
 		.gone = on_gone,
@@ -200,20 +206,41 @@ static int start_loop(struct daemon *daemon)
 	return daemon->capture && daemon->rules ? 0 : -ENOMEM;
 }
 
+/* A socket at @path that those in @peers or @more can connect to. Return: fd or -errno. */
+static int listen_for(const char *path, const struct peers *peers,
+		      const struct peers *more, struct err *err)
+{
+	int fd = listen_unix(path, err);
+	int r;
+
+	if (fd < 0 || (!peers_given(peers) && !peers_given(more)))
+		return fd;
+	r = open_unix_to_all(path, fd);
+	if (r == 0)
+		return fd;
+	unlink_unix(path, fd);
+	close_fd(&fd);
+	return err_set(err, -r, "cannot open %s to other users: %s", path, strerror(-r));
+}
+
 /* The reason of a failure has been logged, here and in what follows. The socket comes
  * before the devices: where another of us serves already, nothing is taken from the
  * host. Who connects waits until they are there. */
 static int start_listening(struct daemon *daemon)
 {
+	const struct options *options = &daemon->options;
 	struct err err = {0};
 
 	if (daemon->options.socket_path) {
-		daemon->listen_fd = listen_unix(daemon->options.socket_path, &err);
+		daemon->listen_fd = listen_for(options->socket_path, &options->vmm_peers,
+					       &options->vmm_peers, &err);
 		if (daemon->listen_fd < 0)
 			goto fail;
 	}
 	if (daemon->options.control_path) {
-		daemon->control_fd = listen_unix(daemon->options.control_path, &err);
+		daemon->control_fd =
+			listen_for(options->control_path, &options->control_peers,
+				   &options->control_readers, &err);
 		if (daemon->control_fd < 0)
 			goto fail;
 	}
@@ -282,6 +309,8 @@ static int start_control(struct daemon *daemon)
 		.capture = daemon->capture,
 		.rules = daemon->rules,
 		.ports = daemon->options.ports,
+		.operators = if_given(&daemon->options.control_peers),
+		.readers = if_given(&daemon->options.control_readers),
 	};
 	int fd = daemon->options.control_path ? daemon->control_fd
 					      : daemon->options.control_fd;

@@ -25,6 +25,9 @@ enum option_id {
 	OPTION_HOTPLUG_FD,
 	OPTION_RULES,
 	OPTION_MEMORY_FILES,
+	OPTION_VMM_PEERS,
+	OPTION_CONTROL_PEERS,
+	OPTION_CONTROL_READERS,
 };
 
 /* A leading ":" in the short options lets us word the messages. */
@@ -45,6 +48,9 @@ static const struct option long_options[] = {
 	{"hotplug-fd", required_argument, NULL, OPTION_HOTPLUG_FD},
 	{"rules", required_argument, NULL, OPTION_RULES},
 	{"memory-files", required_argument, NULL, OPTION_MEMORY_FILES},
+	{"vmm-peers", required_argument, NULL, OPTION_VMM_PEERS},
+	{"control-peers", required_argument, NULL, OPTION_CONTROL_PEERS},
+	{"control-readers", required_argument, NULL, OPTION_CONTROL_READERS},
 	{NULL, 0, NULL, 0},
 };
 
@@ -67,6 +73,13 @@ void options_print_help(FILE *file)
 		"  --rules FILE        hold the devices that the rules in FILE name, one "
 		"a\n"
 		"                      line; read again on SIGHUP\n"
+		"  --vmm-peers LIST    users and @groups that may be the monitor, with\n"
+		"                      commas between them; root and the daemon's own\n"
+		"                      user always may\n"
+		"  --control-peers LIST\n"
+		"                      likewise, who may attach and detach\n"
+		"  --control-readers LIST\n"
+		"                      likewise, who may ask what there is\n"
 		"  --device SPEC       plug in a device; may be repeated:\n"
 		"                        /dev/bus/usb/BBB/DDD or a symlink to it\n"
 		"                          a device of the host, as lsusb shows it\n"
@@ -179,6 +192,15 @@ static int check_memory_files(const char *list, struct err *err)
 	}
 }
 
+static int take_peers(const char *name, struct peers *peers, struct err *err)
+{
+	struct err why = {0};
+
+	if (peers_parse(peers, optarg, &why) < 0)
+		return err_set(err, EINVAL, "%s: %s", name, why.text);
+	return 0;
+}
+
 static int take_option(struct options *options, int id, struct err *err)
 {
 	long number;
@@ -196,6 +218,12 @@ static int take_option(struct options *options, int id, struct err *err)
 		return take_fd("--hotplug-fd", &options->control_fd, err);
 	case OPTION_RULES:
 		return take_path("--rules", &options->rules_path, err);
+	case OPTION_VMM_PEERS:
+		return take_peers("--vmm-peers", &options->vmm_peers, err);
+	case OPTION_CONTROL_PEERS:
+		return take_peers("--control-peers", &options->control_peers, err);
+	case OPTION_CONTROL_READERS:
+		return take_peers("--control-readers", &options->control_readers, err);
 	case OPTION_DEVICE:
 		return take_device(options, optarg, err);
 	case OPTION_PORTS:

@@ -10,6 +10,7 @@
 #include "util/compiler.h"
 #include "util/err.h"
 #include "util/log.h"
+#include "util/peers.h"
 
 #define OPTIONS_DEVICES_MAX 30u /* as many as there can be ports */
 
@@ -28,6 +29,7 @@ enum options_action {
  * @control_path: where to listen for clients of the control socket, or NULL
  * @control_fd:	listening socket for them, or -1
  * @rules_path:	file of rules, or NULL
+ * @vmm_peers, @control_peers, @control_readers: see peers.h; none given: whoever can connect
  * @pcap_path:	capture of the USB traffic, or NULL
  * @memory_files: whose files may be guest memory, for vm_options
  */
@@ -43,6 +45,9 @@ struct options {
 	const char *rules_path;
 	const char *pcap_path;
 	const char *memory_files;
+	struct peers vmm_peers;
+	struct peers control_peers;
+	struct peers control_readers;
 	bool no_msix;
 	bool no_color;
 	enum log_level log_level;

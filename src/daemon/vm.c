@@ -32,6 +32,7 @@
 #include "usbdev/usbdev.h"
 #include "util/log.h"
 #include "util/loop.h"
+#include "util/peers.h"
 #include "vuser/server.h"
 #include "xhci/xhci.h"
 
@@ -285,6 +286,23 @@ struct vm_client vm_client(const struct vm *vm)
 	return client;
 }
 
+static bool on_allow(void *ctx, int fd)
+{
+	struct vm *vm = ctx;
+	struct ucred peer;
+
+	if (!vm->options.vmms)
+		return true;
+	if (peer_read(fd, &peer) < 0)
+		return false;
+	if (peer_is_ours(&peer) || peers_have(vm->options.vmms, fd, &peer))
+		return true;
+	log_limited(LOG_LEVEL_WARN,
+		    "vfio-user: pid %d of user %u may not be the VMM: see --vmm-peers",
+		    (int)peer.pid, (unsigned)peer.uid);
+	return false;
+}
+
 static void on_client(void *ctx, bool connected)
 {
 	struct vm *vm = ctx;
@@ -326,6 +344,7 @@ static void describe_device(struct vm *vm)
 	device->reset = on_device_reset;
 	device->dma_changed = on_dma_changed;
 	device->irqs_changed = on_irqs_changed;
+	device->allow = on_allow;
 	device->client = on_client;
 }
 

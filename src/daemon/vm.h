@@ -16,6 +16,7 @@
 struct loop;
 struct usbdev;
 struct usbdev_tap;
+struct peers;
 struct vm;
 
 /**
@@ -24,6 +25,8 @@ struct vm;
  * @with_msix:	offer MSI-X beside MSI
  * @memory_files: file systems whose files may be guest memory (memory_file_check());
  *		borrowed; NULL: MEMORY_FILE_SYSTEMS
+ * @vmms:	who may be the VMM, beside root and our own user; NULL: whoever can connect.
+ *		Borrowed for ever
  * @ended:	the only client there can be has gone (connected socket). Called from
  *		the loop, no op of the vm on the stack
  * @emptied:	answer to vm_unplug_all(), called likewise
@@ -34,6 +37,7 @@ struct vm_options {
 	unsigned ports;
 	bool with_msix;
 	const char *memory_files;
+	const struct peers *vmms;
 	void (*ended)(void *ctx);
 	void (*emptied)(void *ctx);
 	void (*gone)(void *ctx, unsigned port);

@@ -329,6 +329,33 @@ int listen_unix(const char *path, struct err *err)
 	return fd;
 }
 
+static const struct listener *listener_of(int fd)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(listeners); i++) {
+		if (fd > 0 && listeners[i].fd == fd)
+			return &listeners[i];
+	}
+	return NULL;
+}
+
+int open_unix_to_all(const char *path, int fd)
+{
+	const struct listener *listener = listener_of(fd);
+	_cleanup_close_ int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char name[32];
+	struct stat st;
+
+	if (!listener)
+		return -EBADF;
+	if (file < 0 || fstat(file, &st) < 0)
+		return -errno;
+	if (st.st_dev != listener->dev || st.st_ino != listener->inode)
+		return -EEXIST;
+	/* fchmod() does not take what was opened by O_PATH */
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
+	return chmod(name, 0666) < 0 ? -errno : 0;
+}
+
 void unlink_unix(const char *path, int fd)
 {
 	char lock_path[PATH_MAX];

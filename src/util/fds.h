@@ -57,6 +57,10 @@ MUST_USE ssize_t receive_fds(int fd, void *buf, size_t len, int *fds, size_t fds
  */
 MUST_USE int listen_unix(const char *path, struct err *err);
 
+/* Lets every user connect to the socket that listen_unix() has made: the owner looks at who it
+ * is (peers.h). Return: 0 or -errno. */
+MUST_USE int open_unix_to_all(const char *path, int fd);
+
 /* Removes the socket file and lock if they are still the ones listen_unix()
  * made for @fd. */
 void unlink_unix(const char *path, int fd);

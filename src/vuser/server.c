@@ -121,6 +121,9 @@ static bool has_news(const struct vuser_conn *conn)
 
 int vuser_server_admit(struct vuser_server *server, struct vuser_conn *conn)
 {
+	if (server->device->allow &&
+	    !server->device->allow(server->device->ctx, conn->fd))
+		return -EACCES;
 	for (unsigned n = 0; n < DRAIN_RUNS && server->client; n++) {
 		if (!has_news(server->client))
 			break;

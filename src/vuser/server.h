@@ -42,6 +42,8 @@ struct vuser_region {
  * @reset:		DEVICE_RESET; the whole function goes to its power-on state
  * @dma_changed:	ranges were mapped or unmapped (called once per message)
  * @irqs_changed:	eventfds of interrupt @index changed
+ * @allow:		whether the process at the other end of @fd may be the client; NULL:
+ *			whoever can connect
  * @client:		a client has connected (true: VERSION was agreed) or gone
  *			(false: its memory and eventfds are already dropped)
  */
@@ -56,6 +58,7 @@ struct vuser_device {
 	void (*reset)(void *ctx);
 	void (*dma_changed)(void *ctx);
 	void (*irqs_changed)(void *ctx, unsigned index);
+	bool (*allow)(void *ctx, int fd);
 	void (*client)(void *ctx, bool connected);
 };
 
