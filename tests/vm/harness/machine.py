@@ -62,17 +62,19 @@ class Machine(Console):
     """A started VM. Memory in MiB. bios: qboot (fast, knows no USB) or seabios (drives the controller itself).
 
     programs: static programs of this machine that the job shall find in its PATH.
+    iommu: the machine has a virtual IOMMU (Intel's).
     """
 
     def __init__(self, rig, folder, controller, job="", *, memory=512, cpus=1, bios="qboot", reboots=False,
-                 kernel=True, hotplug=False, options="", programs=()):
+                 kernel=True, hotplug=False, options="", programs=(), iommu=False):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         super().__init__(self.folder / "serial.log")
         self.controller = controller
         self._qmp = None
 
-        command = [Path(rig) / "qemu", "-accel", "tcg,thread=multi", "-cpu", "max", "-M", "q35,memory-backend=ram",
+        command = [Path(rig) / "qemu", "-accel", "tcg,thread=multi", "-cpu", "max", "-M",
+                   "q35,memory-backend=ram" + (",kernel-irqchip=split" if iommu else ""),
                    "-object", f"memory-backend-memfd,id=ram,size={memory}M,share=on", "-m", f"{memory}M",
                    "-smp", str(cpus), "-nodefaults", "-display", "none", "-serial", "stdio"]
         command += [] if reboots else ["-no-reboot"]
@@ -80,6 +82,8 @@ class Machine(Console):
         if kernel:
             command += ["-kernel", Path(rig) / "vmlinux", "-initrd",
                         make_initramfs(rig, self.folder, job, programs), "-append", kernel_options(options)]
+        # without caching-mode QEMU does not tell other processes what the guest maps
+        command += ["-device", "intel-iommu,intremap=off,caching-mode=on"] if iommu else []
         bus = "port0" if hotplug else ""
         if hotplug:
             command += ["-device", "pcie-root-port,id=port0,chassis=1,slot=1"]
