@@ -13,7 +13,7 @@
 #include "daemon/attach_priv.h"
 #include "daemon/vm.h"
 #include "usbdev/usbdev.h"
-#include "util/fds.h"
+#include "util/closer.h"
 #include "util/log.h"
 
 /* How long the devices may take before we are ready without them. */
@@ -65,8 +65,8 @@ static void attachment_free(struct attachment *at)
 {
 	assert(!at->dev && !at->worker);
 	list_remove(&at->node_in_attach);
-	close_fd(&at->node.fd);
-	close_fd(&at->file_fd);
+	closer_close(&at->node.fd);
+	closer_close(&at->file_fd);
 	loop_timer_destroy(at->timer);
 	free(at->text);
 	free(at);

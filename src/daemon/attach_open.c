@@ -9,6 +9,8 @@
 
 #include "daemon/attach_priv.h"
 #include "rules/guard.h"
+#include "util/apart.h"
+#include "util/closer.h"
 #include "util/fds.h"
 #include "util/log.h"
 
@@ -126,9 +128,9 @@ static int open_once_more(struct attachment *at)
 		       strerror(-r));
 }
 
-static void run_node(struct worker_job *job)
+static void look_at_node(void *arg)
 {
-	struct attachment *at = CONTAINER_OF(job, struct attachment, job);
+	struct attachment *at = arg;
 
 	at->result = 0;
 	if (at->node.fd < 0 && at->host.fd >= 0) {
@@ -150,6 +152,11 @@ static void run_node(struct worker_job *job)
 		at->guard = guard_check("", &at->hostdev, &at->err);
 }
 
+static void run_node(struct worker_job *job)
+{
+	run_apart(look_at_node, CONTAINER_OF(job, struct attachment, job));
+}
+
 /* What the host has against it does not count if we have it already. */
 static void heed_guard(struct attachment *at)
 {
@@ -160,7 +167,7 @@ static void heed_guard(struct attachment *at)
 		(void)snprintf(at->hint, sizeof(at->hint),
 			       "--device host:path=%.200s,force takes it all the same",
 			       at->path[0] != '\0' ? at->path : "NODE");
-	close_fd(&at->node.fd);
+	closer_close(&at->node.fd);
 }
 
 static void node_done(struct worker_job *job)
@@ -172,7 +179,7 @@ static void node_done(struct worker_job *job)
 	heed_guard(at);
 	if (at->attach->stopping || at->cancelled) {
 		if (at->result == 0)
-			close_fd(&at->node.fd);
+			closer_close(&at->node.fd);
 		attachment_left(at);
 	} else if (at->result < 0) {
 		failed(at);
@@ -209,9 +216,9 @@ void attachment_open(struct attachment *at)
 
 /* --- files of emulated devices --- */
 
-static void run_file(struct worker_job *job)
+static void open_file(void *arg)
 {
-	struct attachment *at = CONTAINER_OF(job, struct attachment, job);
+	struct attachment *at = arg;
 	int fd = -1;
 
 	/* the one that was handed over is kept: it may have to be opened again */
@@ -226,6 +233,11 @@ static void run_file(struct worker_job *job)
 	at->result = device_file_open(at->text, fd, &at->file, &at->err);
 	if (at->result < 0)
 		close_fd(&at->file_fd);
+}
+
+static void run_file(struct worker_job *job)
+{
+	run_apart(open_file, CONTAINER_OF(job, struct attachment, job));
 }
 
 static int create(struct attachment *at, struct usbdev **ret_dev)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "daemon/attach_priv.h"
-#include "util/fds.h"
+#include "util/closer.h"
 #include "util/log.h"
 
 static const char *state_name(enum attach_state state)
@@ -191,7 +191,7 @@ void attachment_leave(struct attachment *at)
 		attachment_left(at);
 		break;
 	case ATTACH_WAITING:
-		close_fd(&at->node.fd);
+		closer_close(&at->node.fd);
 		attachment_left(at);
 		break;
 	case ATTACH_NODE:
@@ -361,7 +361,7 @@ int attach_order(struct attach *attach, const struct attach_order *order, struct
 	if (!at) {
 		int fd = order->fd;
 
-		close_fd(&fd);
+		closer_close(&fd);
 		return -err->code;
 	}
 	at->done = order->done;

@@ -26,6 +26,7 @@
 #include "usbdev/pcap/record.h"
 #include "usbdev/pcap/target.h"
 #include "usbdev/usbdev.h"
+#include "util/apart.h"
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -190,11 +191,17 @@ static size_t whole_records(const struct pcap *pcap, size_t written)
 	return whole;
 }
 
-static int open_target(struct pcap *pcap)
+static void open_target(void *arg)
 {
+	struct pcap *pcap = arg;
+	int r;
+
 	if (pcap->fd < 0)
-		return target_open(&pcap->target, pcap->path, &pcap->err);
-	return target_adopt(&pcap->target, steal_fd(&pcap->fd), pcap->path, &pcap->err);
+		r = target_open(&pcap->target, pcap->path, &pcap->err);
+	else
+		r = target_adopt(&pcap->target, steal_fd(&pcap->fd), pcap->path,
+				 &pcap->err);
+	pcap->job_result = r;
 }
 
 static void run_job(struct worker_job *job)
@@ -203,10 +210,11 @@ static void run_job(struct worker_job *job)
 	size_t written = 0;
 	int error = 0;
 
-	if (pcap->state == PCAP_OPENING && open_target(pcap) < 0) {
-		pcap->job_result = -pcap->err.code;
+	pcap->job_result = 0;
+	if (pcap->state == PCAP_OPENING)
+		run_apart(open_target, pcap);
+	if (pcap->job_result < 0)
 		return;
-	}
 	if (pcap->job_bytes > 0) {
 		struct iovec iov[2];
 		int n = ring_pieces(pcap, 0, pcap->job_bytes, iov);

@@ -13,6 +13,7 @@
 #include "daemon/vm.h"
 #include "rules/guard.h"
 #include "rules/hostdev.h"
+#include "util/closer.h"
 #include "util/log.h"
 
 struct loop *loop;
@@ -75,6 +76,12 @@ void __wrap_loop_timer_destroy(struct loop_timer *timer)
 {
 	(void)timer_take(timer);
 	__real_loop_timer_destroy(timer);
+}
+
+void assert_closed(int fd)
+{
+	assert_true(closer_wait(10000));
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
 void turn(void)

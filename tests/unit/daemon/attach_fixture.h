@@ -90,6 +90,9 @@ extern unsigned timers_set;
 int setup(void **state);
 int teardown(void **state);
 
+/* @fd has been closed, or is so soon. */
+void assert_closed(int fd);
+
 void turn(void);
 void turns(void);
 void advance(uint64_t ns);

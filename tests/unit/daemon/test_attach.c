@@ -196,7 +196,7 @@ static void test_stop_while_the_node_is_opened(void **state)
 	while (idle == 0)
 		assert_int_equal(loop_turn(loop, true), 0);
 	assert_int_equal(opening_count, 0);
-	assert_int_equal(fcntl(nodes.fd, F_GETFD), -1); /* closed */
+	assert_closed(nodes.fd); /* closed */
 }
 
 static void test_stop_with_devices_held(void **state)
@@ -231,7 +231,7 @@ static void test_guarded(void **state)
 	assert_int_equal(opening_count, 0);
 	assert_int_equal(result, 0);
 	assert_int_equal(attach_count(attach), 1);
-	assert_int_equal(fcntl(nodes.fd, F_GETFD), -1); /* closed */
+	assert_closed(nodes.fd); /* closed */
 }
 
 static void test_guarded_and_well(void **state)

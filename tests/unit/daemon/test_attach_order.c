@@ -100,7 +100,7 @@ static void test_fd_opened_once_more(void **state)
 		assert_int_equal(nodes.opens, 0);
 		assert_int_equal(done_error, rows[i].result);
 		if (rows[i].result != 0)
-			assert_int_equal(fcntl(nodes.fd, F_GETFD), -1);
+			assert_closed(nodes.fd);
 		turns();
 		assert_int_equal(look((unsigned)id), 0);
 	}
@@ -223,7 +223,7 @@ static void test_file_handed_over(void **state)
 	while (left_count == 0)
 		assert_int_equal(loop_turn(loop, true), 0);
 	turns();
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_closed(fd);
 }
 
 static void test_file_that_is_of_no_use(void **state)
@@ -238,14 +238,14 @@ static void test_file_that_is_of_no_use(void **state)
 	assert_true(order_file(spec, fd, &err) > 0);
 	await_done(1);
 	assert_int_equal(done_error, EINVAL);
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_closed(fd);
 	assert_int_equal(unlink(spec + strlen("stick:file=")), 0);
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	assert_int_equal(order_file("keyboard", fd, &err), -EINVAL);
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_closed(fd);
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	assert_int_equal(order_file("/dev/bus/usb/001/002", fd, &err), -EINVAL);
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_closed(fd);
 }
 
 static void test_detached_while_its_file_is_opened(void **state)
@@ -266,7 +266,7 @@ static void test_detached_while_its_file_is_opened(void **state)
 	assert_int_equal(plugs, 0);
 	turns();
 	assert_int_equal(look(0), 0);
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_closed(fd);
 }
 
 static void test_nonsense(void **state)
@@ -290,7 +290,7 @@ static void test_nonsense(void **state)
 	assert_true(try_order("x", fd, 0, NULL, &err) > 0);
 	await_done(1);
 	assert_int_equal(done_error, EBADF);
-	assert_int_equal(fcntl(fd, F_GETFD), -1); /* taken */
+	assert_closed(fd); /* taken */
 	(void)order("stick:file=/nonexistent/image");
 	await_done(2);
 	assert_int_equal(done_error, ENOENT);

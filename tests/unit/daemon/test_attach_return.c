@@ -268,7 +268,7 @@ static void test_fd_not_used(void **state)
 	assert_true(attach_is_idle(attach));
 	idle = 1;
 	attach_destroy(attach);
-	assert_int_equal(fcntl(nodes.fd, F_GETFD), -1);
+	assert_closed(nodes.fd);
 	attach = NULL;
 }
 

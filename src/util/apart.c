@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ * apart.c - a call that another party can hold for ever, made by a process of its own
+ *
+ * The thread is suspended while the process runs (CLONE_VFORK), so what belongs to the thread,
+ * errno for one, is not used by two.
+ */
+#include "util/apart.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+struct call {
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static int enter(void *arg)
+{
+	const struct call *call = arg;
+
+	call->fn(call->arg);
+	return 0;
+}
+
+void run_apart(void (*fn)(void *arg), void *arg)
+{
+	struct call call = {.fn = fn, .arg = arg};
+	char *stack =
+		mmap(NULL, APART_STACK_BYTES, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	pid_t child = -1;
+
+	if (stack != MAP_FAILED)
+		child = clone(enter, stack + APART_STACK_BYTES,
+			      CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &call);
+	if (child < 0)
+		fn(arg);
+	while (child >= 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (stack != MAP_FAILED)
+		(void)munmap(stack, APART_STACK_BYTES);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ * test_stuck_files.c - images and captures on a file system that answers no more, and a log
+ * that nobody reads
+ *
+ * The others are served meanwhile, and the daemon ends when it is told to.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/func/func.h"
+#include "tests/lib/pass_fds.h"
+#include "tests/lib/stuck_fs.h"
+#include "util/fds.h"
+#include "util/loop.h"
+
+#define ANSWER_MAX_MS 1000
+#define END_MAX_MS    10000
+
+static struct stuck_fs fs;
+static char control[DAEMON_PATH_MAX];
+
+static int connect_control(void)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", control);
+	assert_ok(connect(fd, (const struct sockaddr *)&addr, sizeof(addr)));
+	return fd;
+}
+
+/* Return: false if no answer has come in time. */
+static bool ask(const char *request, int passed, char answer[4096])
+{
+	int fd = connect_control();
+	struct iovec iov = {.iov_base = (void *)request, .iov_len = strlen(request)};
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	ssize_t n = 0;
+
+	assert_int_equal(pass_fds(fd, &iov, 1, &passed, passed >= 0 ? 1 : 0),
+			 strlen(request));
+	if (poll(&p, 1, ANSWER_MAX_MS) == 1)
+		n = recv(fd, answer, 4095, 0);
+	answer[n > 0 ? n : 0] = '\0';
+	close(fd);
+	return n > 0;
+}
+
+static void expect_served(struct func *f)
+{
+	uint64_t begun_ns = clock_now_ns();
+	char answer[4096];
+
+	assert_true(ask("{\"verb\":\"list\"}\n", -1, answer));
+	assert_non_null(strstr(answer, "\"ok\":true"));
+	assert_commands_work(f);
+	assert_true(clock_now_ns() - begun_ns < UINT64_C(1000000000));
+}
+
+static bool start(struct func *f)
+{
+	const char *args[] = {"--hotplug-socket-path", control, "--device", "zero", NULL};
+	int r = stuck_fs_start(&fs);
+
+	if (r == -ENOENT) {
+		print_message("# no /dev/fuse here, not tested\n");
+		return false;
+	}
+	assert_ok(r);
+	daemon_path(&f->daemon, "control", control);
+	func_start_args(f, args);
+	func_boot(f, VFU_DIALECT_QEMU);
+	func_drive(f, NULL);
+	return true;
+}
+
+/* What waits is left behind, which is an error. */
+static void expect_end(struct func *f)
+{
+	func_disconnect(f);
+	assert_ok(daemon_signal(&f->daemon, SIGTERM));
+	assert_int_equal(daemon_wait(&f->daemon, END_MAX_MS), 1);
+	stuck_fs_stop(&fs);
+}
+
+static void stuck_request(struct func *f, const char *request, bool passed)
+{
+	char text[512], path[64], answer[4096];
+
+	/* a path by which the file can be found from outside of its namespace */
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fs.fd);
+	(void)snprintf(text, sizeof(text), request, path);
+	stuck_fs_mute(&fs);
+	assert_false(ask(text, passed ? fs.fd : -1, answer));
+	expect_served(f);
+	expect_end(f);
+}
+
+static void test_image_by_name(void **state)
+{
+	if (start(*state))
+		stuck_request(*state,
+			      "{\"verb\":\"attach\",\"spec\":\"stick:file=%s\"}\n",
+			      false);
+}
+
+static void test_image_handed_over(void **state)
+{
+	if (start(*state))
+		stuck_request(*state,
+			      "{\"verb\":\"attach\",\"spec\":\"stick:file=%s\"}\n", true);
+}
+
+static void test_what_is_no_node(void **state)
+{
+	if (start(*state))
+		stuck_request(*state, "{\"verb\":\"attach\",\"name\":\"%s\"}\n", true);
+}
+
+static void test_capture_by_name(void **state)
+{
+	if (start(*state))
+		stuck_request(
+			*state,
+			"{\"verb\":\"capture\",\"action\":\"start\",\"path\":\"%s\"}\n",
+			false);
+}
+
+static void test_capture_handed_over(void **state)
+{
+	if (start(*state))
+		stuck_request(
+			*state,
+			"{\"verb\":\"capture\",\"action\":\"start\",\"path\":\"%s\"}\n",
+			true);
+}
+
+/* A second signal does not wait. */
+static void test_second_signal(void **state)
+{
+	struct func *f = *state;
+	char answer[4096];
+
+	if (!start(f))
+		return;
+	stuck_fs_mute(&fs);
+	assert_false(
+		ask("{\"verb\":\"attach\",\"spec\":\"stick:file=x\"}\n", fs.fd, answer));
+	func_disconnect(f);
+	assert_ok(daemon_signal(&f->daemon, SIGTERM));
+	assert_ok(daemon_await_stderr(&f->daemon, "stopping", END_MAX_MS));
+	assert_ok(daemon_signal(&f->daemon, SIGTERM));
+	assert_int_equal(daemon_wait(&f->daemon, 3000), 1);
+	stuck_fs_stop(&fs);
+}
+
+/* --- the log --- */
+
+static void test_stderr_is_not_read(void **state)
+{
+	struct func *f = *state;
+	const char *args[] = {"-vv", "--hotplug-socket-path", control, "--device", "zero",
+			      NULL};
+	char fifo[DAEMON_PATH_MAX];
+	struct drv_device device;
+	int reader;
+
+	daemon_path(&f->daemon, "control", control);
+	daemon_path(&f->daemon, "log", fifo);
+	assert_ok(mkfifo(fifo, 0600));
+	reader = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(reader >= 0);
+	assert_true(fcntl(reader, F_SETPIPE_SZ, 4096) >= 0);
+	f->daemon.wrapper[0] = "sh";
+	f->daemon.wrapper[1] = "-c";
+	f->daemon.wrapper[2] = "exec \"$@\" 2>\"$0\"";
+	f->daemon.wrapper[3] = fifo;
+	func_start_args(f, args);
+	func_boot(f, VFU_DIALECT_QEMU);
+	func_drive(f, NULL);
+	func_find(f, 0xff, &device);
+	/* far more than the pipe has room for */
+	for (unsigned i = 0; i < 2000; i++)
+		assert_commands_work(f);
+	expect_served(f);
+	func_disconnect(f);
+	assert_ok(daemon_signal(&f->daemon, SIGTERM));
+	assert_int_equal(daemon_wait(&f->daemon, 5000), 0);
+	close(reader);
+}
+
+static int setup(void **state)
+{
+	fs = (struct stuck_fs){.server = -1, .mute_fd = -1, .fd = -1};
+	return func_setup(state);
+}
+
+static int teardown(void **state)
+{
+	int r = func_teardown(state);
+
+	stuck_fs_stop(&fs);
+	return r;
+}
+
+#define STUCK_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		STUCK_TEST(test_image_by_name),       STUCK_TEST(test_image_handed_over),
+		STUCK_TEST(test_what_is_no_node),     STUCK_TEST(test_capture_by_name),
+		STUCK_TEST(test_capture_handed_over), STUCK_TEST(test_second_signal),
+		STUCK_TEST(test_stderr_is_not_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
