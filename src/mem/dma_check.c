@@ -458,6 +458,6 @@ uint8_t *dma_check_piece(struct dma_check *check, uint64_t iova, uint8_t *host,
 void dma_check_window(const struct dma_check *check, void *host, size_t bytes,
 		      size_t page_bytes, bool open)
 {
-	if (check)
+	if (check && check->on)
 		dma_pieces_window(host, bytes, page_bytes, open);
 }
