@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/closer.h"
 #include "util/compiler.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -26,6 +27,7 @@
 #define CPU_END_MS    2000u
 #define BLOCKS_END_MS 20000u
 #define RUNS_MAX      3u
+#define CLOSING_MS    10000u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -169,7 +171,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			(double)best_ns / 1e6, LIMIT_MS * slow);
 		abort();
 	}
-	if (fuzz_counts_fds)
+	if (fuzz_counts_fds) {
+		CHECK(closer_wait(CLOSING_MS)); /* some are closed on a thread */
 		CHECK(open_fds() == before);
+	}
 	return 0;
 }

@@ -40,6 +40,7 @@
 #define TURNS_MAX     200u
 #define VECTORS       4u
 #define END_TURNS     20000u
+#define END_WAIT_MS   10000u
 #define OP_TURN_NS    UINT64_C(100000)
 
 /**
@@ -717,5 +718,6 @@ void fuzz_one(struct input *in)
 		}
 	}
 	end(w);
+	CHECK(guest_mem_wait_unmapped(END_WAIT_MS));
 	CHECK(maps_of_given_files() == maps);
 }

@@ -22,6 +22,8 @@
 
 #define OPS_MAX    400u
 #define TD_TRB_MAX 12u
+/* Rings without end get their share of each run; with sanitizers this is 30 ms. */
+#define ACCESSES_MAX 20000u
 
 /* the first record */
 #define WITH_STICK     BIT(0) /* op */
@@ -933,7 +935,8 @@ void fuzz_one(struct input *in)
 	bring_up(w, &first);
 	if (first.a & WITH_RACE && records_are_fuzzed())
 		world_race(w, first.arg);
-	for (unsigned n = 0; n < OPS_MAX && take_record(in, &r); n++) {
+	for (unsigned n = 0;
+	     n < OPS_MAX && w->all_accesses < ACCESSES_MAX && take_record(in, &r); n++) {
 		operations[r.op % ARRAY_SIZE(operations)](w, &r);
 		w->now_ns += OP_NS;
 		world_run(w);

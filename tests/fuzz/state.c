@@ -45,6 +45,7 @@ static void accessed(uint64_t iova)
 	if (!w || !w->in_run)
 		return;
 	w->accesses++;
+	w->all_accesses++;
 	CHECK(w->accesses <= ACCESSES_PER_RUN);
 	if (w->flip.in_accesses == 0 || --w->flip.in_accesses > 0)
 		return;

@@ -52,7 +52,7 @@
 #define DEVICES      6u
 #define SLOTS_IN_USE 8u /* of which the guest has rings, by ID; 0 is no slot */
 #define PORTS        6u /* of each kind */
-#define RUNS_PER_OP  24u
+#define RUNS_PER_OP  8u
 /* The budget of a run, what it may be overdrawn by (a TD, a command), each unit up to three
  * accesses. */
 #define ACCESSES_PER_RUN (3u * (XHCI_BUDGET_RUN + 40000u))
@@ -174,7 +174,8 @@ struct world {
 	uint32_t last_slot_id;
 	unsigned transfer_successes;
 	/* work */
-	unsigned accesses;
+	unsigned accesses; /* of this run */
+	unsigned all_accesses;
 	bool in_run;
 	struct flip flip;
 	/* the thread that writes meanwhile */
