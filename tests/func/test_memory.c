@@ -3,6 +3,8 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tests/func/func.h"
 #include "util/bytes.h"
@@ -209,6 +211,48 @@ static void test_truncated_guest_memory(void **state)
 	assert_mended(f);
 }
 
+/* Writes behind the end of a file do not become memory of ours, the transfer fails, and the
+ * range is back when the VMM maps it again. */
+static void test_truncated_memory_costs_nothing(void **state)
+{
+	const uint64_t base = UINT64_C(1) << 40;
+	const uint32_t bytes = 16u << 20;
+	struct func *f = *state;
+	struct drv_device device;
+	struct daemon_usage before, after;
+	int fd = memfd_create("big", MFD_CLOEXEC);
+
+	func_device(f, "zero", &device);
+	assert_ok(ftruncate(fd, (off_t)bytes));
+	assert_ok(vfu_dma_map(&f->vmm.client, base, bytes, fd, 0, 3));
+	assert_code(drv_transfer(device.slot, device.bulk_in, base, bytes, NULL),
+		    XCC_SUCCESS);
+	assert_ok(ftruncate(fd, 0));
+	assert_ok(daemon_usage(&f->daemon, &before));
+	for (unsigned i = 0; i < 3; i++) {
+		assert_code(drv_transfer(device.slot, device.bulk_in, base, bytes, NULL),
+			    XCC_DATA_BUFFER);
+		assert_code(drv_recover(device.slot, device.bulk_in), XCC_SUCCESS);
+	}
+	/* a small one, too, which is copied in one go */
+	assert_ok(vfu_dma_unmap(&f->vmm.client, base, bytes));
+	assert_ok(vfu_dma_map(&f->vmm.client, base, bytes, fd, 0, 3));
+	assert_code(drv_transfer(device.slot, device.bulk_in, base, 512, NULL),
+		    XCC_DATA_BUFFER);
+	assert_code(drv_recover(device.slot, device.bulk_in), XCC_SUCCESS);
+	assert_ok(daemon_usage(&f->daemon, &after));
+	if (!func_is_sanitized())
+		assert_in_range(after.rss_anon_kib, 0, before.rss_anon_kib + 512);
+	assert_ok(daemon_await_stderr(&f->daemon, "is lost: the monitor has truncated",
+				      5000));
+	assert_ok(ftruncate(fd, (off_t)bytes));
+	assert_ok(vfu_dma_map(&f->vmm.client, base, bytes, fd, 0, 3));
+	assert_code(drv_transfer(device.slot, device.bulk_in, base, bytes, NULL),
+		    XCC_SUCCESS);
+	assert_running(f);
+	(void)close(fd);
+}
+
 /* Ranges the device may only read: writes must not get through (flags 1). */
 static void test_read_only_memory_is_not_written(void **state)
 {
@@ -250,6 +294,7 @@ int main(void)
 		FUNC_TEST(test_key_while_memory_is_away),
 		FUNC_TEST(test_unmapping_under_load),
 		FUNC_TEST(test_truncated_guest_memory),
+		FUNC_TEST(test_truncated_memory_costs_nothing),
 		FUNC_TEST(test_read_only_memory_is_not_written),
 	};
 

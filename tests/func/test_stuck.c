@@ -7,6 +7,8 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "tests/func/func.h"
@@ -136,9 +138,11 @@ static void test_lingering_socket(void **state)
 		print_message("# no loopback network here, not tested\n");
 		return;
 	}
+	assert_ok(daemon_signal(&f->daemon, SIGSTOP));
 	assert_ok(vfu_send(&f->vmm.client, VFU_DEVICE_RESET, VFU_FLAG_NO_REPLY, NULL, 0,
 			   &fd, 1));
-	close_fd(&fd); /* the daemon's is the last one now */
+	close_fd(&fd); /* the last one is on its way */
+	assert_ok(daemon_signal(&f->daemon, SIGCONT));
 	expect_prompt(f);
 	close_fd(&peer);
 }
@@ -154,11 +158,13 @@ static void test_lingering_socket_not_received(void **state)
 	fd = lingering_open(60, &peer);
 	if (fd < 0)
 		return;
-	/* a message that ends the connection, and one behind it */
+	/* a message that ends the connection, and one behind it, before it is looked at */
+	assert_ok(daemon_signal(&f->daemon, SIGSTOP));
 	assert_ok(vfu_send_bytes(&f->vmm.client, (const uint8_t[16]){0}, 16, &f->ram.fd,
 				 1));
-	(void)!vfu_send_bytes(&f->vmm.client, (const uint8_t[16]){0}, 16, &fd, 1);
-	close_fd(&fd);
+	assert_ok(vfu_send_bytes(&f->vmm.client, (const uint8_t[16]){0}, 16, &fd, 1));
+	close_fd(&fd); /* the last one is on its way */
+	assert_ok(daemon_signal(&f->daemon, SIGCONT));
 	func_disconnect(f);
 	func_connect(f, VFU_DIALECT_QEMU);
 	expect_prompt(f);
@@ -197,6 +203,21 @@ static void test_silence_has_an_end(void **state)
 	assert_alive(f);
 }
 
+/* The sum of what all may bring, whatever the limit was. */
+static void test_limit_on_descriptors(void **state)
+{
+	struct func *f = *state;
+	struct rlimit before, low, daemons;
+
+	assert_ok(getrlimit(RLIMIT_NOFILE, &before));
+	low = (struct rlimit){.rlim_cur = 256, .rlim_max = before.rlim_max};
+	assert_ok(setrlimit(RLIMIT_NOFILE, &low));
+	start(f);
+	assert_ok(setrlimit(RLIMIT_NOFILE, &before));
+	assert_ok(prlimit(f->daemon.pid, RLIMIT_NOFILE, NULL, &daemons));
+	assert_int_equal(daemons.rlim_cur, MIN_OF(before.rlim_max, 4096));
+}
+
 static int tear_down(void **state)
 {
 	int r = func_teardown(state);
@@ -216,6 +237,7 @@ int main(void)
 		STUCK_TEST(test_lingering_socket),
 		STUCK_TEST(test_lingering_socket_not_received),
 		STUCK_TEST(test_silence_has_an_end),
+		STUCK_TEST(test_limit_on_descriptors),
 	};
 
 	fs = (struct stuck_fs){.server = -1, .mute_fd = -1, .fd = -1};

@@ -85,6 +85,22 @@ static void test_all_options(void **state)
 	assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
 }
 
+static void test_memory_files(void **state)
+{
+	(void)state;
+	accept_line("--fd 3");
+	assert_null(options.memory_files); /* vm_options has the default */
+	accept_line("--fd 3 --memory-files ext4,fuse.sshfs,9p");
+	assert_string_equal(options.memory_files, "ext4,fuse.sshfs,9p");
+	accept_line("--fd 3 --memory-files any");
+	accept_line("--fd 3 --memory-files none");
+	refuse_line("--fd 3 --memory-files=", "--memory-files");
+	refuse_line("--fd 3 --memory-files ext4,", "--memory-files ext4,");
+	refuse_line("--fd 3 --memory-files ,ext4", "--memory-files ,ext4");
+	refuse_line("--fd 3 --memory-files a,,b", "--memory-files a,,b");
+	refuse_line("--fd 3 --memory-files /mnt", "--memory-files /mnt");
+}
+
 static void test_verbose(void **state)
 {
 	(void)state;
@@ -244,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_all_options),
+		cmocka_unit_test(test_memory_files),
 		cmocka_unit_test(test_verbose),
 		cmocka_unit_test(test_help_and_version),
 		cmocka_unit_test(test_socket_choice),
