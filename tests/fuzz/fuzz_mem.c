@@ -123,8 +123,8 @@ static uint64_t iova_of(const struct record *r)
 	static const uint64_t bases[] = {0, 0x100000, UINT64_C(0x100000000),
 					 UINT64_MAX - 0xffff};
 
-	return bases[r->b % ARRAY_SIZE(bases)] + (r->b >> 2) * UINT64_C(0x1000) +
-	       (r->arg >> 24 & 3 ? 0 : r->arg & 0xfff);
+	return bases[r->b % ARRAY_SIZE(bases)] + ((uint64_t)(r->arg >> 26) << 22) +
+	       (r->b >> 2) * UINT64_C(0x1000) + (r->arg >> 24 & 3 ? 0 : r->arg & 0xfff);
 }
 
 static uint64_t size_of(const struct record *r)
