@@ -162,11 +162,13 @@ static void test_noops_without_end(void **state)
 	ms = (clock_now_ns() - begun_ns) / 1000000;
 	cpu_ms = (after.cpu_ticks - before.cpu_ticks) * 1000 /
 		 (uint64_t)sysconf(_SC_CLK_TCK);
-	/* it sleeps between, which says more than the share on a machine that is busy */
-	assert_in_range(after.wakeups - before.wakeups, 3, UINT64_MAX);
-	/* a tenth of a processor; without a pace it is all of one */
-	if (!func_is_sanitized())
+	/* a sanitized build is slower than the pace */
+	if (!func_is_sanitized()) {
+		/* it sleeps between, which says more on a machine that is busy */
+		assert_in_range(after.wakeups - before.wakeups, 3, UINT64_MAX);
+		/* a tenth of a processor; without a pace it is all of one */
 		assert_in_range(cpu_ms, 0, ms / 4);
+	}
 	assert_alive(f);
 	assert_commands_work(f);
 	assert_mended(f);
