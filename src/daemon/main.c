@@ -121,8 +121,7 @@ static void on_reload(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
-	if (!daemon->stopping && rulebook_load(daemon->rules) < 0)
-		log_warn("the rules stay as they were");
+	rulebook_reload(daemon->rules);
 }
 
 /* The devices in the vm, or those on their way to it, have ended. */
@@ -410,6 +409,7 @@ static void finish(struct daemon *daemon)
 			 closer_waiting());
 	/* what still moves data cannot be freed: the process takes it along */
 	if (daemon->broken || (daemon->capture && !capture_is_over(daemon->capture)) ||
+	    (daemon->rules && rulebook_is_reading(daemon->rules)) ||
 	    (daemon->vm && !all_given_back(daemon))) {
 		(void)log_writer_flush(ENDING_LOG_NS);
 		_exit(EXIT_FAILURE);

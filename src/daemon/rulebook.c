@@ -17,7 +17,9 @@
 #include "rules/file.h"
 #include "rules/keeper.h"
 #include "rules/rule.h"
+#include "util/apart.h"
 #include "util/log.h"
+#include "util/worker.h"
 
 /**
  * struct hold
@@ -36,6 +38,9 @@ struct hold {
  * struct rulebook
  * @keeper:	NULL until there is a rule
  * @started:	the devices that were there at the start have been tried
+ * @worker:	reads the file; NULL: it is not being read
+ * @job, @list, @err, @result: its
+ * @again:	the file is to be read once more
  */
 struct rulebook {
 	struct rulebook_options options;
@@ -43,6 +48,12 @@ struct rulebook {
 	struct hold holds[ATTACH_MAX];
 	bool started;
 	bool stopping;
+	struct worker *worker;
+	struct worker_job job;
+	struct rule_list list;
+	struct err err;
+	int result;
+	bool again;
 };
 
 /* --- holds --- */
@@ -259,28 +270,86 @@ int rulebook_remove(struct rulebook *rulebook, const char *id, struct err *err)
 	return keeper_remove(rulebook->keeper, id, err);
 }
 
+static void read_rules(void *arg)
+{
+	struct rulebook *rulebook = arg;
+
+	rulebook->err = (struct err){0};
+	rulebook->result =
+		rules_file_read(rulebook->options.path, &rulebook->list, &rulebook->err);
+}
+
+/* What has been read replaces what was. Return: 0, or -errno, which has been logged. */
+static int take_rules(struct rulebook *rulebook)
+{
+	struct err *err = &rulebook->err;
+	unsigned count = rulebook->list.count;
+	int r = rulebook->result;
+
+	if (r == 0)
+		r = need_keeper(rulebook, err);
+	if (r == 0)
+		r = keeper_replace(rulebook->keeper, &rulebook->list, KEEPER_FROM_FILE,
+				   err);
+	if (r < 0)
+		log_error("--rules: %s", err->text);
+	else
+		log_info("%s: %u rules", rulebook->options.path, count);
+	if (r == 0 && !rulebook->started && count > 0)
+		attach_await(rulebook->options.attach, true);
+	rule_list_finish(&rulebook->list);
+	return r;
+}
+
 int rulebook_load(struct rulebook *rulebook)
 {
-	const char *path = rulebook->options.path;
-	struct rule_list list = {0};
-	struct err err = {0};
-	int r;
-
-	if (!path)
+	if (!rulebook->options.path)
 		return 0;
-	r = rules_file_read(path, &list, &err);
-	if (r == 0)
-		r = need_keeper(rulebook, &err);
-	if (r == 0)
-		r = keeper_replace(rulebook->keeper, &list, KEEPER_FROM_FILE, &err);
-	if (r < 0)
-		log_error("--rules: %s", err.text);
-	else
-		log_info("%s: %u rules", path, list.count);
-	if (r == 0 && !rulebook->started && list.count > 0)
-		attach_await(rulebook->options.attach, true);
-	rule_list_finish(&list);
-	return r;
+	read_rules(rulebook);
+	return take_rules(rulebook);
+}
+
+static void run_read(struct worker_job *job)
+{
+	run_apart(read_rules, CONTAINER_OF(job, struct rulebook, job));
+}
+
+static void read_done(struct worker_job *job)
+{
+	struct rulebook *rulebook = CONTAINER_OF(job, struct rulebook, job);
+	bool again = rulebook->again;
+
+	worker_destroy(rulebook->worker);
+	rulebook->worker = NULL;
+	rulebook->again = false;
+	if (rulebook->stopping)
+		rule_list_finish(&rulebook->list);
+	else if (take_rules(rulebook) < 0)
+		log_warn("the rules stay as they were");
+	if (again)
+		rulebook_reload(rulebook);
+}
+
+void rulebook_reload(struct rulebook *rulebook)
+{
+	if (!rulebook->options.path || rulebook->stopping)
+		return;
+	if (rulebook->worker) {
+		rulebook->again = true;
+		return;
+	}
+	rulebook->worker = worker_create(rulebook->options.loop, "rulebook");
+	if (!rulebook->worker) {
+		log_warn("no thread to read the rules: they stay as they were");
+		return;
+	}
+	rulebook->job = (struct worker_job){.run = run_read, .done = read_done};
+	worker_submit(rulebook->worker, &rulebook->job);
+}
+
+bool rulebook_is_reading(const struct rulebook *rulebook)
+{
+	return rulebook->worker != NULL;
 }
 
 /* --- what there is --- */
@@ -405,6 +474,7 @@ void rulebook_destroy(struct rulebook *rulebook)
 {
 	if (!rulebook)
 		return;
+	worker_destroy(rulebook->worker);
 	keeper_destroy(rulebook->keeper);
 	free(rulebook);
 }

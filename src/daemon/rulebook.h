@@ -53,6 +53,12 @@ struct json_object *rulebook_to_json(const struct rulebook *rulebook);
  * has been logged. */
 MUST_USE int rulebook_load(struct rulebook *rulebook);
 
+/* The same later, by a worker: at run time nothing waits for the file. What comes of it is
+ * logged. */
+void rulebook_reload(struct rulebook *rulebook);
+/* It is being read. Then rulebook_destroy() waits for that. */
+bool rulebook_is_reading(const struct rulebook *rulebook);
+
 /* What has happened to a device (struct attach_options.event). */
 void rulebook_event(struct rulebook *rulebook, enum attach_event event,
 		    const struct attach_info *info);

@@ -83,6 +83,7 @@ static int parse_line(struct rule_list *list, const char *at, const char *end,
 int rules_file_parse(const char *name, const char *text, size_t len,
 		     struct rule_list *ret_list, struct err *err)
 {
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
 	struct rule_list list = {0};
 	const char *end = text + len;
 	unsigned number = 1;
@@ -90,6 +91,9 @@ int rules_file_parse(const char *name, const char *text, size_t len,
 	if (len > RULES_FILE_BYTES_MAX)
 		return err_set(err, E2BIG, "%s: more than %u bytes", name,
 			       RULES_FILE_BYTES_MAX);
+	/* some editors begin every file with one */
+	if (len >= 3 && memcmp(text, byte_order_mark, 3) == 0)
+		text += 3;
 	for (const char *at = text; at < end; number++) {
 		const char *line_end = memchr(at, '\n', (size_t)(end - at));
 		struct err why = {0};

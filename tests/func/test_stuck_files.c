@@ -143,6 +143,40 @@ static void test_capture_handed_over(void **state)
 			true);
 }
 
+/* The file of rules, when it is read again: a link leads to the one that is stuck. */
+static void test_rules_read_again(void **state)
+{
+	struct func *f = *state;
+	char rules[DAEMON_PATH_MAX], path[64];
+	const char *args[] = {"--hotplug-socket-path",
+			      control,
+			      "--device",
+			      "zero",
+			      "--rules",
+			      rules,
+			      NULL};
+	int r = stuck_fs_start(&fs);
+
+	if (r == -ENOENT)
+		return;
+	assert_ok(r);
+	daemon_path(&f->daemon, "control", control);
+	daemon_path(&f->daemon, "rules", rules);
+	close(open(rules, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	func_start_args(f, args);
+	func_boot(f, VFU_DIALECT_QEMU);
+	func_drive(f, NULL);
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fs.fd);
+	assert_ok(unlink(rules));
+	assert_ok(symlink(path, rules));
+	stuck_fs_mute(&fs);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_ok(daemon_signal(&f->daemon, SIGHUP));
+		expect_served(f);
+	}
+	expect_end(f);
+}
+
 /* A second signal does not wait. */
 static void test_second_signal(void **state)
 {
@@ -218,8 +252,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		STUCK_TEST(test_image_by_name),       STUCK_TEST(test_image_handed_over),
 		STUCK_TEST(test_what_is_no_node),     STUCK_TEST(test_capture_by_name),
-		STUCK_TEST(test_capture_handed_over), STUCK_TEST(test_second_signal),
-		STUCK_TEST(test_stderr_is_not_read),
+		STUCK_TEST(test_capture_handed_over), STUCK_TEST(test_rules_read_again),
+		STUCK_TEST(test_second_signal),       STUCK_TEST(test_stderr_is_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,13 @@ static void test_lines(void **state)
 	assert_string_equal(list.rules[1].vid, "1051");
 	assert_string_equal(list.rules[1].id, "b");
 	assert_true(list.rules[2].any);
+	/* what some editors put before it all */
+	parse("\xef\xbb\xbfvid=1050\n");
+	assert_string_equal(list.rules[0].vid, "1050");
+	refuse("\xef\xbb"
+	       "vid=1050",
+	       10, "unknown setting");
+	refuse("vid=1050\n\xef\xbb\xbfvid=1051", 21, "f:2: ");
 	/* inside a line it is part of a value */
 	parse("usb:serial=#1");
 	assert_string_equal(list.rules[0].serial, "#1");
