@@ -298,6 +298,8 @@ static void touch_removed(void)
 		_exit(1);
 	map = iov.iov_base;
 	(void)!guest_mem_unmap(mem, 0x10000, PAGES * PAGE, NULL);
+	if (!guest_mem_wait_unmapped(5000))
+		_exit(1);
 	(void)!ftruncate(fd, 0);
 	if (mmap(iov.iov_base, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) != map)
 		_exit(1);
