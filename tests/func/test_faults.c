@@ -40,6 +40,7 @@
 
 #define OWN_DEVICES  3u
 #define CLEAN_ROUNDS 5u
+#define LAST_WORDS   500u
 
 #define CLASS_HID     3u
 #define CLASS_STORAGE 8u
@@ -532,7 +533,9 @@ static void serving_round(struct round *r, const struct fault *fault)
 
 	assert_ok(daemon_wait_listening(&r->f->daemon, r->control_path));
 	assert_true(open_client(r, &r->watcher));
-	/* it is served only when the loop is */
+	/* a VMM is served only when the start is over */
+	assert_true(open_vmm(r));
+	close_vmm(r);
 	assert_true(ask(r, &r->watcher, "{'verb':'list'}", NULL));
 	arm(r, fault);
 	good = open_client(r, &r->client) && be_client(r, &r->client);
@@ -570,20 +573,25 @@ static void starting_round(struct round *r, const struct fault *fault)
 	struct baseline *base = &baselines[PHASE_START];
 	int listening = daemon_wait_listening(&r->f->daemon, r->control_path);
 	int status = -ETIMEDOUT;
+	bool served = false;
 
-	/* answered when the loop runs; or it ends */
-	if (listening == 0 && open_client(r, &r->watcher))
-		(void)ask(r, &r->watcher, "{'verb':'list'}", NULL);
+	/* answered when the loop runs, and a VMM is when the devices are there; or it ends */
+	if (listening == 0 && open_client(r, &r->watcher) &&
+	    ask(r, &r->watcher, "{'verb':'list'}", NULL)) {
+		served = open_vmm(r);
+		close_vmm(r);
+	}
 	faults_disarm(r->page);
 	r->hopeless = false;
 	if (fault->count == 0)
 		for (unsigned i = 0; i < FAULTS_KINDS; i++)
 			base->seen[i] = atomic_load(&r->page->seen[i]);
-	if (!r->watcher)
+	if (!r->watcher || !served)
 		status = daemon_wait(&r->f->daemon, SETTLE_MS);
 	if (status != -ETIMEDOUT) {
 		r->wrong = 0;
 		r->text[0] = '\0';
+		control_disconnect(r->watcher);
 		demand_refusal(r, fault, status);
 	} else if (listening < 0 && listening != -ECHILD) {
 		complain(r, "it neither serves nor ends");
@@ -592,6 +600,15 @@ static void starting_round(struct round *r, const struct fault *fault)
 		demand_end(r, fault, base);
 	}
 	demand_silence(r);
+}
+
+static void print_last_words(const char *text)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	if (len > LAST_WORDS && !getenv("FUNC_VERBOSE"))
+		text += len - LAST_WORDS;
+	print_message("# it said:\n%s\n", text ? text : "");
 }
 
 /* Return: 1 if something was wrong. @ret_left_over: but only by what was left over. */
@@ -612,8 +629,7 @@ static unsigned run_once(const struct fault *fault, bool *ret_left_over)
 			      fault->phase == PHASE_START ? "start" : "serving",
 			      faults_kind_name(fault->kind), fault->nth, fault->count,
 			      fault->error, r.page->where, r.text);
-		if (getenv("FUNC_VERBOSE"))
-			print_message("# it said:\n%s\n", text ? text : "");
+		print_last_words(text);
 	}
 	faults_destroy(r.page);
 	func_disconnect(r.f);
