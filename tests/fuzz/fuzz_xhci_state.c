@@ -257,7 +257,7 @@ static void put_loop(struct world *w, struct guest_ring *ring, uint32_t arg)
 		XHCI_TRB_TYPE_EVENT_DATA << 10 | XHCI_TRB_CH,
 		XHCI_TRB_TYPE_NOOP << 10,
 	};
-	unsigned n = 1 + (arg & 3);
+	unsigned n = 1 + (arg & 3) % 3;
 	uint32_t first;
 
 	if (ring->index + n >= ring->trbs)
@@ -347,6 +347,17 @@ static void op_td(struct world *w, const struct record *r)
 	       flags);
 	if (!(r->c & 0x40))
 		ring_doorbell(w, slot_id, dci, stream);
+}
+
+/* A ring that has no end, of endpoint 0 every other time: there is most to go wrong. */
+static void op_loop(struct world *w, const struct record *r)
+{
+	unsigned slot_id = slot_of(w, r->a);
+	unsigned dci = r->b & 1 ? dci_of(w, r->a, r->b >> 1) : 1;
+	unsigned stream = stream_of(dci, r->c);
+
+	put_loop(w, ring_of(w, slot_id, dci, stream), r->arg);
+	ring_doorbell(w, slot_id, dci, stream);
 }
 
 /* What fits the endpoint. */
@@ -852,7 +863,8 @@ static void op_time(struct world *w, const struct record *r)
 		w->now_ns += steps_ns[r->b % ARRAY_SIZE(steps_ns)] + r->arg % 1000;
 }
 
-/* Those that lead on are there more than once. */
+/* Those that lead on are there more than once. New ones go to the end: stored inputs have
+ * the numbers of those before. */
 static void (*const operations[])(struct world *w, const struct record *r) = {
 	op_td,        op_scsi,          op_scsi,         op_plain_td, op_plain_td,
 	op_doorbell,  op_all_doorbells, op_command,      op_command,  op_command,
@@ -860,7 +872,7 @@ static void (*const operations[])(struct world *w, const struct record *r) = {
 	op_point,     op_flip,          op_oper,         op_consume,  op_interrupter,
 	op_port,      op_register,      op_config_space, op_complete, op_complete_well,
 	op_device,    op_start_anew,    op_plug,         op_memory,   op_memory,
-	op_client,    op_time,          op_time,
+	op_client,    op_time,          op_time,         op_loop,
 };
 
 /* ---- an input ---- */
