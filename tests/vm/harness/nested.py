@@ -21,6 +21,7 @@ that died make the next test begin with a new one. What a test leaves running or
 
 import itertools
 import re
+import select
 import selectors
 import shlex
 import shutil
@@ -210,6 +211,11 @@ class Host:
                     elif not key.data and not self._hear():
                         raise HostError(f"the host has died\n{self.serial_tail()}")
 
+    def glance(self, timeout_s):
+        """Take what comes on the control port within that time, such as the end of a task."""
+        if select.select([self.control], [], [], timeout_s)[0] and not self._hear():
+            raise HostError(f"the host has died\n{self.serial_tail()}")
+
     def start(self, script, timeout_s=0):
         """Start a shell script (see scripts/nested/lib.sh for what it can call); timeout 0: as long as it likes."""
         number = next(self.numbers)
@@ -289,16 +295,16 @@ class Host:
                                             "file": {"driver": "file", "filename": str(image)}})
         return name
 
-    def plug_stick(self, image, bus="xhci"):
-        """A USB stick (bulk-only) with that image."""
+    def plug_stick(self, image, bus="xhci", **properties):
+        """A USB stick (bulk-only) with that image; the properties are as for plug()."""
         drive = self.add_drive(image)
-        device = self._add("usb-storage", bus, drive=drive)
+        device = self._add("usb-storage", bus, drive=drive, **properties)
         device.drive = drive
         return self._found(device)
 
-    def plug_uas(self, image, bus="xhci"):
+    def plug_uas(self, image, bus="xhci", **properties):
         """A USB disk that speaks UAS, with streams at super speed."""
-        device = self._add("usb-uas", bus)
+        device = self._add("usb-uas", bus, **properties)
         device.drive = self.add_drive(image)
         self.qmp.command("device_add", driver="scsi-hd", id=f"{device.qemu_id}disk", bus=f"{device.qemu_id}.0",
                          drive=device.drive)
