@@ -13,6 +13,7 @@
 #include "control/server_priv.h"
 #include "util/closer.h"
 #include "util/log.h"
+#include "util/self.h"
 
 struct control_pending *control_pending_create(struct control_conn *conn)
 {
@@ -162,7 +163,7 @@ struct json_object *control_hello(const char *daemon)
 
 	if (json && control_add(json, "version", json_object_new_int(CONTROL_VERSION)) &&
 	    control_add_text(json, "daemon", daemon) &&
-	    control_add(json, "pid", json_object_new_int(getpid())))
+	    control_add(json, "pid", json_object_new_int(self_pid())))
 		return json;
 	json_object_put(json);
 	return NULL;

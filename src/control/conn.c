@@ -14,7 +14,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,17 +146,16 @@ static void on_sent(struct control_conn *conn)
 void control_conn_flush(struct control_conn *conn)
 {
 	while (control_conn_has_output(conn) && !conn->broken) {
-		ssize_t n = send(conn->fd, conn->out + conn->out_start,
-				 conn->out_end - conn->out_start,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send_now(conn->fd, conn->out + conn->out_start,
+				     conn->out_end - conn->out_start);
 
 		if (n >= 0) {
 			conn->out_start += (size_t)n;
 			if (!control_conn_has_output(conn))
 				on_sent(conn);
-		} else if (errno == EAGAIN) {
+		} else if (n == -EAGAIN) {
 			return;
-		} else if (errno != EINTR) {
+		} else {
 			conn->broken = true;
 		}
 	}
@@ -332,11 +330,10 @@ void control_conn_timeout(struct control_conn *conn)
 
 bool control_conn_may_go(const struct control_conn *conn)
 {
-	struct pollfd poll_fd = {.fd = conn->fd, .events = POLLIN};
+	int n = peek_byte(conn->fd);
 
-	(void)poll(&poll_fd, 1, 0);
-	/* while its owner works on an answer nobody waits for the client's end */
-	if (poll_fd.revents & POLLHUP)
-		return true;
-	return conn->dialect == CONTROL_DIALECT_UNKNOWN && poll_fd.revents == 0;
+	/* while its owner works on an answer the loop does not wait for the client's end */
+	if (n >= 0)
+		return n == 0;
+	return n != -EAGAIN || conn->dialect == CONTROL_DIALECT_UNKNOWN;
 }

@@ -42,7 +42,7 @@ static void say_refusal(int fd, enum control_code code, const char *text)
 	char *line = control_error_line(code, text);
 
 	if (line)
-		(void)!send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)!send_now(fd, line, strlen(line));
 	free(line);
 	closer_close_socket(&fd);
 }

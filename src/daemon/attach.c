@@ -15,6 +15,7 @@
 #include "usbdev/usbdev.h"
 #include "util/closer.h"
 #include "util/log.h"
+#include "util/self.h"
 
 /* How long the devices may take before we are ready without them. */
 #define START_MAX_NS UINT64_C(5000000000)
@@ -290,7 +291,7 @@ int attach_add(struct attach *attach, const char *text)
 		return 0;
 	}
 	/* whoever has started us */
-	at->giver_uid = geteuid();
+	at->giver_uid = self_uid();
 	(void)snprintf(at->name, sizeof(at->name), "fd %d", at->host.fd);
 	if (node_adopt(at->host.fd, &at->node, &err) < 0)
 		log_error("--device %s: %s", text, err.text);

@@ -8,11 +8,14 @@
 #include <unistd.h>
 
 #include "daemon/attach_priv.h"
+#include "daemon/devices.h"
+#include "daemon/sandbox.h"
 #include "rules/guard.h"
 #include "util/apart.h"
 #include "util/closer.h"
 #include "util/fds.h"
 #include "util/log.h"
+#include "util/self.h"
 
 const char *attachment_prefix(const struct attachment *at)
 {
@@ -34,11 +37,26 @@ void attachment_log_failure(const struct attachment *at)
 		log_limited(LOG_LEVEL_INFO, "to mend that: %s", at->hint);
 }
 
+/* Where the file's mode has nothing against it. */
+static void explain(struct attachment *at)
+{
+	char path[PATH_MAX];
+
+	if (at->result != -EACCES || at->hint[0] != '\0')
+		return;
+	if (at->real)
+		(void)snprintf(path, sizeof(path), "%s", at->path);
+	else if (!device_needs_file(at->text, path))
+		return;
+	(void)sandbox_explains(path, at->hint, sizeof(at->hint));
+}
+
 /* @at->err says why. */
 static void failed(struct attachment *at)
 {
 	struct attach *attach = at->attach;
 
+	explain(at);
 	if (attach->stopping || at->cancelled) {
 		/* nobody wants it any more */
 		attachment_left(at);
@@ -112,7 +130,7 @@ static int open_once_more(struct attachment *at)
 	if (r == 0)
 		return 0;
 	/* these could write into our memory anyway */
-	if (at->giver_uid == 0 || at->giver_uid == geteuid()) {
+	if (at->giver_uid == 0 || at->giver_uid == self_uid()) {
 		log_info("%s: is used as it was handed over; it cannot be opened here: "
 			 "%s",
 			 at->name, strerror(-r));

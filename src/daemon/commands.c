@@ -13,7 +13,9 @@
 #include "daemon/capture.h"
 #include "daemon/commands_priv.h"
 #include "daemon/device_list.h"
+#include "daemon/node.h"
 #include "daemon/rulebook.h"
+#include "daemon/sandbox.h"
 #include "daemon/version.h"
 #include "util/fds.h"
 #include "util/log.h"
@@ -95,12 +97,19 @@ static void on_capture_stopped(void *ctx)
 /* What is there already, or of another user, is not a matter of force. */
 static void refuse_capture(struct control_request *req, const struct err *err)
 {
+	char hint[NODE_HINT_BYTES];
+
 	if (err->code == EALREADY)
 		control_refuse(req, CONTROL_CODE_BUSY, "stop it first", "%s", err->text);
 	else if (err->code == EEXIST || err->code == EPERM || err->code == EAGAIN)
 		control_refuse(req, CONTROL_CODE_CANNOT_OPEN, NULL, "%s", err->text);
 	else
-		command_refuse(req, err, NULL);
+		command_refuse(req, err,
+			       err->code == EACCES && req->capture.path &&
+					       sandbox_explains(req->capture.path, hint,
+								sizeof(hint))
+				       ? hint
+				       : NULL);
 }
 
 static void on_capture_started(void *ctx, const struct err *err)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/sandbox.h"
 #include "usbdev/keyboard/keyboard.h"
 #include "usbdev/stick/stick.h"
 #include "usbdev/usbdev.h"
@@ -390,6 +391,35 @@ void device_file_close(struct device_file *file)
 {
 	image_close(&file->image);
 	keyboard_input_close(&file->input);
+}
+
+bool device_names_host(const char *text)
+{
+	struct device_host host;
+
+	return device_is_host(text, &host, NULL) > 0 && host.fd < 0;
+}
+
+int device_allow(const char *text)
+{
+	const struct kind *kind;
+	union device_options options;
+	struct spec spec;
+	int r = parse(text, &spec, &kind, &options, NULL);
+
+	if (r < 0)
+		return r;
+	if (kind->parse == parse_stick)
+		return sandbox_allow(options.stick.path,
+				     options.stick.readonly
+					     ? SANDBOX_READ
+					     : SANDBOX_READ | SANDBOX_WRITE);
+	if (kind->parse != parse_keyboard || !options.keyboard.input)
+		return 0;
+	keyboard_input_make(options.keyboard.input);
+	r = sandbox_allow(options.keyboard.input, SANDBOX_READ | SANDBOX_WRITE);
+	return r < 0 ? r
+		     : sandbox_allow_folder_of(options.keyboard.input, SANDBOX_REMOVE);
 }
 
 int device_create(struct loop *loop, const char *text, struct device_file *file,

@@ -88,6 +88,7 @@ static void *ending_main(void *arg)
 	bool signalled = false;
 	uint64_t until_ns = 0, count;
 
+	(void)pthread_setname_np(pthread_self(), "ending");
 	for (;;) {
 		int n = poll(fds, ARRAY_SIZE(fds), left_ms(until_ns));
 
@@ -129,7 +130,6 @@ static int start_thread(void)
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0)
 		return -r;
-	(void)pthread_setname_np(thread, "ending");
 	(void)pthread_detach(thread);
 	return 0;
 }

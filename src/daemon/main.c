@@ -20,9 +20,13 @@
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/rulebook.h"
+#include "daemon/sandbox.h"
 #include "daemon/version.h"
 #include "daemon/vm.h"
 #include "rules/rule.h"
+#include "rules/uevent.h"
+#include "usbdev/host/host.h"
+#include "usbdev/pcap/target.h"
 #include "util/closer.h"
 #include "util/compiler.h"
 #include "util/fds.h"
@@ -41,6 +45,8 @@
  * @control_fd:	the socket at options.control_path, -1 without
  * @commands:	NULL without a control socket
  * @patience:	limits the time of shutdown
+ * @notify_fd:	the service manager, -1 without; @notify_result: 0, or -errno: it cannot be told
+ * @watchdog:	tells it that the loop turns, every @watchdog_ns; NULL: it does not ask
  * @broken:	the loop has failed
  */
 struct daemon {
@@ -53,6 +59,10 @@ struct daemon {
 	struct commands *commands;
 	struct loop_watch *sighup;
 	struct loop_timer *patience;
+	struct loop_timer *watchdog;
+	uint64_t watchdog_ns;
+	int notify_fd;
+	int notify_result;
 	int listen_fd;
 	int control_fd;
 	bool served;
@@ -87,7 +97,7 @@ static void on_stop(void *ctx)
 		log_info("stopping");
 	daemon->stopping = true;
 	ending_begin();
-	if (notify_manager("STOPPING=1") < 0)
+	if (notify_manager(daemon->notify_fd, "STOPPING=1") < 0)
 		log_debug("cannot tell the service manager that we stop");
 	if (daemon->listen_fd >= 0)
 		unlink_unix(daemon->options.socket_path, daemon->listen_fd);
@@ -167,6 +177,30 @@ static const struct peers *if_given(const struct peers *peers)
 	return peers_given(peers) ? peers : NULL;
 }
 
+/* Only asked for: a daemon that is idle does not wake up by itself. */
+static void on_watchdog(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	if (notify_manager(daemon->notify_fd, "WATCHDOG=1") < 0)
+		log_limited(LOG_LEVEL_WARN,
+			    "cannot tell the service manager that we live");
+	loop_timer_set(daemon->watchdog, daemon->watchdog_ns);
+}
+
+static int start_watchdog(struct daemon *daemon)
+{
+	daemon->notify_result = notify_open(&daemon->notify_fd);
+	daemon->watchdog_ns = daemon->notify_fd < 0 ? 0 : notify_watchdog_ns();
+	if (daemon->watchdog_ns == 0)
+		return 0;
+	daemon->watchdog = loop_timer_create(daemon->loop, on_watchdog, daemon);
+	if (!daemon->watchdog)
+		return -ENOMEM;
+	loop_timer_set(daemon->watchdog, daemon->watchdog_ns);
+	return 0;
+}
+
 static int start_loop(struct daemon *daemon)
 {
 	struct vm_options vm_options = {
@@ -202,7 +236,7 @@ static int start_loop(struct daemon *daemon)
 	daemon->capture = capture_create(daemon->loop, daemon->vm);
 	rules_options.loop = daemon->loop;
 	daemon->rules = rulebook_create(&rules_options);
-	return daemon->capture && daemon->rules ? 0 : -ENOMEM;
+	return daemon->capture && daemon->rules ? start_watchdog(daemon) : -ENOMEM;
 }
 
 /* A socket at @path that those in @peers or @more can connect to. Return: fd or -errno. */
@@ -266,7 +300,9 @@ static int serve(struct daemon *daemon)
 			 devices);
 	else
 		log_info("ready: vfio-user on fd %d, devices: %u", fd, devices);
-	if (notify_manager("READY=1") < 0)
+	if (daemon->notify_result == 0)
+		daemon->notify_result = notify_manager(daemon->notify_fd, "READY=1");
+	if (daemon->notify_result < 0)
 		log_warn("cannot tell the service manager that we are ready: "
 			 "NOTIFY_SOCKET is no socket we can send to");
 	return 0;
@@ -384,8 +420,6 @@ static int start(struct daemon *daemon)
 	const char *path = daemon->options.pcap_path;
 	struct err err = {0};
 
-	if (start_listening(daemon) < 0)
-		return -EIO;
 	if (!path) {
 		start_rest(daemon);
 		return 0;
@@ -419,6 +453,10 @@ static void finish(struct daemon *daemon)
 	capture_destroy(daemon->capture);
 	attach_destroy(daemon->attach);
 	vm_destroy(daemon->vm);
+	sandbox_finish();
+	uevents_unreserve();
+	close_fd(&daemon->notify_fd);
+	loop_timer_destroy(daemon->watchdog);
 	loop_timer_destroy(daemon->patience);
 	ending_unwatch();
 	loop_unwatch(daemon->sighup);
@@ -462,6 +500,81 @@ static int name_devices(struct daemon *daemon)
 	return r;
 }
 
+/* Whether devices of the host can be named, now or by whoever may attach. */
+static bool names_hosts(const struct options *options)
+{
+	bool found =
+		options->rules_path || options->control_path || options->control_fd >= 0;
+
+	for (unsigned i = 0; !found && i < options->device_count; i++)
+		found = rule_is_rule(options->devices[i]) ||
+			device_names_host(options->devices[i]);
+	return found;
+}
+
+/* What the command line names, and what follows from it. */
+static int allow_named(const struct options *options)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < options->device_count; i++) {
+		const char *text = options->devices[i];
+
+		if (!rule_is_rule(text))
+			r = device_allow(text);
+	}
+	for (unsigned i = 0; r == 0 && i < options->sandbox_path_count; i++)
+		r = sandbox_allow(options->sandbox_paths[i], SANDBOX_ALL);
+	/* if that fails, opening will say why */
+	if (r == 0 && options->pcap_path && target_make_folders(options->pcap_path) < 0)
+		log_debug("--pcap-path: its folders cannot be made");
+	if (r == 0 && options->pcap_path)
+		r = sandbox_allow_folder_of(options->pcap_path, SANDBOX_ALL);
+	/* editors put a new file in the place of the old one */
+	if (r == 0 && options->rules_path)
+		r = sandbox_allow_folder_of(options->rules_path, SANDBOX_READ);
+	if (r == 0 && options->socket_path)
+		r = sandbox_allow_folder_of(options->socket_path, SANDBOX_REMOVE);
+	if (r == 0 && options->control_path)
+		r = sandbox_allow_folder_of(options->control_path, SANDBOX_REMOVE);
+	if (r == 0 && names_hosts(options))
+		r = sandbox_allow("/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE);
+	return r == 0 ? sandbox_allow("/sys", SANDBOX_READ) : r;
+}
+
+static int confine(struct daemon *daemon)
+{
+	const struct options *options = &daemon->options;
+	struct err err = {0};
+	int r = allow_named(options);
+
+	if (r < 0)
+		(void)err_set(&err, -r, "the sandbox: too much is named, or too long: %s",
+			      strerror(-r));
+	else
+		r = sandbox_confine(options->sandbox, options->user, &err);
+	if (r < 0)
+		log_error("%s", err.text);
+	return r;
+}
+
+static int seal(struct daemon *daemon)
+{
+	struct err err = {0};
+	int r;
+
+	if (names_hosts(&daemon->options)) {
+		uevents_reserve();
+		host_prepare();
+	}
+	r = sandbox_seal(daemon->loop, &err);
+	if (r < 0)
+		log_error("%s", err.text);
+	else
+		log_info("sandbox %s", sandbox_describe());
+	return r;
+}
+
 /* Return: the exit status. */
 static int run(struct daemon *daemon)
 {
@@ -469,11 +582,17 @@ static int run(struct daemon *daemon)
 
 	if (check_fd(daemon->options.fd) < 0 || check_control_fd(daemon) < 0)
 		return EXIT_FAILURE;
-	if (name_devices(daemon) < 0 || start_loop(daemon) < 0) {
+	if (name_devices(daemon) < 0) {
 		log_error("not enough memory");
 		return EXIT_FAILURE;
 	}
-	if (start(daemon) < 0) {
+	if (start_listening(daemon) < 0 || confine(daemon) < 0)
+		return EXIT_FAILURE;
+	if (start_loop(daemon) < 0) {
+		log_error("not enough memory");
+		return EXIT_FAILURE;
+	}
+	if (seal(daemon) < 0 || start(daemon) < 0) {
 		daemon->failed = true;
 		on_stop(daemon);
 	}
@@ -526,7 +645,7 @@ static int check_usage(struct options *options, int argc, char *argv[], struct e
 
 int main(int argc, char *argv[])
 {
-	struct daemon daemon = {.listen_fd = -1, .control_fd = -1};
+	struct daemon daemon = {.listen_fd = -1, .control_fd = -1, .notify_fd = -1};
 	struct err err = {0};
 	int status;
 

@@ -15,6 +15,7 @@
 
 #include "rules/sysfs.h"
 #include "util/fds.h"
+#include "util/self.h"
 
 #define USB_DEVICE_MAJOR 189u
 #define DEVICES_PER_BUS  128u
@@ -118,7 +119,7 @@ static void rule(const struct stat *st, char *text, size_t size)
 		(void)sysfs_line(folder, "idVendor", vendor, sizeof(vendor));
 		(void)sysfs_line(folder, "idProduct", product, sizeof(product));
 	}
-	group_name(getegid(), group);
+	group_name(self_gid(), group);
 	(void)snprintf(text, size,
 		       "SUBSYSTEM==\"usb\", ATTR{idVendor}==\"%s\", "
 		       "ATTR{idProduct}==\"%s\", GROUP=\"%s\", MODE=\"0660\"",

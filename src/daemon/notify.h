@@ -4,14 +4,24 @@
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
 
+#include <stdint.h>
+
 #include "util/compiler.h"
 
 /**
- * notify_manager() - send @state ("READY=1") to the socket in NOTIFY_SOCKET
+ * notify_open() - connect to the socket that NOTIFY_SOCKET names
+ * @ret_fd:	owned by the caller; -1 if there is no such variable
  *
- * Return: 0, also if there is no such variable; -errno if it names no socket
- * that takes the message.
+ * Before the sandbox, in which there are no new sockets.
+ * Return: 0, or -errno if it names no socket.
  */
-MUST_USE int notify_manager(const char *state);
+MUST_USE int notify_open(int *ret_fd);
+
+/* Sends @state ("READY=1") to it. Never waits. Return: 0, also with @fd -1; or -errno. */
+MUST_USE int notify_manager(int fd, const char *state);
+
+/* How often the manager wants to hear "WATCHDOG=1": half of the time after which it takes us for
+ * stuck (WATCHDOG_USEC, if WATCHDOG_PID is us or not set), in ns; 0: not at all. */
+uint64_t notify_watchdog_ns(void);
 
 #endif /* DAEMON_NOTIFY_H */

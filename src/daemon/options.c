@@ -28,6 +28,9 @@ enum option_id {
 	OPTION_VMM_PEERS,
 	OPTION_CONTROL_PEERS,
 	OPTION_CONTROL_READERS,
+	OPTION_SANDBOX,
+	OPTION_SANDBOX_PATH,
+	OPTION_USER,
 };
 
 /* A leading ":" in the short options lets us word the messages. */
@@ -51,6 +54,9 @@ static const struct option long_options[] = {
 	{"vmm-peers", required_argument, NULL, OPTION_VMM_PEERS},
 	{"control-peers", required_argument, NULL, OPTION_CONTROL_PEERS},
 	{"control-readers", required_argument, NULL, OPTION_CONTROL_READERS},
+	{"sandbox", required_argument, NULL, OPTION_SANDBOX},
+	{"sandbox-path", required_argument, NULL, OPTION_SANDBOX_PATH},
+	{"user", required_argument, NULL, OPTION_USER},
 	{NULL, 0, NULL, 0},
 };
 
@@ -111,6 +117,13 @@ void options_print_help(FILE *file)
 		"default\n"
 		"                      bcachefs,btrfs,ext2,ext3,ext4,f2fs,xfs,zfs; any; "
 		"none\n"
+		"  --user USER[:GROUP] become this user once the sockets are there\n"
+		"  --sandbox MODE      on: reach only what is named here; log: tell "
+		"what\n"
+		"                      would be refused; off (default)\n"
+		"  --sandbox-path PATH a file or folder that clients may name, too; may "
+		"be\n"
+		"                      repeated\n"
 		"  -v, --verbose       log more; twice: every transfer\n"
 		"  --no-color          no colours in the log\n"
 		"  -h, --help          this text\n"
@@ -201,6 +214,20 @@ static int take_peers(const char *name, struct peers *peers, struct err *err)
 	return 0;
 }
 
+static int take_sandbox_path(struct options *options, struct err *err)
+{
+	const char *path;
+	int r = take_path("--sandbox-path", &path, err);
+
+	if (r < 0)
+		return r;
+	if (options->sandbox_path_count == OPTIONS_SANDBOX_PATHS_MAX)
+		return err_set(err, E2BIG, "--sandbox-path: more than %u",
+			       OPTIONS_SANDBOX_PATHS_MAX);
+	options->sandbox_paths[options->sandbox_path_count++] = path;
+	return 0;
+}
+
 static int take_option(struct options *options, int id, struct err *err)
 {
 	long number;
@@ -233,6 +260,16 @@ static int take_option(struct options *options, int id, struct err *err)
 		return r;
 	case OPTION_PCAP_PATH:
 		return take_path("--pcap-path", &options->pcap_path, err);
+	case OPTION_USER:
+		return take_path("--user", &options->user, err);
+	case OPTION_SANDBOX:
+		if (sandbox_mode_find(optarg, &options->sandbox) < 0)
+			return err_set(err, EINVAL,
+				       "--sandbox %s: possible are on, log and off",
+				       optarg);
+		return 0;
+	case OPTION_SANDBOX_PATH:
+		return take_sandbox_path(options, err);
 	case OPTION_NO_MSIX:
 		options->no_msix = true;
 		return 0;
@@ -300,6 +337,7 @@ int options_parse(struct options *options, int argc, char *argv[], unsigned pass
 		.fd = -1,
 		.control_fd = -1,
 		.ports = XHCI_PORTS_DEFAULT,
+		.sandbox = SANDBOX_OFF,
 		.log_level = LOG_LEVEL_INFO,
 	};
 	optind = 0; /* glibc: start afresh */

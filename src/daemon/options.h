@@ -7,12 +7,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "daemon/sandbox.h"
 #include "util/compiler.h"
 #include "util/err.h"
 #include "util/log.h"
 #include "util/peers.h"
 
 #define OPTIONS_DEVICES_MAX 30u /* as many as there can be ports */
+
+#define OPTIONS_SANDBOX_PATHS_MAX 32u
 
 enum options_action {
 	OPTIONS_ACTION_RUN,
@@ -32,6 +35,8 @@ enum options_action {
  * @vmm_peers, @control_peers, @control_readers: see peers.h; none given: whoever can connect
  * @pcap_path:	capture of the USB traffic, or NULL
  * @memory_files: whose files may be guest memory, for vm_options
+ * @user:	whom to become, see sandbox_confine(); NULL: stay
+ * @sandbox_paths: what clients may name beside what the other options name
  */
 struct options {
 	enum options_action action;
@@ -48,6 +53,10 @@ struct options {
 	struct peers vmm_peers;
 	struct peers control_peers;
 	struct peers control_readers;
+	const char *user;
+	enum sandbox_mode sandbox;
+	const char *sandbox_paths[OPTIONS_SANDBOX_PATHS_MAX];
+	unsigned sandbox_path_count;
 	bool no_msix;
 	bool no_color;
 	enum log_level log_level;

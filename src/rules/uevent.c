@@ -32,6 +32,9 @@ struct uevents {
 	bool destroyed;
 };
 
+/* By uevents_reserve(): descriptors + 1, 0: none. */
+static int reserved[UEVENTS_RESERVED];
+
 /* A decimal number from 1 to 999 and nothing else. */
 static int parse_number(const char *text, unsigned *ret_number)
 {
@@ -162,24 +165,70 @@ static void on_readable(void *ctx, int fd, unsigned events)
 	}
 }
 
-struct uevents *uevents_create(struct loop *loop,
-			       void (*event)(void *ctx, const struct uevent *event),
-			       void *ctx)
+static int open_socket(void)
 {
 	const struct sockaddr_nl addr = {
 		.nl_family = AF_NETLINK,
 		.nl_groups = GROUP_KERNEL,
 	};
+	_cleanup_close_ int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       NETLINK_KOBJECT_UEVENT);
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	return steal_fd(&fd);
+}
+
+/* One of those reserved; what it has heard meanwhile is old. */
+static int take_socket(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(reserved); i++) {
+		int fd = reserved[i] - 1;
+		char old[64];
+
+		if (fd < 0)
+			continue;
+		reserved[i] = 0;
+		while (read(fd, old, sizeof(old)) >= 0 || errno == ENOBUFS)
+			;
+		return fd;
+	}
+	return open_socket();
+}
+
+void uevents_reserve(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(reserved); i++) {
+		int fd = reserved[i] ? -1 : open_socket();
+
+		if (fd >= 0)
+			reserved[i] = fd + 1;
+	}
+}
+
+void uevents_unreserve(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(reserved); i++) {
+		int fd = reserved[i] - 1;
+
+		close_fd(&fd);
+		reserved[i] = 0;
+	}
+}
+
+struct uevents *uevents_create(struct loop *loop,
+			       void (*event)(void *ctx, const struct uevent *event),
+			       void *ctx)
+{
 	struct uevents *uevents = calloc(1, sizeof(*uevents));
 
 	if (!uevents)
 		return NULL;
 	uevents->event = event;
 	uevents->ctx = ctx;
-	uevents->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			     NETLINK_KOBJECT_UEVENT);
-	if (uevents->fd >= 0 &&
-	    bind(uevents->fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
+	uevents->fd = take_socket();
+	if (uevents->fd >= 0)
 		uevents->watch =
 			loop_watch_fd(loop, uevents->fd, LOOP_READ, on_readable, uevents);
 	if (!uevents->watch) {

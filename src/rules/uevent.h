@@ -34,6 +34,13 @@ struct uevent {
  * -EBADMSG nonsense. */
 MUST_USE int uevent_parse(const char *message, size_t len, struct uevent *ret_event);
 
+/* The command line's devices and rules each have one at most. */
+#define UEVENTS_RESERVED 2u
+/* Opens sockets for uevents_create() in advance, for when sockets cannot be opened any more. */
+void uevents_reserve(void);
+/* Closes those that have not been taken. */
+void uevents_unreserve(void);
+
 /**
  * uevents_create() - hear of USB devices
  * @event:	called for each; NULL: messages have been lost, look for yourself

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -21,6 +22,7 @@
 #include <sys/un.h>
 
 #include "util/safe_path.h"
+#include "util/self.h"
 
 #define LISTENERS_MAX  8 /* listening sockets of one process at one time */
 #define LOCK_TRIES_MAX 8
@@ -125,6 +127,33 @@ ssize_t receive_fds(int fd, void *buf, size_t len, int *fds, size_t fds_max,
 	return n;
 }
 
+ssize_t send_now(int fd, const void *buf, size_t len)
+{
+	/* the kernel only reads there */
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
+	const struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	do {
+		n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+int peek_byte(int fd)
+{
+	char byte;
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	/* fds that come with it stay there */
+	do {
+		n = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : (int)n;
+}
+
 static bool still_open(const struct listener *listener)
 {
 	struct stat st;
@@ -175,7 +204,7 @@ static int refuse_lock(const char *lock_path, const struct stat *st, struct err 
 static bool is_our_lock(const struct stat *st)
 {
 	return S_ISREG(st->st_mode) && st->st_nlink <= 1 &&
-	       (st->st_uid == geteuid() || st->st_uid == 0);
+	       (st->st_uid == self_uid() || st->st_uid == 0);
 }
 
 /* Opens or makes the file. Return: fd, or -errno with the reason in @err. */
@@ -383,7 +412,7 @@ int socket_is_listening(int fd)
 {
 	int domain = 0, type = 0, listening = 0;
 	socklen_t len = sizeof(int);
-	struct sockaddr_un peer;
+	struct ucred peer;
 	socklen_t peer_len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
@@ -394,7 +423,8 @@ int socket_is_listening(int fd)
 		return -EPROTOTYPE;
 	if (listening)
 		return 1;
-	if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0)
+	/* of a socket without a peer: nobody */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) < 0)
 		return -errno;
-	return 0;
+	return peer.uid == (uid_t)-1 ? -ENOTCONN : 0;
 }

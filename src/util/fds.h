@@ -44,6 +44,12 @@ MUST_USE int set_nonblock_cloexec(int fd);
 MUST_USE ssize_t receive_fds(int fd, void *buf, size_t len, int *fds, size_t fds_max,
 			     size_t *ret_nfds, bool *ret_lost);
 
+/* Sends what goes at once on a socket; never SIGPIPE. Return: bytes, or -errno. */
+MUST_USE ssize_t send_now(int fd, const void *buf, size_t len);
+/* Whether there is something to be received: 1, 0: the stream has ended, or -errno; -EAGAIN:
+ * neither. */
+MUST_USE int peek_byte(int fd);
+
 /**
  * listen_unix() - a listening SOCK_STREAM socket at @path, mode 0600 & ~umask
  * @path:	at most 107 bytes

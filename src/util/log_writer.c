@@ -74,6 +74,8 @@ static void tell_dropped(void)
 
 static void *writer_main(void *arg)
 {
+	/* another's name could not be set in the sandbox */
+	(void)pthread_setname_np(pthread_self(), "log");
 	pthread_mutex_lock(&writer.lock);
 	for (;;) {
 		size_t at = writer.start;
@@ -114,7 +116,6 @@ int log_writer_start(void)
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0)
 		return -r;
-	(void)pthread_setname_np(thread, "log");
 	(void)pthread_detach(thread);
 	atomic_store(&writer.started, true);
 	return 0;

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/self.h"
+
 #define NAME_BYTES     256u
 #define DATABASE_BYTES 16384u
 /* So many can a process have. */
@@ -98,7 +100,7 @@ int peer_read(int fd, struct ucred *ret_peer)
 
 bool peer_is_ours(const struct ucred *peer)
 {
-	return peer->uid == 0 || peer->uid == geteuid();
+	return peer->uid == 0 || peer->uid == self_uid();
 }
 
 static bool has_group(const struct peers *peers, gid_t gid)

@@ -5,13 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "util/fds.h"
+#include "util/self.h"
 
 /* As many as the kernel follows. */
 #define LINKS_MAX 40
@@ -35,9 +34,10 @@ const char *file_kind_name(mode_t mode)
 
 static bool is_procfs(int fd)
 {
-	struct statfs fs;
+	struct stat st, proc;
 
-	return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == PROC_SUPER_MAGIC;
+	return fstat(fd, &st) == 0 && stat("/proc", &proc) == 0 &&
+	       st.st_dev == proc.st_dev;
 }
 
 /* Goes to the folder of @path, seen from the one before, and takes its last part as name. */
@@ -67,7 +67,7 @@ static int enter_folder(struct safe_path *sp, char *path)
 static int check_owner(const struct stat *st, const struct stat *folder, const char *path,
 		       struct err *err)
 {
-	if (st->st_uid == geteuid() || st->st_uid == 0 || st->st_uid == folder->st_uid)
+	if (st->st_uid == self_uid() || st->st_uid == 0 || st->st_uid == folder->st_uid)
 		return 0;
 	return err_set(err, EPERM,
 		       "%s is %s that user %u has put there: remove it, or use a folder "

@@ -3,22 +3,48 @@
  */
 #include "util/thread.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What the new thread needs of its starter, owned by it. */
+struct start {
+	void *(*run)(void *);
+	void *arg;
+	char name[16]; /* as long as the kernel keeps */
+};
+
+static void *thread_main(void *arg)
+{
+	struct start start = *(struct start *)arg;
+
+	free(arg);
+	/* by itself: another's name is a file in /proc, which the sandbox keeps shut */
+	(void)pthread_setname_np(pthread_self(), start.name);
+	return start.run(start.arg);
+}
 
 int thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *), void *arg)
 {
+	struct start *start = malloc(sizeof(*start));
 	sigset_t blocked, before;
 	int r;
 
+	if (!start)
+		return -ENOMEM;
+	*start = (struct start){.run = run, .arg = arg};
+	(void)snprintf(start->name, sizeof(start->name), "%s", name);
 	(void)sigfillset(&blocked);
 	(void)sigdelset(&blocked, SIGBUS);
 	(void)sigdelset(&blocked, SIGSEGV);
 	(void)sigdelset(&blocked, SIGILL);
 	(void)sigdelset(&blocked, SIGFPE);
+	(void)sigdelset(&blocked, SIGSYS);
 	(void)pthread_sigmask(SIG_SETMASK, &blocked, &before);
-	r = pthread_create(ret_thread, NULL, run, arg);
+	r = pthread_create(ret_thread, NULL, thread_main, start);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r == 0)
-		(void)pthread_setname_np(*ret_thread, name);
+	if (r != 0)
+		free(start);
 	return -r;
 }

@@ -114,9 +114,7 @@ static int add_conn(struct vuser_server *server, int fd)
 /* True if the socket has something for us, if only the news of its end. */
 static bool has_news(const struct vuser_conn *conn)
 {
-	char byte;
-
-	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+	return peek_byte(conn->fd) != -EAGAIN;
 }
 
 int vuser_server_admit(struct vuser_server *server, struct vuser_conn *conn)

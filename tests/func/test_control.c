@@ -41,8 +41,14 @@ static int teardown(void **state)
 
 static void begin(struct func *f, const char *device)
 {
-	const char *args[] = {"--hotplug-socket-path", path, device ? "--device" : NULL,
-			      device, NULL};
+	/* clients name files there */
+	const char *args[] = {"--hotplug-socket-path",
+			      path,
+			      "--sandbox-path",
+			      f->daemon.dir,
+			      device ? "--device" : NULL,
+			      device,
+			      NULL};
 	struct err err = {0};
 
 	func_start_args(f, args);

@@ -18,9 +18,11 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "usbdev/host/sysfs.h"
+#include "util/log.h"
 
 #define USB_DEVICE_MAJOR 189u
 #define CLASS_HUB        9u
@@ -31,6 +33,7 @@
 
 /**
  * struct handle - a device that is ours
+ * @started:	libusb is
  * @config:	bConfigurationValue that is active, 0 = none; @config_found: that was
  * @claimed:	bitmap of interfaces; @alts: their alternate settings
  * @raw:	the descriptors, see descr.h
@@ -38,7 +41,7 @@
 struct handle {
 	int fd;
 	const char *name;
-	libusb_context *ctx;
+	bool started;
 	libusb_device_handle *usb;
 	uint8_t config;
 	uint8_t config_found;
@@ -117,7 +120,9 @@ static int read_descriptors(struct handle *handle, struct err *err)
 
 	if (!raw)
 		return err_set(err, ENOMEM, "no memory");
-	n = pread(handle->fd, raw, RAW_BYTES_MAX, 0);
+	/* the sandbox has this one of the calls that read at an offset */
+	n = preadv2(handle->fd,
+		    &(struct iovec){.iov_base = raw, .iov_len = RAW_BYTES_MAX}, 1, 0, 0);
 	if (n < (ssize_t)DESCR_DEVICE_BYTES) {
 		int code = n < 0 ? errno : EIO;
 
@@ -193,19 +198,33 @@ static int examine(struct handle *handle, struct handle_info *info, struct err *
 	return 0;
 }
 
+/* The one context that all handles share; libusb counts. */
+static int init_libusb(void)
+{
+	/* before init: with it libusb touches neither /dev nor sysfs, and has no thread */
+	int r = libusb_set_option(NULL, LIBUSB_OPTION_NO_DEVICE_DISCOVERY);
+
+	return r == LIBUSB_SUCCESS ? libusb_init(NULL) : r;
+}
+
+void handle_prepare(void)
+{
+	/* if it does not start now, it will say so to who needs it */
+	if (init_libusb() < 0)
+		log_debug("libusb does not start");
+}
+
 static int start_libusb(struct handle *handle, struct err *err)
 {
 	struct libusb_config_descriptor *config;
 	int r;
 
-	/* before init: with it libusb touches neither /dev nor sysfs, and has no thread */
-	r = libusb_set_option(NULL, LIBUSB_OPTION_NO_DEVICE_DISCOVERY);
-	if (r == LIBUSB_SUCCESS)
-		r = libusb_init(&handle->ctx);
+	r = init_libusb();
 	if (r < 0)
 		return err_set(err, -errno_of(r), "libusb does not start: %s",
 			       libusb_strerror(r));
-	r = libusb_wrap_sys_device(handle->ctx, handle->fd, &handle->usb);
+	handle->started = true;
+	r = libusb_wrap_sys_device(NULL, handle->fd, &handle->usb);
 	if (r < 0) {
 		handle->usb = NULL;
 		if (r == LIBUSB_ERROR_NO_DEVICE || !still_there(handle))
@@ -369,8 +388,8 @@ void handle_close(struct handle *handle)
 			(void)set_configuration(handle, handle->config_found);
 		libusb_close(handle->usb);
 	}
-	if (handle->ctx)
-		libusb_exit(handle->ctx);
+	if (handle->started)
+		libusb_exit(NULL);
 	free(handle->raw);
 	free(handle);
 }

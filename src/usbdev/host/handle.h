@@ -38,6 +38,10 @@ struct handle_info {
 	bool uas_works;
 };
 
+/* Starts libusb, which asks the kernel's version and more, as long as that can be asked; else the
+ * first handle starts it. It stays until the process ends. */
+void handle_prepare(void);
+
 /* True if @fd can be a usbfs node at all: its kind and how it was opened. Never
  * blocks. @name is what messages call it. Return: 0, or -errno and why in @err. */
 MUST_USE int handle_check(int fd, const char *name, struct err *err);

@@ -34,6 +34,9 @@ struct host_options {
 	enum host_reset reset;
 };
 
+/* What is better done before the sandbox is shut. Once; without it devices work, too. */
+void host_prepare(void);
+
 /**
  * host_open() - take a device from the host's drivers
  * @opened:	called exactly once, later, in the loop: with the device, owned by the

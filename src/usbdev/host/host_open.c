@@ -136,6 +136,11 @@ static void open_done(struct worker_job *job)
 	host->opened(host->opened_ctx, &host->usbdev, NULL);
 }
 
+void host_prepare(void)
+{
+	handle_prepare();
+}
+
 int host_open(struct loop *loop, const struct host_options *options,
 	      void (*opened)(void *ctx, struct usbdev *dev, const struct err *err),
 	      void *ctx, struct err *err)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +13,38 @@
 
 #include "util/fds.h"
 #include "util/safe_path.h"
+#include "util/self.h"
+
+/* Made by keyboard_input_make(), and not opened since; NULL: free. */
+#define MADE_MAX 32u
+static char *_Atomic made[MADE_MAX];
+
+void keyboard_input_make(const char *path)
+{
+	struct stat st;
+
+	for (unsigned i = 0; i < MADE_MAX; i++) {
+		if (made[i])
+			continue;
+		if (lstat(path, &st) < 0 && errno == ENOENT && mkfifo(path, 0600) == 0)
+			made[i] = strdup(path);
+		return;
+	}
+}
+
+static bool take_made(const char *path)
+{
+	for (unsigned i = 0; i < MADE_MAX; i++) {
+		char *found = made[i];
+
+		if (!found || strcmp(found, path) != 0 ||
+		    !atomic_compare_exchange_strong(&made[i], &found, NULL))
+			continue;
+		free(found);
+		return true;
+	}
+	return false;
+}
 
 static int not_a_fifo(const char *path, struct err *err)
 {
@@ -21,7 +54,7 @@ static int not_a_fifo(const char *path, struct err *err)
 /* Return: 0, or -EPERM with the reason in @err. */
 static int check_writers(const struct stat *st, const char *path, struct err *err)
 {
-	if (st->st_uid != geteuid() && st->st_uid != 0)
+	if (st->st_uid != self_uid() && st->st_uid != 0)
 		return err_set(err, EPERM,
 			       "the FIFO %s belongs to user %u, who could type into the "
 			       "guest; with ,anyone it is taken all the same",
@@ -85,6 +118,7 @@ int keyboard_input_open(struct keyboard_input *input, const char *path, bool any
 		return r;
 	}
 	input->fd = r;
+	input->made |= take_made(path);
 	return 0;
 }
 

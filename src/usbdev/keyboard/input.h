@@ -23,6 +23,10 @@ struct keyboard_input {
 	bool made;
 };
 
+/* Makes the FIFO @path if nothing is there, for when none can be made later; the next one to open
+ * it removes it in the end. That it cannot be made is said when it is opened. One thread only. */
+void keyboard_input_make(const char *path);
+
 /**
  * keyboard_input_open() - open the FIFO @path, made if it is not there
  * @anyone:	it may belong to another user, and others may write to it

@@ -149,7 +149,8 @@ static size_t write_all(int fd, struct iovec *iov, int n, int *ret_error)
 
 	*ret_error = 0;
 	while (n > 0) {
-		ssize_t written = writev(fd, iov, n);
+		/* where the file stands: a pipe has no offset */
+		ssize_t written = pwritev2(fd, iov, n, -1, 0);
 
 		if (written < 0 && errno == EINTR)
 			continue;

@@ -16,6 +16,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "util/bytes.h"
@@ -79,7 +80,8 @@ static int check_content(int fd, const struct stat *st, const char *name, struct
 			       name, (unsigned)st->st_nlink);
 	if (st->st_size == 0)
 		return 0;
-	n = pread(fd, head, sizeof(head), 0);
+	n = preadv2(fd, &(struct iovec){.iov_base = head, .iov_len = sizeof(head)}, 1, 0,
+		    0);
 	if (n < 0 && errno == EBADF)
 		return err_set(err, EEXIST,
 			       "%s is not empty, and cannot be read to see whether it is "
@@ -174,8 +176,7 @@ static int begin(struct target *target, const char *name, bool ours_alone,
 
 /* --- by name --- */
 
-/* Makes the directories on the way to @path. Return: 0 or -errno. */
-static int make_parents(const char *path)
+int target_make_folders(const char *path)
 {
 	char *copy = strdup(path);
 	char *slash;
@@ -202,7 +203,7 @@ static int find(struct safe_path *sp, const char *path, struct err *err)
 	if (r != -ENOENT)
 		return r;
 	safe_path_finish(sp);
-	r = make_parents(path);
+	r = target_make_folders(path);
 	if (r < 0)
 		return err_set(err, -r, "cannot make the directory of %s: %s", path,
 			       strerror(-r));

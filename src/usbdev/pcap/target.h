@@ -23,6 +23,8 @@ struct target {
 	struct claim *claim;
 };
 
+/* Makes the folders on the way to @path, for when none can be made later. Return: 0 or -errno. */
+MUST_USE int target_make_folders(const char *path);
 /* Opens @path, with the folders on the way made; a file is empty afterwards. A FIFO must
  * have a reader. Return: 0, or -errno with the reason in @err. */
 MUST_USE int target_open(struct target *target, const char *path, struct err *err);

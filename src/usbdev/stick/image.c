@@ -8,12 +8,10 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/falloc.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "util/claim.h"
@@ -126,12 +124,10 @@ static int set_size(struct image *image, const char *path, struct err *err)
 
 static void set_direct(struct image *image)
 {
-	struct statfs fs;
 	enum image_direct direct = IMAGE_DIRECT_NOWAIT;
 
-	/* On the types the kernel uses see statfs(2). */
-	if (fstatfs(image->fd, &fs) == 0 && ((unsigned long)fs.f_type == TMPFS_MAGIC ||
-					     (unsigned long)fs.f_type == RAMFS_MAGIC))
+	/* of the file systems that an image is on only those in memory have seals */
+	if (fcntl(image->fd, F_GET_SEALS) >= 0)
 		direct = IMAGE_DIRECT_PLAIN;
 	image->read_direct = direct;
 	image->write_direct = direct;
@@ -285,7 +281,8 @@ int image_read(const struct image *image, void *buf, uint32_t len, uint64_t offs
 	uint8_t *to = buf;
 
 	while (len > 0) {
-		ssize_t n = pread(image->fd, to, len, (off_t)offset);
+		struct iovec iov = {.iov_base = to, .iov_len = len};
+		ssize_t n = preadv2(image->fd, &iov, 1, (off_t)offset, 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -303,7 +300,8 @@ int image_write(const struct image *image, const void *buf, uint32_t len, uint64
 	const uint8_t *from = buf;
 
 	while (len > 0) {
-		ssize_t n = pwrite(image->fd, from, len, (off_t)offset);
+		struct iovec iov = {.iov_base = (void *)(uintptr_t)from, .iov_len = len};
+		ssize_t n = pwritev2(image->fd, &iov, 1, (off_t)offset, 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;

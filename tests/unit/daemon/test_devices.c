@@ -67,6 +67,11 @@ int keyboard_input_open(struct keyboard_input *input, const char *path, bool any
 	return open_file(path, -1, err);
 }
 
+void keyboard_input_make(const char *path)
+{
+	(void)path;
+}
+
 int keyboard_input_adopt(struct keyboard_input *input, int fd, const char *path,
 			 struct err *err)
 {

@@ -63,6 +63,10 @@ static void note(const char *format, ...)
 	}
 }
 
+void handle_prepare(void)
+{
+}
+
 int handle_check(int fd, const char *name, struct err *err)
 {
 	if (fd < 0)

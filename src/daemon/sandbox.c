@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT
+ * sandbox.c - what this process can still reach once it serves
+ */
+#include "daemon/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/sandbox_priv.h"
+#include "util/self.h"
+
+static struct {
+	enum sandbox_mode mode;
+	struct sandbox_path paths[SANDBOX_PATHS_MAX];
+	unsigned path_count;
+	/* interface of Landlock, or -errno */
+	int landlock;
+	/* 0, -errno, or -EINPROGRESS: not yet */
+	int calls;
+	uid_t uid;
+	char text[256];
+} sandbox = {.mode = SANDBOX_OFF, .landlock = -EINPROGRESS, .calls = -EINPROGRESS};
+
+int sandbox_mode_find(const char *name, enum sandbox_mode *ret_mode)
+{
+	static const char *const names[] = {
+		[SANDBOX_ON] = "on", [SANDBOX_LOG] = "log", [SANDBOX_OFF] = "off"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(name, names[i]) == 0) {
+			*ret_mode = (enum sandbox_mode)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int sandbox_allow(const char *path, unsigned access)
+{
+	struct sandbox_path *at;
+
+	for (unsigned i = 0; i < sandbox.path_count; i++) {
+		if (strcmp(sandbox.paths[i].path, path) == 0) {
+			sandbox.paths[i].access |= access;
+			return 0;
+		}
+	}
+	if (sandbox.path_count == SANDBOX_PATHS_MAX)
+		return -E2BIG;
+	at = &sandbox.paths[sandbox.path_count];
+	at->path = strdup(path);
+	if (!at->path)
+		return -ENOMEM;
+	at->access = access;
+	sandbox.path_count++;
+	return 0;
+}
+
+int sandbox_allow_folder_of(const char *path, unsigned access)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return sandbox_allow(".", access);
+	if (slash == path)
+		return sandbox_allow("/", access);
+	if (slash - path >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(folder, path, (size_t)(slash - path));
+	folder[slash - path] = '\0';
+	return sandbox_allow(folder, access);
+}
+
+/* What all features need: the clock's zone, what memory and descriptors of others are (fd_kind.h),
+ * what the host has mounted (guard.h). */
+static int allow_common(void)
+{
+	int r = sandbox_allow("/proc", SANDBOX_READ);
+
+	if (r == 0)
+		r = sandbox_allow("/etc/localtime", SANDBOX_READ);
+#ifdef SANDBOX_INSTRUMENTED
+	/* reports of sanitizers want symbols, and coverage is written at the end */
+	if (r == 0)
+		r = sandbox_allow("/", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_MAKE);
+#endif
+	return r;
+}
+
+static int confine_files(void)
+{
+	int abi = sandbox_landlock_abi();
+	int r = abi < 0 ? abi : allow_common();
+
+	if (r == 0)
+		r = sandbox_landlock(abi, sandbox.paths, sandbox.path_count);
+	return r < 0 ? r : abi;
+}
+
+int sandbox_confine(enum sandbox_mode mode, const char *user, struct err *err)
+{
+	struct sandbox_user who = {0};
+	int r;
+
+	sandbox.mode = mode;
+	if (user) {
+		r = sandbox_user_find(user, &who, err);
+		if (r == 0)
+			r = sandbox_user_become(&who, err);
+		free(who.name);
+		if (r < 0)
+			return r;
+	}
+	self_note();
+	sandbox.uid = self_uid();
+	if (mode == SANDBOX_OFF)
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_set(err, errno, "no_new_privs: %s", strerror(errno));
+	if (mode == SANDBOX_LOG)
+		return 0;
+	sandbox.landlock = confine_files();
+	r = sandbox_drop_capabilities();
+	if (r < 0)
+		return err_set(err, -r, "cannot give up capabilities: %s", strerror(-r));
+	return 0;
+}
+
+int sandbox_seal(struct loop *loop, struct err *err)
+{
+	int listener = -1;
+	int r;
+
+	if (sandbox.mode == SANDBOX_OFF)
+		return 0;
+	r = sandbox_refused_listen(sandbox.mode, loop);
+	if (r < 0)
+		return err_set(err, -r, "the sandbox: %s", strerror(-r));
+	sandbox.calls = sandbox_calls_load(sandbox.mode, &listener);
+	if (sandbox.calls == 0 && sandbox.mode == SANDBOX_LOG)
+		sandbox.calls = sandbox_refused_answer(listener);
+	return 0;
+}
+
+void sandbox_finish(void)
+{
+	sandbox_refused_finish();
+	for (unsigned i = 0; i < sandbox.path_count; i++)
+		free(sandbox.paths[i].path);
+	sandbox.path_count = 0;
+}
+
+static const char *why_not(int error)
+{
+	switch (error) {
+	case -ENOSYS:
+		return "this kernel has none";
+	case -EOPNOTSUPP:
+#ifdef SANDBOX_INSTRUMENTED
+		return "off in a build with sanitizers or coverage";
+#else
+		return "it is switched off in this kernel (lsm=)";
+#endif
+	default:
+		return strerror(-error); /* NOLINT(concurrency-mt-unsafe) */
+	}
+}
+
+const char *sandbox_describe(void)
+{
+	char *text = sandbox.text;
+	size_t size = sizeof(sandbox.text);
+	int len;
+
+	if (sandbox.mode == SANDBOX_OFF)
+		return "off";
+	if (sandbox.mode == SANDBOX_LOG) {
+		(void)snprintf(text, size, "log only, nothing is refused%s%s",
+			       sandbox.calls < 0 ? "; no system calls are seen: " : "",
+			       sandbox.calls < 0 ? why_not(sandbox.calls) : "");
+		return text;
+	}
+	len = snprintf(text, size, "on: user %u, no capabilities", (unsigned)sandbox.uid);
+	if (sandbox.landlock < 0)
+		len += snprintf(text + len, size - (size_t)len, ", NO Landlock (%s)",
+				why_not(sandbox.landlock));
+	else
+		len += snprintf(text + len, size - (size_t)len, ", Landlock %d",
+				sandbox.landlock);
+	if (sandbox.calls < 0)
+		(void)snprintf(text + len, size - (size_t)len, ", NO seccomp (%s)",
+			       why_not(sandbox.calls));
+	else
+		(void)snprintf(text + len, size - (size_t)len, ", %u system calls",
+			       sandbox_calls_count());
+	return text;
+}
+
+static bool is_named(const struct stat *st)
+{
+	for (unsigned i = 0; i < sandbox.path_count; i++) {
+		struct stat named;
+
+		if (stat(sandbox.paths[i].path, &named) == 0 &&
+		    named.st_dev == st->st_dev && named.st_ino == st->st_ino)
+			return true;
+	}
+	return false;
+}
+
+bool sandbox_explains(const char *path, char *hint, unsigned size)
+{
+	char at[PATH_MAX];
+	char folder[PATH_MAX] = ".";
+	struct stat st;
+
+	if (sandbox.landlock < 0 || strlen(path) >= sizeof(at))
+		return false;
+	(void)snprintf(at, sizeof(at), "%s", path);
+	/* it, or a folder that it lies in */
+	for (unsigned above = 0;; above++) {
+		char *slash = strrchr(at, '/');
+
+		if (stat(at, &st) == 0 && is_named(&st))
+			return false;
+		if (above == 1)
+			(void)snprintf(folder, sizeof(folder), "%s", at);
+		if (!slash || strcmp(at, "/") == 0)
+			break;
+		slash[slash == at ? 1 : 0] = '\0';
+	}
+	(void)snprintf(
+		hint, size,
+		"the sandbox lets open only what the command line names: start "
+		"usbvfiod with --sandbox-path %.200s, or hand over an open file, as "
+		"usbvfioctl does",
+		folder);
+	return true;
+}

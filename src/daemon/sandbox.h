@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * sandbox.h - what this process can still reach once it serves
+ *
+ * Two steps, each for the life of the process. sandbox_confine() comes before the first thread, as
+ * privileges and Landlock's rules are each thread's own, handed on to the threads that it starts:
+ * another user if one is wanted, no capabilities, no files but those named. sandbox_seal() comes
+ * before anything of a guest, a device or a client is looked at: no system calls but those on a
+ * list, for all threads. What is reached and why: docs/SECURITY-model.md; how a refused call is
+ * answered: docs/decisions/017-sandbox.md.
+ *
+ * One process has one sandbox, so its state is not handed around. Loop thread only.
+ */
+#ifndef DAEMON_SANDBOX_H
+#define DAEMON_SANDBOX_H
+
+#include <stdbool.h>
+
+#include "util/compiler.h"
+#include "util/err.h"
+
+struct loop;
+
+enum sandbox_mode {
+	SANDBOX_ON,
+	SANDBOX_LOG, /* tells which system calls would be refused, and refuses nothing */
+	SANDBOX_OFF,
+};
+
+/* What may be done beneath a path. Looking whether something is there is always possible. */
+#define SANDBOX_READ   1u /* files, and lists of folders */
+#define SANDBOX_WRITE  2u /* files and device nodes that are there */
+#define SANDBOX_MAKE   4u /* files and FIFOs, in a folder */
+#define SANDBOX_REMOVE 8u /* files, from a folder */
+#define SANDBOX_ALL    15u
+
+/* As many as can be named: a device has one and a folder. */
+#define SANDBOX_PATHS_MAX 128u
+
+/* "on", "log", "off". Return: 0 or -EINVAL. */
+MUST_USE int sandbox_mode_find(const char *name, enum sandbox_mode *ret_mode);
+
+/* Notes that @access will be needed beneath @path, for sandbox_confine(). What is not there then
+ * is left out. Return: 0, or -E2BIG, -ENAMETOOLONG, -ENOMEM. */
+MUST_USE int sandbox_allow(const char *path, unsigned access);
+/* The same of the folder that @path lies in. */
+MUST_USE int sandbox_allow_folder_of(const char *path, unsigned access);
+
+/**
+ * sandbox_confine() - become @user, give up privileges and other files
+ * @user:	NAME or UID, with :GROUP (name or number) if it shall not be the user's own; NULL:
+ *		stay who we are
+ *
+ * Before the first thread. What the kernel does not have is left out and told by
+ * sandbox_describe(). Return: 0, or -errno with the reason in @err: nothing may be served then.
+ */
+MUST_USE int sandbox_confine(enum sandbox_mode mode, const char *user, struct err *err);
+
+/* Return: as sandbox_confine(). @loop hears of refused calls until sandbox_finish(). */
+MUST_USE int sandbox_seal(struct loop *loop, struct err *err);
+
+/* Tells of refused calls that have not been told yet, and ends listening. Fine at any time. */
+void sandbox_finish(void);
+
+/* One line for people: what there is, and what could not be had and why. */
+const char *sandbox_describe(void);
+
+/* Whether opening @path can fail because it was not named: to explain an EACCES. @hint, of @size:
+ * how to mend it. */
+bool sandbox_explains(const char *path, char *hint, unsigned size);
+
+#endif /* DAEMON_SANDBOX_H */

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * sandbox_priv.h - the parts of the sandbox: privileges, files, system calls
+ */
+#ifndef DAEMON_SANDBOX_PRIV_H
+#define DAEMON_SANDBOX_PRIV_H
+
+#include <sys/types.h>
+
+#include "daemon/sandbox.h"
+
+/* sandbox_user.c */
+
+/**
+ * struct sandbox_user - whom to become
+ * @name:	for the groups that list the user, NULL: none
+ */
+struct sandbox_user {
+	uid_t uid;
+	gid_t gid;
+	char *name;
+};
+
+/* Reads @text, see sandbox_confine(). Return: 0 (@ret_user->name is then to be freed), or -errno
+ * with the reason in @err. */
+MUST_USE int sandbox_user_find(const char *text, struct sandbox_user *ret_user,
+			       struct err *err);
+/* This thread becomes @user for good. Return: 0, or -errno with the reason in @err. */
+MUST_USE int sandbox_user_become(const struct sandbox_user *user, struct err *err);
+/* This thread, and what it may ever execute, has no capability any more, and cannot get one.
+ * Return: 0 or -errno. */
+MUST_USE int sandbox_drop_capabilities(void);
+
+/* sandbox_landlock.c */
+
+struct sandbox_path {
+	char *path;
+	unsigned access;
+};
+
+/* The newest interface of Landlock that the kernel offers, or -errno: -ENOSYS, it has none;
+ * -EOPNOTSUPP, it is switched off. */
+MUST_USE int sandbox_landlock_abi(void);
+/* Nothing beyond @paths can be opened by this thread any more. Return: 0 or -errno. */
+MUST_USE int sandbox_landlock(int abi, const struct sandbox_path *paths, unsigned count);
+
+/* sandbox_calls.c */
+
+/**
+ * sandbox_calls_load() - shut all system calls but those listed, for all threads
+ * @mode:	SANDBOX_ON: others raise SIGSYS, or end the process; SANDBOX_LOG: others wait for
+ *		an answer on @ret_listener
+ *
+ * Return: 0 or -errno.
+ */
+MUST_USE int sandbox_calls_load(enum sandbox_mode mode, int *ret_listener);
+/* How many are on the list. */
+unsigned sandbox_calls_count(void);
+/* The name of a call of this architecture: "execve". */
+void sandbox_calls_name(int number, char name[32]);
+
+/* sandbox_refused.c */
+
+/* Before the filter is there. @mode SANDBOX_ON: SIGSYS is caught from now on, the call fails with
+ * EPERM, @loop tells. Return: 0 or -errno. */
+MUST_USE int sandbox_refused_listen(enum sandbox_mode mode, struct loop *loop);
+/* With the filter, SANDBOX_LOG: a thread answers on @listener, taken. Return: 0 or -errno. */
+MUST_USE int sandbox_refused_answer(int listener);
+void sandbox_refused_finish(void);
+
+#endif /* DAEMON_SANDBOX_PRIV_H */

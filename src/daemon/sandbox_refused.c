@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ * sandbox_refused.c - telling which system calls were, or would be, refused
+ *
+ * SANDBOX_ON: the kernel sends the thread SIGSYS in the place of the call. The handler notes the
+ * call's number, wakes the loop, and has the call return -EPERM. All that it does itself is on the
+ * list.
+ *
+ * SANDBOX_LOG: the kernel holds the thread until our own has noted the call, which then is made
+ * (SECCOMP_USER_NOTIF_FLAG_CONTINUE). Whoever took over this process could answer himself: so it
+ * is for looking, not for keeping anybody in.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "daemon/sandbox_priv.h"
+#include "util/fds.h"
+#include "util/log.h"
+#include "util/loop.h"
+
+#ifndef SYS_SECCOMP
+#define SYS_SECCOMP 1
+#endif
+
+/* Noted until the loop tells them; more at a time are counted only. */
+#define NOTED_MAX 16u
+
+static struct {
+	atomic_uint count;
+	/* number + 1, 0: free */
+	atomic_int noted[NOTED_MAX];
+	int event_fd;
+	struct loop_watch *watch;
+	/* of SANDBOX_LOG */
+	struct seccomp_notif *asked;
+	struct seccomp_notif_resp *answer;
+} refused = {.event_fd = -1};
+
+/* Any thread, in a signal handler too. */
+static void note(int number)
+{
+	const uint64_t one = 1;
+
+	atomic_fetch_add(&refused.count, 1);
+	for (unsigned i = 0; i < NOTED_MAX; i++) {
+		int unused = 0;
+
+		if (atomic_load(&refused.noted[i]) == number + 1 ||
+		    atomic_compare_exchange_strong(&refused.noted[i], &unused,
+						   number + 1))
+			break;
+	}
+	/* full: readable anyway */
+	(void)!write(refused.event_fd, &one, sizeof(one));
+}
+
+static void tell(const char *how)
+{
+	unsigned count = atomic_exchange(&refused.count, 0);
+
+	for (unsigned i = 0; i < NOTED_MAX; i++) {
+		int number = atomic_exchange(&refused.noted[i], 0) - 1;
+		char name[32];
+
+		if (number < 0)
+			continue;
+		sandbox_calls_name(number, name);
+		log_limited(LOG_LEVEL_WARN, "sandbox: system call %s (%d) was refused",
+			    name, number);
+	}
+	if (count > 1)
+		log_limited(LOG_LEVEL_WARN, "sandbox: %u calls %s", count, how);
+}
+
+static void on_noted(void *ctx, int fd, unsigned events)
+{
+	uint64_t count;
+
+	(void)ctx;
+	(void)events;
+	if (read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+		tell("were refused");
+}
+
+/* The call's result, where this architecture returns it. */
+static void set_result(ucontext_t *context, long result)
+{
+#if defined(__x86_64__)
+	context->uc_mcontext.gregs[REG_RAX] = result;
+#elif defined(__aarch64__)
+	context->uc_mcontext.regs[0] = (unsigned long)result;
+#elif defined(__riscv)
+	context->uc_mcontext.__gregs[REG_A0] = (unsigned long)result;
+#else
+	/* the number, which is no sensible result; whoever asked is refused all the same */
+	(void)context;
+	(void)result;
+#endif
+}
+
+static void on_sigsys(int signal, siginfo_t *info, void *context)
+{
+	int saved_errno = errno;
+
+	(void)signal;
+	/* somebody may send one with kill() */
+	if (info->si_code != SYS_SECCOMP)
+		return;
+	note(info->si_syscall);
+	set_result(context, -EPERM);
+	errno = saved_errno;
+}
+
+int sandbox_refused_listen(enum sandbox_mode mode, struct loop *loop)
+{
+	struct sigaction action = {.sa_flags = SA_SIGINFO};
+
+	refused.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (refused.event_fd < 0)
+		return -errno;
+	refused.watch = loop_watch_fd(loop, refused.event_fd, LOOP_READ, on_noted, NULL);
+	if (!refused.watch)
+		return -ENOMEM;
+	/* it asks the kernel how long they are, which is not on the list */
+	if (mode == SANDBOX_LOG)
+		return seccomp_notify_alloc(&refused.asked, &refused.answer);
+	action.sa_sigaction = on_sigsys;
+	(void)sigemptyset(&action.sa_mask);
+	return sigaction(SIGSYS, &action, NULL) < 0 ? -errno : 0;
+}
+
+static void *answer(void *arg)
+{
+	int listener = (int)(intptr_t)arg;
+	struct seccomp_notif *asked = refused.asked;
+
+	for (;;) {
+		/* zeroed, the kernel demands */
+		memset(asked, 0, sizeof(*asked));
+		if (seccomp_notify_receive(listener, asked) < 0) {
+			if (errno == EINTR || errno == ENOENT)
+				continue;
+			break;
+		}
+		note(asked->data.nr);
+		*refused.answer = (struct seccomp_notif_resp){
+			.id = asked->id,
+			.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+		};
+		(void)seccomp_notify_respond(listener, refused.answer);
+	}
+	return NULL;
+}
+
+int sandbox_refused_answer(int listener)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	int r;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&thread, NULL, answer, (void *)(intptr_t)listener);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r == 0)
+		r = pthread_detach(thread);
+	return -r;
+}
+
+void sandbox_refused_finish(void)
+{
+	if (atomic_load(&refused.count) > 0)
+		tell("were refused");
+	loop_unwatch(refused.watch);
+	refused.watch = NULL;
+}

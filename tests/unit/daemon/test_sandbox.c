@@ -1,0 +1,823 @@
+/* SPDX-License-Identifier: MIT
+ * test_sandbox.c - tests of src/daemon/sandbox*.c: each door is shut
+ *
+ * Each door is tried by a child of its own, in the daemon's own sandbox. It tells by its exit
+ * status what came of it, or has been ended by the kernel.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/usbdevice_fs.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/sandbox.h"
+#include "util/loop.h"
+
+#define EXIT_OPEN   0 /* it worked */
+#define EXIT_SHUT   1
+#define EXIT_BROKEN 2 /* it failed, but not as a door that is shut */
+#define EXIT_SETUP  3
+
+/* What the children may reach. */
+static char folder[] = "/tmp/test_sandbox-XXXXXX";
+static char inside[64], named[64];
+/* And what not, though they could without: */
+static char outside[] = "/tmp/test_sandbox-outside-XXXXXX";
+static char secret[64];
+static int dir_fd, secret_fd;
+static pid_t other;
+
+/* --- doors: each returns -1 with errno, as the calls do --- */
+
+static long try_execve(void)
+{
+	char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+
+	return execve("/bin/true", argv, argv + 1);
+}
+
+static long try_execveat(void)
+{
+	char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+
+	return syscall(SYS_execveat, AT_FDCWD, "/bin/true", argv, argv + 1, 0);
+}
+
+static long try_memfd_exec(void)
+{
+	int fd = (int)syscall(SYS_memfd_create, "x", 0u);
+
+	return fd < 0 ? -1 : fexecve(fd, (char *[]){NULL}, (char *[]){NULL});
+}
+
+static long try_fork(void)
+{
+	return syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+static long try_vfork(void)
+{
+	return syscall(SYS_clone, CLONE_VFORK | CLONE_VM | SIGCHLD, NULL, NULL, NULL,
+		       NULL);
+}
+
+static long try_clone3(void)
+{
+	uint64_t args[11] = {0};
+
+	return syscall(SYS_clone3, args, sizeof(args));
+}
+
+static long try_thread_with_namespace(void)
+{
+	return syscall(SYS_clone,
+		       CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+			       CLONE_NEWNET,
+		       NULL, NULL, NULL, NULL);
+}
+
+static long try_ptrace(void)
+{
+	return syscall(SYS_ptrace, 16 /* PTRACE_ATTACH */, other, NULL, NULL);
+}
+
+static long try_process_vm_readv(void)
+{
+	char buf[8];
+	struct iovec iov = {.iov_base = buf, .iov_len = sizeof(buf)};
+
+	return syscall(SYS_process_vm_readv, other, &iov, 1, &iov, 1, 0);
+}
+
+static long try_process_vm_writev(void)
+{
+	char buf[8] = "";
+	struct iovec iov = {.iov_base = buf, .iov_len = sizeof(buf)};
+
+	return syscall(SYS_process_vm_writev, other, &iov, 1, &iov, 1, 0);
+}
+
+static long try_pidfd_open(void)
+{
+	return syscall(SYS_pidfd_open, other, 0);
+}
+
+static long try_kill(void)
+{
+	return syscall(SYS_kill, other, SIGCONT);
+}
+
+static long try_tgkill(void)
+{
+	return syscall(SYS_tgkill, other, other, SIGCONT);
+}
+
+static long try_read_secret(void)
+{
+	return syscall(SYS_openat, AT_FDCWD, secret, O_RDONLY);
+}
+
+static long try_shadow(void)
+{
+	return syscall(SYS_openat, AT_FDCWD, "/etc/shadow", O_RDONLY);
+}
+
+static long try_read_secret_by_link(void)
+{
+	char link[128];
+
+	(void)snprintf(link, sizeof(link), "%s/link", folder);
+	return syscall(SYS_openat, AT_FDCWD, link, O_RDONLY);
+}
+
+static long try_reopen_by_proc(void)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", secret_fd);
+	return syscall(SYS_openat, AT_FDCWD, path, O_RDWR);
+}
+
+static long try_own_memory(void)
+{
+	return syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDWR);
+}
+
+static long try_environment_of_other(void)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)other);
+	return syscall(SYS_openat, AT_FDCWD, path, O_RDONLY);
+}
+
+static long try_openat2(void)
+{
+	uint64_t how[3] = {O_RDONLY};
+
+	return syscall(SYS_openat2, AT_FDCWD, secret, how, sizeof(how));
+}
+
+static long try_open_by_handle(void)
+{
+	return syscall(SYS_open_by_handle_at, dir_fd, NULL, O_RDONLY);
+}
+
+static long try_create_elsewhere(void)
+{
+	return syscall(SYS_openat, dir_fd, "new", O_WRONLY | O_CREAT | O_EXCL, 0600);
+}
+
+static long try_list_elsewhere(void)
+{
+	return syscall(SYS_openat, AT_FDCWD, outside, O_RDONLY | O_DIRECTORY);
+}
+
+static long try_unlink_elsewhere(void)
+{
+	return syscall(SYS_unlink, secret);
+}
+
+static long try_rename(void)
+{
+	return syscall(SYS_rename, named, secret);
+}
+
+static long try_symlink(void)
+{
+	return syscall(SYS_symlinkat, "/etc/passwd", AT_FDCWD, inside);
+}
+
+static long try_hard_link(void)
+{
+	return syscall(SYS_linkat, AT_FDCWD, named, AT_FDCWD, inside, 0);
+}
+
+static long try_mkdir(void)
+{
+	return syscall(SYS_mkdirat, AT_FDCWD, inside, 0700);
+}
+
+static long try_device_node(void)
+{
+	return syscall(SYS_mknodat, AT_FDCWD, inside, S_IFCHR | 0600, 0x0101);
+}
+
+static long try_chmod(void)
+{
+	return syscall(SYS_fchmodat, AT_FDCWD, named, 0777);
+}
+
+static long try_chown(void)
+{
+	return syscall(SYS_fchownat, AT_FDCWD, named, 1, 1, 0);
+}
+
+static long try_setxattr(void)
+{
+	return syscall(SYS_setxattr, named, "user.x", "y", 1, 0);
+}
+
+static long try_inet_socket(void)
+{
+	return syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+}
+
+static long try_packet_socket(void)
+{
+	return syscall(SYS_socket, AF_PACKET, SOCK_RAW, 0);
+}
+
+static long try_unix_socket(void)
+{
+	return syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
+}
+
+static long try_connect(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
+
+	return syscall(SYS_connect, dir_fd, &to, sizeof(to));
+}
+
+static long try_bind(void)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s", inside);
+	return syscall(SYS_bind, dir_fd, &at, sizeof(at));
+}
+
+static long try_mmap_exec(void)
+{
+	return syscall(SYS_mmap, NULL, 4096, PROT_READ | PROT_EXEC,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static long try_mprotect_exec(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+
+	if (page == MAP_FAILED)
+		_exit(EXIT_SETUP);
+	return syscall(SYS_mprotect, page, 4096, PROT_READ | PROT_EXEC);
+}
+
+static long try_pkey_mprotect_exec(void)
+{
+	return syscall(SYS_pkey_mprotect, NULL, 4096, PROT_EXEC, -1);
+}
+
+static long try_personality(void)
+{
+	return syscall(SYS_personality, 0x0400000 /* READ_IMPLIES_EXEC */);
+}
+
+static long try_setuid(void)
+{
+	return syscall(SYS_setuid, 0);
+}
+
+static long try_setgroups(void)
+{
+	return syscall(SYS_setgroups, 0, NULL);
+}
+
+static long try_capset(void)
+{
+	uint32_t header[2] = {0x20080522, 0};
+	uint32_t data[6] = {0};
+
+	return syscall(SYS_capset, header, data);
+}
+
+static long try_mount(void)
+{
+	return syscall(SYS_mount, "none", folder, "tmpfs", 0, NULL);
+}
+
+static long try_unshare(void)
+{
+	return syscall(SYS_unshare, CLONE_NEWUSER);
+}
+
+static long try_setns(void)
+{
+	return syscall(SYS_setns, dir_fd, 0);
+}
+
+static long try_chroot(void)
+{
+	return syscall(SYS_chroot, folder);
+}
+
+static long try_bpf(void)
+{
+	return syscall(SYS_bpf, 0, NULL, 0);
+}
+
+static long try_keyctl(void)
+{
+	return syscall(SYS_keyctl, 0, -3, 0);
+}
+
+static long try_perf_event_open(void)
+{
+	char attr[128] = {0};
+
+	return syscall(SYS_perf_event_open, attr, 0, -1, -1, 0);
+}
+
+static long try_io_uring(void)
+{
+	char params[120] = {0};
+
+	return syscall(SYS_io_uring_setup, 4, params);
+}
+
+static long try_userfaultfd(void)
+{
+	return syscall(SYS_userfaultfd, 1 /* UFFD_USER_MODE_ONLY */);
+}
+
+static long try_seccomp(void)
+{
+	return syscall(SYS_seccomp, 2 /* SECCOMP_GET_ACTION_AVAIL */, 0, &(uint32_t){0});
+}
+
+static long try_prctl(void)
+{
+	return prctl(PR_SET_DUMPABLE, 1);
+}
+
+static long try_reboot(void)
+{
+	return syscall(SYS_reboot, 0, 0, 0, NULL);
+}
+
+static long try_init_module(void)
+{
+	return syscall(SYS_init_module, NULL, 0, "");
+}
+
+static long try_prlimit_of_other(void)
+{
+	return syscall(SYS_prlimit64, other, 7, NULL, NULL);
+}
+
+static long try_tiocsti(void)
+{
+	return syscall(SYS_ioctl, dir_fd, 0x5412 /* TIOCSTI */, "x");
+}
+
+static long try_tioclinux(void)
+{
+	return syscall(SYS_ioctl, dir_fd, 0x541c /* TIOCLINUX */, "x");
+}
+
+/* The kernel looks at the lower half only, so must the filter. */
+static long try_ioctl_upper_half(void)
+{
+	return syscall(SYS_ioctl, dir_fd, 0x100000000u | 0x5412u, "x");
+}
+
+static long try_fcntl_of_others(void)
+{
+	return syscall(SYS_fcntl, dir_fd, F_SETOWN, other);
+}
+
+/* Those that sanitizers have to have open are so in their builds. */
+#ifdef SANDBOX_INSTRUMENTED
+#define SANITIZERS_TOO false
+#else
+#define SANITIZERS_TOO true
+#endif
+
+struct door {
+	const char *name;
+	long (*open)(void);
+	bool shut; /* in this build */
+};
+
+#define DOOR(name)                      \
+	{                               \
+#name, try_##name, true \
+	}
+#define DOOR_CLEAN(name)                          \
+	{                                         \
+#name, try_##name, SANITIZERS_TOO \
+	}
+
+static const struct door doors[] = {
+	DOOR_CLEAN(execve),
+	DOOR_CLEAN(execveat),
+	DOOR_CLEAN(memfd_exec),
+	DOOR_CLEAN(fork),
+	DOOR_CLEAN(vfork),
+	DOOR(clone3),
+	DOOR_CLEAN(thread_with_namespace),
+	DOOR_CLEAN(ptrace),
+	DOOR_CLEAN(process_vm_readv),
+	DOOR(process_vm_writev),
+	DOOR(pidfd_open),
+	DOOR_CLEAN(kill),
+	DOOR_CLEAN(tgkill),
+	DOOR_CLEAN(read_secret),
+	DOOR_CLEAN(shadow),
+	DOOR_CLEAN(read_secret_by_link),
+	DOOR_CLEAN(reopen_by_proc),
+	DOOR_CLEAN(own_memory),
+	DOOR(environment_of_other),
+	DOOR(openat2),
+	DOOR(open_by_handle),
+	DOOR_CLEAN(create_elsewhere),
+	DOOR_CLEAN(list_elsewhere),
+	DOOR(unlink_elsewhere),
+	DOOR(rename),
+	DOOR(symlink),
+	DOOR(hard_link),
+	DOOR(mkdir),
+	DOOR(device_node),
+	DOOR(chmod),
+	DOOR(chown),
+	DOOR(setxattr),
+	DOOR(inet_socket),
+	DOOR(packet_socket),
+	DOOR(unix_socket),
+	DOOR(connect),
+	DOOR(bind),
+	DOOR_CLEAN(mmap_exec),
+	DOOR_CLEAN(mprotect_exec),
+	DOOR(pkey_mprotect_exec),
+	DOOR(personality),
+	DOOR(setuid),
+	DOOR(setgroups),
+	DOOR(capset),
+	DOOR(mount),
+	DOOR(unshare),
+	DOOR(setns),
+	DOOR(chroot),
+	DOOR(bpf),
+	DOOR(keyctl),
+	DOOR(perf_event_open),
+	DOOR(io_uring),
+	DOOR(userfaultfd),
+	DOOR(seccomp),
+	DOOR_CLEAN(prctl),
+	DOOR(reboot),
+	DOOR(init_module),
+	DOOR_CLEAN(prlimit_of_other),
+	DOOR(tiocsti),
+	DOOR(tioclinux),
+	DOOR(ioctl_upper_half),
+	DOOR_CLEAN(fcntl_of_others),
+};
+
+/* --- children --- */
+
+static bool is_shut(int error)
+{
+	return error == EPERM || error == EACCES || error == ENOSYS;
+}
+
+static void enter(enum sandbox_mode mode)
+{
+	struct err err = {0};
+	struct loop *loop = loop_create();
+
+	if (!loop || sandbox_allow(folder, SANDBOX_ALL) < 0 ||
+	    sandbox_allow("/proc", SANDBOX_READ) < 0 ||
+	    sandbox_confine(mode, NULL, &err) < 0 || sandbox_seal(loop, &err) < 0) {
+		fprintf(stderr, "the sandbox: %s\n", err.text);
+		_exit(EXIT_SETUP);
+	}
+}
+
+static int run(void (*child)(const void *arg), const void *arg)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		/* a core dump for each would take long */
+		(void)prctl(PR_SET_DUMPABLE, 1);
+		child(arg);
+		_exit(EXIT_SETUP);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void try_door(const void *arg)
+{
+	const struct door *door = arg;
+	long r;
+
+	enter(SANDBOX_ON);
+	errno = 0;
+	r = door->open();
+	if (r == 0 && (strstr(door->name, "fork") || strstr(door->name, "clone")))
+		_exit(EXIT_OPEN); /* the grandchild */
+	_exit(r >= 0 ? EXIT_OPEN : is_shut(errno) ? EXIT_SHUT : EXIT_BROKEN);
+}
+
+static bool was_shut(int status)
+{
+	return (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) ||
+	       (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SHUT);
+}
+
+static void test_doors(void **state)
+{
+	unsigned found_open = 0;
+
+	(void)state;
+	if (!SANITIZERS_TOO)
+		skip();
+	for (unsigned i = 0; i < ARRAY_SIZE(doors); i++) {
+		int status;
+
+		if (!doors[i].shut)
+			continue;
+		status = run(try_door, &doors[i]);
+		if (was_shut(status))
+			continue;
+		print_error("%s is not shut: status 0x%x\n", doors[i].name, status);
+		found_open++;
+	}
+	assert_int_equal(found_open, 0);
+}
+
+/* --- what must work --- */
+
+static void *thread_main(void *arg)
+{
+	(void)pthread_setname_np(pthread_self(), "works");
+	free(malloc(1 << 20));
+	return arg;
+}
+
+static void must(bool works, const char *what)
+{
+	if (works)
+		return;
+	fprintf(stderr, "%s: %s\n", what, strerror(errno));
+	_exit(EXIT_SHUT);
+}
+
+static void use_what_is_allowed(const void *arg)
+{
+	pthread_t thread;
+	char path[128];
+	char *memory;
+	DIR *dir;
+	int fd;
+
+	(void)arg;
+	enter(SANDBOX_ON);
+	(void)snprintf(path, sizeof(path), "%s/new", folder);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	must(fd >= 0, "make a file");
+	must(write(fd, "x", 1) == 1 && ftruncate(fd, 100) == 0, "write it");
+	must(fdatasync(fd) == 0, "sync it");
+	must(unlink(path) == 0, "remove it");
+	must(open(named, O_RDWR) >= 0, "open what is named");
+	dir = opendir(folder);
+	must(dir && readdir(dir), "list a folder");
+	must(pthread_create(&thread, NULL, thread_main, &fd) == 0 &&
+		     pthread_join(thread, NULL) == 0,
+	     "start a thread");
+	must(eventfd(0, EFD_NONBLOCK) >= 0, "make an eventfd");
+	memory = malloc(64 << 20);
+	must(memory != NULL, "have memory");
+	memset(memory, 1, 64 << 20);
+	memory = realloc(memory, 80 << 20);
+	must(memory != NULL, "have more memory");
+	free(memory);
+	must(fopen("/proc/self/mountinfo", "re") != NULL, "see what is mounted");
+	/* a request of usbfs reaches the file, which has none */
+	must(ioctl(fd, USBDEVFS_GET_CAPABILITIES, path) < 0 && errno == ENOTTY,
+	     "speak to usbfs");
+	_exit(EXIT_OPEN);
+}
+
+static void test_what_is_allowed_works(void **state)
+{
+	(void)state;
+	assert_int_equal(run(use_what_is_allowed, NULL), EXIT_OPEN);
+}
+
+/* In log mode the same doors are open, and each is told. */
+static void log_one(const void *arg)
+{
+	(void)arg;
+	enter(SANDBOX_LOG);
+	if (syscall(SYS_times, NULL) <= 0)
+		_exit(EXIT_SHUT);
+	sandbox_finish();
+	_exit(EXIT_OPEN);
+}
+
+/* The line that is written is checked, too. */
+static int run_and_read(void (*child)(const void *arg), char *text, size_t size)
+{
+	int pipes[2], saved, status;
+	ssize_t n;
+
+	assert_int_equal(pipe(pipes), 0);
+	saved = dup(STDERR_FILENO);
+	assert_true(saved >= 0 && dup2(pipes[1], STDERR_FILENO) >= 0);
+	(void)close(pipes[1]);
+	status = run(child, NULL);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	(void)close(saved);
+	n = read(pipes[0], text, size - 1);
+	text[n > 0 ? n : 0] = '\0';
+	(void)close(pipes[0]);
+	return status;
+}
+
+static void test_log_tells_and_refuses_nothing(void **state)
+{
+	char text[1024];
+
+	(void)state;
+	if (!SANITIZERS_TOO)
+		skip();
+	assert_int_equal(run_and_read(log_one, text, sizeof(text)), EXIT_OPEN);
+	assert_non_null(strstr(text, "sandbox: system call times"));
+}
+
+static void refuse_one(const void *arg)
+{
+	(void)arg;
+	enter(SANDBOX_ON);
+	if (syscall(SYS_times, NULL) != -1 || errno != EPERM)
+		_exit(EXIT_OPEN);
+	sandbox_finish();
+	_exit(EXIT_SHUT);
+}
+
+static void test_refused_is_told(void **state)
+{
+	char text[1024];
+
+	(void)state;
+	if (!SANITIZERS_TOO)
+		skip();
+	assert_int_equal(WEXITSTATUS(run_and_read(refuse_one, text, sizeof(text))),
+			 EXIT_SHUT);
+	assert_non_null(strstr(text, "sandbox: system call times"));
+}
+
+static void explain(const void *arg)
+{
+	char hint[512] = "";
+
+	(void)arg;
+	enter(SANDBOX_ON);
+	if (sandbox_explains(named, hint, sizeof(hint)) ||
+	    sandbox_explains(inside, hint, sizeof(hint)))
+		_exit(EXIT_OPEN);
+	if (!sandbox_explains(secret, hint, sizeof(hint)) ||
+	    !strstr(hint, "--sandbox-path") || !strstr(hint, outside))
+		_exit(EXIT_BROKEN);
+	_exit(EXIT_SHUT);
+}
+
+static void test_explains(void **state)
+{
+	(void)state;
+	/* there nothing is outside */
+	if (!SANITIZERS_TOO)
+		skip();
+	assert_int_equal(WEXITSTATUS(run(explain, NULL)), EXIT_SHUT);
+}
+
+/* --- --user --- */
+
+static void become(const void *arg)
+{
+	struct err err = {0};
+
+	if (sandbox_confine(SANDBOX_ON, arg, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		_exit(EXIT_SHUT);
+	}
+	if (getuid() != 65534 || geteuid() != 65534 || getegid() != 65533 ||
+	    getgroups(0, NULL) > 1 || setuid(0) == 0)
+		_exit(EXIT_BROKEN);
+	_exit(EXIT_OPEN);
+}
+
+static void test_user(void **state)
+{
+	static const char *const wrong[] = {"no-such-user-here",    "12345678",
+					    "0:no-such-group-here", "-1",
+					    "4294967295:1",         ""};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++)
+		assert_int_equal(WEXITSTATUS(run(become, wrong[i])), EXIT_SHUT);
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(run(become, "65534:65533"), EXIT_OPEN);
+}
+
+static void test_modes(void **state)
+{
+	enum sandbox_mode mode = SANDBOX_OFF;
+
+	(void)state;
+	assert_int_equal(sandbox_mode_find("on", &mode), 0);
+	assert_int_equal(mode, SANDBOX_ON);
+	assert_int_equal(sandbox_mode_find("log", &mode), 0);
+	assert_int_equal(mode, SANDBOX_LOG);
+	assert_int_equal(sandbox_mode_find("off", &mode), 0);
+	assert_int_equal(mode, SANDBOX_OFF);
+	assert_int_equal(sandbox_mode_find("On", &mode), -EINVAL);
+}
+
+static int make_file(const char *path)
+{
+	return open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+static int setup(void **state)
+{
+	char link[128];
+
+	(void)state;
+	if (!mkdtemp(folder) || !mkdtemp(outside))
+		return -1;
+	(void)snprintf(inside, sizeof(inside), "%s/inside", folder);
+	(void)snprintf(named, sizeof(named), "%s/named", folder);
+	(void)snprintf(secret, sizeof(secret), "%s/secret", outside);
+	(void)snprintf(link, sizeof(link), "%s/link", folder);
+	if (make_file(named) < 0 || symlink(secret, link) < 0)
+		return -1;
+	secret_fd = make_file(secret);
+	dir_fd = open(outside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	other = fork();
+	if (other == 0) {
+		(void)pause();
+		_exit(0);
+	}
+	return secret_fd < 0 || dir_fd < 0 || other < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	char link[128];
+
+	(void)state;
+	(void)kill(other, SIGKILL);
+	(void)waitpid(other, NULL, 0);
+	(void)snprintf(link, sizeof(link), "%s/link", folder);
+	(void)unlink(link);
+	(void)unlink(named);
+	(void)unlink(inside);
+	(void)unlink(secret);
+	return rmdir(folder) < 0 || rmdir(outside) < 0 ? -1 : 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_doors),
+		cmocka_unit_test(test_what_is_allowed_works),
+		cmocka_unit_test(test_log_tells_and_refuses_nothing),
+		cmocka_unit_test(test_refused_is_told),
+		cmocka_unit_test(test_explains),
+		cmocka_unit_test(test_user),
+		cmocka_unit_test(test_modes),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
