@@ -349,8 +349,10 @@ int device_is_host(const char *text, struct device_host *ret_host, struct err *e
 	struct spec spec;
 	int r = parse(text, &spec, &kind, &options, err);
 
-	if (r < 0 || kind->create)
+	if (r < 0)
 		return r;
+	if (kind->create)
+		return 0;
 	*ret_host = options.host;
 	return 1;
 }

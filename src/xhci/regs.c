@@ -361,7 +361,7 @@ static unsigned bytes_in_dword(uint64_t offset, unsigned left)
 /* The lowest @count bytes, up to all of a dword. */
 static uint32_t low_bytes(unsigned count)
 {
-	return (uint32_t)((UINT64_C(1) << (count * 8)) - 1);
+	return (uint32_t)((UINT64_C(1) << (MIN_OF(count, DWORD) * 8)) - 1);
 }
 
 uint64_t xhci_mmio_read(struct xhci *xhci, uint32_t offset, unsigned size)
