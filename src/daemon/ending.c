@@ -23,6 +23,7 @@
 #include "util/log.h"
 #include "util/log_writer.h"
 #include "util/loop.h"
+#include "util/thread.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -88,7 +89,6 @@ static void *ending_main(void *arg)
 	bool signalled = false;
 	uint64_t until_ns = 0, count;
 
-	(void)pthread_setname_np(pthread_self(), "ending");
 	for (;;) {
 		int n = poll(fds, ARRAY_SIZE(fds), left_ms(until_ns));
 
@@ -120,18 +120,12 @@ static void on_signal(void *ctx, int fd, unsigned events)
 
 static int start_thread(void)
 {
-	sigset_t all, before;
 	pthread_t thread;
-	int r;
+	int r = thread_start(&thread, "ending", ending_main, NULL);
 
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&thread, NULL, ending_main, NULL);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r != 0)
-		return -r;
-	(void)pthread_detach(thread);
-	return 0;
+	if (r == 0)
+		(void)pthread_detach(thread);
+	return r;
 }
 
 int ending_start(struct loop *loop, void (*stop)(void *ctx), void *ctx)

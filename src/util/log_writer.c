@@ -9,11 +9,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "util/thread.h"
 
 #define NS_PER_S    1000000000u
 #define NOTE_BYTES  128u
@@ -74,8 +75,6 @@ static void tell_dropped(void)
 
 static void *writer_main(void *arg)
 {
-	/* another's name could not be set in the sandbox */
-	(void)pthread_setname_np(pthread_self(), "log");
 	pthread_mutex_lock(&writer.lock);
 	for (;;) {
 		size_t at = writer.start;
@@ -102,7 +101,6 @@ static void *writer_main(void *arg)
 int log_writer_start(void)
 {
 	pthread_condattr_t attr;
-	sigset_t all, before;
 	pthread_t thread;
 	int r;
 
@@ -110,12 +108,9 @@ int log_writer_start(void)
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&writer.written, &attr);
 	(void)pthread_condattr_destroy(&attr);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&thread, NULL, writer_main, NULL);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r != 0)
-		return -r;
+	r = thread_start(&thread, "log", writer_main, NULL);
+	if (r < 0)
+		return r;
 	(void)pthread_detach(thread);
 	atomic_store(&writer.started, true);
 	return 0;
