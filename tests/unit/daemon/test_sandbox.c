@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/usbdevice_fs.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -633,6 +634,64 @@ static void test_what_is_allowed_works(void **state)
 	assert_int_equal(run(use_what_is_allowed, NULL), EXIT_OPEN);
 }
 
+/* So that a failed assertion is seen as one. */
+static void end_by_abort(const void *arg)
+{
+	(void)arg;
+	enter(SANDBOX_ON);
+	abort();
+}
+
+static void test_abort_is_seen_as_one(void **state)
+{
+	int status = run(end_by_abort, NULL);
+
+	(void)state;
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
+/* A stop and SIGCONT, which runs no handler: the kernel goes on by restart_syscall. */
+static void wait_with_a_limit(const void *arg)
+{
+	struct pollfd none = {.fd = -1};
+
+	enter(SANDBOX_ON);
+	must(write(*(const int *)arg, "x", 1) == 1, "tell");
+	must(poll(&none, 1, 500) == 0, "wait");
+	_exit(EXIT_OPEN);
+}
+
+static void test_waits_go_on_after_a_stop(void **state)
+{
+	int fds[2], status;
+	char byte;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		wait_with_a_limit(&fds[1]);
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	/* some of these come while it waits */
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(kill(pid, SIGSTOP), 0);
+		assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+		if (!WIFSTOPPED(status))
+			break;
+		assert_int_equal(kill(pid, SIGCONT), 0);
+		(void)poll(NULL, 0, 10);
+	}
+	if (WIFSTOPPED(status))
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), EXIT_OPEN);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* In log mode the same doors are open, and each is told. */
 static void log_one(const void *arg)
 {
@@ -812,6 +871,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_doors),
 		cmocka_unit_test(test_what_is_allowed_works),
+		cmocka_unit_test(test_abort_is_seen_as_one),
+		cmocka_unit_test(test_waits_go_on_after_a_stop),
 		cmocka_unit_test(test_log_tells_and_refuses_nothing),
 		cmocka_unit_test(test_refused_is_told),
 		cmocka_unit_test(test_explains),
