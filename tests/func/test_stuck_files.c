@@ -151,12 +151,15 @@ static void test_rules_read_again(void **state)
 {
 	struct func *f = *state;
 	char rules[DAEMON_PATH_MAX], path[64];
+	/* "off": as in start() */
 	const char *args[] = {"--hotplug-socket-path",
 			      control,
 			      "--device",
 			      "zero",
 			      "--rules",
 			      rules,
+			      "--sandbox",
+			      "off",
 			      NULL};
 	int r = stuck_fs_start(&fs);
 
