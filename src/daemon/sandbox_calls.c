@@ -279,9 +279,10 @@ static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 			       CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD);
 	/* abort(), so that a failed assertion is seen as one */
 	if (r == 0)
-		r = seccomp_rule_add(filter, allow, SCMP_SYS(tgkill), 2,
-				     SCMP_CMP(0, SCMP_CMP_EQ, (uint64_t)getpid()),
-				     SCMP_CMP(2, SCMP_CMP_EQ, SIGABRT));
+		r = seccomp_rule_add(
+			filter, allow, SCMP_SYS(tgkill), 2,
+			SCMP_CMP(0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint64_t)getpid()),
+			SCMP_CMP(2, SCMP_CMP_MASKED_EQ, UINT32_MAX, SIGABRT));
 	/* the C library asks nscd for names */
 	if (r == 0)
 		r = add_masked(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 0,
