@@ -128,16 +128,28 @@ static int start_thread(void)
 	return r;
 }
 
-int ending_start(struct loop *loop, void (*stop)(void *ctx), void *ctx)
+static sigset_t hold(void)
 {
 	sigset_t signals;
 
-	ending.stop = stop;
-	ending.ctx = ctx;
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGTERM);
 	(void)sigaddset(&signals, SIGINT);
 	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	return signals;
+}
+
+void ending_hold_signals(void)
+{
+	(void)hold();
+}
+
+int ending_start(struct loop *loop, void (*stop)(void *ctx), void *ctx)
+{
+	sigset_t signals = hold();
+
+	ending.stop = stop;
+	ending.ctx = ctx;
 	ending.signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 	ending.begin_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ending.loop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -21,6 +21,9 @@ struct loop;
 /* For descriptors that wait for being closed. */
 #define ENDING_CLOSER_MS 1000u
 
+/* SIGTERM and SIGINT wait for ending_start() from now on: before the socket is there, as whoever
+ * sees that may send one. */
+void ending_hold_signals(void);
 /* Blocks the signals in the calling thread: before others are started, which inherit that.
  * @stop is called in @loop for each signal. Once in the life of a process. Return: 0 or
  * -errno. */

@@ -36,6 +36,9 @@
 
 #define EXIT_WRONG_USAGE 2
 
+/* What a stderr that is not read may cost at the start. */
+#define READY_LOG_NS UINT64_C(500000000)
+
 /* How long transfers may take to end at shutdown before we go without them. */
 #define SHUTDOWN_MAX_NS UINT64_C(5000000000)
 
@@ -300,6 +303,8 @@ static int serve(struct daemon *daemon)
 			 devices);
 	else
 		log_info("ready: vfio-user on fd %d, devices: %u", fd, devices);
+	/* who hears that we are ready may look up here what became of the devices */
+	(void)log_writer_flush(READY_LOG_NS);
 	if (daemon->notify_result == 0)
 		daemon->notify_result = notify_manager(daemon->notify_fd, "READY=1");
 	if (daemon->notify_result < 0)
@@ -586,6 +591,7 @@ static int run(struct daemon *daemon)
 		log_error("not enough memory");
 		return EXIT_FAILURE;
 	}
+	ending_hold_signals();
 	if (start_listening(daemon) < 0 || confine(daemon) < 0)
 		return EXIT_FAILURE;
 	if (start_loop(daemon) < 0) {
@@ -674,5 +680,8 @@ int main(int argc, char *argv[])
 	status = run(&daemon);
 	finish(&daemon);
 	(void)log_writer_flush(ENDING_LOG_NS);
+	/* exit() runs what could wait for the thread that is stuck */
+	if (closer_waiting() > 0)
+		_exit(status);
 	return status;
 }

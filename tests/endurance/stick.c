@@ -32,8 +32,14 @@ struct stick {
 
 static void open_stick(struct stick *stick)
 {
+	int r;
+
 	bot_init(&stick->bot, &stick->e->device);
-	if (bot_open(&stick->bot) < 0)
+	r = bot_open(&stick->bot);
+	/* a stick may still be at the command of a daemon that was killed */
+	if (r < 0 && bot_recover(&stick->bot) == 0)
+		r = bot_open(&stick->bot);
+	if (r < 0)
 		endure_fail(stick->e, "the stick cannot be opened");
 }
 

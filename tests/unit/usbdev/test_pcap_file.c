@@ -247,7 +247,8 @@ static void test_too_slow(void **state)
 	(void)state;
 	assert_non_null(all.bytes);
 	start_fifo();
-	/* the first turn gives the worker the file's header, the second what follows */
+	/* or who reads meets its end: there is no writer yet */
+	recording_await_opened();
 	assert_int_equal(loop_turn(t.host.loop, false), 0);
 	for (unsigned i = 0; i < 200; i++) {
 		run_type(USBDEV_TYPE_BULK, 0x02, SLOW_BYTES, USBDEV_STATUS_OK,
