@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 /* More than that waiting, and the closer is behind: those who send more are sent away. */
-#define CLOSER_BEHIND 256u
+#define CLOSER_BEHIND 1024u
 /* So many can wait. Who keeps to CLOSER_BEHIND is far from it. */
 #define CLOSER_WAITING_MAX 2048u
 
