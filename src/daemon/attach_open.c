@@ -72,6 +72,19 @@ static void failed(struct attachment *at)
 	attach_check_all(attach);
 }
 
+/* @dev is taken; NULL: it could not be opened, as @at says. */
+static void opened(struct attachment *at, struct usbdev *dev)
+{
+	if (!dev) {
+		failed(at);
+	} else if (at->attach->stopping || at->cancelled) {
+		attachment_give_back(at, dev);
+	} else {
+		attachment_hold(at, dev);
+		attach_check_all(at->attach);
+	}
+}
+
 static void on_opened(void *ctx, struct usbdev *dev, const struct err *err)
 {
 	struct attachment *at = ctx;
@@ -80,13 +93,8 @@ static void on_opened(void *ctx, struct usbdev *dev, const struct err *err)
 		if (!at->cancelled)
 			at->err = *err;
 		at->result = -err->code;
-		failed(at);
-	} else if (at->attach->stopping || at->cancelled) {
-		attachment_give_back(at, dev);
-	} else {
-		attachment_hold(at, dev);
-		attach_check_all(at->attach);
 	}
+	opened(at, dev);
 }
 
 void attachment_open_device(struct attachment *at)
@@ -277,15 +285,7 @@ static void file_done(struct worker_job *job)
 	at->worker = NULL;
 	if (at->result == 0)
 		at->result = create(at, &dev);
-	if (!dev) {
-		failed(at);
-	} else if (at->attach->stopping || at->cancelled) {
-		/* it closes its file on a worker of its own */
-		attachment_give_back(at, dev);
-	} else {
-		attachment_hold(at, dev);
-		attach_check_all(at->attach);
-	}
+	opened(at, dev);
 }
 
 int attachment_make(struct attachment *at)
