@@ -28,13 +28,18 @@ static struct {
 	char text[256];
 } sandbox = {.mode = SANDBOX_OFF, .landlock = -EINPROGRESS, .calls = -EINPROGRESS};
 
+static const char *const mode_names[] = {
+	[SANDBOX_ON] = "on", [SANDBOX_LOG] = "log", [SANDBOX_OFF] = "off"};
+
+const char *sandbox_mode_name(enum sandbox_mode mode)
+{
+	return mode_names[mode];
+}
+
 int sandbox_mode_find(const char *name, enum sandbox_mode *ret_mode)
 {
-	static const char *const names[] = {
-		[SANDBOX_ON] = "on", [SANDBOX_LOG] = "log", [SANDBOX_OFF] = "off"};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(name, names[i]) == 0) {
+	for (unsigned i = 0; i < ARRAY_SIZE(mode_names); i++) {
+		if (strcmp(name, mode_names[i]) == 0) {
 			*ret_mode = (enum sandbox_mode)i;
 			return 0;
 		}
@@ -205,6 +210,22 @@ const char *sandbox_describe(void)
 		(void)snprintf(text + len, size - (size_t)len, ", %u system calls",
 			       sandbox_calls_count());
 	return text;
+}
+
+void sandbox_state(struct sandbox_state *ret_state)
+{
+	*ret_state = (struct sandbox_state){.mode = sandbox.mode, .uid = sandbox.uid};
+	if (sandbox.mode == SANDBOX_OFF)
+		return;
+	if (sandbox.mode == SANDBOX_ON && sandbox.landlock < 0)
+		ret_state->no_landlock = why_not(sandbox.landlock);
+	else if (sandbox.mode == SANDBOX_ON)
+		ret_state->landlock = (unsigned)sandbox.landlock;
+	if (sandbox.calls < 0)
+		ret_state->no_calls = why_not(sandbox.calls);
+	else
+		ret_state->calls = sandbox_calls_count();
+	sandbox_refused_state(ret_state);
 }
 
 static bool is_named(const struct stat *st)

@@ -14,6 +14,7 @@
 #define DAEMON_SANDBOX_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "util/compiler.h"
 #include "util/err.h"
@@ -36,8 +37,35 @@ enum sandbox_mode {
 /* As many as can be named: a device has one and a folder. */
 #define SANDBOX_PATHS_MAX 128u
 
+/* How many kinds of refused calls are remembered, and the room for a name. */
+#define SANDBOX_LAST       4u
+#define SANDBOX_NAME_BYTES 32u
+
+/**
+ * struct sandbox_state - what sandbox_describe() says, in parts
+ * @uid:	who we are since sandbox_confine()
+ * @landlock:	the interface in use; 0: none
+ * @no_landlock: why there is none, for people; NULL with @landlock, or where none is wanted
+ * @calls:	how many system calls are on the list; 0: there is no list
+ * @no_calls:	likewise
+ * @refused:	system calls refused so far; with SANDBOX_LOG, those that would have been
+ * @last:	the names of the last kinds, each once, the newest first
+ */
+struct sandbox_state {
+	enum sandbox_mode mode;
+	unsigned uid;
+	unsigned landlock;
+	const char *no_landlock;
+	unsigned calls;
+	const char *no_calls;
+	uint64_t refused;
+	unsigned last_count;
+	char last[SANDBOX_LAST][SANDBOX_NAME_BYTES];
+};
+
 /* "on", "log", "off". Return: 0 or -EINVAL. */
 MUST_USE int sandbox_mode_find(const char *name, enum sandbox_mode *ret_mode);
+const char *sandbox_mode_name(enum sandbox_mode mode);
 
 /* Notes that @access will be needed beneath @path, for sandbox_confine(). What is not there then
  * is left out. Return: 0, or -E2BIG, -ENAMETOOLONG, -ENOMEM. */
@@ -63,6 +91,8 @@ void sandbox_finish(void);
 
 /* One line for people: what there is, and what could not be had and why. */
 const char *sandbox_describe(void);
+/* The same for programs. Refused calls that have not been told yet are told first. */
+void sandbox_state(struct sandbox_state *ret_state);
 
 /* Whether opening @path can fail because it was not named: to explain an EACCES. @hint, of @size:
  * how to mend it. */

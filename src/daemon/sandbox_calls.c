@@ -346,10 +346,10 @@ unsigned sandbox_calls_count(void)
 	return ARRAY_SIZE(allowed) + 8;
 }
 
-void sandbox_calls_name(int number, char name[32])
+void sandbox_calls_name(int number, char name[SANDBOX_NAME_BYTES])
 {
 	char *found = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
 
-	(void)snprintf(name, 32, "%s", found ? found : "?");
+	(void)snprintf(name, SANDBOX_NAME_BYTES, "%s", found ? found : "?");
 	free(found);
 }

@@ -56,7 +56,7 @@ MUST_USE int sandbox_calls_load(enum sandbox_mode mode, int *ret_listener);
 /* How many are on the list. */
 unsigned sandbox_calls_count(void);
 /* The name of a call of this architecture: "execve". */
-void sandbox_calls_name(int number, char name[32]);
+void sandbox_calls_name(int number, char name[SANDBOX_NAME_BYTES]);
 
 /* sandbox_refused.c */
 
@@ -65,6 +65,8 @@ void sandbox_calls_name(int number, char name[32]);
 MUST_USE int sandbox_refused_listen(enum sandbox_mode mode, struct loop *loop);
 /* With the filter, SANDBOX_LOG: a thread answers on @listener, taken. Return: 0 or -errno. */
 MUST_USE int sandbox_refused_answer(int listener);
+/* Fills what is about refused calls; those not told yet are told. */
+void sandbox_refused_state(struct sandbox_state *state);
 void sandbox_refused_finish(void);
 
 #endif /* DAEMON_SANDBOX_PRIV_H */

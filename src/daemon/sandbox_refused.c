@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -39,6 +40,11 @@ static struct {
 	atomic_int noted[NOTED_MAX];
 	int event_fd;
 	struct loop_watch *watch;
+	/* told so far, by the loop: all calls, and the last kinds, the newest first */
+	uint64_t told;
+	unsigned last_count;
+	char last[SANDBOX_LAST][SANDBOX_NAME_BYTES];
+	const char *verdict;
 	/* of SANDBOX_LOG */
 	struct seccomp_notif *asked;
 	struct seccomp_notif_resp *answer;
@@ -62,22 +68,37 @@ static void note(int number)
 	(void)!write(refused.event_fd, &one, sizeof(one));
 }
 
-static void tell(const char *how)
+static void remember(const char *name)
+{
+	unsigned at = 0;
+
+	while (at < refused.last_count && strcmp(refused.last[at], name) != 0)
+		at++;
+	if (at == refused.last_count && at < SANDBOX_LAST)
+		refused.last_count++;
+	at = MIN_OF(at, SANDBOX_LAST - 1);
+	memmove(refused.last[1], refused.last[0], at * sizeof(refused.last[0]));
+	(void)snprintf(refused.last[0], sizeof(refused.last[0]), "%s", name);
+}
+
+static void tell(void)
 {
 	unsigned count = atomic_exchange(&refused.count, 0);
 
+	refused.told += count;
 	for (unsigned i = 0; i < NOTED_MAX; i++) {
 		int number = atomic_exchange(&refused.noted[i], 0) - 1;
-		char name[32];
+		char name[SANDBOX_NAME_BYTES];
 
 		if (number < 0)
 			continue;
 		sandbox_calls_name(number, name);
-		log_limited(LOG_LEVEL_WARN, "sandbox: system call %s (%d) was refused",
-			    name, number);
+		remember(name);
+		log_limited(LOG_LEVEL_WARN, "sandbox: system call %s (%d) %s", name,
+			    number, refused.verdict);
 	}
 	if (count > 1)
-		log_limited(LOG_LEVEL_WARN, "sandbox: %u calls %s", count, how);
+		log_limited(LOG_LEVEL_WARN, "sandbox: %u calls in all", count);
 }
 
 static void on_noted(void *ctx, int fd, unsigned events)
@@ -87,7 +108,7 @@ static void on_noted(void *ctx, int fd, unsigned events)
 	(void)ctx;
 	(void)events;
 	if (read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
-		tell("were refused");
+		tell();
 }
 
 /* The call's result, where this architecture returns it. */
@@ -123,6 +144,7 @@ int sandbox_refused_listen(enum sandbox_mode mode, struct loop *loop)
 {
 	struct sigaction action = {.sa_flags = SA_SIGINFO};
 
+	refused.verdict = mode == SANDBOX_LOG ? "would be refused" : "was refused";
 	refused.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (refused.event_fd < 0)
 		return -errno;
@@ -175,10 +197,19 @@ int sandbox_refused_answer(int listener)
 	return -r;
 }
 
+void sandbox_refused_state(struct sandbox_state *state)
+{
+	if (atomic_load(&refused.count) > 0)
+		tell();
+	state->refused = refused.told;
+	state->last_count = refused.last_count;
+	memcpy(state->last, refused.last, sizeof(state->last));
+}
+
 void sandbox_refused_finish(void)
 {
 	if (atomic_load(&refused.count) > 0)
-		tell("were refused");
+		tell();
 	loop_unwatch(refused.watch);
 	refused.watch = NULL;
 }

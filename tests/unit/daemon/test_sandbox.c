@@ -727,6 +727,7 @@ static void test_log_tells_and_refuses_nothing(void **state)
 	(void)state;
 	assert_int_equal(run_and_read(log_one, text, sizeof(text)), EXIT_OPEN);
 	assert_non_null(strstr(text, "sandbox: system call times"));
+	assert_non_null(strstr(text, "would be refused"));
 }
 
 static void refuse_one(const void *arg)
@@ -747,6 +748,48 @@ static void test_refused_is_told(void **state)
 	assert_int_equal(WEXITSTATUS(run_and_read(refuse_one, text, sizeof(text))),
 			 EXIT_SHUT);
 	assert_non_null(strstr(text, "sandbox: system call times"));
+}
+
+/* Five kinds, of which the first is forgotten, and one of them again. */
+static void count_refused(const void *arg)
+{
+	static const long calls[] = {SYS_times,   SYS_getppid, SYS_sync,
+				     SYS_getpgrp, SYS_getsid,  SYS_getpgrp};
+	static const char *const last[] = {"getpgrp", "getsid", "sync", "getppid"};
+	const enum sandbox_mode *mode = arg;
+	const uid_t uid = getuid(); /* which is refused later */
+	struct sandbox_state now;
+
+	enter(*mode);
+	sandbox_state(&now);
+	must(now.mode == *mode && now.refused == 0 && now.last_count == 0, "a start");
+	must(now.uid == uid && now.calls > 20 && !now.no_calls, "a list");
+	must(*mode == SANDBOX_ON ? (now.landlock > 0) == !now.no_landlock
+				 : now.landlock == 0 && !now.no_landlock,
+	     "Landlock");
+	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
+		(void)syscall(calls[i], 0);
+		sandbox_state(&now);
+		must(now.refused == i + 1, "a count");
+	}
+	must(now.last_count == ARRAY_SIZE(last), "names");
+	for (unsigned i = 0; i < ARRAY_SIZE(last); i++)
+		must(strcmp(now.last[i], last[i]) == 0, last[i]);
+	_exit(EXIT_OPEN);
+}
+
+static void test_state(void **state)
+{
+	static const enum sandbox_mode modes[] = {SANDBOX_ON, SANDBOX_LOG};
+	struct sandbox_state now;
+
+	(void)state;
+	sandbox_state(&now);
+	assert_int_equal(now.mode, SANDBOX_OFF);
+	assert_null(now.no_landlock);
+	assert_null(now.no_calls);
+	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
+		assert_int_equal(run(count_refused, &modes[i]), EXIT_OPEN);
 }
 
 static void explain(const void *arg)
@@ -812,6 +855,7 @@ static void test_modes(void **state)
 	assert_int_equal(sandbox_mode_find("off", &mode), 0);
 	assert_int_equal(mode, SANDBOX_OFF);
 	assert_int_equal(sandbox_mode_find("On", &mode), -EINVAL);
+	assert_string_equal(sandbox_mode_name(SANDBOX_LOG), "log");
 }
 
 static int make_file(const char *path)
@@ -864,6 +908,7 @@ int main(void)
 		cmocka_unit_test(test_doors),
 		cmocka_unit_test(test_log_tells_and_refuses_nothing),
 		cmocka_unit_test(test_refused_is_told),
+		cmocka_unit_test(test_state),
 		cmocka_unit_test(test_explains),
 		/* of all builds */
 		cmocka_unit_test(test_what_is_allowed_works),
@@ -872,7 +917,7 @@ int main(void)
 		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_modes),
 	};
-	size_t from = SANITIZERS_TOO ? 0 : 4;
+	size_t from = SANITIZERS_TOO ? 0 : 5;
 
 	return _cmocka_run_group_tests("sandbox", tests + from, ARRAY_SIZE(tests) - from,
 				       setup, teardown);
