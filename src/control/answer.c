@@ -304,7 +304,10 @@ void control_answer_list(struct control_request *req, const struct control_list 
 		if (!add_devices(answer, list) ||
 		    (list->ports && !add_ports(answer, list)) ||
 		    (list->vmm &&
-		     !control_add(answer, "vmm", control_vmm_to_json(list->vmm)))) {
+		     !control_add(answer, "vmm", control_vmm_to_json(list->vmm))) ||
+		    (list->sandbox &&
+		     !control_add(answer, "sandbox",
+				  control_sandbox_to_json(list->sandbox)))) {
 			json_object_put(answer);
 			answer = NULL;
 		}

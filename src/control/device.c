@@ -190,6 +190,40 @@ struct json_object *control_vmm_to_json(const struct control_vmm *vmm)
 	return NULL;
 }
 
+static bool add_refused(struct json_object *object, const struct control_sandbox *sandbox)
+{
+	struct json_object *array;
+
+	if (!add_number(object, "refused", sandbox->refused))
+		return false;
+	if (sandbox->nlast == 0)
+		return true;
+	array = json_object_new_array();
+	for (size_t i = 0; i < sandbox->nlast; i++) {
+		if (!control_append(array, control_text_to_json(sandbox->last[i]))) {
+			json_object_put(array);
+			return false;
+		}
+	}
+	return control_add(object, "refused_last", array);
+}
+
+struct json_object *control_sandbox_to_json(const struct control_sandbox *sandbox)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (object && control_add_text(object, "mode", sandbox->mode) &&
+	    add_number(object, "user", sandbox->user) &&
+	    add_if(object, "landlock", sandbox->landlock) &&
+	    control_add_text(object, "no_landlock", sandbox->no_landlock) &&
+	    add_if(object, "system_calls", sandbox->system_calls) &&
+	    control_add_text(object, "no_system_calls", sandbox->no_system_calls) &&
+	    add_refused(object, sandbox))
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
 struct json_object *control_port_to_json(const struct control_port *port)
 {
 	struct json_object *object = json_object_new_object();

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * device.h - what is told of a device and of a virtual port, and its JSON
+ * device.h - what is told of devices, virtual ports, the VMM and the sandbox, and its JSON
  */
 #ifndef CONTROL_DEVICE_H
 #define CONTROL_DEVICE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct json_object;
@@ -87,7 +88,30 @@ struct control_vmm {
 	uint64_t memory_unshared;
 };
 
+/**
+ * struct control_sandbox - what the daemon can still reach
+ * @mode:	"on", "log", "off"
+ * @user:	the uid that it runs as
+ * @landlock:	interface of Landlock in use, 0: none
+ * @no_landlock: why there is none, NULL: none is wanted
+ * @system_calls, @no_system_calls: likewise, how many are on the list
+ * @refused:	system calls that were refused, or would have been with "log"
+ * @last:	names of the last ones, the newest first; @nlast of them
+ */
+struct control_sandbox {
+	const char *mode;
+	unsigned user;
+	unsigned landlock;
+	const char *no_landlock;
+	unsigned system_calls;
+	const char *no_system_calls;
+	uint64_t refused;
+	const char *const *last;
+	size_t nlast;
+};
+
 /* Return: owned; NULL without memory. */
+struct json_object *control_sandbox_to_json(const struct control_sandbox *sandbox);
 struct json_object *control_vmm_to_json(const struct control_vmm *vmm);
 struct json_object *control_device_to_json(const struct control_device *device);
 struct json_object *control_port_to_json(const struct control_port *port);

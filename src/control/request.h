@@ -132,7 +132,7 @@ void control_answer_device(struct control_request *req,
 /**
  * struct control_list - what there is; all borrowed for the call
  * @ports:	NULL: they are not told
- * @vmm:	likewise
+ * @vmm, @sandbox: likewise
  */
 struct control_list {
 	const struct control_device *devices;
@@ -140,6 +140,7 @@ struct control_list {
 	const struct control_port *ports;
 	size_t nports;
 	const struct control_vmm *vmm;
+	const struct control_sandbox *sandbox;
 };
 
 /* The answer to CONTROL_VERB_LIST, and to stats without a device. @req is freed. */

@@ -11,9 +11,12 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "rules/hostdev.h"
 #include "util/compiler.h"
+
+struct json_object;
 
 #define DOCTOR_TEXT_BYTES 1024u
 /* Below that transfers of fast devices may find no memory; see usbfs_memory_mb. */
@@ -36,6 +39,9 @@ struct doctor_finding {
 	char mend[DOCTOR_TEXT_BYTES];
 };
 
+/* Fills an array of a finding. */
+#define DOCTOR_SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
+
 /* Who is told; @finding is borrowed for the call. */
 struct doctor {
 	const char *root;
@@ -47,8 +53,13 @@ struct doctor {
 void doctor_check_device(const struct doctor *doctor, const struct hostdev *dev);
 /* What is the same for all devices: memory for transfers. */
 void doctor_check_host(const struct doctor *doctor);
-/* The control socket at @path: whether a daemon answers there, and its VMM shares memory. */
+/* The control socket at @path: whether a daemon answers there, its VMM shares memory, and it has
+ * a sandbox. */
 void doctor_check_socket(const struct doctor *doctor, const char *path);
+/* What the daemon at @path can still reach, from its answer to "list"; an older one tells
+ * nothing. */
+void doctor_check_sandbox(const struct doctor *doctor, const char *path,
+			  struct json_object *list);
 /* All control sockets in @folders, which may be NULL each. */
 void doctor_check_folders(const struct doctor *doctor, const char *const folders[],
 			  size_t nfolders);

@@ -41,8 +41,6 @@ static void tell(const struct doctor *doctor, const struct doctor_finding *findi
 	doctor->tell(doctor->ctx, finding);
 }
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-
 /* --- the node --- */
 
 /* Names of accounts go into a command. */
@@ -93,21 +91,23 @@ static void tell_permission(const struct doctor *doctor, const struct hostdev *d
 
 	own_name(user);
 	if (group_name(path, group)) {
-		SAY(finding.what,
-		    NODE_FORMAT " may be opened by group %s, and %s is not in it",
-		    NODE_ARGS(dev), group, user);
-		SAY(finding.mend, "sudo usermod -aG %s %s   # then log in anew", group,
-		    user);
+		DOCTOR_SAY(finding.what,
+			   NODE_FORMAT " may be opened by group %s, and %s is not in it",
+			   NODE_ARGS(dev), group, user);
+		DOCTOR_SAY(finding.mend, "sudo usermod -aG %s %s   # then log in anew",
+			   group, user);
 	} else {
-		SAY(finding.what, NODE_FORMAT " may not be opened by %s", NODE_ARGS(dev),
-		    user);
-		SAY(finding.mend,
-		    "echo 'SUBSYSTEM==\"usb\", ENV{DEVTYPE}==\"usb_device\", "
-		    "ATTR{idVendor}==\"%04x\", ATTR{idProduct}==\"%04x\", OWNER=\"%s\", "
-		    "MODE=\"0660\"' | sudo tee -a /etc/udev/rules.d/70-usbvfiod.rules && "
-		    "sudo udevadm control --reload && sudo udevadm trigger "
-		    "--action=change /sys/bus/usb/devices/%s",
-		    dev->vendor, dev->product_id, user, dev->name);
+		DOCTOR_SAY(finding.what, NODE_FORMAT " may not be opened by %s",
+			   NODE_ARGS(dev), user);
+		DOCTOR_SAY(finding.mend,
+			   "echo 'SUBSYSTEM==\"usb\", ENV{DEVTYPE}==\"usb_device\", "
+			   "ATTR{idVendor}==\"%04x\", ATTR{idProduct}==\"%04x\", "
+			   "OWNER=\"%s\", "
+			   "MODE=\"0660\"' | sudo tee -a "
+			   "/etc/udev/rules.d/70-usbvfiod.rules && "
+			   "sudo udevadm control --reload && sudo udevadm trigger "
+			   "--action=change /sys/bus/usb/devices/%s",
+			   dev->vendor, dev->product_id, user, dev->name);
 	}
 	tell(doctor, &finding);
 }
@@ -130,15 +130,17 @@ static void check_node(const struct doctor *doctor, const struct hostdev *dev)
 		tell_permission(doctor, dev, path);
 		return;
 	}
-	SAY(finding.what, NODE_FORMAT " cannot be opened: %s", NODE_ARGS(dev),
-	    strerror(errno));
+	DOCTOR_SAY(finding.what, NODE_FORMAT " cannot be opened: %s", NODE_ARGS(dev),
+		   strerror(errno));
 	if (errno == ENOENT)
-		SAY(finding.mend,
-		    "sudo udevadm trigger --action=add /sys/bus/usb/devices/%s   # in a "
-		    "container: give it /dev/bus/usb",
-		    dev->name);
+		DOCTOR_SAY(finding.mend,
+			   "sudo udevadm trigger --action=add /sys/bus/usb/devices/%s   "
+			   "# in a "
+			   "container: give it /dev/bus/usb",
+			   dev->name);
 	else
-		SAY(finding.mend, "sudo dmesg | grep 'usb %s:'   # says more", dev->name);
+		DOCTOR_SAY(finding.mend, "sudo dmesg | grep 'usb %s:'   # says more",
+			   dev->name);
 	tell(doctor, &finding);
 }
 
@@ -173,19 +175,20 @@ static void tell_claimed(const struct doctor *doctor, const struct hostdev *dev)
 	const char *end = pid ? end_of(name) : NULL;
 
 	if (pid == 0) {
-		SAY(finding.what, "a program on the host has it");
-		SAY(finding.mend, "sudo lsof " NODE_FORMAT "   # tells which: end it",
-		    NODE_ARGS(dev));
+		DOCTOR_SAY(finding.what, "a program on the host has it");
+		DOCTOR_SAY(finding.mend,
+			   "sudo lsof " NODE_FORMAT "   # tells which: end it",
+			   NODE_ARGS(dev));
 	} else if (strcmp(name, "usbvfiod") == 0) {
 		finding.problem = false;
-		SAY(finding.what, "usbvfiod (pid %d) has it: it is attached", pid);
-		SAY(finding.mend, "usbvfioctl detach %u:%u", NODE_ARGS(dev));
+		DOCTOR_SAY(finding.what, "usbvfiod (pid %d) has it: it is attached", pid);
+		DOCTOR_SAY(finding.mend, "usbvfioctl detach %u:%u", NODE_ARGS(dev));
 	} else {
-		SAY(finding.what, "the program %s (pid %d) has it", name, pid);
+		DOCTOR_SAY(finding.what, "the program %s (pid %d) has it", name, pid);
 		if (end)
-			SAY(finding.mend, "%s", end);
+			DOCTOR_SAY(finding.mend, "%s", end);
 		else
-			SAY(finding.mend, "sudo kill %d", pid);
+			DOCTOR_SAY(finding.mend, "sudo kill %d", pid);
 	}
 	tell(doctor, &finding);
 }
@@ -205,9 +208,10 @@ static void tell_driver(const struct doctor *doctor, const struct hostdev *dev)
 			continue;
 		finding.problem = false;
 		told = interface->driver;
-		SAY(finding.what,
-		    "the host's driver %s has it, and loses it when it is attached",
-		    interface->driver);
+		DOCTOR_SAY(
+			finding.what,
+			"the host's driver %s has it, and loses it when it is attached",
+			interface->driver);
 		tell(doctor, &finding);
 	}
 }
@@ -243,15 +247,16 @@ static void check_guard(const struct doctor *doctor, const struct hostdev *dev)
 		tell_driver(doctor, dev);
 	if (r != -EPERM)
 		return;
-	SAY(finding.what, "the host would miss it: %s", err.text);
+	DOCTOR_SAY(finding.what, "the host would miss it: %s", err.text);
 	if (!disk_in(err.text, disk))
-		SAY(finding.mend,
-		    "usbvfioctl attach --force " NODE_FORMAT "   # if you are sure",
-		    NODE_ARGS(dev));
+		DOCTOR_SAY(finding.mend,
+			   "usbvfioctl attach --force " NODE_FORMAT
+			   "   # if you are sure",
+			   NODE_ARGS(dev));
 	else if (strstr(err.text, "swaps on"))
-		SAY(finding.mend, "sudo swapoff /dev/%s", disk);
+		DOCTOR_SAY(finding.mend, "sudo swapoff /dev/%s", disk);
 	else
-		SAY(finding.mend, "sudo umount /dev/%s", disk);
+		DOCTOR_SAY(finding.mend, "sudo umount /dev/%s", disk);
 	tell(doctor, &finding);
 }
 
@@ -266,11 +271,11 @@ static void check_autosuspend(const struct doctor *doctor, const struct hostdev 
 	if (sysfs_line(folder, "power/control", control, sizeof(control)) < 0 ||
 	    strcmp(control, "auto") != 0)
 		return;
-	SAY(finding.what,
-	    "the host lets it sleep (autosuspend): some devices do not wake up, "
-	    "or are gone for a moment");
-	SAY(finding.mend, "echo on | sudo tee /sys/bus/usb/devices/%s/power/control",
-	    dev->name);
+	DOCTOR_SAY(finding.what,
+		   "the host lets it sleep (autosuspend): some devices do not wake up, "
+		   "or are gone for a moment");
+	DOCTOR_SAY(finding.mend,
+		   "echo on | sudo tee /sys/bus/usb/devices/%s/power/control", dev->name);
 	tell(doctor, &finding);
 }
 
@@ -301,10 +306,11 @@ static void check_speed(const struct doctor *doctor, const struct hostdev *dev,
 		return;
 	if (strtoul(version, NULL, 10) < RELEASE_SUPER && !bos_has_super(folder))
 		return;
-	SAY(finding.what, "it is a device of USB 3, and runs at %u Mbit/s",
-	    dev->speed_mbit);
-	SAY(finding.mend, "plug it into a socket of USB 3, with a cable for it, then: "
-			  "usbvfioctl doctor");
+	DOCTOR_SAY(finding.what, "it is a device of USB 3, and runs at %u Mbit/s",
+		   dev->speed_mbit);
+	DOCTOR_SAY(finding.mend,
+		   "plug it into a socket of USB 3, with a cable for it, then: "
+		   "usbvfioctl doctor");
 	tell(doctor, &finding);
 }
 

@@ -24,8 +24,6 @@
 #define ENTRIES_MAX       4096u
 #define ANSWER_TIMEOUT_MS 3000
 
-#define SAY(field, ...) ((void)snprintf((field), sizeof(field), __VA_ARGS__))
-
 /* --- settings --- */
 
 void doctor_check_host(const struct doctor *doctor)
@@ -40,14 +38,16 @@ void doctor_check_host(const struct doctor *doctor)
 	if (sysfs_number(folder, "usbfs_memory_mb", 10, UINT_MAX, &mb) < 0 || mb == 0 ||
 	    mb >= DOCTOR_USBFS_MB_ENOUGH)
 		return;
-	SAY(finding.what,
-	    "usbfs_memory_mb is %u: all programs share so many MiB for transfers, and "
-	    "fast "
-	    "devices want more; to keep a change boot with usbcore.usbfs_memory_mb=%u",
-	    mb, DOCTOR_USBFS_MB_WANTED);
-	SAY(finding.mend,
-	    "echo %u | sudo tee /sys/module/usbcore/parameters/usbfs_memory_mb",
-	    DOCTOR_USBFS_MB_WANTED);
+	DOCTOR_SAY(finding.what,
+		   "usbfs_memory_mb is %u: all programs share so many MiB for transfers, "
+		   "and "
+		   "fast "
+		   "devices want more; to keep a change boot with "
+		   "usbcore.usbfs_memory_mb=%u",
+		   mb, DOCTOR_USBFS_MB_WANTED);
+	DOCTOR_SAY(finding.mend,
+		   "echo %u | sudo tee /sys/module/usbcore/parameters/usbfs_memory_mb",
+		   DOCTOR_USBFS_MB_WANTED);
 	doctor->tell(doctor->ctx, &finding);
 }
 
@@ -174,7 +174,7 @@ static void check_vmm(const struct doctor *doctor, const char *path,
 	if (!json_object_get_boolean(connected)) {
 		finding.problem = false;
 		finding.code = "no-vmm";
-		SAY(finding.what, "no VMM is connected to the daemon at %s", path);
+		DOCTOR_SAY(finding.what, "no VMM is connected to the daemon at %s", path);
 		doctor->tell(doctor->ctx, &finding);
 		return;
 	}
@@ -182,14 +182,17 @@ static void check_vmm(const struct doctor *doctor, const char *path,
 	if (!ctl_number(vmm, "memory_shared", &shared) ||
 	    !ctl_number(vmm, "memory_unshared", &unshared) || unshared <= shared)
 		return;
-	SAY(finding.what,
-	    "the VMM does not share the guest's memory with the daemon at %s (%lld of "
-	    "%lld MiB): no device works",
-	    path, (long long)(shared >> 20), (long long)((shared + unshared) >> 20));
-	SAY(finding.mend,
-	    "start the VMM with shared memory: qemu-system-x86_64 -m SIZE -object "
-	    "memory-backend-memfd,id=ram,size=SIZE,share=on -machine memory-backend=ram "
-	    "...; cloud-hypervisor --memory size=SIZE,shared=on ...");
+	DOCTOR_SAY(finding.what,
+		   "the VMM does not share the guest's memory with the daemon at %s "
+		   "(%lld of "
+		   "%lld MiB): no device works",
+		   path, (long long)(shared >> 20),
+		   (long long)((shared + unshared) >> 20));
+	DOCTOR_SAY(finding.mend,
+		   "start the VMM with shared memory: qemu-system-x86_64 -m SIZE -object "
+		   "memory-backend-memfd,id=ram,size=SIZE,share=on -machine "
+		   "memory-backend=ram "
+		   "...; cloud-hypervisor --memory size=SIZE,shared=on ...");
 	doctor->tell(doctor->ctx, &finding);
 }
 
@@ -202,8 +205,10 @@ static int check_answers(const struct doctor *doctor, const char *path, struct e
 
 	if (r == 0)
 		r = ask(client, "list", &list, err);
-	if (r == 0)
+	if (r == 0) {
 		check_vmm(doctor, path, list);
+		doctor_check_sandbox(doctor, path, list);
+	}
 	json_object_put(hello);
 	json_object_put(list);
 	control_disconnect(client);
@@ -222,34 +227,38 @@ void doctor_check_socket(const struct doctor *doctor, const char *path)
 	case -EAGAIN:
 		if (check_answers(doctor, path, &err) == 0)
 			return;
-		SAY(finding.what, "whoever listens at %s does not answer as usbvfiod: %s",
-		    path, err.text);
-		SAY(finding.mend, "sudo lsof -U | grep %s   # tells who it is", shown);
+		DOCTOR_SAY(finding.what,
+			   "whoever listens at %s does not answer as usbvfiod: %s", path,
+			   err.text);
+		DOCTOR_SAY(finding.mend, "sudo lsof -U | grep %s   # tells who it is",
+			   shown);
 		break;
 	case -EACCES:
 	case -EPERM:
-		SAY(finding.what, "the control socket %s may not be used by uid %u", path,
-		    (unsigned)geteuid());
-		SAY(finding.mend, "sudo setfacl -m u:%u:rw %s", (unsigned)geteuid(),
-		    shown);
+		DOCTOR_SAY(finding.what,
+			   "the control socket %s may not be used by uid %u", path,
+			   (unsigned)geteuid());
+		DOCTOR_SAY(finding.mend, "sudo setfacl -m u:%u:rw %s",
+			   (unsigned)geteuid(), shown);
 		break;
 	case -ECONNREFUSED:
-		SAY(finding.what, "the control socket %s is of a daemon that has ended",
-		    path);
-		SAY(finding.mend, "rm %s   # then start usbvfiod again", shown);
+		DOCTOR_SAY(finding.what,
+			   "the control socket %s is of a daemon that has ended", path);
+		DOCTOR_SAY(finding.mend, "rm %s   # then start usbvfiod again", shown);
 		break;
 	case -ENOENT:
-		SAY(finding.what, "there is no control socket %s: no daemon has made it",
-		    path);
-		SAY(finding.mend,
-		    "usbvfiod --hotplug-socket-path %s ...   # with its other options",
-		    shown);
+		DOCTOR_SAY(finding.what,
+			   "there is no control socket %s: no daemon has made it", path);
+		DOCTOR_SAY(finding.mend,
+			   "usbvfiod --hotplug-socket-path %s ...   # with its other "
+			   "options",
+			   shown);
 		break;
 	default:
-		SAY(finding.what, "%s is no control socket that can be used: %s", path,
-		    strerror(-r));
-		SAY(finding.mend,
-		    "usbvfioctl --socket PATH doctor   # with the right path");
+		DOCTOR_SAY(finding.what, "%s is no control socket that can be used: %s",
+			   path, strerror(-r));
+		DOCTOR_SAY(finding.mend,
+			   "usbvfioctl --socket PATH doctor   # with the right path");
 		break;
 	}
 	doctor->tell(doctor->ctx, &finding);
@@ -271,11 +280,12 @@ static unsigned check_folder(const struct doctor *doctor, const char *folder)
 	unsigned count = 0;
 
 	if (!dir && errno == EACCES) {
-		SAY(finding.what,
-		    "the folder of control sockets, %s, may not be read by uid %u",
-		    folder, (unsigned)geteuid());
-		SAY(finding.mend, "sudo setfacl -m u:%u:rx %s", (unsigned)geteuid(),
-		    is_plain_path(folder) ? folder : "FOLDER");
+		DOCTOR_SAY(finding.what,
+			   "the folder of control sockets, %s, may not be read by uid %u",
+			   folder, (unsigned)geteuid());
+		DOCTOR_SAY(finding.mend, "sudo setfacl -m u:%u:rx %s",
+			   (unsigned)geteuid(),
+			   is_plain_path(folder) ? folder : "FOLDER");
 		doctor->tell(doctor->ctx, &finding);
 		return 1;
 	}
@@ -313,9 +323,10 @@ void doctor_check_folders(const struct doctor *doctor, const char *const folders
 	}
 	if (count > 0)
 		return;
-	SAY(finding.what, "no daemon with a control socket was found");
-	SAY(finding.mend,
-	    "usbvfiod --hotplug-socket-path %s/NAME.sock ...   # or say --socket PATH",
-	    is_plain_path(last) ? last : "FOLDER");
+	DOCTOR_SAY(finding.what, "no daemon with a control socket was found");
+	DOCTOR_SAY(finding.mend,
+		   "usbvfiod --hotplug-socket-path %s/NAME.sock ...   # or say --socket "
+		   "PATH",
+		   is_plain_path(last) ? last : "FOLDER");
 	doctor->tell(doctor->ctx, &finding);
 }

@@ -8,6 +8,7 @@
 
 #include "daemon/commands_priv.h"
 #include "daemon/device_list.h"
+#include "daemon/sandbox.h"
 #include "daemon/vm.h"
 #include "rules/rule.h"
 #include "util/fds.h"
@@ -155,6 +156,26 @@ static void do_reset(struct commands *commands, struct control_request *req,
 
 /* --- what is there --- */
 
+/* Borrows from @state and @last, which are filled. */
+static struct control_sandbox tell_sandbox(struct sandbox_state *state,
+					   const char *last[SANDBOX_LAST])
+{
+	sandbox_state(state);
+	for (unsigned i = 0; i < state->last_count; i++)
+		last[i] = state->last[i];
+	return (struct control_sandbox){
+		.mode = sandbox_mode_name(state->mode),
+		.user = state->uid,
+		.landlock = state->landlock,
+		.no_landlock = state->no_landlock,
+		.system_calls = state->calls,
+		.no_system_calls = state->no_calls,
+		.refused = state->refused,
+		.last = last,
+		.nlast = state->last_count,
+	};
+}
+
 static void do_list(struct commands *commands, struct control_request *req,
 		    const struct device_list *list)
 {
@@ -165,6 +186,9 @@ static void do_list(struct commands *commands, struct control_request *req,
 		.memory_unshared = client.unshared_bytes,
 	};
 	struct control_port ports[PORTS_MAX];
+	struct sandbox_state state;
+	const char *last[SANDBOX_LAST];
+	const struct control_sandbox sandbox = tell_sandbox(&state, last);
 	unsigned count = MIN_OF(2 * commands->options.ports, PORTS_MAX);
 
 	/* xhci: the USB 2 ports come first */
@@ -184,6 +208,7 @@ static void do_list(struct commands *commands, struct control_request *req,
 					 .ports = ports,
 					 .nports = count,
 					 .vmm = &vmm,
+					 .sandbox = &sandbox,
 				 });
 }
 

@@ -465,6 +465,65 @@ static void test_tells_of_the_vmm(void **state)
 	assert_int_equal(vmm_number("memory_unshared"), 0x80000000);
 }
 
+static struct json_object *list_sandbox(void)
+{
+	struct json_object *answer = done("{'verb':'list'}");
+	struct json_object *sandbox = json_object_get(get(answer, "sandbox"));
+
+	json_object_put(answer);
+	assert_non_null(sandbox);
+	return sandbox;
+}
+
+static void assert_one_of_both(struct json_object *object, const char *name,
+			       const char *without)
+{
+	assert_true((get(object, name) != NULL) != (get(object, without) != NULL));
+	if (get(object, name))
+		assert_true(json_object_get_int64(get(object, name)) > 0);
+	else
+		assert_true(strlen(get_text(object, without)) > 0);
+}
+
+/* Of each mode. What the kernel and the build have makes no difference to the form. */
+static void test_tells_of_the_sandbox(void **state)
+{
+	static const char *const modes[] = {"on", "log", "off"};
+	struct func *f = *state;
+	struct err err = {0};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++) {
+		const char *args[] = {"--hotplug-socket-path",
+				      path,
+				      "--sandbox-path",
+				      f->daemon.dir,
+				      "--sandbox",
+				      modes[i],
+				      NULL};
+		struct json_object *sandbox;
+
+		func_start_args(f, args);
+		assert_ok(daemon_wait_listening(&f->daemon, path));
+		client = control_connect(path, WAIT_MS, &err);
+		assert_non_null(client);
+		sandbox = list_sandbox();
+		assert_string_equal(get_text(sandbox, "mode"), modes[i]);
+		assert_int_equal(json_object_get_int64(get(sandbox, "user")), geteuid());
+		assert_int_equal(json_object_get_int64(get(sandbox, "refused")), 0);
+		assert_null(get(sandbox, "refused_last"));
+		if (strcmp(modes[i], "off") != 0)
+			assert_one_of_both(sandbox, "system_calls", "no_system_calls");
+		if (strcmp(modes[i], "on") == 0)
+			assert_one_of_both(sandbox, "landlock", "no_landlock");
+		else
+			assert_null(get(sandbox, "landlock"));
+		json_object_put(sandbox);
+		control_disconnect(client);
+		client = NULL;
+		assert_int_equal(daemon_stop(&f->daemon), 0);
+	}
+}
+
 static bool has_logged(struct func *f, const char *text)
 {
 	_cleanup_free_ char *log = daemon_stderr(&f->daemon);
@@ -587,6 +646,7 @@ int main(void)
 		T(test_attach_what_is_handed_over),
 		T(test_log_of_one_subsystem),
 		T(test_tells_of_the_vmm),
+		T(test_tells_of_the_sandbox),
 		T(test_stats),
 		T(test_rules),
 		T(test_ends_with_clients),

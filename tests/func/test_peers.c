@@ -127,6 +127,7 @@ static void test_readers(void **state)
 	if (!begin(f))
 		return;
 	expect(READER, NOBODY, VERB("list"), OK);
+	expect(READER, NOBODY, VERB("list"), "\"sandbox\":{\"mode\":");
 	expect(READER, NOBODY, VERB("stats"), OK);
 	expect(READER, NOBODY, VERB("watch"), OK);
 	expect(READER, NOBODY, VERB("hello"), OK);

@@ -26,6 +26,8 @@ static void answer_list(struct controlled *c, struct control_request *req)
 	const struct control_port ports[] = {{1, "usb2", "d0"}, {2, "usb3", NULL}};
 	const struct control_vmm vmm = {.connected = true, .memory_shared = 4096};
 
+	const struct control_sandbox sandbox = {.mode = "off", .user = 7};
+
 	assert_true(c->list_devices <= LIST_MAX);
 	for (unsigned i = 0; i < c->list_devices; i++) {
 		snprintf(ids[i], sizeof(ids[i]), "d%u", i);
@@ -43,6 +45,7 @@ static void answer_list(struct controlled *c, struct control_request *req)
 					 .ports = ports,
 					 .nports = ARRAY_SIZE(ports),
 					 .vmm = &vmm,
+					 .sandbox = &sandbox,
 				 });
 }
 

@@ -119,12 +119,35 @@ static void text_is_bounded(void **state)
 	free(text);
 }
 
+static void sandboxes(void **state)
+{
+	static const char *const last[] = {"times", "bad\377"};
+	const struct control_sandbox off = {.mode = "off", .user = 1000};
+	const struct control_sandbox full = {
+		.mode = "on",
+		.landlock = 7,
+		.no_system_calls = "this kernel has none",
+		.refused = UINT64_MAX,
+		.last = last,
+		.nlast = ARRAY_SIZE(last),
+	};
+
+	(void)state;
+	expect_json(control_sandbox_to_json(&off),
+		    "{\"mode\":\"off\",\"user\":1000,\"refused\":0}");
+	expect_json(control_sandbox_to_json(&full),
+		    "{\"mode\":\"on\",\"user\":0,\"landlock\":7,"
+		    "\"no_system_calls\":\"this kernel has none\","
+		    "\"refused\":18446744073709551615,"
+		    "\"refused_last\":[\"times\",\"bad?\"]}");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(device_with_all), cmocka_unit_test(unknown_is_left_out),
 		cmocka_unit_test(ports),           cmocka_unit_test(text_is_made_utf8),
-		cmocka_unit_test(text_is_bounded),
+		cmocka_unit_test(text_is_bounded), cmocka_unit_test(sandboxes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,7 +227,8 @@ static void list(void **state)
 		"\"ports\":[{\"port\":1,\"kind\":\"usb2\",\"device\":\"d0\"},"
 		"{\"port\":2,\"kind\":\"usb3\"}],"
 		"\"vmm\":{\"connected\":true,\"memory_shared\":4096,"
-		"\"memory_unshared\":0}}");
+		"\"memory_unshared\":0},"
+		"\"sandbox\":{\"mode\":\"off\",\"user\":7,\"refused\":0}}");
 	close(fd);
 }
 

@@ -134,11 +134,14 @@ static void on_request(void *ctx, struct control_request *req)
 	switch (req->verb) {
 	case CONTROL_VERB_LIST:
 	case CONTROL_VERB_STATS:
-		control_answer_list(req, &(struct control_list){
-						 .devices = daemon->devices,
-						 .ndevices = daemon->ndevices,
-						 .vmm = &daemon->vmm,
-					 });
+		control_answer_list(
+			req,
+			&(struct control_list){
+				.devices = daemon->devices,
+				.ndevices = daemon->ndevices,
+				.vmm = &daemon->vmm,
+				.sandbox = daemon->sandbox.mode ? &daemon->sandbox : NULL,
+			});
 		break;
 	case CONTROL_VERB_ATTACH:
 	case CONTROL_VERB_DETACH:

@@ -30,6 +30,7 @@ struct fake;
  * struct fake_daemon
  * @path:	of its socket, in $XDG_RUNTIME_DIR/usbvfiod
  * @refuses:	mask of 1 << enum control_verb: refused with @code
+ * @sandbox:	not told without a mode
  * @devices:	what it has; the first is what it attaches
  * @asked:	one line for each request
  */
@@ -42,6 +43,7 @@ struct fake_daemon {
 	struct control_device devices[FAKE_DEVICES];
 	unsigned ndevices;
 	struct control_vmm vmm;
+	struct control_sandbox sandbox;
 	char asked[4096];
 };
 

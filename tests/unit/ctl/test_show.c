@@ -205,6 +205,60 @@ static void test_doctor_looks_at_the_vmm(void **state)
 	fake_expect(fake->out, "does not answer as usbvfiod");
 }
 
+static void test_doctor_looks_at_the_sandbox(void **state)
+{
+	static const char *const names[] = {"times", "get\033[31mppid"};
+	struct fake *fake = *state;
+	struct fake_daemon *daemon = &fake->daemons[0];
+	struct control_sandbox *sandbox = &daemon->sandbox;
+
+	(void)RUN(fake, "--socket", daemon->path, "doctor");
+	fake_expect_not(fake->out, "sandbox");
+	*sandbox = (struct control_sandbox){
+		.mode = "on", .user = 990, .landlock = 7, .system_calls = 58};
+	(void)RUN(fake, "--socket", daemon->path, "doctor");
+	fake_expect(fake->out,
+		    "is in its sandbox: user 990, Landlock 7, 58 system calls");
+	fake_expect_not(fake->out, "--user");
+	fake_expect_not(fake->out, "refused");
+	sandbox->user = 0;
+	(void)RUN(fake, "--socket", daemon->path, "doctor");
+	fake_expect(fake->out, "usbvfiod --user NAME");
+	*sandbox = (struct control_sandbox){.mode = "on",
+					    .no_landlock = "it is too old",
+					    .no_system_calls = "it is too new"};
+	(void)RUN(fake, "--socket", daemon->path, "doctor");
+	fake_expect(fake->out, "no Landlock, all system calls");
+	fake_expect(fake->out, "does not confine files: no Landlock, it is too old");
+	fake_expect(fake->out, "CONFIG_SECURITY_LANDLOCK");
+	fake_expect(fake->out, "no seccomp, it is too new");
+	*sandbox = (struct control_sandbox){.mode = "off"};
+	(void)RUN(fake, "--socket", daemon->path, "doctor");
+	fake_expect(fake->out, "has no sandbox");
+	fake_expect(fake->out, "without --sandbox=off");
+	*sandbox = (struct control_sandbox){.mode = "log"};
+	(void)RUN(fake, "--socket", daemon->path, "doctor");
+	fake_expect(fake->out, "refuses nothing, it only logs");
+
+	*sandbox = (struct control_sandbox){.mode = "on",
+					    .landlock = 7,
+					    .system_calls = 58,
+					    .refused = 3,
+					    .last = names,
+					    .nlast = 2};
+	assert_int_equal(RUN(fake, "--socket", daemon->path, "doctor"), 1);
+	fake_expect(fake->out, "3 system calls of the daemon at ");
+	fake_expect(fake->out, " were refused, the last of them: times, get?[31mppid");
+	fake_expect(fake->out, "please report it");
+	assert_int_equal(RUN(fake, "--socket", daemon->path, "--json", "doctor"), 1);
+	fake_expect(fake->out, "\"refused-calls\"");
+	sandbox->mode = "log";
+	sandbox->refused = 1;
+	assert_int_equal(RUN(fake, "--socket", daemon->path, "doctor"), 1);
+	fake_expect(fake->out, "1 system call of the daemon at ");
+	fake_expect(fake->out, " would have been refused");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +269,7 @@ int main(void)
 		TEST(test_list_all),
 		TEST(test_watch),
 		TEST(test_doctor_looks_at_the_vmm),
+		TEST(test_doctor_looks_at_the_sandbox),
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_numbers),
 	};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ * doctor_sandbox.c - what a daemon can still reach, and whether its sandbox was in its way
+ *
+ * Notes, as a daemon works without a sandbox; a refused call is trouble.
+ */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/doctor.h"
+#include "ctl/text.h"
+
+/* Names of calls that are shown. */
+#define NAMES_MAX 8u
+
+static void tell_mode(const struct doctor *doctor, const char *path, const char *mode)
+{
+	struct doctor_finding finding = {.code = "sandbox-off"};
+
+	if (strcmp(mode, "log") == 0) {
+		finding.code = "sandbox-log";
+		DOCTOR_SAY(
+			finding.what,
+			"the sandbox of the daemon at %s refuses nothing, it only logs",
+			path);
+		DOCTOR_SAY(
+			finding.mend,
+			"start usbvfiod without --sandbox=log, once its log has no line "
+			"\"sandbox: system call\"");
+	} else if (strcmp(mode, "off") == 0) {
+		DOCTOR_SAY(finding.what, "the daemon at %s has no sandbox", path);
+		DOCTOR_SAY(finding.mend, "start usbvfiod without --sandbox=off");
+	} else {
+		return;
+	}
+	doctor->tell(doctor->ctx, &finding);
+}
+
+static void tell_on(const struct doctor *doctor, const char *path,
+		    struct json_object *sandbox)
+{
+	struct doctor_finding finding = {.code = "sandbox"};
+	char landlock[64] = "no Landlock", calls[64] = "all system calls";
+	int64_t user = -1, number;
+
+	if (ctl_number(sandbox, "landlock", &number))
+		DOCTOR_SAY(landlock, "Landlock %lld", (long long)number);
+	if (ctl_number(sandbox, "system_calls", &number))
+		DOCTOR_SAY(calls, "%lld system calls", (long long)number);
+	(void)ctl_number(sandbox, "user", &user);
+	DOCTOR_SAY(finding.what, "the daemon at %s is in its sandbox: user %lld, %s, %s",
+		   path, (long long)user, landlock, calls);
+	if (user == 0)
+		DOCTOR_SAY(finding.mend, "usbvfiod --user NAME ...   # root's files are "
+					 "root's, also without "
+					 "privileges");
+	doctor->tell(doctor->ctx, &finding);
+}
+
+static void tell_missing(const struct doctor *doctor, const char *path,
+			 struct json_object *sandbox)
+{
+	struct doctor_finding finding = {.code = "no-landlock"};
+	const char *why = ctl_text(sandbox, "no_landlock");
+
+	if (why) {
+		DOCTOR_SAY(finding.what,
+			   "the sandbox of the daemon at %s does not confine files: no "
+			   "Landlock, %s",
+			   path, why);
+		DOCTOR_SAY(finding.mend,
+			   "boot a kernel with CONFIG_SECURITY_LANDLOCK, 5.13 or "
+			   "later, and with "
+			   "landlock among the words of lsm=");
+		doctor->tell(doctor->ctx, &finding);
+	}
+	why = ctl_text(sandbox, "no_system_calls");
+	if (why) {
+		finding.code = "no-seccomp";
+		DOCTOR_SAY(finding.what,
+			   "the sandbox of the daemon at %s does not confine system "
+			   "calls: no "
+			   "seccomp, %s",
+			   path, why);
+		DOCTOR_SAY(
+			finding.mend,
+			"boot a kernel with CONFIG_SECCOMP_FILTER; use a build without "
+			"sanitizers and coverage");
+		doctor->tell(doctor->ctx, &finding);
+	}
+}
+
+static void tell_refused(const struct doctor *doctor, const char *path,
+			 struct json_object *sandbox, bool is_log)
+{
+	struct doctor_finding finding = {.problem = true, .code = "refused-calls"};
+	struct json_object *last = ctl_array(sandbox, "refused_last");
+	size_t count = last ? json_object_array_length(last) : 0;
+	char names[256] = "";
+	size_t len = 0;
+	int64_t refused = 0;
+
+	if (!ctl_number(sandbox, "refused", &refused) || refused <= 0)
+		return;
+	for (size_t i = 0; i < MIN_OF(count, NAMES_MAX) && len < sizeof(names); i++) {
+		const char *name =
+			json_object_get_string(json_object_array_get_idx(last, i));
+
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%.40s",
+					i == 0 ? ": " : ", ", name ? name : "?");
+	}
+	DOCTOR_SAY(
+		finding.what,
+		"%lld system call%s of the daemon at %s %s refused, the last of them%s",
+		(long long)refused, refused == 1 ? "" : "s", path,
+		is_log         ? "would have been"
+		: refused == 1 ? "was"
+			       : "were",
+		names);
+	DOCTOR_SAY(finding.mend,
+		   "please report it, with the lines \"sandbox: system call\" of the "
+		   "daemon's "
+		   "log%s",
+		   is_log ? "" : "; until it is mended, --sandbox=log refuses nothing");
+	doctor->tell(doctor->ctx, &finding);
+}
+
+void doctor_check_sandbox(const struct doctor *doctor, const char *path,
+			  struct json_object *list)
+{
+	struct json_object *sandbox = ctl_object(list, "sandbox");
+	const char *mode = sandbox ? ctl_text(sandbox, "mode") : NULL;
+
+	if (!mode)
+		return;
+	if (strcmp(mode, "on") == 0)
+		tell_on(doctor, path, sandbox);
+	else
+		tell_mode(doctor, path, mode);
+	tell_missing(doctor, path, sandbox);
+	tell_refused(doctor, path, sandbox, strcmp(mode, "log") == 0);
+}
