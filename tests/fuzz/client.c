@@ -30,14 +30,39 @@ int fuzz_listen(const char *name)
 	return fd;
 }
 
-int fuzz_connect(const char *name)
+static int make_socket(void)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static int connect_socket(int fd, const char *name)
+{
 	struct sockaddr_un addr;
 	socklen_t len = make_address(name, &addr);
 
-	CHECK(fd >= 0);
 	if (connect(fd, (struct sockaddr *)&addr, len) < 0)
 		close_fd(&fd);
 	return fd;
+}
+
+int fuzz_connect(const char *name)
+{
+	return connect_socket(make_socket(), name);
+}
+
+int fuzz_connect_from(const char *name, const char *from)
+{
+	static unsigned long number;
+	int fd = make_socket();
+	struct sockaddr_un addr;
+	char text[64];
+	socklen_t len;
+
+	snprintf(text, sizeof(text), "%s-%lu", from, number++);
+	len = make_address(text, &addr);
+	CHECK(bind(fd, (struct sockaddr *)&addr, len) == 0);
+	return connect_socket(fd, name);
 }

@@ -3,10 +3,13 @@
  *
  * The input is a program of small operations: connect, close, send bytes or known
  * requests with and without fds, take answers, have the owner answer late, tell
- * events, run the loop. Requests are also made of the protocol's words, in any company. Besides what sanitizers find it is checked that what comes
- * back is whole objects or known bytes, that requests hold what their owner relies on,
- * and that at the end no connection and no fd is left.
+ * events, run the loop. Requests are also made of the protocol's words, in any company. Clients are of
+ * several users, and operators and readers may be told apart. Besides what sanitizers find it is
+ * checked that what comes back is whole objects or known bytes, that requests hold what their owner
+ * relies on, that no order of a reader and nothing of a stranger gets to the owner, and that at the
+ * end no connection and no fd is left.
  */
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +18,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -22,6 +26,7 @@
 #include "control/server.h"
 #include "tests/lib/pass_fds.h"
 #include "util/fds.h"
+#include "util/peers.h"
 
 #define CLIENTS       3
 #define OPS_MAX       400
@@ -29,6 +34,9 @@
 #define KEPT_MAX      64
 #define END_TURNS     64
 #define ANSWER_BUFFER (1u << 16)
+#define FIRST_UID     3000000000u
+#define FIRST_GID     3000001000u
+#define FIRST_PID     1000000
 
 enum op {
 	OP_CONNECT,
@@ -44,6 +52,23 @@ enum op {
 	OP_RUN,
 	OP_MADE, /* a request of words[] and values[] */
 	OP_COUNT,
+};
+
+/* Whom the kernel says that a client is. */
+enum who {
+	WHO_ROOT,
+	WHO_OPERATOR, /* in the list of readers, too */
+	WHO_OPERATOR_BY_GROUP,
+	WHO_READER,
+	WHO_READER_BY_GROUP,
+	WHO_STRANGER,
+	WHO_COUNT,
+};
+
+enum role {
+	ROLE_NONE,
+	ROLE_READER,
+	ROLE_OPERATOR,
 };
 
 static const char *const requests[] = {
@@ -109,19 +134,60 @@ static const char *const values[] = {
  * struct client - our end of a connection
  * @fd:		-1 = none
  * @first:	the first byte sent, -1 = none yet
+ * @role:	of who has connected
  * @parser:	of the line being received
  */
 struct client {
 	int fd;
 	int first;
+	enum role role;
 	struct json_tokener *parser;
 };
 
 static struct client clients[CLIENTS];
+/* Which lists there are. */
+static bool has_operators, has_readers, kernel_tells;
 static int passed_fd;
 static bool keeps;
 static struct control_request *kept[KEPT_MAX];
 static unsigned nkept;
+
+/* ---- who is who ---- */
+
+int __wrap_peer_read(int fd, struct ucred *ret_peer);
+
+/* The client has connected from a socket that is named for who it is. */
+int __wrap_peer_read(int fd, struct ucred *ret_peer)
+{
+	struct sockaddr_un addr = {0};
+	socklen_t len = sizeof(addr) - 1;
+	unsigned who;
+
+	if (!kernel_tells || getpeername(fd, (struct sockaddr *)&addr, &len) < 0)
+		return -ENOTCONN;
+	CHECK(sscanf(addr.sun_path + 1, "fuzz-peer-%u-", &who) == 1);
+	*ret_peer = (struct ucred){
+		.pid = FIRST_PID + (pid_t)who,
+		.uid = who == WHO_ROOT ? 0 : FIRST_UID + who,
+		.gid = who == WHO_ROOT ? 0 : FIRST_GID + who,
+	};
+	return 0;
+}
+
+static enum role role_of(enum who who)
+{
+	bool operates = who == WHO_OPERATOR || who == WHO_OPERATOR_BY_GROUP;
+	bool reads =
+		who == WHO_OPERATOR || who == WHO_READER || who == WHO_READER_BY_GROUP;
+
+	if ((!has_operators && !has_readers) || (who == WHO_ROOT && kernel_tells))
+		return ROLE_OPERATOR;
+	if (!kernel_tells)
+		return ROLE_NONE;
+	if (operates && has_operators)
+		return ROLE_OPERATOR;
+	return reads && has_readers ? ROLE_READER : ROLE_NONE;
+}
 
 /* ---- the owner ---- */
 
@@ -151,11 +217,27 @@ static void answer(struct control_request *req, unsigned how)
 		control_answer_device(req, &device);
 }
 
+static void check_role(const struct control_request *req)
+{
+	enum who who = WHO_STRANGER;
+	enum role role;
+
+	if (kernel_tells) {
+		CHECK(req->pid >= FIRST_PID && req->pid < FIRST_PID + WHO_COUNT);
+		who = (enum who)(req->pid - FIRST_PID);
+	}
+	role = role_of(who);
+	CHECK(role != ROLE_NONE);
+	if (role == ROLE_READER)
+		CHECK(req->verb == CONTROL_VERB_LIST || req->verb == CONTROL_VERB_STATS);
+}
+
 /* What the header promises. */
 static void check(const struct control_request *req)
 {
 	bool fd = req->fd >= 0;
 
+	check_role(req);
 	CHECK(req->target.text);
 	CHECK(!fd || req->verb == CONTROL_VERB_ATTACH ||
 	      req->verb == CONTROL_VERB_CAPTURE);
@@ -193,8 +275,24 @@ static void on_request(void *ctx, struct control_request *req)
 
 static struct control_server *start_server(void)
 {
-	static const struct control_options options = {.daemon = "fuzz",
-						       .request = on_request};
+	static const struct peers operators = {
+		.uid_count = 1,
+		.uids = {FIRST_UID + WHO_OPERATOR},
+		.gid_count = 1,
+		.gids = {FIRST_GID + WHO_OPERATOR_BY_GROUP},
+	};
+	static const struct peers readers = {
+		.uid_count = 2,
+		.uids = {FIRST_UID + WHO_READER, FIRST_UID + WHO_OPERATOR},
+		.gid_count = 1,
+		.gids = {FIRST_GID + WHO_READER_BY_GROUP},
+	};
+	const struct control_options options = {
+		.daemon = "fuzz",
+		.request = on_request,
+		.operators = has_operators ? &operators : NULL,
+		.readers = has_readers ? &readers : NULL,
+	};
 	int fd = fuzz_listen("control");
 	struct control_server *server;
 
@@ -203,12 +301,16 @@ static struct control_server *start_server(void)
 	return server;
 }
 
-static void connect_client(struct client *client)
+static void connect_client(struct client *client, enum who who)
 {
+	char from[16];
+
 	if (client->fd >= 0)
 		return;
 	client->first = -1;
-	client->fd = fuzz_connect("control");
+	client->role = role_of(who);
+	snprintf(from, sizeof(from), "peer-%u", (unsigned)who);
+	client->fd = fuzz_connect_from("control", from);
 	json_tokener_reset(client->parser);
 }
 
@@ -228,11 +330,25 @@ static void send_all(struct client *client, const void *bytes, size_t len, unsig
 
 static bool speaks_json(const struct client *client)
 {
+	if (client->role == ROLE_NONE)
+		return true;
 	return client->first >= 0 && strchr("{ \t\r\n", client->first) &&
 	       client->first != 0;
 }
 
-/* Follows the lines; each must be an object that says "ok" or "event". */
+/* Each line must be an object that says "ok" or "event", to a stranger that it is not ok. */
+static void check_line(const struct client *client, struct json_object *json)
+{
+	struct json_object *ok = NULL;
+
+	if (json_object_object_get_ex(json, "ok", &ok))
+		CHECK(client->role != ROLE_NONE || !json_object_get_boolean(ok));
+	else
+		CHECK(client->role != ROLE_NONE &&
+		      json_object_object_get_ex(json, "event", NULL));
+}
+
+/* Follows the lines. */
 static void take_answers(struct client *client)
 {
 	static char buffer[ANSWER_BUFFER];
@@ -261,8 +377,7 @@ static void take_answers(struct client *client)
 			continue;
 		}
 		if (json) {
-			CHECK(json_object_object_get_ex(json, "ok", NULL) ||
-			      json_object_object_get_ex(json, "event", NULL));
+			check_line(client, json);
 			json_object_put(json);
 			json_tokener_reset(client->parser);
 		}
@@ -317,6 +432,7 @@ static void step(struct control_server *server, struct input *in)
 {
 	uint8_t code = take_u8(in);
 	struct client *client = &clients[(code >> 4) % CLIENTS];
+	enum who who = (enum who)((code >> 4) / CLIENTS % WHO_COUNT);
 	const char *request;
 	const uint8_t *bytes;
 	size_t len;
@@ -324,7 +440,7 @@ static void step(struct control_server *server, struct input *in)
 
 	switch ((enum op)((code & 0xf) % OP_COUNT)) {
 	case OP_CONNECT:
-		connect_client(client);
+		connect_client(client, who);
 		break;
 	case OP_CLOSE:
 		close_fd(&client->fd);
@@ -334,18 +450,18 @@ static void step(struct control_server *server, struct input *in)
 			(void)shutdown(client->fd, SHUT_WR);
 		break;
 	case OP_BYTES:
-		connect_client(client);
+		connect_client(client, who);
 		len = take_bytes(in, take_u8(in), &bytes);
 		send_all(client, bytes, len, 0);
 		break;
 	case OP_BYTES_FDS:
-		connect_client(client);
+		connect_client(client, who);
 		nfds = take_u8(in) % (FDS_MAX + 1);
 		len = take_bytes(in, take_u8(in), &bytes);
 		send_all(client, bytes, len, nfds);
 		break;
 	case OP_LINE:
-		connect_client(client);
+		connect_client(client, who);
 		nfds = take_u8(in);
 		request = requests[nfds % ARRAY_SIZE(requests)];
 		send_all(client, request, strlen(request), nfds & 0x80 ? 1 : 0);
@@ -363,7 +479,7 @@ static void step(struct control_server *server, struct input *in)
 		tell_event(server, take_u8(in));
 		break;
 	case OP_MADE:
-		connect_client(client);
+		connect_client(client, who);
 		send_made(client, in);
 		break;
 	case OP_RUN:
@@ -392,12 +508,15 @@ void fuzz_one(struct input *in)
 	bool server_first = how & 1;
 
 	keeps = false;
+	has_operators = how & 4;
+	has_readers = how & 8;
+	kernel_tells = !(how & 16);
 	server = start_server();
 	/* all is well at first: two are greeted, one watches */
 	for (unsigned i = 0; how & 2 && i < CLIENTS; i++) {
 		const char *request = requests[i == 0 ? 1 : 0];
 
-		connect_client(&clients[i]);
+		connect_client(&clients[i], (enum who)(((how >> 5) + i) % WHO_COUNT));
 		send_all(&clients[i], request, strlen(request), 0);
 		fuzz_run(2);
 		take_answers(&clients[i]);
