@@ -36,6 +36,7 @@ enum moved {
  * @spec:	of the device, as after --device
  * @pull_path:	FIFO of the vhci-device that is pulled on the host's side and plugged in again
  * @permille:	how probable each disturbance is whenever an event is waited for
+ * @growth_kib:	how much memory of its own the daemon may have more in the end
  * @counts:	of the disturbances
  * @base_used:	of guest memory, by zone: what lasts longer than a controller's life
  */
@@ -52,6 +53,7 @@ struct endure {
 	uint64_t seed;
 	uint64_t random;
 	unsigned permille[DISTURBANCES];
+	uint64_t growth_kib;
 	uint64_t counts[DISTURBANCES];
 	uint64_t base_used[2];
 };
@@ -91,7 +93,7 @@ struct endure_figures {
 	struct daemon_usage usage;
 };
 struct endure_figures endure_figures(struct endure *e);
-/* Demands that it has not grown since @before, and that it takes no time when idle. Prints both. */
+/* Demands that it has not grown since @before, and that nothing runs when it is idle. Prints both. */
 void endure_compare(struct endure *e, const struct endure_figures *before);
 void endure_print_counts(const struct endure *e);
 

@@ -3,7 +3,7 @@
  *
  * endure [OPTION VALUE]... KIND, with $USBVFIOD. Prints figures; status 1 if something was lost, was wrong or has grown.
  * --device is what the daemon's option takes, and may be a device of the host. Then --pulls says how often it is to be pulled by
- * whoever reads "PULL" here, --pid which process plays it.
+ * whoever reads "PULL" here, --pid which process plays it. --growth: KiB by which the daemon may grow.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 #define ZONE_BYTES    (64u << 20)
 #define PULL_PERMILLE 20u
 #define STOP_PERMILLE 150u
+#define GROWTH_KIB    2048u
 
 static const struct {
 	const char *name;
@@ -28,8 +29,8 @@ static int usage(void)
 {
 	(void)fprintf(stderr, "usage: endure [--seed N] [--mib N] [--pulls N] [--rounds "
 			      "N] [--device SPEC] "
-			      "[--stops PERMILLE] "
-			      "[--pid N] stick|bulk|plug|stuck\n");
+			      "[--stops PERMILLE] [--kills PERMILLE] "
+			      "[--growth KIB] [--pid N] stick|bulk|plug|stuck\n");
 	return 2;
 }
 
@@ -38,8 +39,8 @@ int main(int argc, char **argv)
 	static struct endure e;
 	struct endure_amount amount = {.bytes = 64u << 20, .rounds = 200};
 	const char *spec = "";
-	uint64_t seed = 0;
-	unsigned stops = STOP_PERMILLE;
+	uint64_t seed = 0, growth_kib = GROWTH_KIB;
+	unsigned stops = STOP_PERMILLE, kills = 1;
 	int program = 0, i;
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
@@ -58,6 +59,10 @@ int main(int argc, char **argv)
 			spec = argv[i + 1];
 		else if (strcmp(argv[i], "--stops") == 0)
 			stops = (unsigned)number;
+		else if (strcmp(argv[i], "--kills") == 0)
+			kills = (unsigned)number;
+		else if (strcmp(argv[i], "--growth") == 0)
+			growth_kib = number;
 		else if (strcmp(argv[i], "--pid") == 0)
 			program = (int)number;
 		else
@@ -66,6 +71,7 @@ int main(int argc, char **argv)
 	if (i != argc - 1)
 		return usage();
 	endure_init(&e, seed, ZONE_BYTES);
+	e.growth_kib = growth_kib;
 	(void)snprintf(e.spec, sizeof(e.spec), "%s", spec);
 	if (strcmp(argv[i], "stuck") == 0) {
 		endure_stuck(&e, &amount, program);
@@ -82,7 +88,7 @@ int main(int argc, char **argv)
 		e.permille[DISTURB_HCRST] = 2;
 		e.permille[DISTURB_REPLUG] = 2;
 		e.permille[DISTURB_CLIENT] = 1;
-		e.permille[DISTURB_KILL] = 1;
+		e.permille[DISTURB_KILL] = kills;
 		kinds[k].run(&e, &amount);
 		return 0;
 	}

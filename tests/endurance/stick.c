@@ -160,7 +160,7 @@ void endure_stick(struct endure *e, const struct endure_amount *amount)
 	struct stick stick = {.e = e};
 	struct endure_figures before = {0};
 	char image[DAEMON_PATH_MAX] = "";
-	uint64_t commands = 0;
+	uint64_t commands = 0, of_this_daemon = 0, killed = 0;
 
 	if (e->spec[0] == '\0') {
 		if (daemon_image(&e->daemon, "image", 64u << 20, image) < 0)
@@ -178,10 +178,18 @@ void endure_stick(struct endure *e, const struct endure_amount *amount)
 		endure_fail(e, "no memory");
 	look(&stick);
 	while (stick.written_bytes + stick.read_bytes < amount->bytes ||
-	       e->counts[DISTURB_PULL] < amount->pulls) {
+	       e->counts[DISTURB_PULL] < amount->pulls ||
+	       of_this_daemon < WARM_COMMANDS + 8) {
 		command(&stick);
 		commands++;
-		if (commands == WARM_COMMANDS)
+		if (e->counts[DISTURB_KILL] != killed)
+			of_this_daemon = 0;
+		killed = e->counts[DISTURB_KILL];
+		/* a pull that finds much with the kernel costs memory for a moment, of which malloc() keeps some */
+		if (e->counts[DISTURB_PULL] < amount->pulls / 2)
+			continue;
+		of_this_daemon++;
+		if (of_this_daemon == WARM_COMMANDS)
 			before = endure_figures(e);
 	}
 	if (image[0])
@@ -194,8 +202,7 @@ void endure_stick(struct endure *e, const struct endure_amount *amount)
 		(unsigned long long)stick.read_bytes >> 20,
 		(unsigned long long)stick.retries);
 	endure_print_counts(e);
-	if (commands >= WARM_COMMANDS)
-		endure_compare(e, &before);
+	endure_compare(e, &before);
 	free(stick.shadow);
 	endure_finish(e);
 }

@@ -12,10 +12,12 @@
 
 #include "tests/endurance/kinds.h"
 
-#define TDS       16u
-#define TD_BYTES  65536u
-#define WARM      32u
-#define DEAD_MOST 24u
+#define TDS      16u
+#define TD_BYTES 65536u
+#define WARM     32u
+/* At high speed; transfers of whole packets do not end others of the device. */
+#define PACKET_BYTES 512u
+#define DEAD_MOST    24u
 /* Beside the guest's own limit of 5 s for a Stop Endpoint. */
 #define STOP_MS_MOST 4500u
 
@@ -55,6 +57,21 @@ static uint64_t stop_once(struct endure *e, struct guest_buf buf)
 	return started;
 }
 
+/* The device gives back in the order in which it was asked: what it sends now comes after all that it still had. */
+static void exchange(struct endure *e, struct guest_buf buf)
+{
+	uint8_t *data = buf.ptr;
+
+	memset(data, 0x5a, PACKET_BYTES);
+	memset(data + PACKET_BYTES, 0, PACKET_BYTES);
+	if (endure_move(e, e->device.bulk_out, buf.iova, PACKET_BYTES, PACKET_BYTES) !=
+		    MOVED_ALL ||
+	    endure_move(e, e->device.bulk_in, buf.iova + PACKET_BYTES, PACKET_BYTES,
+			PACKET_BYTES) != MOVED_ALL ||
+	    memcmp(data, data + PACKET_BYTES, PACKET_BYTES) != 0)
+		endure_fail(e, "the device does not work again");
+}
+
 static void dead(struct endure *e, struct guest_buf buf, int program)
 {
 	struct endure_figures before, after;
@@ -83,6 +100,7 @@ static void dead(struct endure *e, struct guest_buf buf, int program)
 		endure_fail(e, "it has grown");
 	if (kill(program, SIGCONT) < 0)
 		endure_fail(e, "continuing %d: %s", program, strerror(errno));
+	exchange(e, buf);
 }
 
 void endure_stuck(struct endure *e, const struct endure_amount *amount, int program)
