@@ -107,6 +107,8 @@ static const struct {
 	{SCMP_SYS(clone3), ENOSYS},
 	/* malloc() has other ways */
 	{SCMP_SYS(mremap), ENOMEM},
+	/* qsort() asks how much memory there is (glibc before 2.37) */
+	{SCMP_SYS(sysinfo), EPERM},
 	/* for robust mutexes, which we have none of */
 	{SCMP_SYS(set_robust_list), ENOSYS},
 	/* whether a file could be opened: in words for people only */

@@ -590,8 +590,14 @@ static void must(bool works, const char *what)
 	_exit(EXIT_SHUT);
 }
 
+static int compare(const void *a, const void *b)
+{
+	return memcmp(a, b, 1024);
+}
+
 static void use_what_is_allowed(const void *arg)
 {
+	struct sandbox_state now;
 	pthread_t thread;
 	char path[128];
 	char *memory;
@@ -619,10 +625,17 @@ static void use_what_is_allowed(const void *arg)
 	memory = realloc(memory, 80 << 20);
 	must(memory != NULL, "have more memory");
 	free(memory);
+	/* more than the C library sorts on the stack */
+	memory = calloc(64, 1024);
+	must(memory != NULL, "have memory to sort");
+	qsort(memory, 64, 1024, compare);
+	free(memory);
 	must(fopen("/proc/self/mountinfo", "re") != NULL, "see what is mounted");
 	/* a request of usbfs reaches the file, which has none */
 	must(ioctl(fd, USBDEVFS_GET_CAPABILITIES, path) < 0 && errno == ENOTTY,
 	     "speak to usbfs");
+	sandbox_state(&now);
+	must(now.refused == 0, now.last_count > 0 ? now.last[0] : "nothing refused");
 	_exit(EXIT_OPEN);
 }
 
