@@ -226,6 +226,36 @@ class Checks(unittest.TestCase):
         status, said = self.harden(["-O2", "-D_FORTIFY_SOURCE=2"])
         self.assertEqual(status, 0, said)
 
+    def units(self, old="", new=""):
+        """What the check of units says of those of this tree, OLD in them being replaced by NEW."""
+        with tempfile.TemporaryDirectory() as folder:
+            build = Path(folder)
+            (build / "contrib").mkdir()
+            for source in (PROJECT / "contrib/systemd").glob("*.service.in"):
+                text = source.read_text().replace("@bindir@", "/usr/bin")
+                (build / "contrib" / source.stem).write_text(text.replace(old, new) if old else text)
+            for name in ("usbvfiod", "usbvfioctl"):
+                (build / name).write_text("#!/bin/sh\n")
+                (build / name).chmod(0o755)
+            return self.run_in(PROJECT, "units", "--build", str(build))
+
+    def test_units(self):
+        status, said = self.units()
+        self.assertEqual(status, 0, said)
+        for old, new, finding in (
+                ("LockPersonality", "LockPersonalety", "Unknown key"),
+                ("/usr/bin/usbvfiod", "/usr/bin/usbvfiot", "usbvfiot is not executable"),
+                ("PrivateNetwork=yes", "PrivateNetwork=no", "exposure level"),
+                ("LimitNOFILE=4096", "LimitNOFILE=4095", "FD_LIMIT_NEED"),
+                ("ExitStatus=2", "ExitStatus=1", "EXIT_WRONG_USAGE"),
+                ("io_uring_setup", "accept4", "refuses accept4"),
+                ("@keyring", "@keys", "no group @keys"),
+        ):
+            with self.subTest(finding):
+                status, said = self.units(old, new)
+                self.assertEqual(status, 1, said)
+                self.assertIn(finding, said)
+
     def test_text(self):
         for planted, words in (
                 ("/* TO" "DO: later */\n", "a mark for later"),
