@@ -6,8 +6,6 @@
  * ours, says that the device is gone, and lets the
  * worker be late and memory be short. Each transfer must finish
  * exactly once, with no more bytes than it has room for, and nothing be left at the end.
- *
- * usbfs.h is played here.
  */
 #include "fuzz.h"
 
@@ -17,10 +15,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "kernel_urbs.h"
 #include "tests/unit/allocs.h"
 #include "usbdev/host/urb_late.h"
 #include "usbdev/host/urbs.h"
-#include "usbdev/host/usbfs.h"
 #include "usbdev/usbdev.h"
 #include "util/bytes.h"
 #include "util/compiler.h"
@@ -28,177 +26,9 @@
 #include "util/worker.h"
 #include "worker.h"
 
-#define TRANSFERS   64u
-#define KERNEL_URBS 512u
-#define SETUP_BYTES 8u
+#define TRANSFERS 64u
 
 void *__real_malloc(size_t bytes);
-
-/* ---- the kernel ---- */
-
-/* @finished: can be reaped */
-struct kernel_urb {
-	struct usbdevfs_urb *usb;
-	bool finished;
-	int status;
-	int actual;
-};
-
-static struct {
-	int fd;
-	struct kernel_urb urbs[KERNEL_URBS]; /* in the order of submitting or ending */
-	unsigned count;
-	int submit_error;
-	unsigned submit_errors;
-	int reap_error;
-	unsigned map_errors;
-	int discard_error;
-	bool gone;
-	struct usbdevfs_urb *foreign[4];
-	unsigned foreign_count;
-	unsigned mapped;
-	uint32_t lies; /* what packets are said to have moved */
-} kernel;
-
-static const int statuses[16] = {0,          0,           0,       -EREMOTEIO,
-				 -ENOENT,    -ECONNRESET, -EPIPE,  -EPROTO,
-				 -EILSEQ,    -EOVERFLOW,  -ETIME,  -ENODEV,
-				 -ESHUTDOWN, -EXDEV,      -ENOSPC, 4711};
-static const int refusals[12] = {-ENOMEM, -ENODEV, -EBUSY,  -EINVAL, -ENOENT, -EINTR,
-				 -EPERM,  -ENOSPC, -EFAULT, -EPIPE,  -EIO,    -ESHUTDOWN};
-
-static bool is_in(const struct usbdevfs_urb *usb)
-{
-	if (usb->type == USBDEVFS_URB_TYPE_CONTROL)
-		return ((uint8_t *)usb->buffer)[0] & 0x80;
-	return usb->endpoint & 0x80;
-}
-
-int usbfs_submit(int fd, struct usbdevfs_urb *usb)
-{
-	const volatile uint8_t *data = usb->buffer;
-
-	CHECK(fd == kernel.fd);
-	if (kernel.submit_errors > 0) {
-		kernel.submit_errors--;
-		return kernel.submit_error;
-	}
-	if (kernel.gone)
-		return -ENODEV;
-	if (kernel.count == KERNEL_URBS)
-		return -ENOMEM;
-	CHECK(usb->buffer_length >= 0 && (data || usb->buffer_length == 0));
-	/* it reads all of it */
-	for (int i = 0; i < usb->buffer_length; i += 64)
-		(void)data[i];
-	if (usb->buffer_length > 0)
-		(void)data[usb->buffer_length - 1];
-	for (unsigned i = 0; i < kernel.count; i++)
-		CHECK(kernel.urbs[i].usb != usb);
-	kernel.urbs[kernel.count++] = (struct kernel_urb){.usb = usb};
-	return 0;
-}
-
-/* It ends: what it says is put down at once, the memory is written when it is reaped. */
-static void finish_urb(unsigned index, int status, int actual)
-{
-	struct kernel_urb urb = kernel.urbs[index];
-
-	urb.finished = true;
-	urb.status = status;
-	urb.actual = actual;
-	memmove(&kernel.urbs[index], &kernel.urbs[index + 1],
-		(kernel.count - index - 1) * sizeof(urb));
-	kernel.urbs[kernel.count - 1] = urb;
-}
-
-static void write_packets(struct usbdevfs_urb *usb)
-{
-	for (int i = 0; i < usb->number_of_packets; i++) {
-		uint32_t lie = kernel.lies >> (i % 8 * 4);
-
-		usb->iso_frame_desc[i].status = (unsigned)statuses[lie & 15];
-		usb->iso_frame_desc[i].actual_length =
-			lie & 8 ? kernel.lies : usb->iso_frame_desc[i].length;
-	}
-}
-
-int usbfs_reap(int fd, struct usbdevfs_urb **ret_urb)
-{
-	int error = kernel.reap_error;
-
-	CHECK(fd == kernel.fd);
-	kernel.reap_error = 0;
-	if (error)
-		return error;
-	if (kernel.foreign_count > 0) {
-		*ret_urb = kernel.foreign[--kernel.foreign_count];
-		return 0;
-	}
-	for (unsigned i = 0; i < kernel.count; i++) {
-		struct kernel_urb urb = kernel.urbs[i];
-		struct usbdevfs_urb *usb = urb.usb;
-
-		if (!urb.finished)
-			continue;
-		kernel.count--;
-		memmove(&kernel.urbs[i], &kernel.urbs[i + 1],
-			(kernel.count - i) * sizeof(urb));
-		usb->status = urb.status;
-		usb->actual_length = urb.actual;
-		write_packets(usb);
-		/* the length it tells may be a lie, what it writes is not */
-		if (is_in(usb)) {
-			int skip =
-				usb->type == USBDEVFS_URB_TYPE_CONTROL ? SETUP_BYTES : 0;
-
-			if (usb->buffer_length > skip)
-				memset((uint8_t *)usb->buffer + skip, 0x5a,
-				       (size_t)(usb->buffer_length - skip));
-		}
-		*ret_urb = usb;
-		return 0;
-	}
-	return kernel.gone ? -ENODEV : -EAGAIN;
-}
-
-int usbfs_discard(int fd, struct usbdevfs_urb *usb)
-{
-	CHECK(fd == kernel.fd);
-	if (kernel.discard_error)
-		return kernel.discard_error;
-	for (unsigned i = 0; i < kernel.count; i++)
-		if (kernel.urbs[i].usb == usb && !kernel.urbs[i].finished) {
-			finish_urb(i, -ENOENT, (int)(kernel.lies % 600));
-			return 0;
-		}
-	return -EINVAL;
-}
-
-int usbfs_map(int fd, size_t bytes, void **ret_data)
-{
-	void *data;
-
-	CHECK(fd == kernel.fd);
-	if (kernel.map_errors > 0) {
-		kernel.map_errors--;
-		return kernel.map_errors & 1 ? -ENOMEM : -EINVAL;
-	}
-	data = __real_malloc(bytes);
-	CHECK(data);
-	memset(data, 0, bytes);
-	kernel.mapped++;
-	*ret_data = data;
-	return 0;
-}
-
-void usbfs_unmap(void *data, size_t bytes)
-{
-	(void)bytes;
-	CHECK(kernel.mapped > 0);
-	kernel.mapped--;
-	free(data);
-}
 
 /* ---- the guest ---- */
 
@@ -324,31 +154,8 @@ static void finish_one(struct input *in)
 {
 	unsigned index = take_u8(in);
 	uint8_t how = take_u8(in);
-	int length, actual;
 
-	if (kernel.count == 0)
-		return;
-	index %= kernel.count;
-	if (kernel.urbs[index].finished)
-		return;
-	length = kernel.urbs[index].usb->buffer_length;
-	switch (how >> 4) {
-	case 0:
-		actual = (int)take_u32(in);
-		break;
-	case 1:
-		actual = 0;
-		break;
-	case 2:
-		actual = length / 2;
-		break;
-	case 3:
-		actual = length - 1;
-		break;
-	default:
-		actual = length;
-	}
-	finish_urb(index, statuses[how & 15], actual);
+	kernel_finish_some(index, how, how >> 4 == 0 ? take_u32(in) : 0);
 }
 
 static void name_foreign(struct input *in)
@@ -360,12 +167,7 @@ static void name_foreign(struct input *in)
 	if (which & 1)
 		usb = (struct usbdevfs_urb *)(uintptr_t)take_uint(in, 8);
 	other.usercontext = &other;
-	/* our own would be the truth, and the kernel has it still */
-	for (unsigned i = 0; i < kernel.count; i++)
-		if (kernel.urbs[i].usb == usb)
-			return;
-	if (kernel.foreign_count < ARRAY_SIZE(kernel.foreign))
-		kernel.foreign[kernel.foreign_count++] = usb;
+	kernel_name_foreign(usb);
 }
 
 static void rare(struct input *in, unsigned *freezes)
@@ -374,7 +176,7 @@ static void rare(struct input *in, unsigned *freezes)
 
 	switch (which & 15) {
 	case 0:
-		kernel.reap_error = refusals[(which >> 4) % ARRAY_SIZE(refusals)];
+		kernel.reap_error = kernel_refusals[(which >> 4) % KERNEL_REFUSALS];
 		break;
 	case 1:
 		kernel.gone = true;
@@ -437,10 +239,7 @@ static void end(unsigned freezes)
 	unsigned rounds = 0;
 
 	(void)allocs_work();
-	kernel.submit_errors = 0;
-	kernel.reap_error = 0;
-	kernel.discard_error = 0;
-	kernel.map_errors = 0;
+	kernel_tells_the_truth();
 	while (freezes-- > 0)
 		urbs_thaw(urbs);
 	urbs_looked(urbs);
@@ -451,9 +250,7 @@ static void end(unsigned freezes)
 		(void)fuzz_worker_step();
 		fuzz_run(1);
 		/* what was refused to be discarded ends by itself */
-		for (unsigned i = 0; i < kernel.count; i++)
-			if (!kernel.urbs[i].finished)
-				finish_urb(i, -ENOENT, 0);
+		kernel_finish_all();
 	}
 	CHECK(kernel.count == 0 || gone || kernel.gone);
 }
@@ -471,15 +268,13 @@ void fuzz_one(struct input *in)
 		.disturbed = on_disturbed,
 		.gone = on_gone,
 	};
-	int fd = kernel.fd;
 	unsigned freezes = 0, steps = 0;
 
-	memset(&kernel, 0, sizeof(kernel));
-	kernel.fd = fd;
+	kernel_init(kernel.fd);
 	gone = 0;
 	looks = false;
-	urbs = urbs_create(fuzz_loop, fd, take_u8(in), worker_create(fuzz_loop, "fuzz"),
-			   &owner);
+	urbs = urbs_create(fuzz_loop, kernel.fd, take_u8(in),
+			   worker_create(fuzz_loop, "fuzz"), &owner);
 	CHECK(urbs);
 	while (in->left > 0 && steps++ < 400) {
 		uint8_t op = take_u8(in);
@@ -502,7 +297,7 @@ void fuzz_one(struct input *in)
 			break;
 		case 9:
 			kernel.submit_error =
-				refusals[take_u8(in) % ARRAY_SIZE(refusals)];
+				kernel_refusals[take_u8(in) % KERNEL_REFUSALS];
 			kernel.submit_errors = op >> 4;
 			break;
 		case 10:

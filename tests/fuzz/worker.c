@@ -13,6 +13,7 @@ struct worker {
 
 /* One worker at a time. */
 static struct worker the_worker;
+static bool runs;
 
 struct worker *worker_create(struct loop *loop, const char *name)
 {
@@ -65,8 +66,15 @@ bool fuzz_worker_step(void)
 		return false;
 	the_worker.first = job->next;
 	the_worker.ran = job;
+	runs = true;
 	job->run(job);
+	runs = false;
 	return true;
+}
+
+bool fuzz_worker_runs(void)
+{
+	return runs;
 }
 
 bool fuzz_worker_is_idle(void)

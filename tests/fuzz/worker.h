@@ -9,6 +9,8 @@
 /* The next thing happens: a job that has run is reported, or else the first one runs. Return:
  * false if there was none. */
 bool fuzz_worker_step(void);
+/* Right now a job's run() does: what blocks is fine. */
+bool fuzz_worker_runs(void);
 /* No jobs are left over. */
 bool fuzz_worker_is_idle(void);
 

@@ -153,6 +153,7 @@ struct urb_queue {
  * @job_first:	what it discards; the worker's until it is done
  * @discards_wanted: URBs with the kernel that are to be discarded and not yet asked for
  * @queues:	without streams, by endpoint number and direction
+ * @lost:	transfers on streams for which there was no memory, to be told so
  * @with_kernel: URBs not reaped, in the order submitted
  * @with_kernel_count: their number
  * @slots:	the same by address
@@ -186,6 +187,7 @@ struct urbs {
 	struct urb *job_first;
 	unsigned discards_wanted;
 	struct urb_queue queues[URB_ENDPOINTS];
+	struct urb_queue lost;
 	struct list streams;
 	unsigned stream_count;
 	struct list work;
@@ -277,7 +279,8 @@ void urbs_update_watch(struct urbs *urbs);
 
 void urb_queue_init(struct urb_queue *queue, struct urbs *urbs, uint8_t ep_addr,
 		    uint16_t stream_id);
-/* That of @transfer, made if there is none; NULL without memory for it. */
+/* That of @transfer, made if there is none; NULL without memory for it, or while urbs->lost has
+ * any. */
 struct urb_queue *urb_queue_get(struct urbs *urbs,
 				const struct usbdev_transfer *transfer);
 struct urb_queue *urb_queue_without_streams(struct urbs *urbs, uint8_t ep_addr);

@@ -42,7 +42,8 @@ struct urb_queue *urb_queue_get(struct urbs *urbs, const struct usbdev_transfer 
 		    queue->stream_id == transfer->stream_id)
 			return queue;
 	}
-	queue = calloc(1, sizeof(*queue));
+	/* one of this stream may be lost: the next is not to be told before it */
+	queue = list_empty(&urbs->lost.transfers) ? calloc(1, sizeof(*queue)) : NULL;
 	if (!queue)
 		return NULL;
 	urb_queue_init(queue, urbs, transfer->ep_addr, transfer->stream_id);

@@ -439,6 +439,7 @@ struct urbs *urbs_create(struct loop *loop, int fd, uint32_t caps, struct worker
 	for (unsigned i = 0; i < URB_ENDPOINTS; i++)
 		urb_queue_init(&urbs->queues[i], urbs,
 			       (uint8_t)(i < 16 ? i : USBDEV_DIR_IN | (i - 16)), 0);
+	urb_queue_init(&urbs->lost, urbs, 0, 0);
 	list_init(&urbs->streams);
 	list_init(&urbs->work);
 	list_init(&urbs->with_kernel);
@@ -484,9 +485,8 @@ void urbs_submit(struct urbs *urbs, struct usbdev_transfer *transfer)
 	struct urb_queue *queue = urb_queue_get(urbs, transfer);
 	bool lost = !queue || urbs->gone;
 
-	/* without memory for a queue there is nothing to keep an order with */
 	if (!queue)
-		queue = &urbs->queues[0];
+		queue = &urbs->lost;
 	transfer->actual_bytes = 0;
 	list_append(&queue->transfers, &transfer->node);
 	urbs->transfers++;
