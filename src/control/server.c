@@ -13,6 +13,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <json-c/json.h>
+
+#include "control/json.h"
 #include "control/server_priv.h"
 #include "util/closer.h"
 #include "util/fds.h"
@@ -139,6 +142,14 @@ static int start(struct control_server *server, int fd)
 		return r;
 	}
 	return acceptor_start(&server->acceptor, server->loop, fd);
+}
+
+void control_prepare(void)
+{
+	struct json_object *object = json_object_new_object();
+
+	(void)control_add_text(object, "seed", "now");
+	json_object_put(object);
 }
 
 struct control_server *control_server_create(struct loop *loop, int fd,

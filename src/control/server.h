@@ -54,6 +54,9 @@ struct control_options {
 	uint64_t timeout_ns;
 };
 
+/* Has json-c choose the seed of its hashes now, for which it asks the kernel. Once is enough. */
+void control_prepare(void);
+
 /**
  * control_server_create() - serve the control socket
  * @fd:		listening unix stream socket; taken, also on failure

@@ -9,12 +9,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -32,15 +32,17 @@
  * @signal_fd:	the signals
  * @begin_fd:	ending_begin() was called
  * @loop_fd:	a signal has come: the loop's
+ * @epoll_fd:	waits for the first two
  */
 static struct {
 	int signal_fd;
 	int begin_fd;
 	int loop_fd;
+	int epoll_fd;
 	struct loop_watch *watch;
 	void (*stop)(void *ctx);
 	void *ctx;
-} ending = {.signal_fd = -1, .begin_fd = -1, .loop_fd = -1};
+} ending = {.signal_fd = -1, .begin_fd = -1, .loop_fd = -1, .epoll_fd = -1};
 
 static void post(int fd)
 {
@@ -50,7 +52,7 @@ static void post(int fd)
 	(void)!write(fd, &one, sizeof(one));
 }
 
-/* Return: ms to @until_ns, as poll() wants them; -1 if that is 0. */
+/* Return: ms to @until_ns, as epoll_wait() wants them; -1 if that is 0. */
 static int left_ms(uint64_t until_ns)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -81,16 +83,13 @@ static void leave(void)
 
 static void *ending_main(void *arg)
 {
-	struct pollfd fds[] = {
-		{.fd = ending.signal_fd, .events = POLLIN},
-		{.fd = ending.begin_fd, .events = POLLIN},
-	};
 	struct signalfd_siginfo info;
+	struct epoll_event event;
 	bool signalled = false;
 	uint64_t until_ns = 0, count;
 
 	for (;;) {
-		int n = poll(fds, ARRAY_SIZE(fds), left_ms(until_ns));
+		int n = epoll_wait(ending.epoll_fd, &event, 1, left_ms(until_ns));
 
 		if (n == 0)
 			leave();
@@ -116,6 +115,17 @@ static void on_signal(void *ctx, int fd, unsigned events)
 		return;
 	for (; count > 0; count--)
 		ending.stop(ending.ctx);
+}
+
+static int watch_both(void)
+{
+	struct epoll_event readable = {.events = EPOLLIN};
+
+	ending.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (ending.epoll_fd < 0 ||
+	    epoll_ctl(ending.epoll_fd, EPOLL_CTL_ADD, ending.signal_fd, &readable) < 0)
+		return -1;
+	return epoll_ctl(ending.epoll_fd, EPOLL_CTL_ADD, ending.begin_fd, &readable);
 }
 
 static int start_thread(void)
@@ -154,6 +164,8 @@ int ending_start(struct loop *loop, void (*stop)(void *ctx), void *ctx)
 	ending.begin_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ending.loop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (ending.signal_fd < 0 || ending.begin_fd < 0 || ending.loop_fd < 0)
+		return -errno;
+	if (watch_both() < 0)
 		return -errno;
 	ending.watch = loop_watch_fd(loop, ending.loop_fd, LOOP_READ, on_signal, NULL);
 	return ending.watch ? start_thread() : -ENOMEM;

@@ -14,6 +14,7 @@
 #include "daemon/attach.h"
 #include "daemon/capture.h"
 #include "daemon/commands.h"
+#include "daemon/confine.h"
 #include "daemon/devices.h"
 #include "daemon/ending.h"
 #include "daemon/fd_limit.h"
@@ -25,8 +26,6 @@
 #include "daemon/vm.h"
 #include "rules/rule.h"
 #include "rules/uevent.h"
-#include "usbdev/host/host.h"
-#include "usbdev/pcap/target.h"
 #include "util/closer.h"
 #include "util/compiler.h"
 #include "util/fds.h"
@@ -225,6 +224,8 @@ static int start_loop(struct daemon *daemon)
 
 	/* writing to a client or pipe that has gone is an error, not our death */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* so the processes of apart.h and closer.h need not be waited for, which a sandbox forbids */
+	(void)signal(SIGCHLD, SIG_IGN);
 	daemon->loop = loop_create();
 	if (!daemon->loop)
 		return -ENOMEM;
@@ -505,81 +506,6 @@ static int name_devices(struct daemon *daemon)
 	return r;
 }
 
-/* Whether devices of the host can be named, now or by whoever may attach. */
-static bool names_hosts(const struct options *options)
-{
-	bool found =
-		options->rules_path || options->control_path || options->control_fd >= 0;
-
-	for (unsigned i = 0; !found && i < options->device_count; i++)
-		found = rule_is_rule(options->devices[i]) ||
-			device_names_host(options->devices[i]);
-	return found;
-}
-
-/* What the command line names, and what follows from it. */
-static int allow_named(const struct options *options)
-{
-	int r = 0;
-
-	for (unsigned i = 0; r == 0 && i < options->device_count; i++) {
-		const char *text = options->devices[i];
-
-		if (!rule_is_rule(text))
-			r = device_allow(text);
-	}
-	for (unsigned i = 0; r == 0 && i < options->sandbox_path_count; i++)
-		r = sandbox_allow(options->sandbox_paths[i], SANDBOX_ALL);
-	/* if that fails, opening will say why */
-	if (r == 0 && options->pcap_path && target_make_folders(options->pcap_path) < 0)
-		log_debug("--pcap-path: its folders cannot be made");
-	if (r == 0 && options->pcap_path)
-		r = sandbox_allow_folder_of(options->pcap_path, SANDBOX_ALL);
-	/* editors put a new file in the place of the old one */
-	if (r == 0 && options->rules_path)
-		r = sandbox_allow_folder_of(options->rules_path, SANDBOX_READ);
-	if (r == 0 && options->socket_path)
-		r = sandbox_allow_folder_of(options->socket_path, SANDBOX_REMOVE);
-	if (r == 0 && options->control_path)
-		r = sandbox_allow_folder_of(options->control_path, SANDBOX_REMOVE);
-	if (r == 0 && names_hosts(options))
-		r = sandbox_allow("/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE);
-	return r == 0 ? sandbox_allow("/sys", SANDBOX_READ) : r;
-}
-
-static int confine(struct daemon *daemon)
-{
-	const struct options *options = &daemon->options;
-	struct err err = {0};
-	int r = allow_named(options);
-
-	if (r < 0)
-		(void)err_set(&err, -r, "the sandbox: too much is named, or too long: %s",
-			      strerror(-r));
-	else
-		r = sandbox_confine(options->sandbox, options->user, &err);
-	if (r < 0)
-		log_error("%s", err.text);
-	return r;
-}
-
-static int seal(struct daemon *daemon)
-{
-	struct err err = {0};
-	int r;
-
-	if (names_hosts(&daemon->options)) {
-		uevents_reserve();
-		host_prepare();
-	}
-	r = sandbox_seal(daemon->loop, &err);
-	if (r < 0)
-		log_error("%s", err.text);
-	else
-		log_info("sandbox %s", sandbox_describe());
-	return r;
-}
-
 /* Return: the exit status. */
 static int run(struct daemon *daemon)
 {
@@ -592,13 +518,13 @@ static int run(struct daemon *daemon)
 		return EXIT_FAILURE;
 	}
 	ending_hold_signals();
-	if (start_listening(daemon) < 0 || confine(daemon) < 0)
+	if (start_listening(daemon) < 0 || confine(&daemon->options) < 0)
 		return EXIT_FAILURE;
 	if (start_loop(daemon) < 0) {
 		log_error("not enough memory");
 		return EXIT_FAILURE;
 	}
-	if (seal(daemon) < 0 || start(daemon) < 0) {
+	if (confine_seal(&daemon->options, daemon->loop) < 0 || start(daemon) < 0) {
 		daemon->failed = true;
 		on_stop(daemon);
 	}

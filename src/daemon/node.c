@@ -54,12 +54,21 @@ static const char *kind_name(mode_t mode)
 /* The resolved folder of the device with @minor; "" if there is none. */
 static void find_folder(unsigned minor, char ret_folder[PATH_MAX])
 {
+	static const char to_root[] = "../..";
 	char link[64];
+	char target[PATH_MAX];
+	ssize_t len;
 
 	(void)snprintf(link, sizeof(link), "/sys/dev/char/%u:%u", USB_DEVICE_MAJOR,
 		       minor);
-	if (!realpath(link, ret_folder))
-		ret_folder[0] = '\0';
+	ret_folder[0] = '\0';
+	len = readlinkat(AT_FDCWD, link, target, sizeof(target) - 1);
+	if (len <= 0)
+		return;
+	target[len] = '\0';
+	if (strncmp(target, to_root, strlen(to_root)) == 0)
+		(void)snprintf(ret_folder, PATH_MAX, "/sys%.*s",
+			       PATH_MAX - (int)sizeof("/sys"), target + strlen(to_root));
 }
 
 static void describe(struct node *node, unsigned minor)

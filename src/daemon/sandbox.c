@@ -154,7 +154,7 @@ int sandbox_seal(struct loop *loop, struct err *err)
 		return err_set(err, -r, "the sandbox: %s", strerror(-r));
 	sandbox.calls = sandbox_calls_load(sandbox.mode, &listener);
 	if (sandbox.calls == 0 && sandbox.mode == SANDBOX_LOG)
-		sandbox.calls = sandbox_refused_answer(listener);
+		sandbox_refused_answer(listener);
 	return 0;
 }
 

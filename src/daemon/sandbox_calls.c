@@ -33,10 +33,15 @@
 	((unsigned)CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 
 /* With any arguments. Those made per transfer come first: they are looked for in this order where
- * the kernel has no table of them (before 5.11). */
+ * the kernel has no table of them (before 5.11). The C library makes some of them in other forms,
+ * which are made in these by sandbox_refused.c. */
 static const int allowed[] = {
-	/* of the loop and its sockets */
+/* of the loop and its sockets */
+#ifdef __NR_epoll_wait
 	SCMP_SYS(epoll_wait),
+#else
+	SCMP_SYS(epoll_pwait),
+#endif
 	SCMP_SYS(read),
 	SCMP_SYS(write),
 	SCMP_SYS(recvmsg),
@@ -47,39 +52,23 @@ static const int allowed[] = {
 	SCMP_SYS(shutdown),
 	SCMP_SYS(close),
 	SCMP_SYS(getsockopt),
-	SCMP_SYS(eventfd2),
 	/* interrupts, and the timer that gives one up */
 	SCMP_SYS(io_submit),
-	SCMP_SYS(io_setup),
 	SCMP_SYS(timer_settime),
-	SCMP_SYS(timer_create),
-	SCMP_SYS(timer_delete),
-	SCMP_SYS(gettid),
-	SCMP_SYS(timerfd_create),
 	/* while the loop looks for more before it sleeps (decision 7) */
 	SCMP_SYS(sched_yield),
 	/* in the place of the vDSO where the clock wants it */
 	SCMP_SYS(clock_gettime),
-	SCMP_SYS(poll),
 	/* threads and memory */
 	SCMP_SYS(futex),
 	SCMP_SYS(munmap),
-	SCMP_SYS(wait4),
-	SCMP_SYS(brk),
 	SCMP_SYS(rseq),
 	SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn),
 	/* made by the kernel itself: a wait with a limit goes on after a signal */
 	SCMP_SYS(restart_syscall),
-	/* the signaller and the guard of guest memory catch signals once they are needed */
-	SCMP_SYS(rt_sigaction),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
-	/* abort() asks for the one, see add_checked(), and says why by the other */
-	SCMP_SYS(getpid),
-	SCMP_SYS(writev),
-	/* seeds of hashes */
-	SCMP_SYS(getrandom),
 	/* files: images, captures, rules, what sysfs tells */
 	SCMP_SYS(preadv2),
 	SCMP_SYS(pwritev2),
@@ -88,16 +77,13 @@ static const int allowed[] = {
 	SCMP_SYS(fdatasync),
 	SCMP_SYS(fallocate),
 	SCMP_SYS(ftruncate),
-	SCMP_SYS(lseek),
 	SCMP_SYS(getdents64),
-	SCMP_SYS(readlink),
 	SCMP_SYS(readlinkat),
-	SCMP_SYS(fstatfs),
-	SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat),
 	SCMP_SYS(flock),
 };
 
-/* Refused with an error that their callers are ready for. */
+/* Refused with an answer that their callers are ready for. */
 static const struct {
 	int call;
 	int error;
@@ -105,12 +91,21 @@ static const struct {
 	/* its flags are in memory, where nobody can look at them in time: glibc then uses
 	 * clone() */
 	{SCMP_SYS(clone3), ENOSYS},
-	/* malloc() has other ways */
+	/* malloc() has other ways; a break of 0 is one that has not moved */
 	{SCMP_SYS(mremap), ENOMEM},
 	/* qsort() asks how much memory there is (glibc before 2.37) */
 	{SCMP_SYS(sysinfo), EPERM},
+	{SCMP_SYS(brk), 0},
+	/* stacks of threads that have ended keep their pages; new ones are guarded in the old way */
+	{SCMP_SYS(madvise), EINVAL},
 	/* for robust mutexes, which we have none of */
 	{SCMP_SYS(set_robust_list), ENOSYS},
+	/* processes of apart.h have ended when the call that made them returns */
+	{SCMP_SYS(wait4), ECHILD},
+	/* where stdio's file stands, before it is closed */
+	{SCMP_SYS(lseek), ESPIPE},
+	/* seeds, where those that were taken before do not do */
+	{SCMP_SYS(getrandom), ENOSYS},
 	/* whether a file could be opened: in words for people only */
 	{SCMP_SYS(access), EPERM},
 	{SCMP_SYS(faccessat), EPERM},
@@ -245,8 +240,6 @@ static int add_each(scmp_filter_ctx filter, int call, unsigned arg,
 static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 {
 	static const unsigned long notif[] = {REQUEST_NOTIF_RECV, REQUEST_NOTIF_SEND};
-	/* core dumps shall not have the guest's memory; stacks of threads that have ended */
-	static const unsigned long advices[] = {MADV_DONTDUMP, MADV_DONTNEED};
 	static const unsigned long names[] = {PR_SET_NAME};
 	const uint32_t allow = SCMP_ACT_ALLOW;
 	int r = add_each(filter, SCMP_SYS(ioctl), 1, usbfs_requests,
@@ -260,8 +253,6 @@ static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 	if (r == 0)
 		r = add_each(filter, SCMP_SYS(fcntl), 1, fcntl_commands,
 			     ARRAY_SIZE(fcntl_commands));
-	if (r == 0)
-		r = add_each(filter, SCMP_SYS(madvise), 2, advices, ARRAY_SIZE(advices));
 	if (r == 0)
 		r = add_each(filter, SCMP_SYS(prctl), 0, names, ARRAY_SIZE(names));
 	/* no code but what is there */
@@ -279,12 +270,6 @@ static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 	if (r == 0)
 		r = add_masked(filter, allow, SCMP_SYS(clone), 0, UINT64_MAX,
 			       CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD);
-	/* abort(), so that a failed assertion is seen as one */
-	if (r == 0)
-		r = seccomp_rule_add(
-			filter, allow, SCMP_SYS(tgkill), 2,
-			SCMP_CMP(0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint64_t)getpid()),
-			SCMP_CMP(2, SCMP_CMP_MASKED_EQ, UINT32_MAX, SIGABRT));
 	/* the C library asks nscd for names */
 	if (r == 0)
 		r = add_masked(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 0,
@@ -344,8 +329,8 @@ int sandbox_calls_load(enum sandbox_mode mode, int *ret_listener)
 
 unsigned sandbox_calls_count(void)
 {
-	/* and ioctl, fcntl, madvise, mmap, mprotect, clone, prctl, tgkill */
-	return ARRAY_SIZE(allowed) + 8;
+	/* and ioctl, fcntl, mmap, mprotect, clone, prctl */
+	return ARRAY_SIZE(allowed) + 6;
 }
 
 void sandbox_calls_name(int number, char name[SANDBOX_NAME_BYTES])

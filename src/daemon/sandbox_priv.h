@@ -58,13 +58,23 @@ unsigned sandbox_calls_count(void);
 /* The name of a call of this architecture: "execve". */
 void sandbox_calls_name(int number, char name[SANDBOX_NAME_BYTES]);
 
+/* sandbox_forms.c */
+
+#define SANDBOX_ARGS 3u
+
+/* Whether call @number is a known form of one that is listed, with most arguments. */
+bool sandbox_form_is_known(int number);
+/* Makes it in the form that is listed. @args: its first arguments. Return: whether that was
+ * possible, with the result in @ret_result, as the kernel returns it. In a signal handler. */
+bool sandbox_form_make(int number, const long args[SANDBOX_ARGS], long *ret_result);
+
 /* sandbox_refused.c */
 
 /* Before the filter is there. @mode SANDBOX_ON: SIGSYS is caught from now on, the call fails with
  * EPERM, @loop tells. Return: 0 or -errno. */
 MUST_USE int sandbox_refused_listen(enum sandbox_mode mode, struct loop *loop);
-/* With the filter, SANDBOX_LOG: a thread answers on @listener, taken. Return: 0 or -errno. */
-MUST_USE int sandbox_refused_answer(int listener);
+/* With the filter, SANDBOX_LOG: a thread answers on @listener, taken. */
+void sandbox_refused_answer(int listener);
 /* Fills what is about refused calls; those not told yet are told. */
 void sandbox_refused_state(struct sandbox_state *state);
 void sandbox_refused_finish(void);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * sandbox_refused.c - telling which system calls were, or would be, refused
  *
- * SANDBOX_ON: the kernel sends the thread SIGSYS in the place of the call. The handler notes the
- * call's number, wakes the loop, and has the call return -EPERM. All that it does itself is on the
- * list.
+ * SANDBOX_ON: the kernel sends the thread SIGSYS in the place of the call. The handler makes it in
+ * another form that is listed (sandbox_forms.c), if there is one. Else it notes the call's number,
+ * wakes the loop, and has the call return -EPERM. All that it does itself is on the list.
  *
  * SANDBOX_LOG: the kernel holds the thread until our own has noted the call, which then is made
  * (SECCOMP_USER_NOTIF_FLAG_CONTINUE). Whoever took over this process could answer himself: so it
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <seccomp.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -26,6 +27,7 @@
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/loop.h"
+#include "util/thread.h"
 
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP 1
@@ -46,6 +48,8 @@ static struct {
 	char last[SANDBOX_LAST][SANDBOX_NAME_BYTES];
 	const char *verdict;
 	/* of SANDBOX_LOG */
+	sem_t loaded;
+	int listener;
 	struct seccomp_notif *asked;
 	struct seccomp_notif_resp *answer;
 } refused = {.event_fd = -1};
@@ -127,17 +131,81 @@ static void set_result(ucontext_t *context, long result)
 #endif
 }
 
+static void get_arguments(const ucontext_t *context, long ret_args[SANDBOX_ARGS])
+{
+#if defined(__x86_64__)
+	ret_args[0] = context->uc_mcontext.gregs[REG_RDI];
+	ret_args[1] = context->uc_mcontext.gregs[REG_RSI];
+	ret_args[2] = context->uc_mcontext.gregs[REG_RDX];
+#else
+	for (unsigned i = 0; i < SANDBOX_ARGS; i++) {
+#if defined(__aarch64__)
+		ret_args[i] = (long)context->uc_mcontext.regs[i];
+#elif defined(__riscv)
+		ret_args[i] = (long)context->uc_mcontext.__gregs[REG_A0 + i];
+#else
+		/* as if it had been made without */
+		ret_args[i] = 0;
+#endif
+	}
+#endif
+}
+
 static void on_sigsys(int signal, siginfo_t *info, void *context)
 {
 	int saved_errno = errno;
+	long args[SANDBOX_ARGS];
+	long result = -EPERM;
 
 	(void)signal;
 	/* somebody may send one with kill() */
 	if (info->si_code != SYS_SECCOMP)
 		return;
-	note(info->si_syscall);
-	set_result(context, -EPERM);
+	get_arguments(context, args);
+	if (!sandbox_form_make(info->si_syscall, args, &result))
+		note(info->si_syscall);
+	set_result(context, result);
 	errno = saved_errno;
+}
+
+static void *answer(void *arg)
+{
+	struct seccomp_notif *asked = refused.asked;
+
+	while (sem_wait(&refused.loaded) < 0)
+		;
+	for (;;) {
+		/* zeroed, the kernel demands */
+		memset(asked, 0, sizeof(*asked));
+		if (seccomp_notify_receive(refused.listener, asked) < 0) {
+			if (errno == EINTR || errno == ENOENT)
+				continue;
+			break;
+		}
+		if (!sandbox_form_is_known(asked->data.nr))
+			note(asked->data.nr);
+		*refused.answer = (struct seccomp_notif_resp){
+			.id = asked->id,
+			.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+		};
+		(void)seccomp_notify_respond(refused.listener, refused.answer);
+	}
+	return arg;
+}
+
+/* It asks the kernel for things that are not on the list, hence before that is loaded. */
+static int start_answering(void)
+{
+	pthread_t thread;
+	int r = seccomp_notify_alloc(&refused.asked, &refused.answer);
+
+	if (r < 0)
+		return r;
+	(void)sem_init(&refused.loaded, 0, 0);
+	r = thread_start(&thread, "sandbox", answer, NULL);
+	if (r == 0)
+		(void)pthread_detach(thread);
+	return r;
 }
 
 int sandbox_refused_listen(enum sandbox_mode mode, struct loop *loop)
@@ -151,50 +219,17 @@ int sandbox_refused_listen(enum sandbox_mode mode, struct loop *loop)
 	refused.watch = loop_watch_fd(loop, refused.event_fd, LOOP_READ, on_noted, NULL);
 	if (!refused.watch)
 		return -ENOMEM;
-	/* it asks the kernel how long they are, which is not on the list */
 	if (mode == SANDBOX_LOG)
-		return seccomp_notify_alloc(&refused.asked, &refused.answer);
+		return start_answering();
 	action.sa_sigaction = on_sigsys;
 	(void)sigemptyset(&action.sa_mask);
 	return sigaction(SIGSYS, &action, NULL) < 0 ? -errno : 0;
 }
 
-static void *answer(void *arg)
+void sandbox_refused_answer(int listener)
 {
-	int listener = (int)(intptr_t)arg;
-	struct seccomp_notif *asked = refused.asked;
-
-	for (;;) {
-		/* zeroed, the kernel demands */
-		memset(asked, 0, sizeof(*asked));
-		if (seccomp_notify_receive(listener, asked) < 0) {
-			if (errno == EINTR || errno == ENOENT)
-				continue;
-			break;
-		}
-		note(asked->data.nr);
-		*refused.answer = (struct seccomp_notif_resp){
-			.id = asked->id,
-			.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE,
-		};
-		(void)seccomp_notify_respond(listener, refused.answer);
-	}
-	return NULL;
-}
-
-int sandbox_refused_answer(int listener)
-{
-	sigset_t all, before;
-	pthread_t thread;
-	int r;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&thread, NULL, answer, (void *)(intptr_t)listener);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r == 0)
-		r = pthread_detach(thread);
-	return -r;
+	refused.listener = listener;
+	(void)sem_post(&refused.loaded);
 }
 
 void sandbox_refused_state(struct sandbox_state *state)

@@ -11,18 +11,17 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/magic.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "mem/dma_check.h"
 #include "mem/memory_file.h"
 #include "mem/sigbus.h"
 #include "util/aside.h"
 #include "util/bytes.h"
+#include "util/fd_kind.h"
 #include "util/log.h"
 #include "util/loop.h"
 
@@ -145,7 +144,8 @@ static void lose(struct guest_mem *mem, struct range *range, uintptr_t from)
 	uint8_t *mapping = range->mapping;
 	size_t kept = from - (uintptr_t)mapping;
 
-	(void)madvise(mapping + kept, range->mapping_bytes - kept, MADV_DONTNEED);
+	(void)mmap(mapping + kept, range->mapping_bytes - kept, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	if (!range->base)
 		return;
 	range->base = NULL;
@@ -246,14 +246,18 @@ static int range_init(struct range *range, uint64_t iova, uint64_t size, unsigne
 
 /* ---- mapping ---- */
 
-/* Page size of mappings of @fd: hugetlbfs maps in its own large pages only. */
+/* Page size of mappings of @fd: hugetlbfs maps in its own large pages only, which its files have
+ * as their blocks. Of tmpfs they may be large, too, which does no harm. */
 static size_t page_bytes_of(int fd)
 {
-	struct statfs fs;
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	struct stat st;
+	size_t block;
 
-	if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC)
-		return (size_t)fs.f_bsize;
-	return (size_t)sysconf(_SC_PAGESIZE);
+	if (fd_kind(fd) != FD_KIND_MEMORY || fstat(fd, &st) < 0)
+		return page_bytes;
+	block = (size_t)st.st_blksize;
+	return block > page_bytes && (block & (block - 1)) == 0 ? block : page_bytes;
 }
 
 /* Return: 0; -ENOSPC over a total; -errno of mmap. */
@@ -283,8 +287,6 @@ static int map_file(struct guest_mem *mem, struct range *range, int fd)
 		(void)munmap(mapping, bytes);
 		return range->guard;
 	}
-	/* Guest memory has no place in a core dump of ours. */
-	(void)madvise(mapping, bytes, MADV_DONTDUMP);
 	range->mapping = mapping;
 	range->mapping_bytes = bytes;
 	range->page_bytes = page_bytes;

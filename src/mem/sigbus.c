@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "mem/guest_mem.h"
@@ -68,7 +69,9 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
 	/* BUS_ADRERR: no page behind this address. Failing hardware and signals
 	 * sent by kill() are not ours. */
 	if (info->si_code != BUS_ADRERR || !replace_pages((uintptr_t)info->si_addr)) {
-		(void)sigaction(signal, &action_before, NULL);
+		/* a sandbox may forbid it; without, the fault would repeat for ever */
+		if (sigaction(signal, &action_before, NULL) < 0)
+			abort();
 		/* A fault repeats by itself; a signal that was sent does not. */
 		if (info->si_code <= 0)
 			(void)raise(signal);

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -361,7 +362,7 @@ static int entry_place(const char *folder, const char *name,
 	if (!is_name(name) ||
 	    snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
 		return -ENOENT;
-	len = readlink(path, target, sizeof(target) - 1);
+	len = readlinkat(AT_FDCWD, path, target, sizeof(target) - 1);
 	if (len < 0)
 		return -errno;
 	target[len] = '\0';

@@ -135,7 +135,7 @@ int sysfs_link(const char *folder, const char *name, char *buf, size_t size)
 
 	if (r < 0)
 		return r;
-	len = readlink(path, target, sizeof(target) - 1);
+	len = readlinkat(AT_FDCWD, path, target, sizeof(target) - 1);
 	if (len < 0)
 		return -errno;
 	target[len] = '\0';

@@ -20,7 +20,7 @@ enum fd_kind fd_kind(int fd)
 	if (fcntl(fd, F_GET_SEALS) >= 0)
 		return FD_KIND_MEMORY;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	len = readlink(path, name, sizeof(name));
+	len = readlinkat(AT_FDCWD, path, name, sizeof(name));
 	if (len == sizeof(EVENTFD_NAME) - 1 &&
 	    memcmp(name, EVENTFD_NAME, (size_t)len) == 0)
 		return FD_KIND_EVENTFD;

@@ -290,7 +290,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *addr, struct
 	if (errno != ECONNREFUSED && errno != ENOENT)
 		return err_set(err, errno, "cannot tell whether %s is in use: %s", path,
 			       strerror(errno));
-	if (unlink(path) < 0 && errno != ENOENT)
+	if (unlinkat(AT_FDCWD, path, 0) < 0 && errno != ENOENT)
 		return err_set(err, errno, "cannot remove the stale socket %s: %s", path,
 			       strerror(errno));
 	return 0;
@@ -315,7 +315,7 @@ static int bind_listen(const char *path, const struct sockaddr_un *addr,
 			       strerror(errno));
 	if (lstat(path, &st) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {
 		r = err_set(err, errno, "cannot listen on %s: %s", path, strerror(errno));
-		(void)unlink(path);
+		(void)unlinkat(AT_FDCWD, path, 0);
 		return r;
 	}
 	listener->dev = st.st_dev;
@@ -350,7 +350,7 @@ int listen_unix(const char *path, struct err *err)
 	if (fd == 0)
 		fd = bind_listen(path, &addr, listener, err);
 	if (fd < 0) {
-		(void)unlink(lock_path);
+		(void)unlinkat(AT_FDCWD, lock_path, 0);
 		return fd;
 	}
 	listener->fd = fd;
@@ -398,11 +398,11 @@ void unlink_unix(const char *path, int fd)
 		/* also if @fd was closed before: what is at PATH tells */
 		if (lstat(path, &st) == 0 && st.st_dev == listener->dev &&
 		    st.st_ino == listener->inode)
-			(void)unlink(path);
+			(void)unlinkat(AT_FDCWD, path, 0);
 		/* The lock file last: while it is there, PATH is ours. */
 		(void)snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
 		if (same_file(listener->lock_fd, lock_path))
-			(void)unlink(lock_path);
+			(void)unlinkat(AT_FDCWD, lock_path, 0);
 		close_fd(&listener->lock_fd);
 		listener->fd = 0;
 	}

@@ -7,11 +7,11 @@
 #include "util/log_writer.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
 
 #include "util/thread.h"
@@ -25,6 +25,7 @@
  * @started:	there is a thread
  * @start, @used: bytes of @ring that have not been written
  * @dropped:	lines since the ring was last empty
+ * @epoll_fd:	waits until stderr takes more
  * @wake:	there is something to write
  * @written:	there is nothing any more
  */
@@ -36,6 +37,7 @@ static struct {
 	size_t start;
 	size_t used;
 	unsigned long dropped;
+	int epoll_fd;
 	char ring[LOG_WRITER_RING_BYTES];
 } writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
@@ -50,9 +52,9 @@ static void write_out(const char *bytes, size_t len)
 			len -= (size_t)n;
 		} else if (n < 0 && errno == EAGAIN) {
 			/* another user of it has made it so */
-			struct pollfd pollfd = {.fd = STDERR_FILENO, .events = POLLOUT};
+			struct epoll_event event;
 
-			(void)poll(&pollfd, 1, -1);
+			(void)epoll_wait(writer.epoll_fd, &event, 1, -1);
 		} else if (n == 0 || errno != EINTR) {
 			return;
 		}
@@ -100,6 +102,7 @@ static void *writer_main(void *arg)
 
 int log_writer_start(void)
 {
+	struct epoll_event writable = {.events = EPOLLOUT};
 	pthread_condattr_t attr;
 	pthread_t thread;
 	int r;
@@ -108,6 +111,11 @@ int log_writer_start(void)
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&writer.written, &attr);
 	(void)pthread_condattr_destroy(&attr);
+	/* a file is refused, and never full */
+	writer.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (writer.epoll_fd < 0)
+		return -errno;
+	(void)epoll_ctl(writer.epoll_fd, EPOLL_CTL_ADD, STDERR_FILENO, &writable);
 	r = thread_start(&thread, "log", writer_main, NULL);
 	if (r < 0)
 		return r;

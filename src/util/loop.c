@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * loop.c - the event loop: fds, one-shot timers, signals, deferred tasks
  *
- * libevent waits on fds and signals; timers stand on one timerfd (loop_timer.c).
+ * libevent waits on fds and signals; timers stand on one timerfd (loop_timer.c), what other
+ * threads ask for on one eventfd (loop_remote.c).
  *
  * One turn is: arm, wait, fd and signal and timer callbacks, deferred tasks,
  * free what was removed.
@@ -84,6 +85,17 @@ static void on_signal(evutil_socket_t signal, short what, void *ctx)
 	(void)what;
 	watch->loop->happened_ns = clock_now_ns();
 	watch->signal_cb(watch->ctx);
+}
+
+static void on_remote_fd(evutil_socket_t fd, short what, void *ctx)
+{
+	struct loop *loop = ctx;
+
+	(void)fd;
+	(void)what;
+	if (loop->happened_ns == 0)
+		loop->happened_ns = clock_now_ns();
+	loop_remotes_call(loop);
 }
 
 static short libevent_events(unsigned events)
@@ -373,11 +385,17 @@ struct loop *loop_create(void)
 	queue_init(&loop->tasks);
 	queue_init(&loop->running);
 	queue_init(&loop->later);
-	if (loop_timers_init(loop) < 0 || create_base(loop) < 0)
+	loop->timer_fd = -1;
+	loop->remote_fd = -1;
+	if (loop_timers_init(loop) < 0 || loop_remotes_init(loop) < 0 ||
+	    create_base(loop) < 0)
 		goto fail;
 	loop->timer_event = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST,
 				      on_timer_fd, loop);
-	if (!loop->timer_event || add_event(loop->timer_event) < 0)
+	loop->remote_event = event_new(loop->base, loop->remote_fd, EV_READ | EV_PERSIST,
+				       on_remote_fd, loop);
+	if (!loop->timer_event || add_event(loop->timer_event) < 0 ||
+	    !loop->remote_event || add_event(loop->remote_event) < 0)
 		goto fail;
 	return loop;
 fail:
@@ -393,8 +411,11 @@ void loop_destroy(struct loop *loop)
 	bury_all(loop);
 	if (loop->timer_event)
 		event_free(loop->timer_event);
+	if (loop->remote_event)
+		event_free(loop->remote_event);
 	if (loop->base)
 		event_base_free(loop->base);
+	close_fd(&loop->remote_fd);
 	close_fd(&loop->timer_fd);
 	free(loop);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * loop.h - the event loop: fds, one-shot timers, signals, deferred tasks
+ * loop.h - the event loop: fds, one-shot timers, signals, deferred tasks, news of other threads
  *
  * A thin layer over libevent_core. One turn of the loop: wait for events, run
  * their callbacks, then run the tasks deferred meanwhile. Tasks deferred by tasks
  * run in a next round, and after LOOP_TASK_ROUNDS in the next turn, when fds have
  * been looked at again: so no task can starve the sockets. Before it sleeps the loop may poll for a moment, if that
  * has paid lately (util/spin.h). All calls: loop thread only, unless said.
- * Watches, timers and tasks may be removed inside any callback, their own too;
+ * Watches, timers, remotes and tasks may be removed inside any callback, their own too;
  * their memory goes at the end of the turn.
  */
 #ifndef UTIL_LOOP_H
@@ -20,13 +20,14 @@
 struct loop;
 struct loop_watch;
 struct loop_timer;
+struct loop_remote;
 
 /* Enough for a transfer: submit, complete, post its events. */
 #define LOOP_TASK_ROUNDS 4u
 
 /* Returns owned, or NULL without memory. */
 struct loop *loop_create(void);
-/* NULL is fine. Every watch and timer must be gone; tasks are not looked at. */
+/* NULL is fine. Every watch, timer and remote must be gone; tasks are not looked at. */
 void loop_destroy(struct loop *loop);
 
 /* Runs until loop_stop(). Return: 0 or -errno. */
@@ -60,6 +61,13 @@ void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns);
 void loop_timer_stop(struct loop_timer *timer);
 /* NULL is fine. */
 void loop_timer_destroy(struct loop_timer *timer);
+
+/* Has @cb called in the loop when another thread asks for it. NULL without memory. */
+struct loop_remote *loop_remote_create(struct loop *loop, loop_cb *cb, void *ctx);
+/* Asks for one call of its callback; asking again before it comes adds none. Any thread. */
+void loop_remote_ask(struct loop_remote *remote);
+/* No thread may be asking. What was asked for is not called any more. NULL is fine. */
+void loop_remote_destroy(struct loop_remote *remote);
 
 /**
  * struct loop_task - deferred work, embedded in its owner

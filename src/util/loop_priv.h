@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * loop_priv.h - what loop.c and loop_timer.c share
+ * loop_priv.h - what loop.c, loop_timer.c and loop_remote.c share
  */
 #ifndef UTIL_LOOP_PRIV_H
 #define UTIL_LOOP_PRIV_H
@@ -21,13 +21,15 @@ struct task_queue {
  * @timers:	armed timers, the earliest deadline first
  * @expired:	timers whose callbacks this turn still has to call
  * @armed_ns:	what @timer_fd is set to
+ * @remote_fd:	readable when a thread has asked for a call
+ * @remotes:	all of them; @asked: those that this turn still has to look at
  * @tasks:	deferred, for the next round of tasks
  * @running:	the rest of this round
  * @later:	deferred, for the next turn
  * @spin:	whether polling pays
  * @happened_ns: when the first callback of this turn was called, 0 = none yet
- * @dead:	watches and timers to free when the turn ends
- * @live:	watches and timers that their owners have not removed
+ * @dead:	watches, timers and remotes to free when the turn ends
+ * @live:	those that their owners have not removed
  */
 struct loop {
 	struct event_base *base;
@@ -36,6 +38,10 @@ struct loop {
 	struct list timers;
 	struct list expired;
 	uint64_t armed_ns;
+	int remote_fd;
+	struct event *remote_event;
+	struct list remotes;
+	struct list asked;
 	struct task_queue tasks;
 	struct task_queue running;
 	struct task_queue later;
@@ -47,7 +53,7 @@ struct loop {
 	bool stop;
 };
 
-/* How a watch or timer waits for its memory to go; the first member of both. */
+/* How a watch, timer or remote waits for its memory to go; the first member of each. */
 struct grave {
 	struct list node;
 	struct event *event;
@@ -64,5 +70,12 @@ MUST_USE int loop_timers_init(struct loop *loop);
 MUST_USE int loop_timers_arm(struct loop *loop);
 /* The timerfd is readable: calls the timers that are due. */
 void loop_timers_expire(struct loop *loop);
+
+/* loop_remote.c */
+
+/* Makes the eventfd. Return: 0 or -errno. */
+MUST_USE int loop_remotes_init(struct loop *loop);
+/* The eventfd is readable: calls what was asked for. */
+void loop_remotes_call(struct loop *loop);
 
 #endif /* UTIL_LOOP_PRIV_H */

@@ -3,20 +3,13 @@
  *
  * A job moves from the queue (under the lock) to the thread's hands, from
  * there to the finished list (under the lock), and in the loop to the list
- * being reported (the loop thread's own). The eventfd only says that the
- * finished list is no longer empty.
+ * being reported (the loop thread's own).
  */
 #include "util/worker.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdint.h>
-#include <sys/eventfd.h>
-#include <sys/types.h>
-#include <unistd.h>
 
-#include "util/fds.h"
 #include "util/loop.h"
 #include "util/thread.h"
 
@@ -36,8 +29,7 @@ struct job_list {
  */
 struct worker {
 	struct loop *loop;
-	struct loop_watch *watch;
-	int event_fd;
+	struct loop_remote *remote;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -90,17 +82,6 @@ static bool jobs_remove(struct job_list *jobs, struct worker_job *job)
 	return true;
 }
 
-static void tell_loop(struct worker *worker)
-{
-	const uint64_t one = 1;
-	ssize_t n;
-
-	do {
-		n = write(worker->event_fd, &one, sizeof(one));
-	} while (n < 0 && errno == EINTR);
-	assert(n > 0 || errno == EAGAIN); /* full counter: readable anyway */
-}
-
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
@@ -120,22 +101,18 @@ static void *worker_main(void *arg)
 		first = !worker->finished.first;
 		jobs_append(&worker->finished, job);
 		if (first)
-			tell_loop(worker);
+			loop_remote_ask(worker->remote);
 	}
 	pthread_mutex_unlock(&worker->lock);
 	return NULL;
 }
 
 /* Some jobs have finished. */
-static void on_finished(void *ctx, int fd, unsigned events)
+static void on_finished(void *ctx)
 {
 	struct worker *worker = ctx;
 	struct worker_job *job;
-	uint64_t count;
 
-	(void)events;
-	if (read(fd, &count, sizeof(count)) < 0)
-		return;
 	pthread_mutex_lock(&worker->lock);
 	while ((job = jobs_take(&worker->finished)) != NULL)
 		jobs_append(&worker->reporting, job);
@@ -163,13 +140,9 @@ struct worker *worker_create(struct loop *loop, const char *name)
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->wake, NULL);
 
-	worker->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (worker->event_fd < 0)
-		goto fail;
-	worker->watch =
-		loop_watch_fd(loop, worker->event_fd, LOOP_READ, on_finished, worker);
+	worker->remote = loop_remote_create(loop, on_finished, worker);
 	errno = ENOMEM;
-	if (!worker->watch)
+	if (!worker->remote)
 		goto fail;
 	errno = -thread_start(&worker->thread, name, worker_main, worker);
 	if (errno != 0)
@@ -177,8 +150,7 @@ struct worker *worker_create(struct loop *loop, const char *name)
 	return worker;
 fail:
 	code = errno;
-	loop_unwatch(worker->watch);
-	close_fd(&worker->event_fd);
+	loop_remote_destroy(worker->remote);
 	pthread_cond_destroy(&worker->wake);
 	pthread_mutex_destroy(&worker->lock);
 	free(worker);
@@ -215,8 +187,7 @@ void worker_destroy(struct worker *worker)
 	pthread_mutex_unlock(&worker->lock);
 	(void)pthread_join(worker->thread, NULL);
 
-	loop_unwatch(worker->watch);
-	close_fd(&worker->event_fd);
+	loop_remote_destroy(worker->remote);
 	pthread_cond_destroy(&worker->wake);
 	pthread_mutex_destroy(&worker->lock);
 	if (worker->in_report)

@@ -28,7 +28,7 @@ struct vuser_conn *vuser_conn_create(struct vuser_server *server, int fd)
 	list_init(&conn->link);
 	conn->server = server;
 	conn->fd = fd;
-	vuser_irqs_init(&conn->irqs, server->signaller);
+	vuser_irqs_init(&conn->irqs);
 	/* pages of these come into being when first used */
 	conn->in = malloc(VUSER_MSG_MAX);
 	conn->out = malloc(VUSER_MSG_MAX);

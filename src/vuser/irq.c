@@ -21,9 +21,8 @@ static uint64_t vector_bit(unsigned vector)
 	return UINT64_C(1) << vector;
 }
 
-void vuser_irqs_init(struct vuser_irqs *irqs, struct signaller *signaller)
+void vuser_irqs_init(struct vuser_irqs *irqs)
 {
-	irqs->signaller = signaller;
 	for (unsigned i = 0; i < VUSER_IRQS; i++) {
 		struct vuser_irq_index *index = &irqs->index[i];
 
@@ -58,10 +57,9 @@ void vuser_irqs_reset(struct vuser_irqs *irqs)
 
 /* An eventfd that cannot be signalled is given up: the client has spoilt it. Whatever else may
  * go wrong will be better with the next interrupt. */
-static void vector_signal(struct vuser_irqs *irqs, struct vuser_irq_index *index,
-			  unsigned vector)
+static void vector_signal(struct vuser_irq_index *index, unsigned vector)
 {
-	int r = signaller_signal(irqs->signaller, index->eventfd[vector]);
+	int r = signaller_signal(index->eventfd[vector]);
 
 	if (r == 0)
 		return;
@@ -89,12 +87,11 @@ void vuser_irqs_raise(struct vuser_irqs *irqs, unsigned i, unsigned vector)
 	if (index->eventfd[vector] < 0 || (index->masked & vector_bit(vector)))
 		index->pending |= vector_bit(vector);
 	else
-		vector_signal(irqs, index, vector);
+		vector_signal(index, vector);
 }
 
 /* Gives the signal that waits for @vector, if it can be given now. */
-static void vector_deliver_pending(struct vuser_irqs *irqs, struct vuser_irq_index *index,
-				   unsigned vector)
+static void vector_deliver_pending(struct vuser_irq_index *index, unsigned vector)
 {
 	uint64_t bit = vector_bit(vector);
 
@@ -102,7 +99,7 @@ static void vector_deliver_pending(struct vuser_irqs *irqs, struct vuser_irq_ind
 	    index->eventfd[vector] < 0)
 		return;
 	index->pending &= ~bit;
-	vector_signal(irqs, index, vector);
+	vector_signal(index, vector);
 }
 
 static void assign_eventfds(struct vuser_irqs *irqs, const struct vuser_irq_set *set,
@@ -117,7 +114,7 @@ static void assign_eventfds(struct vuser_irqs *irqs, const struct vuser_irq_set 
 		if (n >= nfds)
 			continue;
 		*slot = steal_fd(&fds[n]);
-		vector_deliver_pending(irqs, index, set->start + n);
+		vector_deliver_pending(index, set->start + n);
 	}
 }
 
@@ -136,9 +133,9 @@ static void act_on_vectors(struct vuser_irqs *irqs, const struct vuser_irq_set *
 			index->masked |= vector_bit(vector);
 		} else if (set->flags & VUSER_IRQ_SET_UNMASK) {
 			index->masked &= ~vector_bit(vector);
-			vector_deliver_pending(irqs, index, vector);
+			vector_deliver_pending(index, vector);
 		} else if (index->eventfd[vector] >= 0) {
-			vector_signal(irqs, index, vector);
+			vector_signal(index, vector);
 		}
 	}
 }

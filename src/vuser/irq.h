@@ -15,8 +15,6 @@
 #include "vuser/server.h"
 #include "vuser/wire.h"
 
-struct signaller;
-
 /**
  * struct vuser_irq_index - the vectors of one interrupt index
  * @eventfd:	owned, -1 = none
@@ -31,16 +29,14 @@ struct vuser_irq_index {
 
 /**
  * struct vuser_irqs
- * @signaller:	borrowed
  */
 struct vuser_irqs {
-	struct signaller *signaller;
 	struct vuser_irq_index index[VUSER_IRQS];
 };
 
 static_assert(VUSER_VECTORS_MAX <= 64, "a bit per vector");
 
-void vuser_irqs_init(struct vuser_irqs *irqs, struct signaller *signaller);
+void vuser_irqs_init(struct vuser_irqs *irqs);
 /* Closes every eventfd, forgets what is pending or masked. */
 void vuser_irqs_finish(struct vuser_irqs *irqs);
 /* Forgets what is pending; eventfds stay. */

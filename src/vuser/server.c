@@ -239,13 +239,11 @@ struct vuser_server *vuser_server_create(struct loop *loop, int fd,
 	server->num_irqs = count_irqs(device);
 
 	(void)closer_start();
-	server->signaller = signaller_create(true);
-	if (server->signaller) {
+	r = signaller_prepare(true);
+	if (r == 0)
 		r = start(server, fd);
-	} else {
+	else
 		close_fd(&fd);
-		r = -ENOMEM;
-	}
 	if (r < 0) {
 		err_set(err, -r, "vfio-user: cannot serve on fd %d: %s", fd,
 			strerror(-r));
@@ -266,7 +264,6 @@ void vuser_server_destroy(struct vuser_server *server)
 	if (server->client)
 		guest_mem_unmap_all(server->mem);
 	acceptor_finish(&server->acceptor);
-	signaller_destroy(server->signaller);
 	free(server);
 }
 

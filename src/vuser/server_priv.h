@@ -13,7 +13,6 @@
 #include "vuser/server.h"
 
 struct loop;
-struct signaller;
 struct vuser_conn;
 
 /* Connections at one time: the client, and some that have not sent VERSION yet. */
@@ -24,7 +23,6 @@ struct vuser_conn;
  * @acceptor:	not started if the server was given a connected socket
  * @conns:	struct vuser_conn.link, oldest first; @nconns of them
  * @client:	the one in @conns whose VERSION was agreed, or NULL
- * @signaller:	for the interrupts of all connections
  * @num_irqs:	interrupt indexes told to clients
  */
 struct vuser_server {
@@ -35,7 +33,6 @@ struct vuser_server {
 	struct list conns;
 	unsigned nconns;
 	struct vuser_conn *client;
-	struct signaller *signaller;
 	uint32_t num_irqs;
 };
 

@@ -3,15 +3,15 @@
  *
  * The ring of completions is mapped where io_setup() says; its head is ours to move.
  * Every request completes inside io_submit(), so before each one the ring is emptied
- * by a store, and no completion is ever waited for or looked at. The context is the
- * process's, made once and kept: io_destroy() waits for all processors.
+ * by a store, and no completion is ever waited for or looked at. What the kernel keeps for
+ * us is the process's, made once and kept: a sandbox may forbid to make it later, and
+ * io_destroy() waits for all processors.
  */
 #include "vuser/signaller.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -39,33 +39,33 @@ struct aio_ring {
 	uint32_t header_length;
 };
 
-/* The context and, at the same address, its ring; 0 = none. */
-static aio_context_t process_aio;
-
 /**
- * struct signaller
+ * struct process - what the kernel keeps for this process
+ * @aio:	the context and, at the same address, its ring; 0: none
  * @null_fd:	/dev/null, for the reads; -1: no AIO
- * @timer:	ends a write that waits
+ * @timer:	ends a write that waits, by a signal to the thread that made it
  */
-struct signaller {
+static struct {
+	bool prepared;
+	aio_context_t aio;
 	int null_fd;
 	timer_t timer;
-};
+} process = {.null_fd = -1};
 
 static struct aio_ring *aio_ring(void)
 {
 	/* The kernel returns an address as a number. */
-	return (struct aio_ring *)(uintptr_t)process_aio; // NOLINT
+	return (struct aio_ring *)(uintptr_t)process.aio; // NOLINT
 }
 
-static int open_aio(struct signaller *signaller)
+static int open_aio(void)
 {
-	if (!process_aio && syscall(SYS_io_setup, RING_EVENTS, &process_aio) < 0)
+	if (!process.aio && syscall(SYS_io_setup, RING_EVENTS, &process.aio) < 0)
 		return -errno;
 	if (aio_ring()->magic != RING_MAGIC || aio_ring()->incompat_features)
 		return -ENOTSUP;
-	signaller->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return signaller->null_fd < 0 ? -errno : 0;
+	process.null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return process.null_fd < 0 ? -errno : 0;
 }
 
 static void on_timer_signal(int signal)
@@ -73,7 +73,7 @@ static void on_timer_signal(int signal)
 	(void)signal; /* it is here so that a write that waits ends with EINTR */
 }
 
-static int open_timer(struct signaller *signaller)
+static int open_timer(void)
 {
 	struct sigaction action = {.sa_handler = on_timer_signal};
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
@@ -83,49 +83,39 @@ static int open_timer(struct signaller *signaller)
 	if (sigaction(SIGNAL_NO, &action, NULL) < 0)
 		return -errno;
 	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-	return timer_create(CLOCK_MONOTONIC, &event, &signaller->timer) < 0 ? -errno : 0;
+	return timer_create(CLOCK_MONOTONIC, &event, &process.timer) < 0 ? -errno : 0;
 }
 
-struct signaller *signaller_create(bool with_aio)
+int signaller_prepare(bool with_aio)
 {
-	struct signaller *signaller = calloc(1, sizeof(*signaller));
-	int r;
+	int r = process.prepared ? 0 : open_timer();
 
-	if (!signaller)
-		return NULL;
-	signaller->null_fd = -1;
-	if (open_timer(signaller) < 0) {
-		free(signaller);
-		return NULL;
+	if (r < 0)
+		return r;
+	process.prepared = true;
+	if (!with_aio) {
+		close_fd(&process.null_fd);
+		return 0;
 	}
-	r = with_aio ? open_aio(signaller) : 0;
+	r = process.null_fd >= 0 ? 0 : open_aio();
 	if (r < 0)
 		log_warn("vfio-user: interrupts need two more system calls each: no "
 			 "asynchronous I/O: %s%s",
 			 strerror(-r), r == -EAGAIN ? " (see sysctl fs.aio-max-nr)" : "");
-	return signaller;
+	return 0;
 }
 
-void signaller_destroy(struct signaller *signaller)
+bool signaller_has_aio(void)
 {
-	if (!signaller)
-		return;
-	close_fd(&signaller->null_fd);
-	(void)timer_delete(signaller->timer);
-	free(signaller);
+	return process.null_fd >= 0;
 }
 
-bool signaller_has_aio(const struct signaller *signaller)
-{
-	return signaller->null_fd >= 0;
-}
-
-static int submit(struct signaller *signaller, int fd)
+static int submit(int fd)
 {
 	struct aio_ring *ring = aio_ring();
 	struct iocb iocb = {
 		.aio_lio_opcode = IOCB_CMD_PREAD,
-		.aio_fildes = (uint32_t)signaller->null_fd,
+		.aio_fildes = (uint32_t)process.null_fd,
 		.aio_flags = IOCB_FLAG_RESFD,
 		.aio_resfd = (uint32_t)fd,
 	};
@@ -133,44 +123,38 @@ static int submit(struct signaller *signaller, int fd)
 
 	__atomic_store_n(&ring->head, __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE),
 			 __ATOMIC_RELEASE);
-	return syscall(SYS_io_submit, process_aio, 1L, iocbs) == 1 ? 0 : -errno;
+	return syscall(SYS_io_submit, process.aio, 1L, iocbs) == 1 ? 0 : -errno;
 }
 
 /* The timer repeats, as its first signal may come before the write has begun. */
-static int set_timer(struct signaller *signaller, long ns)
+static int set_timer(long ns)
 {
 	const struct itimerspec when = {.it_value.tv_nsec = ns,
 					.it_interval.tv_nsec = ns};
 
-	return timer_settime(signaller->timer, 0, &when, NULL) < 0 ? -errno : 0;
+	return timer_settime(process.timer, 0, &when, NULL) < 0 ? -errno : 0;
 }
 
-static int write_guarded(struct signaller *signaller, int fd)
+static int write_guarded(int fd)
 {
 	static const uint64_t one = 1;
-	struct pollfd ask = {.fd = fd, .events = POLLOUT};
-	int r = poll(&ask, 1, 0);
+	int r = set_timer(SIGNALLER_WAIT_MAX_NS);
 
-	if (r < 0)
-		return -errno;
-	if (!(ask.revents & POLLOUT))
-		return ask.revents & POLLNVAL ? -EBADF : 0;
-	r = set_timer(signaller, SIGNALLER_WAIT_MAX_NS);
 	if (r < 0)
 		return r;
 	if (write(fd, &one, sizeof(one)) < 0)
 		r = -errno;
-	(void)set_timer(signaller, 0);
+	(void)set_timer(0);
 	if (r == -EAGAIN)
 		return 0;
 	return r == -EINTR ? -ETIMEDOUT : r;
 }
 
-int signaller_signal(struct signaller *signaller, int fd)
+int signaller_signal(int fd)
 {
-	int r = signaller->null_fd >= 0 ? submit(signaller, fd) : -ENOSYS;
+	int r = signaller_has_aio() ? submit(fd) : -ENOSYS;
 
 	if (r == 0 || r == -EINVAL || r == -EBADF)
 		return r;
-	return write_guarded(signaller, fd);
+	return write_guarded(fd);
 }

@@ -9,11 +9,10 @@
  * memory.
  *
  * Where AIO is not to be had (not in the kernel, fs.aio-max-nr used up, a sandbox, no memory
- * for the moment), there are poll(), then write() under a timer whose signal ends a write
- * that waits.
+ * for the moment), there is write() under a timer whose signal ends a write that waits.
  *
- * System calls while it is used: io_submit; in its place poll, timer_settime, write and
- * rt_sigreturn, also with AIO, when io_submit fails. One per process. Loop thread only.
+ * System calls while it is used: io_submit; in its place timer_settime, write and
+ * rt_sigreturn, also with AIO, when io_submit fails. Loop thread only, the same one always.
  * Decision 13 (docs/decisions/013-interrupts-without-a-blocking-write.md).
  */
 #ifndef VUSER_SIGNALLER_H
@@ -23,29 +22,27 @@
 
 #include "util/compiler.h"
 
-struct signaller;
-
 /* What a write that waits is given. */
 #define SIGNALLER_WAIT_MAX_NS 2000000
 
-/* @with_aio: false for tests. Returns owned, or NULL without memory or timers. Installs a
- * handler for SIGRTMIN + 2. */
-struct signaller *signaller_create(bool with_aio);
-/* NULL is fine. */
-void signaller_destroy(struct signaller *signaller);
+/* Asks the kernel for what signals of this process need, and installs a handler for
+ * SIGRTMIN + 2: before the first signal, and before a sandbox that forbids it. On the thread
+ * that will signal. Fine at any time again. @with_aio: false for tests.
+ * Return: 0 or -errno of timer_create(). */
+MUST_USE int signaller_prepare(bool with_aio);
 
 /**
  * signaller_signal() - add 1 to an eventfd's counter
  * @fd:		an eventfd (borrowed)
  *
  * A counter that is full is a signal not yet seen: one more says nothing new, and is
- * success.
+ * success; but without AIO, where the eventfd would block, -ETIMEDOUT.
  * Return: 0; -ETIMEDOUT: a write had to be ended after SIGNALLER_WAIT_MAX_NS;
  * -EINVAL or -EBADF no eventfd; -errno, try again some time.
  */
-MUST_USE int signaller_signal(struct signaller *signaller, int fd);
+MUST_USE int signaller_signal(int fd);
 
 /* False: it writes under a timer. */
-bool signaller_has_aio(const struct signaller *signaller);
+bool signaller_has_aio(void);
 
 #endif /* VUSER_SIGNALLER_H */

@@ -280,7 +280,7 @@ void host_setup(struct host_device *host, struct loop *loop, enum host_reset pol
 	host->used = true;
 	host->pristine = true;
 	host->reset.policy = policy;
-	host->retake.clock_fd = -1;
+	list_init(&host->retake.in_clock);
 	list_init(&host->held);
 	list_init(&host->streams);
 	list_init(&host->control.queue);

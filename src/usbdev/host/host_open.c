@@ -139,6 +139,8 @@ static void open_done(struct worker_job *job)
 void host_prepare(void)
 {
 	handle_prepare();
+	if (host_retake_prepare() < 0)
+		log_debug("no timer for the host's clock");
 }
 
 int host_open(struct loop *loop, const struct host_options *options,

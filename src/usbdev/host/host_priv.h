@@ -115,15 +115,14 @@ struct host_wake {
 /**
  * struct host_retake - looking whether the device's interfaces are still ours
  * @again:	once more after this time
- * @clock_fd:	tells when the host's clock was set; -1 = not there
+ * @in_clock:	among those that hear of it when the host's clock is set
  */
 struct host_retake {
 	bool running;
 	bool again;
 	int result;
 	struct host_job job;
-	int clock_fd;
-	struct loop_watch *clock_watch;
+	struct list in_clock;
 };
 
 /**
@@ -226,6 +225,8 @@ void host_wake_requested(struct host_device *host, const struct usbdev_setup *se
 
 /* retake.c: interfaces that the host has taken */
 
+/* Makes what all devices need of the kernel, if it is not there. Return: 0 or -errno. */
+MUST_USE int host_retake_prepare(void);
 /* From when the device is open on: 0 or -errno. Stopping is fine without. */
 MUST_USE int host_retake_start(struct host_device *host);
 void host_retake_stop(struct host_device *host);

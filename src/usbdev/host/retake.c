@@ -73,44 +73,69 @@ void host_retake(struct host_device *host)
 	host_run_job(host, &retake->job);
 }
 
+/* --- the host's clock --- */
+
+/* For all devices of this process, as a sandbox may forbid to make one later. */
+static struct {
+	int fd;
+	struct loop_watch *watch;
+	struct list hosts;
+} host_clock = {.fd = -1, .hosts = {&host_clock.hosts, &host_clock.hosts}};
+
 /* Never ends by itself, but with ECANCELED when the clock is set. */
-static int arm(int fd)
+static int arm(void)
 {
 	static const struct itimerspec never = {.it_value.tv_sec = INT64_MAX >> 8};
 
-	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
-			       NULL);
+	return timerfd_settime(host_clock.fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
+			       &never, NULL);
 }
 
 static void on_clock(void *ctx, int fd, unsigned events)
 {
-	struct host_device *host = ctx;
+	struct list *node, *next;
 	uint64_t unused;
 
+	(void)ctx;
 	(void)events;
 	if (read(fd, &unused, sizeof(unused)) < 0 && errno != ECANCELED)
 		return;
-	(void)arm(fd);
-	host_retake(host);
+	(void)arm();
+	LIST_FOREACH_SAFE(node, next, &host_clock.hosts)
+		host_retake(LIST_ENTRY(node, struct host_device, retake.in_clock));
+}
+
+int host_retake_prepare(void)
+{
+	if (host_clock.fd < 0)
+		host_clock.fd =
+			timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+	return host_clock.fd < 0 ? -errno : 0;
 }
 
 int host_retake_start(struct host_device *host)
 {
-	struct host_retake *retake = &host->retake;
+	int r = host_retake_prepare();
 
-	retake->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (retake->clock_fd < 0)
-		return -errno;
-	if (arm(retake->clock_fd) < 0)
-		return -errno;
-	retake->clock_watch =
-		loop_watch_fd(host->loop, retake->clock_fd, LOOP_READ, on_clock, host);
-	return retake->clock_watch ? 0 : -ENOMEM;
+	if (r < 0)
+		return r;
+	if (!host_clock.watch) {
+		if (arm() < 0)
+			return -errno;
+		host_clock.watch = loop_watch_fd(host->loop, host_clock.fd, LOOP_READ,
+						 on_clock, NULL);
+		if (!host_clock.watch)
+			return -ENOMEM;
+	}
+	list_append(&host_clock.hosts, &host->retake.in_clock);
+	return 0;
 }
 
 void host_retake_stop(struct host_device *host)
 {
-	loop_unwatch(host->retake.clock_watch);
-	host->retake.clock_watch = NULL;
-	close_fd(&host->retake.clock_fd);
+	list_remove(&host->retake.in_clock);
+	if (!list_empty(&host_clock.hosts))
+		return;
+	loop_unwatch(host_clock.watch);
+	host_clock.watch = NULL;
 }

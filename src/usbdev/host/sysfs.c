@@ -54,7 +54,7 @@ static void read_place(dev_t rdev, char *place, size_t bytes)
 
 	(void)snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", major(rdev),
 		       minor(rdev));
-	n = readlink(path, target, sizeof(target) - 1);
+	n = readlinkat(AT_FDCWD, path, target, sizeof(target) - 1);
 	if (n > 0) {
 		target[n] = '\0';
 		name = strrchr(target, '/');

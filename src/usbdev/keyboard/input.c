@@ -149,7 +149,7 @@ void keyboard_input_close(struct keyboard_input *input)
 {
 	close_fd(&input->fd);
 	if (input->made)
-		(void)unlink(input->path);
+		(void)unlinkat(AT_FDCWD, input->path, 0);
 	free(input->path);
 	*input = (struct keyboard_input){.fd = -1};
 }

@@ -143,14 +143,16 @@ static int ring_put_data(struct pcap *pcap, size_t offset,
 /* --- the worker's part --- */
 
 /* Return: bytes written, all or as many as went before the error in @ret_error. */
-static size_t write_all(int fd, struct iovec *iov, int n, int *ret_error)
+static size_t write_all(const struct target *target, uint64_t offset, struct iovec *iov,
+			int n, int *ret_error)
 {
 	size_t total = 0;
 
 	*ret_error = 0;
 	while (n > 0) {
-		/* where the file stands: a pipe has no offset */
-		ssize_t written = pwritev2(fd, iov, n, -1, 0);
+		/* what is no file has no offset */
+		off_t at = target->claim ? (off_t)(offset + total) : -1;
+		ssize_t written = pwritev2(target->fd, iov, n, at, 0);
 
 		if (written < 0 && errno == EINTR)
 			continue;
@@ -220,7 +222,7 @@ static void run_job(struct worker_job *job)
 		struct iovec iov[2];
 		int n = ring_pieces(pcap, 0, pcap->job_bytes, iov);
 
-		written = write_all(pcap->target.fd, iov, n, &error);
+		written = write_all(&pcap->target, pcap->file_bytes, iov, n, &error);
 	}
 	if (error < 0) {
 		/* readers complain about half a record; what is no file cannot be cut */

@@ -147,7 +147,7 @@ static int begin_file(struct target *target, const struct stat *st, const char *
 		r = lock(target->fd, name, err);
 	if (r < 0)
 		return r;
-	if (ftruncate(target->fd, 0) < 0 || lseek(target->fd, 0, SEEK_SET) < 0)
+	if (ftruncate(target->fd, 0) < 0)
 		return err_set(err, errno, "cannot write %s: %s", name, strerror(errno));
 	return 0;
 }

@@ -8,9 +8,11 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,7 +41,7 @@ static void set_identity(struct image *image, const char *path)
 	ssize_t len;
 
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", image->fd);
-	len = readlink(link, resolved, sizeof(resolved) - 1);
+	len = readlinkat(AT_FDCWD, link, resolved, sizeof(resolved) - 1);
 	if (len > 0)
 		resolved[len] = '\0';
 	image->id = hash_text(len > 0 && resolved[0] == '/' ? resolved : path);
@@ -101,12 +103,12 @@ static int lock(struct image *image, const char *path, struct err *err)
 		       path, who, path);
 }
 
-static int set_size(struct image *image, const char *path, struct err *err)
+static int set_size(struct image *image, const struct stat *st, const char *path,
+		    struct err *err)
 {
-	off_t end = lseek(image->fd, 0, SEEK_END);
-	uint64_t size = end > 0 ? (uint64_t)end : 0;
+	uint64_t size = st->st_size > 0 ? (uint64_t)st->st_size : 0;
 
-	if (end < 0)
+	if (S_ISBLK(st->st_mode) && ioctl(image->fd, BLKGETSIZE64, &size) < 0)
 		return err_set(err, errno, "cannot find the size of %s: %s", path,
 			       strerror(errno));
 	image->size_bytes = size - size % IMAGE_BLOCK_BYTES;
@@ -177,7 +179,7 @@ static int begin(struct image *image, const char *path, struct err *err)
 	if (r == 0)
 		r = lock(image, path, err);
 	if (r == 0)
-		r = set_size(image, path, err);
+		r = set_size(image, &st, path, err);
 	if (r < 0)
 		return r;
 	set_identity(image, path);

@@ -14,6 +14,7 @@
 #include "util/closer.h"
 #include "util/fds.h"
 #include "util/log.h"
+#include "vuser/signaller.h"
 
 #define MSG_ID 0x4711
 
@@ -87,6 +88,7 @@ static struct served *served_new(void)
 
 	assert_non_null(s);
 	log_init(LOG_LEVEL_ERROR, false);
+	assert_int_equal(signaller_prepare(true), 0);
 	s->fds_at_start = served_count_fds();
 	s->client = -1;
 	s->loop = loop_create();

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -21,33 +20,15 @@
 #define PATIENCE_S 5u
 #define FULL       (UINT64_MAX - 1)
 
-static struct signaller *signaller;
 static int event_fd;
-static bool fill_after_poll;
-
-/* In the place of libc's: another thread's write() between poll() and ours is made to happen. */
-int poll(struct pollfd *fds, nfds_t nfds, int timeout_ms)
-{
-	const struct timespec now = {0};
-	const uint64_t full = FULL;
-	int n;
-
-	assert_int_equal(timeout_ms, 0);
-	n = ppoll(fds, nfds, &now, NULL);
-	if (fill_after_poll)
-		assert_int_equal(write(event_fd, &full, sizeof(full)), sizeof(full));
-	return n;
-}
 
 static int set_up(void **state, bool with_aio)
 {
 	(void)state;
 	log_init(LOG_LEVEL_ERROR, false);
-	signaller = signaller_create(with_aio);
-	assert_non_null(signaller);
+	assert_int_equal(signaller_prepare(with_aio), 0);
 	event_fd = eventfd(0, EFD_CLOEXEC);
 	assert_true(event_fd >= 0);
-	fill_after_poll = false;
 	alarm(PATIENCE_S);
 	return 0;
 }
@@ -67,7 +48,6 @@ static int tear_down(void **state)
 	(void)state;
 	alarm(0);
 	close(event_fd);
-	signaller_destroy(signaller);
 	return 0;
 }
 
@@ -87,9 +67,9 @@ static void counts(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 10000; i++)
-		assert_int_equal(signaller_signal(signaller, event_fd), 0);
+		assert_int_equal(signaller_signal(event_fd), 0);
 	assert_int_equal(counter(), 10000);
-	assert_int_equal(signaller_signal(signaller, event_fd), 0);
+	assert_int_equal(signaller_signal(event_fd), 0);
 	assert_int_equal(counter(), 1);
 }
 
@@ -100,38 +80,47 @@ static void full_is_success(void **state)
 	(void)state;
 	assert_int_equal(write(event_fd, &full, sizeof(full)), sizeof(full));
 	for (unsigned i = 0; i < 1000; i++)
-		assert_int_equal(signaller_signal(signaller, event_fd), 0);
+		assert_int_equal(signaller_signal(event_fd), 0);
 	assert_true(counter() >= FULL);
-	assert_int_equal(signaller_signal(signaller, event_fd), 0);
+	assert_int_equal(signaller_signal(event_fd), 0);
 	assert_int_equal(counter(), 1);
 }
 
 static void aio_is_used(void **state)
 {
 	(void)state;
-	assert_true(signaller_has_aio(signaller));
-	/* what would fill it is never asked */
-	fill_after_poll = true;
-	assert_int_equal(signaller_signal(signaller, event_fd), 0);
-	assert_int_equal(counter(), 1);
+	assert_true(signaller_has_aio());
 }
 
-/* Each write meets a counter that has been filled since poll() was asked. */
-static void filled_in_between(void **state)
+/* Each write meets a counter that is full. */
+static void a_write_that_waits_is_ended(void **state)
 {
+	const uint64_t full = FULL;
+
 	(void)state;
-	assert_false(signaller_has_aio(signaller));
-	fill_after_poll = true;
+	assert_false(signaller_has_aio());
+	assert_int_equal(write(event_fd, &full, sizeof(full)), sizeof(full));
 	for (unsigned i = 0; i < 20; i++) {
 		uint64_t begun_ns = clock_now_ns();
 
-		assert_int_equal(signaller_signal(signaller, event_fd), -ETIMEDOUT);
+		assert_int_equal(signaller_signal(event_fd), -ETIMEDOUT);
 		assert_true(clock_now_ns() - begun_ns >= SIGNALLER_WAIT_MAX_NS / 2);
-		assert_int_equal(counter(), FULL);
 	}
-	fill_after_poll = false;
-	assert_int_equal(signaller_signal(signaller, event_fd), 0);
+	assert_int_equal(counter(), FULL);
+	assert_int_equal(signaller_signal(event_fd), 0);
 	assert_int_equal(counter(), 1);
+}
+
+/* One that would not wait is told so by the kernel. */
+static void full_and_nonblocking_is_success(void **state)
+{
+	const uint64_t full = FULL;
+
+	(void)state;
+	assert_int_equal(write(event_fd, &full, sizeof(full)), sizeof(full));
+	assert_int_equal(fcntl(event_fd, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(signaller_signal(event_fd), 0);
+	assert_true(counter() >= FULL);
 }
 
 static void no_eventfd(void **state)
@@ -140,14 +129,14 @@ static void no_eventfd(void **state)
 
 	(void)state;
 	close(closed);
-	assert_true(signaller_signal(signaller, closed) < 0);
-	if (signaller_has_aio(signaller)) {
+	assert_true(signaller_signal(closed) < 0);
+	if (signaller_has_aio()) {
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-		assert_int_equal(signaller_signal(signaller, null), -EINVAL);
+		assert_int_equal(signaller_signal(null), -EINVAL);
 		close(null);
 	}
-	assert_int_equal(signaller_signal(signaller, event_fd), 0);
+	assert_int_equal(signaller_signal(event_fd), 0);
 }
 
 #define BOTH(name)                                                     \
@@ -160,11 +149,12 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		BOTH(counts),
-		BOTH(full_is_success),
+		BOTH(full_and_nonblocking_is_success),
+		cmocka_unit_test_setup_teardown(full_is_success, set_up_aio, tear_down),
 		BOTH(no_eventfd),
 		cmocka_unit_test_setup_teardown(aio_is_used, set_up_aio, tear_down),
-		cmocka_unit_test_setup_teardown(filled_in_between, set_up_writes,
-						tear_down),
+		cmocka_unit_test_setup_teardown(a_write_that_waits_is_ended,
+						set_up_writes, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@ import shlex
 import signal
 from pathlib import Path
 
-from .controller import SANITIZER_OPTIONS, Usbvfiod, demand_clean_log
+from .controller import SANITIZER_OPTIONS, Usbvfiod, demand_clean_log, sandbox_options
 
 
 class NestedUsbvfiod:
@@ -21,7 +21,8 @@ class NestedUsbvfiod:
         self.qemu_properties = qemu_properties or {}
         self.folder = f"/run/usbvfiod-{next(host.numbers)}"
         self.socket = f"{self.folder}/usb.sock"
-        command = [*launcher, *host.install(binary).split(), "--socket-path", self.socket, *map(str, options)]
+        command = [*launcher, *host.install(binary).split(), "--socket-path", self.socket, *sandbox_options(),
+                   *map(str, options)]
         for device in devices:
             command += ["--device", getattr(device, "node", device)]
         environment = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ * confine.c - from the command line to the sandbox: what this daemon will need
+ */
+#include "daemon/confine.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/server.h"
+#include "daemon/devices.h"
+#include "daemon/options.h"
+#include "daemon/sandbox.h"
+#include "rules/rule.h"
+#include "rules/uevent.h"
+#include "usbdev/host/host.h"
+#include "usbdev/pcap/target.h"
+#include "util/closer.h"
+#include "util/compiler.h"
+#include "util/err.h"
+#include "util/log.h"
+#include "vuser/signaller.h"
+
+/* Of /proc/self/coredump_filter, core(5): private anonymous memory, ELF headers, private huge
+ * pages. Not what is shared. */
+#define CORE_FILTER "0x31"
+
+/* Whether devices of the host can be named, now or by whoever may attach. */
+static bool names_hosts(const struct options *options)
+{
+	bool found =
+		options->rules_path || options->control_path || options->control_fd >= 0;
+
+	for (unsigned i = 0; !found && i < options->device_count; i++)
+		found = rule_is_rule(options->devices[i]) ||
+			device_names_host(options->devices[i]);
+	return found;
+}
+
+/* What the command line names, and what follows from it. */
+static int allow_named(const struct options *options)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < options->device_count; i++) {
+		const char *text = options->devices[i];
+
+		if (!rule_is_rule(text))
+			r = device_allow(text);
+	}
+	for (unsigned i = 0; r == 0 && i < options->sandbox_path_count; i++)
+		r = sandbox_allow(options->sandbox_paths[i], SANDBOX_ALL);
+	/* if that fails, opening will say why */
+	if (r == 0 && options->pcap_path && target_make_folders(options->pcap_path) < 0)
+		log_debug("--pcap-path: its folders cannot be made");
+	if (r == 0 && options->pcap_path)
+		r = sandbox_allow_folder_of(options->pcap_path, SANDBOX_ALL);
+	/* editors put a new file in the place of the old one */
+	if (r == 0 && options->rules_path)
+		r = sandbox_allow_folder_of(options->rules_path, SANDBOX_READ);
+	if (r == 0 && options->socket_path)
+		r = sandbox_allow_folder_of(options->socket_path, SANDBOX_REMOVE);
+	if (r == 0 && options->control_path)
+		r = sandbox_allow_folder_of(options->control_path, SANDBOX_REMOVE);
+	if (r == 0 && names_hosts(options))
+		r = sandbox_allow("/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE);
+	return r == 0 ? sandbox_allow("/sys", SANDBOX_READ) : r;
+}
+
+/* Guest memory, which is shared, has no place in a core dump of ours. */
+static void keep_guest_out_of_cores(void)
+{
+	_cleanup_close_ int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, CORE_FILTER, strlen(CORE_FILTER)) < 0)
+		log_debug("a core dump would have the guest's memory: %m");
+}
+
+int confine(const struct options *options)
+{
+	struct err err = {0};
+	int r = allow_named(options);
+
+	keep_guest_out_of_cores();
+	if (r < 0)
+		(void)err_set(&err, -r, "the sandbox: too much is named, or too long: %s",
+			      strerror(-r));
+	else
+		r = sandbox_confine(options->sandbox, options->user, &err);
+	if (r < 0)
+		log_error("%s", err.text);
+	return r;
+}
+
+/* By system calls that the sandbox has not. */
+static int prepare(const struct options *options)
+{
+	int r = signaller_prepare(true);
+
+	(void)closer_start();
+	control_prepare();
+	if (names_hosts(options)) {
+		uevents_reserve();
+		host_prepare();
+	}
+	return r;
+}
+
+int confine_seal(const struct options *options, struct loop *loop)
+{
+	struct err err = {0};
+	int r = prepare(options);
+
+	if (r < 0)
+		(void)err_set(&err, -r, "signals: %s", strerror(-r));
+	else
+		r = sandbox_seal(loop, &err);
+	if (r < 0)
+		log_error("%s", err.text);
+	else
+		log_info("sandbox %s", sandbox_describe());
+	return r;
+}

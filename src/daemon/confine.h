@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * confine.h - from the command line to the sandbox: what this daemon will need
+ *
+ * What is named may be reached later; what can only be made before the sandbox is made before.
+ * Loop thread only. Reasons of failures are logged.
+ */
+#ifndef DAEMON_CONFINE_H
+#define DAEMON_CONFINE_H
+
+#include "util/compiler.h"
+
+struct loop;
+struct options;
+
+/* The first step, see sandbox_confine(): before the first thread. Return: 0 or -errno. */
+MUST_USE int confine(const struct options *options);
+/* The second, see sandbox_seal(), with what has to be there before. Return: 0 or -errno. */
+MUST_USE int confine_seal(const struct options *options, struct loop *loop);
+
+#endif /* DAEMON_CONFINE_H */
