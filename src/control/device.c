@@ -214,6 +214,7 @@ struct json_object *control_sandbox_to_json(const struct control_sandbox *sandbo
 
 	if (object && control_add_text(object, "mode", sandbox->mode) &&
 	    add_number(object, "user", sandbox->user) &&
+	    control_add_text(object, "dac_override", sandbox->dac_override) &&
 	    add_if(object, "landlock", sandbox->landlock) &&
 	    control_add_text(object, "no_landlock", sandbox->no_landlock) &&
 	    add_if(object, "system_calls", sandbox->system_calls) &&

@@ -92,6 +92,7 @@ struct control_vmm {
  * struct control_sandbox - what the daemon can still reach
  * @mode:	"on", "log", "off"
  * @user:	the uid that it runs as
+ * @dac_override: a path of another user, for which that capability stays; NULL: none does
  * @landlock:	interface of Landlock in use, 0: none
  * @no_landlock: why there is none, NULL: none is wanted
  * @system_calls, @no_system_calls: likewise, how many are on the list
@@ -101,6 +102,7 @@ struct control_vmm {
 struct control_sandbox {
 	const char *mode;
 	unsigned user;
+	const char *dac_override;
 	unsigned landlock;
 	const char *no_landlock;
 	unsigned system_calls;

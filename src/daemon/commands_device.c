@@ -165,6 +165,7 @@ static struct control_sandbox tell_sandbox(struct sandbox_state *state,
 		last[i] = state->last[i];
 	return (struct control_sandbox){
 		.mode = sandbox_mode_name(state->mode),
+		.dac_override = state->of_others,
 		.user = state->uid,
 		.landlock = state->landlock,
 		.no_landlock = state->no_landlock,

@@ -118,9 +118,9 @@ void options_print_help(FILE *file)
 		"                      bcachefs,btrfs,ext2,ext3,ext4,f2fs,xfs,zfs; any; "
 		"none\n"
 		"  --user USER[:GROUP] become this user once the sockets are there\n"
-		"  --sandbox MODE      on: reach only what is named here; log: tell "
-		"what\n"
-		"                      would be refused; off (default)\n"
+		"  --sandbox MODE      on (default): reach only what is named here; log: "
+		"tell\n"
+		"                      what would be refused; off\n"
 		"  --sandbox-path PATH a file or folder that clients may name, too; may "
 		"be\n"
 		"                      repeated\n"
@@ -337,7 +337,7 @@ int options_parse(struct options *options, int argc, char *argv[], unsigned pass
 		.fd = -1,
 		.control_fd = -1,
 		.ports = XHCI_PORTS_DEFAULT,
-		.sandbox = SANDBOX_OFF,
+		.sandbox = SANDBOX_ON,
 		.log_level = LOG_LEVEL_INFO,
 	};
 	optind = 0; /* glibc: start afresh */

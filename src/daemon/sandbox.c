@@ -25,7 +25,9 @@ static struct {
 	/* 0, -errno, or -EINPROGRESS: not yet */
 	int calls;
 	uid_t uid;
-	char text[256];
+	/* one of @paths, for which CAP_DAC_OVERRIDE stays; NULL: no capability does */
+	const char *of_others;
+	char text[512];
 } sandbox = {.mode = SANDBOX_OFF, .landlock = -EINPROGRESS, .calls = -EINPROGRESS};
 
 static const char *const mode_names[] = {
@@ -135,8 +137,9 @@ int sandbox_confine(enum sandbox_mode mode, const char *user, struct err *err)
 		return err_set(err, errno, "no_new_privs: %s", strerror(errno));
 	if (mode == SANDBOX_LOG)
 		return 0;
+	sandbox.of_others = sandbox_path_of_others(sandbox.paths, sandbox.path_count);
 	sandbox.landlock = confine_files();
-	r = sandbox_drop_capabilities();
+	r = sandbox_drop_capabilities(sandbox.of_others != NULL);
 	if (r < 0)
 		return err_set(err, -r, "cannot give up capabilities: %s", strerror(-r));
 	return 0;
@@ -164,6 +167,7 @@ void sandbox_finish(void)
 	for (unsigned i = 0; i < sandbox.path_count; i++)
 		free(sandbox.paths[i].path);
 	sandbox.path_count = 0;
+	sandbox.of_others = NULL;
 }
 
 static const char *why_not(int error)
@@ -196,7 +200,10 @@ const char *sandbox_describe(void)
 			       sandbox.calls < 0 ? why_not(sandbox.calls) : "");
 		return text;
 	}
-	len = snprintf(text, size, "on: user %u, no capabilities", (unsigned)sandbox.uid);
+	len = snprintf(text, size, "on: user %u, %s%.200s%s", (unsigned)sandbox.uid,
+		       sandbox.of_others ? "CAP_DAC_OVERRIDE (" : "no capabilities",
+		       sandbox.of_others ? sandbox.of_others : "",
+		       sandbox.of_others ? " is another user's)" : "");
 	if (sandbox.landlock < 0)
 		len += snprintf(text + len, size - (size_t)len, ", NO Landlock (%s)",
 				why_not(sandbox.landlock));
@@ -217,6 +224,7 @@ void sandbox_state(struct sandbox_state *ret_state)
 	*ret_state = (struct sandbox_state){.mode = sandbox.mode, .uid = sandbox.uid};
 	if (sandbox.mode == SANDBOX_OFF)
 		return;
+	ret_state->of_others = sandbox.of_others;
 	if (sandbox.mode == SANDBOX_ON && sandbox.landlock < 0)
 		ret_state->no_landlock = why_not(sandbox.landlock);
 	else if (sandbox.mode == SANDBOX_ON)

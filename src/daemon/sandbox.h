@@ -44,6 +44,8 @@ enum sandbox_mode {
 /**
  * struct sandbox_state - what sandbox_describe() says, in parts
  * @uid:	who we are since sandbox_confine()
+ * @of_others:	a file or folder of another user that was named, for which CAP_DAC_OVERRIDE stays;
+ *		NULL: no capability does
  * @landlock:	the interface in use; 0: none
  * @no_landlock: why there is none, for people; NULL with @landlock, or where none is wanted
  * @calls:	how many system calls are on the list; 0: there is no list
@@ -54,6 +56,7 @@ enum sandbox_mode {
 struct sandbox_state {
 	enum sandbox_mode mode;
 	unsigned uid;
+	const char *of_others;
 	unsigned landlock;
 	const char *no_landlock;
 	unsigned calls;

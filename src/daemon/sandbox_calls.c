@@ -20,7 +20,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -77,6 +76,8 @@ static const int allowed[] = {
 	SCMP_SYS(fdatasync),
 	SCMP_SYS(fallocate),
 	SCMP_SYS(ftruncate),
+	/* libusb reads descriptors from their start */
+	SCMP_SYS(lseek),
 	SCMP_SYS(getdents64),
 	SCMP_SYS(readlinkat),
 	SCMP_SYS(unlinkat),
@@ -102,8 +103,8 @@ static const struct {
 	{SCMP_SYS(set_robust_list), ENOSYS},
 	/* processes of apart.h have ended when the call that made them returns */
 	{SCMP_SYS(wait4), ECHILD},
-	/* where stdio's file stands, before it is closed */
-	{SCMP_SYS(lseek), ESPIPE},
+	/* names of threads that start later */
+	{SCMP_SYS(prctl), EPERM},
 	/* seeds, where those that were taken before do not do */
 	{SCMP_SYS(getrandom), ENOSYS},
 	/* whether a file could be opened: in words for people only */
@@ -240,7 +241,6 @@ static int add_each(scmp_filter_ctx filter, int call, unsigned arg,
 static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 {
 	static const unsigned long notif[] = {REQUEST_NOTIF_RECV, REQUEST_NOTIF_SEND};
-	static const unsigned long names[] = {PR_SET_NAME};
 	const uint32_t allow = SCMP_ACT_ALLOW;
 	int r = add_each(filter, SCMP_SYS(ioctl), 1, usbfs_requests,
 			 ARRAY_SIZE(usbfs_requests));
@@ -253,8 +253,6 @@ static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 	if (r == 0)
 		r = add_each(filter, SCMP_SYS(fcntl), 1, fcntl_commands,
 			     ARRAY_SIZE(fcntl_commands));
-	if (r == 0)
-		r = add_each(filter, SCMP_SYS(prctl), 0, names, ARRAY_SIZE(names));
 	/* no code but what is there */
 	if (r == 0)
 		r = add_masked(filter, allow, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
@@ -329,8 +327,8 @@ int sandbox_calls_load(enum sandbox_mode mode, int *ret_listener)
 
 unsigned sandbox_calls_count(void)
 {
-	/* and ioctl, fcntl, mmap, mprotect, clone, prctl */
-	return ARRAY_SIZE(allowed) + 6;
+	/* and ioctl, fcntl, mmap, mprotect, clone */
+	return ARRAY_SIZE(allowed) + 5;
 }
 
 void sandbox_calls_name(int number, char name[SANDBOX_NAME_BYTES])

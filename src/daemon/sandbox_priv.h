@@ -26,9 +26,14 @@ MUST_USE int sandbox_user_find(const char *text, struct sandbox_user *ret_user,
 			       struct err *err);
 /* This thread becomes @user for good. Return: 0, or -errno with the reason in @err. */
 MUST_USE int sandbox_user_become(const struct sandbox_user *user, struct err *err);
-/* This thread, and what it may ever execute, has no capability any more, and cannot get one.
- * Return: 0 or -errno. */
-MUST_USE int sandbox_drop_capabilities(void);
+struct sandbox_path;
+
+/* The first of @paths that we can reach as wanted only with CAP_DAC_OVERRIDE, as root does with
+ * files of others; NULL: none. For an instant the thread has no capability in effect. */
+const char *sandbox_path_of_others(const struct sandbox_path *paths, unsigned count);
+/* This thread, and what it may ever execute, has no capability any more but CAP_DAC_OVERRIDE if
+ * @keep_override, and cannot get one. Return: 0 or -errno. */
+MUST_USE int sandbox_drop_capabilities(bool keep_override);
 
 /* sandbox_landlock.c */
 
