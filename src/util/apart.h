@@ -6,7 +6,8 @@
  * shares its memory and descriptors, and only waits for that, which SIGKILL and exit() end.
  * If our process ends meanwhile the other one is left behind, and ends when its call does.
  *
- * System calls: clone (CLONE_VM, CLONE_VFORK, CLONE_FILES, SIGCHLD), wait4, mmap, munmap.
+ * System calls: clone (CLONE_VM, CLONE_VFORK, CLONE_FILES, SIGCHLD), mmap, munmap; wait4, which a
+ * process that ignores SIGCHLD can do without.
  */
 #ifndef UTIL_APART_H
 #define UTIL_APART_H

@@ -23,6 +23,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -958,6 +959,58 @@ static void test_file_of_another_user(void **state)
 	assert_int_equal(run(use_file_of_another, others), EXIT_OPEN);
 }
 
+/* In the place of a kernel that has not all: these calls are unknown. */
+static void without_calls(const int *calls, unsigned count)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	for (unsigned i = 0; i < count; i++)
+		must(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), calls[i], 0) == 0,
+		     "a rule");
+	must(seccomp_load(filter) == 0, "an old kernel");
+	seccomp_release(filter);
+}
+
+static void confine_without_landlock(const void *arg)
+{
+	const int calls[] = {SCMP_SYS(landlock_create_ruleset)};
+	struct sandbox_state now;
+
+	(void)arg;
+	without_calls(calls, ARRAY_SIZE(calls));
+	enter(SANDBOX_ON);
+	sandbox_state(&now);
+	must(now.landlock == 0 && now.no_landlock, "the state");
+	must(strstr(sandbox_describe(), "NO Landlock (this kernel has none)") != NULL,
+	     "a line");
+	must(now.calls > 0 || !SANITIZERS_TOO, "a list");
+	must(open(secret, O_RDONLY) >= 0, "a file that is not named");
+	_exit(try_inet_socket() < 0 ? EXIT_OPEN : EXIT_BROKEN);
+}
+
+static void confine_without_seccomp(const void *arg)
+{
+	const int calls[] = {SCMP_SYS(seccomp)};
+	struct sandbox_state now;
+
+	(void)arg;
+	without_calls(calls, ARRAY_SIZE(calls));
+	enter(SANDBOX_ON);
+	sandbox_state(&now);
+	must(now.calls == 0 && now.no_calls, "the state");
+	must(strstr(sandbox_describe(), "NO seccomp (") != NULL, "a line");
+	_exit(open(secret, O_RDONLY) < 0 ? EXIT_OPEN : EXIT_BROKEN);
+}
+
+static void test_kernel_without(void **state)
+{
+	(void)state;
+	if (!SANITIZERS_TOO)
+		skip(); /* such builds name / and load no list */
+	assert_int_equal(run(confine_without_landlock, NULL), EXIT_OPEN);
+	assert_int_equal(run(confine_without_seccomp, NULL), EXIT_OPEN);
+}
+
 static void test_modes(void **state)
 {
 	enum sandbox_mode mode = SANDBOX_OFF;
@@ -1036,6 +1089,7 @@ int main(void)
 		cmocka_unit_test(test_waits_go_on_after_a_stop),
 		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_file_of_another_user),
+		cmocka_unit_test(test_kernel_without),
 		cmocka_unit_test(test_modes),
 	};
 	size_t from = SANITIZERS_TOO ? 0 : 5;

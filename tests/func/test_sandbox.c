@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ * test_sandbox.c - the whole of the real daemon is in its sandbox, also what starts later
+ */
+#include "tests/func/func.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/client.h"
+#include "util/compiler.h"
+
+#include <json-c/json.h>
+
+#define WAIT_MS     10000
+#define THREADS_MIN 4u
+
+/* A number in /proc/PID/task/TID/status, in base @base. */
+static unsigned long long status_number(const char *status, const char *field, int base)
+{
+	const char *at = strstr(status, field);
+
+	if (!at)
+		fail_msg("no %s in:\n%s", field, status);
+	return strtoull(at + strlen(field), NULL, base);
+}
+
+static void check_thread(const char *status)
+{
+	assert_int_equal(status_number(status, "\nNoNewPrivs:", 10), 1);
+	assert_int_equal(status_number(status, "\nCapEff:", 16), 0);
+	assert_int_equal(status_number(status, "\nCapPrm:", 16), 0);
+	assert_int_equal(status_number(status, "\nCapBnd:", 16) == 0, geteuid() == 0);
+#ifndef SANDBOX_INSTRUMENTED
+	/* filtered */
+	assert_int_equal(status_number(status, "\nSeccomp:", 10), 2);
+#endif
+}
+
+static unsigned check_threads(pid_t pid)
+{
+	char path[320], status[4096];
+	struct dirent *entry;
+	unsigned count = 0;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL) {
+		FILE *file;
+		size_t len;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		(void)snprintf(path, sizeof(path), "/proc/%d/task/%.16s/status", (int)pid,
+			       entry->d_name);
+		file = fopen(path, "re");
+		if (!file)
+			continue; /* it has ended */
+		len = fread(status, 1, sizeof(status) - 1, file);
+		(void)fclose(file);
+		status[len] = '\0';
+		check_thread(status);
+		count++;
+	}
+	(void)closedir(dir);
+	return count;
+}
+
+static void attach(const char *socket_path, const char *image)
+{
+	struct json_object *answer = NULL;
+	struct json_object *request = json_object_new_object();
+	struct control_client *client;
+	struct json_object *ok;
+	struct err err = {0};
+	char spec[DAEMON_PATH_MAX + 32];
+
+	client = control_connect(socket_path, WAIT_MS, &err);
+	assert_non_null(client);
+	(void)snprintf(spec, sizeof(spec), "stick:file=%s", image);
+	json_object_object_add(request, "verb", json_object_new_string("attach"));
+	json_object_object_add(request, "spec", json_object_new_string(spec));
+	assert_ok(control_call(client, request, -1, &answer, &err));
+	assert_true(json_object_object_get_ex(answer, "ok", &ok));
+	assert_true(json_object_get_boolean(ok));
+	json_object_put(answer);
+	json_object_put(request);
+	control_disconnect(client);
+}
+
+/* Threads that were there before, those of devices, and those of devices that come later; and
+ * nobody asked for a sandbox. */
+static void test_all_threads_are_inside(void **state)
+{
+	struct func *f = *state;
+	char socket_path[DAEMON_PATH_MAX], image[DAEMON_PATH_MAX];
+	const char *args[] = {"--hotplug-socket-path",
+			      socket_path,
+			      "--sandbox-path",
+			      f->daemon.dir,
+			      "--device",
+			      func_stick_spec(f, "super"),
+			      NULL};
+	unsigned before, count;
+
+	daemon_path(&f->daemon, "control.sock", socket_path);
+	assert_ok(daemon_image(&f->daemon, "later", 1 << 20, image));
+	func_start_args(f, args);
+	func_connect(f, VFU_DIALECT_QEMU);
+	before = check_threads(f->daemon.pid);
+	assert_true(before >= THREADS_MIN);
+	attach(socket_path, image);
+	count = check_threads(f->daemon.pid);
+	assert_true(count > before);
+	func_disconnect(f);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		FUNC_TEST(test_all_threads_are_inside),
+	};
+
+	(void)unsetenv("USBVFIOD_SANDBOX");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
