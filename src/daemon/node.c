@@ -51,39 +51,31 @@ static const char *kind_name(mode_t mode)
 
 /* --- sysfs --- */
 
-/* The resolved folder of the device with @minor; "" if there is none. */
-static void find_folder(unsigned minor, char ret_folder[PATH_MAX])
+/* Where the device with @minor is below /sys; "" if that is not told. */
+static void find_place(unsigned minor, char ret_place[PATH_MAX])
 {
-	static const char to_root[] = "../..";
 	char link[64];
-	char target[PATH_MAX];
-	ssize_t len;
+	char target[PATH_MAX] = "";
+	const char *place = NULL;
 
 	(void)snprintf(link, sizeof(link), "/sys/dev/char/%u:%u", USB_DEVICE_MAJOR,
 		       minor);
-	ret_folder[0] = '\0';
-	len = readlinkat(AT_FDCWD, link, target, sizeof(target) - 1);
-	if (len <= 0)
-		return;
-	target[len] = '\0';
-	if (strncmp(target, to_root, strlen(to_root)) == 0)
-		(void)snprintf(ret_folder, PATH_MAX, "/sys%.*s",
-			       PATH_MAX - (int)sizeof("/sys"), target + strlen(to_root));
+	/* ../../devices/... */
+	if (readlinkat(AT_FDCWD, link, target, sizeof(target) - 1) > 0)
+		place = strstr(target, "/devices/");
+	(void)snprintf(ret_place, PATH_MAX, "%s", place ? place : "");
 }
 
 static void describe(struct node *node, unsigned minor)
 {
-	static const char root[] = "/sys";
-	char folder[PATH_MAX];
-	const char *place = folder + strlen(root);
+	char place[PATH_MAX];
 
 	node->bus = minor / DEVICES_PER_BUS + 1;
 	node->number = minor % DEVICES_PER_BUS + 1;
-	node->place[0] = '\0';
-	find_folder(minor, folder);
-	if (strncmp(folder, root, strlen(root)) == 0 && place[0] == '/' &&
-	    strlen(place) < sizeof(node->place))
-		memcpy(node->place, place, strlen(place) + 1);
+	find_place(minor, place);
+	if (strlen(place) >= sizeof(node->place))
+		place[0] = '\0';
+	memcpy(node->place, place, strlen(place) + 1);
 }
 
 int node_at(const char *place, unsigned *ret_bus, unsigned *ret_number)
@@ -118,13 +110,15 @@ static void group_name(gid_t gid, char name[NAME_BYTES])
 /* The rule that gives us the device behind @st. */
 static void rule(const struct stat *st, char *text, size_t size)
 {
-	char folder[PATH_MAX];
+	char place[PATH_MAX];
+	char folder[PATH_MAX + sizeof("/sys")];
 	char vendor[8] = "VVVV";
 	char product[8] = "PPPP";
 	char group[NAME_BYTES];
 
-	find_folder(minor(st->st_rdev), folder);
-	if (folder[0] != '\0') {
+	find_place(minor(st->st_rdev), place);
+	if (place[0] != '\0') {
+		(void)snprintf(folder, sizeof(folder), "/sys%s", place);
 		(void)sysfs_line(folder, "idVendor", vendor, sizeof(vendor));
 		(void)sysfs_line(folder, "idProduct", product, sizeof(product));
 	}

@@ -7,7 +7,8 @@
  * of descriptors, made by a thread for that, and left behind if it is stuck when we end.
  *
  * System calls of that thread: clone (CLONE_VM, CLONE_VFORK, CLONE_FILES, SIGCHLD),
- * futex, and wait4 as in apart.h; of the process: close, exit. If clone is refused the thread closes by itself.
+ * futex, and wait4 as in apart.h; of the process: close, exit. If clone is refused the
+ * thread closes by itself.
  */
 #ifndef UTIL_CLOSER_H
 #define UTIL_CLOSER_H
