@@ -17,13 +17,18 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "tests/lib/stuck_fs.h"
 #include "util/compiler.h"
 
 #define MEMORY_BYTES    0x10000u
 #define HUGE_PAGE_BYTES (2u << 20)
 #define SLOWLY          64u
+#define FUSE_MAX        16u
 
 static int fds[FD_KINDS];
+static struct stuck_fs fuse;
+static unsigned fuse_given;
+static bool fuse_holds;
 static int file; /* the memory that FD_FILE and others are by another way */
 
 static int reopen(int fd, int flags)
@@ -81,6 +86,11 @@ static void make_pipes_and_sockets(void)
 	(void)!listen(fds[FD_SOCKET_LISTENING], 1);
 }
 
+static void end_fuse(void)
+{
+	(void)kill(fuse.server, SIGKILL);
+}
+
 static void make_others(void)
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -100,6 +110,9 @@ static void make_others(void)
 	fds[FD_PROC_MEM] = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	fds[FD_PROC_MAPS] = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	fds[FD_PTY] = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	fds[FD_FUSE] = stuck_fs_start(&fuse) == 0 ? fuse.fd : -1;
+	if (fds[FD_FUSE] >= 0)
+		fuzz_unstick = end_fuse;
 }
 
 void fd_kinds_make(void)
@@ -119,6 +132,8 @@ int fd_of(unsigned kind)
 {
 	int fd = fds[kind % FD_KINDS];
 
+	if (kind % FD_KINDS == FD_FUSE && fuse_given++ >= FUSE_MAX)
+		fd = -1;
 	return fd >= 0 ? fd : fds[FD_EVENTFD];
 }
 
@@ -180,8 +195,20 @@ void fd_kinds_truncate(unsigned long bytes)
 	(void)!ftruncate(fds[FD_MEMORY_TRUNCATED], (off_t)(bytes % (MEMORY_BYTES + 1)));
 }
 
+void fd_kinds_hold(void)
+{
+	if (fds[FD_FUSE] < 0 || fuse_holds)
+		return;
+	fuse_holds = true;
+	stuck_fs_hold(&fuse, true);
+}
+
 void fd_kinds_restore(void)
 {
+	if (fuse_holds)
+		stuck_fs_hold(&fuse, false);
+	fuse_holds = false;
+	fuse_given = 0;
 	drain_eventfds();
 	drain(fds[FD_EVENTFD_SEMAPHORE]);
 	fill(fds[FD_EVENTFD_FULL]);

@@ -36,16 +36,20 @@ enum fd_kind {
 	FD_PROC_MEM, /* of the process itself */
 	FD_PROC_MAPS,
 	FD_PTY,
+	FD_FUSE, /* its file system may take its time, see fd_kinds_hold() */
 	FD_KINDS,
 };
 
 /* What the machine does not have is an eventfd. */
 void fd_kinds_make(void);
-/* Borrowed. */
+/* Borrowed. Only some are FD_FUSE before it is as after fd_kinds_make() again: closing each
+ * takes a process. */
 int fd_of(unsigned kind);
 /* As after fd_kinds_make(): sizes, counters, contents of pipes. */
 void fd_kinds_restore(void);
 void fd_kinds_truncate(unsigned long bytes);
+/* Who calls FD_FUSE's file system waits until fd_kinds_restore(). */
+void fd_kinds_hold(void);
 /* Fills the counters of eventfds up to where a write would wait. */
 void fd_kinds_fill(void);
 /* FD_EVENTFD's, the last of it one by one. May wait; for a thread of its own. */

@@ -3,11 +3,13 @@
  *
  * CPU time is what counts, as the machine may be busy with other things; of several runs the
  * fastest, as caches and page faults cost some. Two timers end what would never end, so that
- * the report shows where it was: one of CPU time, one of real time, for what blocks.
+ * the report shows where it was: one of CPU time, one of real time, for what blocks. A call that
+ * even then goes on waiting is ended by a thread.
  */
 #include "fuzz.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -26,15 +28,17 @@
 #define LIMIT_MS      100u
 #define CPU_END_MS    2000u
 #define BLOCKS_END_MS 20000u
+#define STUCK_END_MS  22000u
 #define RUNS_MAX      3u
-#define CLOSING_MS    10000u
+#define CLOSING_MS    60000u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 bool fuzz_counts_fds;
+void (*fuzz_unstick)(void);
 struct loop *fuzz_loop;
 
-static timer_t cpu_timer, real_timer;
+static timer_t cpu_timer, real_timer, stuck_timer;
 static unsigned slow = 1;
 
 uint64_t take_uint(struct input *in, unsigned bytes)
@@ -89,6 +93,36 @@ static unsigned open_fds(void)
 	return n;
 }
 
+/* Of the signal for stuck_timer. */
+static void *wait_for_stuck(void *ctx)
+{
+	static const char text[] = "fuzz: the input is stuck in the kernel\n";
+	const sigset_t *set = ctx;
+	int signal;
+
+	while (sigwait(set, &signal) != 0)
+		;
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	/* else the process would not end either */
+	if (fuzz_unstick)
+		fuzz_unstick();
+	abort();
+	return NULL;
+}
+
+static void watch_for_stuck(void)
+{
+	static sigset_t set;
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2};
+	pthread_t thread;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR2);
+	CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+	CHECK(pthread_create(&thread, NULL, wait_for_stuck, &set) == 0);
+	CHECK(timer_create(CLOCK_MONOTONIC, &event, &stuck_timer) == 0);
+}
+
 static void on_timer(int signal)
 {
 	static const char cpu[] = "fuzz: the input does not end: over 2 s of CPU time\n";
@@ -137,6 +171,7 @@ static void set_up(void)
 	log_init(LOG_LEVEL_ERROR, false);
 	cpu_timer = make_timer(CLOCK_THREAD_CPUTIME_ID, SIGXCPU);
 	real_timer = make_timer(CLOCK_MONOTONIC, SIGVTALRM);
+	watch_for_stuck();
 	fuzz_loop = loop_create();
 	CHECK(fuzz_loop);
 	fuzz_set_up();
@@ -150,9 +185,11 @@ static uint64_t run_once(const uint8_t *data, size_t size)
 
 	set_timer(cpu_timer, CPU_END_MS * slow);
 	set_timer(real_timer, BLOCKS_END_MS * slow);
+	set_timer(stuck_timer, STUCK_END_MS * slow);
 	fuzz_one(&in);
 	set_timer(cpu_timer, 0);
 	set_timer(real_timer, 0);
+	set_timer(stuck_timer, 0);
 	return cpu_now_ns() - start_ns;
 }
 

@@ -36,6 +36,9 @@ void fuzz_one(struct input *in);
 /* Each input must leave as many fds open as it found. Off at first: counting costs 20 us. */
 extern bool fuzz_counts_fds;
 
+/* Ends, by a thread, what an input may be stuck in. NULL at first. */
+extern void (*fuzz_unstick)(void);
+
 /* The loop of all inputs, for targets that need one. */
 extern struct loop *fuzz_loop;
 /* Turns of it that wait for nothing. */

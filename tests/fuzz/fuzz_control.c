@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -24,6 +23,7 @@
 #include "client.h"
 #include "control/request.h"
 #include "control/server.h"
+#include "fd_kinds.h"
 #include "tests/lib/pass_fds.h"
 #include "util/fds.h"
 #include "util/peers.h"
@@ -46,7 +46,7 @@ enum op {
 	OP_BYTES_FDS,
 	OP_LINE, /* one of requests[] */
 	OP_TAKE, /* read answers */
-	OP_MODE, /* answer at once, or keep */
+	OP_MODE, /* answer at once, or keep; a file system waits */
 	OP_ANSWER,
 	OP_EVENT,
 	OP_RUN,
@@ -147,7 +147,6 @@ struct client {
 static struct client clients[CLIENTS];
 /* Which lists there are. */
 static bool has_operators, has_readers, kernel_tells;
-static int passed_fd;
 static bool keeps;
 static struct control_request *kept[KEPT_MAX];
 static unsigned nkept;
@@ -314,7 +313,9 @@ static void connect_client(struct client *client, enum who who)
 	json_tokener_reset(client->parser);
 }
 
-static void send_all(struct client *client, const void *bytes, size_t len, unsigned nfds)
+/* With @nfds descriptors, of kind @kind and those behind it. */
+static void send_all(struct client *client, const void *bytes, size_t len, unsigned nfds,
+		     unsigned kind)
 {
 	struct iovec iov = {(void *)bytes, len};
 	int fds[FDS_MAX];
@@ -322,7 +323,7 @@ static void send_all(struct client *client, const void *bytes, size_t len, unsig
 	if (client->fd < 0 || len == 0)
 		return;
 	for (unsigned i = 0; i < nfds; i++)
-		fds[i] = passed_fd;
+		fds[i] = fd_of(kind + i);
 	/* what does not fit is lost, as it would be for a confused client */
 	if (pass_fds(client->fd, &iov, 1, fds, nfds) > 0 && client->first < 0)
 		client->first = *(const uint8_t *)bytes;
@@ -425,7 +426,7 @@ static void send_made(struct client *client, struct input *in)
 	}
 	used += (size_t)snprintf(line + used, sizeof(line) - used, "}\n");
 	CHECK(used < sizeof(line));
-	send_all(client, line, used, fields & 0x40 ? 1 : 0);
+	send_all(client, line, used, fields & 0x40 ? 1 : 0, what / 4);
 }
 
 static void step(struct control_server *server, struct input *in)
@@ -436,7 +437,7 @@ static void step(struct control_server *server, struct input *in)
 	const char *request;
 	const uint8_t *bytes;
 	size_t len;
-	unsigned nfds;
+	unsigned nfds, kind;
 
 	switch ((enum op)((code & 0xf) % OP_COUNT)) {
 	case OP_CONNECT:
@@ -452,25 +453,28 @@ static void step(struct control_server *server, struct input *in)
 	case OP_BYTES:
 		connect_client(client, who);
 		len = take_bytes(in, take_u8(in), &bytes);
-		send_all(client, bytes, len, 0);
+		send_all(client, bytes, len, 0, 0);
 		break;
 	case OP_BYTES_FDS:
 		connect_client(client, who);
-		nfds = take_u8(in) % (FDS_MAX + 1);
+		kind = take_u8(in);
+		nfds = kind % (FDS_MAX + 1);
 		len = take_bytes(in, take_u8(in), &bytes);
-		send_all(client, bytes, len, nfds);
+		send_all(client, bytes, len, nfds, kind / (FDS_MAX + 1));
 		break;
 	case OP_LINE:
 		connect_client(client, who);
 		nfds = take_u8(in);
 		request = requests[nfds % ARRAY_SIZE(requests)];
-		send_all(client, request, strlen(request), nfds & 0x80 ? 1 : 0);
+		send_all(client, request, strlen(request), nfds & 0x80 ? 1 : 0, nfds / 4);
 		break;
 	case OP_TAKE:
 		take_answers(client);
 		break;
 	case OP_MODE:
 		keeps = !keeps;
+		if (code & 0x80)
+			fd_kinds_hold();
 		break;
 	case OP_ANSWER:
 		answer_one(take_u8(in));
@@ -492,8 +496,7 @@ static void step(struct control_server *server, struct input *in)
 void fuzz_set_up(void)
 {
 	fuzz_counts_fds = true;
-	passed_fd = eventfd(0, EFD_CLOEXEC);
-	CHECK(passed_fd >= 0);
+	fd_kinds_make();
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		clients[i].fd = -1;
 		clients[i].parser = json_tokener_new();
@@ -517,7 +520,7 @@ void fuzz_one(struct input *in)
 		const char *request = requests[i == 0 ? 1 : 0];
 
 		connect_client(&clients[i], (enum who)(((how >> 5) + i) % WHO_COUNT));
-		send_all(&clients[i], request, strlen(request), 0);
+		send_all(&clients[i], request, strlen(request), 0, 0);
 		fuzz_run(2);
 		take_answers(&clients[i]);
 	}
@@ -539,4 +542,5 @@ void fuzz_one(struct input *in)
 		CHECK(control_server_clients(server) == 0);
 		control_server_destroy(server);
 	}
+	fd_kinds_restore();
 }

@@ -585,6 +585,8 @@ static void op_change_fds(const struct record *r)
 		fd_kinds_fill();
 	if (r->c & 2)
 		fd_kinds_restore();
+	if (r->c & 4)
+		fd_kinds_hold();
 }
 
 /* The counter runs full while interrupts are raised: none may wait for room. */

@@ -121,16 +121,23 @@ static void serve(int fuse, const struct fuse_in_header *in)
 	}
 }
 
-/* Until @mute is closed at the other end; then requests are left where they are. */
+/* Until @mute is closed at the other end; then requests are left where they are. What comes
+ * from there before is whether to hold them. */
 static void serve_all(int fuse, int mute)
 {
 	static _Alignas(struct fuse_in_header) char request[1 << 17];
-	struct pollfd fds[] = {{.fd = fuse, .events = POLLIN},
-			       {.fd = mute, .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = mute, .events = POLLIN},
+			       {.fd = fuse, .events = POLLIN}};
+	bool hold = false;
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0 || fds[1].revents)
+		if (poll(fds, hold ? 1 : 2, -1) < 0)
 			break;
+		if (fds[0].revents && (read(mute, &hold, sizeof(hold)) <= 0 ||
+				       write(mute, &hold, sizeof(hold)) <= 0))
+			break;
+		if (hold || !fds[1].revents)
+			continue;
 		if (read(fuse, request, sizeof(request)) < 0)
 			return;
 		serve(fuse, (const struct fuse_in_header *)request);
@@ -185,7 +192,7 @@ int stuck_fs_start(struct stuck_fs *fs)
 	if (access("/dev/fuse", F_OK) < 0)
 		return -ENOENT;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
-	    pipe2(mute, O_CLOEXEC) < 0)
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, mute) < 0)
 		return -errno;
 	fs->server = fork();
 	if (fs->server == 0) {
@@ -209,6 +216,12 @@ int stuck_fs_start(struct stuck_fs *fs)
 void stuck_fs_mute(struct stuck_fs *fs)
 {
 	close_fd(&fs->mute_fd);
+}
+
+void stuck_fs_hold(struct stuck_fs *fs, bool hold)
+{
+	if (write(fs->mute_fd, &hold, sizeof(hold)) > 0)
+		(void)!read(fs->mute_fd, &hold, sizeof(hold));
 }
 
 void stuck_fs_stop(struct stuck_fs *fs)

@@ -7,6 +7,7 @@
 #ifndef TESTS_LIB_STUCK_FS_H
 #define TESTS_LIB_STUCK_FS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "util/compiler.h"
@@ -27,6 +28,8 @@ struct stuck_fs {
 MUST_USE int stuck_fs_start(struct stuck_fs *fs);
 /* From now on nothing is answered. */
 void stuck_fs_mute(struct stuck_fs *fs);
+/* From now on requests wait; or they are answered again, those that waited as well. */
+void stuck_fs_hold(struct stuck_fs *fs, bool hold);
 /* Ends the server: whoever waits for it gets an error. */
 void stuck_fs_stop(struct stuck_fs *fs);
 
