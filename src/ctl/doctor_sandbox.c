@@ -41,6 +41,7 @@ static void tell_on(const struct doctor *doctor, const char *path,
 {
 	struct doctor_finding finding = {.code = "sandbox"};
 	char landlock[64] = "no Landlock", calls[64] = "all system calls";
+	const char *of_others = ctl_text(sandbox, "dac_override");
 	int64_t user = -1, number;
 
 	if (ctl_number(sandbox, "landlock", &number))
@@ -48,9 +49,16 @@ static void tell_on(const struct doctor *doctor, const char *path,
 	if (ctl_number(sandbox, "system_calls", &number))
 		DOCTOR_SAY(calls, "%lld system calls", (long long)number);
 	(void)ctl_number(sandbox, "user", &user);
-	DOCTOR_SAY(finding.what, "the daemon at %s is in its sandbox: user %lld, %s, %s",
-		   path, (long long)user, landlock, calls);
-	if (user == 0)
+	DOCTOR_SAY(finding.what,
+		   "the daemon at %s is in its sandbox: user %lld, %s, %s%s%s", path,
+		   (long long)user, landlock, calls,
+		   of_others ? "; it keeps CAP_DAC_OVERRIDE for " : "",
+		   of_others ? of_others : "");
+	if (of_others)
+		DOCTOR_SAY(finding.mend,
+			   "usbvfiod --user NAME ...   # the owner of that, who needs no "
+			   "capability for it");
+	else if (user == 0)
 		DOCTOR_SAY(finding.mend, "usbvfiod --user NAME ...   # root's files are "
 					 "root's, also without "
 					 "privileges");

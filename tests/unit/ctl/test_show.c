@@ -224,6 +224,11 @@ static void test_doctor_looks_at_the_sandbox(void **state)
 	sandbox->user = 0;
 	(void)RUN(fake, "--socket", daemon->path, "doctor");
 	fake_expect(fake->out, "usbvfiod --user NAME");
+	fake_expect_not(fake->out, "CAP_DAC_OVERRIDE");
+	sandbox->dac_override = "/srv/\033[31mx.img";
+	(void)RUN(fake, "--socket", daemon->path, "doctor");
+	fake_expect(fake->out, "system calls; it keeps CAP_DAC_OVERRIDE for /srv/?[31mx");
+	fake_expect(fake->out, "the owner of that");
 	*sandbox = (struct control_sandbox){.mode = "on",
 					    .no_landlock = "it is too old",
 					    .no_system_calls = "it is too new"};
