@@ -25,15 +25,19 @@
  * pages. Not what is shared. */
 #define CORE_FILTER "0x31"
 
-/* Whether devices of the host can be named, now or by whoever may attach. */
-static bool names_hosts(const struct options *options)
+/* Whether there can be devices of the host, now or by whoever may attach. The node of one that
+ * was handed over open is opened once more (decision 21). */
+static bool may_have_hosts(const struct options *options)
 {
 	bool found =
 		options->rules_path || options->control_path || options->control_fd >= 0;
 
-	for (unsigned i = 0; !found && i < options->device_count; i++)
+	for (unsigned i = 0; !found && i < options->device_count; i++) {
+		struct device_host host;
+
 		found = rule_is_rule(options->devices[i]) ||
-			device_names_host(options->devices[i]);
+			device_is_host(options->devices[i], &host, NULL) > 0;
+	}
 	return found;
 }
 
@@ -62,7 +66,7 @@ static int allow_named(const struct options *options)
 		r = sandbox_allow_folder_of(options->socket_path, SANDBOX_REMOVE);
 	if (r == 0 && options->control_path)
 		r = sandbox_allow_folder_of(options->control_path, SANDBOX_REMOVE);
-	if (r == 0 && names_hosts(options))
+	if (r == 0 && may_have_hosts(options))
 		r = sandbox_allow("/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE);
 	return r == 0 ? sandbox_allow("/sys", SANDBOX_READ) : r;
 }
@@ -99,7 +103,7 @@ static int prepare(const struct options *options)
 
 	(void)closer_start();
 	control_prepare();
-	if (names_hosts(options)) {
+	if (may_have_hosts(options)) {
 		uevents_reserve();
 		host_prepare();
 	}

@@ -395,13 +395,6 @@ void device_file_close(struct device_file *file)
 	keyboard_input_close(&file->input);
 }
 
-bool device_names_host(const char *text)
-{
-	struct device_host host;
-
-	return device_is_host(text, &host, NULL) > 0 && host.fd < 0;
-}
-
 int device_allow(const char *text)
 {
 	const struct kind *kind;

@@ -39,11 +39,8 @@ MUST_USE int device_check(const char *text, struct err *err);
 MUST_USE int device_is_host(const char *text, struct device_host *ret_host,
 			    struct err *err);
 
-/* Whether @text, which device_check() has accepted, is a device of the host that is named by
- * its path. */
-bool device_names_host(const char *text);
-/* Has the sandbox let @text, accepted likewise, be opened: sandbox_allow(); makes what can only be
- * made before the sandbox is shut. Return: as that. */
+/* Has the sandbox let @text, which device_check() has accepted, be opened: sandbox_allow(); makes
+ * what can only be made before the sandbox is shut. Return: as that. */
 MUST_USE int device_allow(const char *text);
 
 /**
