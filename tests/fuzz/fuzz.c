@@ -3,12 +3,14 @@
  *
  * CPU time is what counts, as the machine may be busy with other things; of several runs the
  * fastest, as caches and page faults cost some. Two timers end what would never end, so that
- * the report shows where it was: one of CPU time, one of real time, for what blocks. A call that
+ * the report shows where it was: one of CPU time, one of real time, for what blocks. Time in
+ * which others had the processor does not count there. A call that
  * even then goes on waiting is ended by a thread.
  */
 #include "fuzz.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -40,6 +42,8 @@ struct loop *fuzz_loop;
 
 static timer_t cpu_timer, real_timer, stuck_timer;
 static unsigned slow = 1;
+static char schedstat[64];              /* of the thread that runs inputs */
+static uint64_t start_ns, start_ran_ns; /* of the input */
 
 uint64_t take_uint(struct input *in, unsigned bytes)
 {
@@ -93,6 +97,53 @@ static unsigned open_fds(void)
 	return n;
 }
 
+static void set_timer(timer_t timer, unsigned ms)
+{
+	struct itimerspec when = {.it_value = {ms / 1000, ms % 1000 * 1000000L}};
+
+	CHECK(timer_settime(timer, 0, &when, NULL) == 0);
+}
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	CHECK(clock_gettime(clock, &now) == 0);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* What the thread that runs inputs has run and has waited for a processor. In handlers of
+ * signals, too. 0 if the kernel does not tell. */
+static uint64_t ran_ns(void)
+{
+	int fd = open(schedstat, O_RDONLY | O_CLOEXEC);
+	char text[64];
+	char *end;
+	uint64_t sum;
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	sum = strtoull(text, &end, 10);
+	return sum + strtoull(end, &end, 10);
+}
+
+/* True if the input has waited for anything but a processor for @limit_ms. Else @timer goes on. */
+static bool is_blocked(timer_t timer, unsigned limit_ms)
+{
+	uint64_t all_ns = now_ns(CLOCK_MONOTONIC) - start_ns;
+	uint64_t run_ns = ran_ns() - start_ran_ns;
+	uint64_t blocked_ms = (all_ns - MIN_OF(all_ns, run_ns)) / 1000000u;
+
+	if (blocked_ms + LIMIT_MS >= limit_ms)
+		return true;
+	set_timer(timer, limit_ms - (unsigned)blocked_ms);
+	return false;
+}
+
 /* Of the signal for stuck_timer. */
 static void *wait_for_stuck(void *ctx)
 {
@@ -100,7 +151,8 @@ static void *wait_for_stuck(void *ctx)
 	const sigset_t *set = ctx;
 	int signal;
 
-	while (sigwait(set, &signal) != 0)
+	while (sigwait(set, &signal) != 0 ||
+	       !is_blocked(stuck_timer, STUCK_END_MS * slow))
 		;
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
 	/* else the process would not end either */
@@ -128,6 +180,8 @@ static void on_timer(int signal)
 	static const char cpu[] = "fuzz: the input does not end: over 2 s of CPU time\n";
 	static const char real[] = "fuzz: the input blocks: no end within 20 s\n";
 
+	if (signal == SIGVTALRM && !is_blocked(real_timer, BLOCKS_END_MS * slow))
+		return;
 	if (signal == SIGXCPU)
 		(void)!write(STDERR_FILENO, cpu, sizeof(cpu) - 1);
 	else
@@ -147,27 +201,14 @@ static timer_t make_timer(clockid_t clock, int signal)
 	return timer;
 }
 
-static void set_timer(timer_t timer, unsigned ms)
-{
-	struct itimerspec when = {.it_value = {ms / 1000, ms % 1000 * 1000000L}};
-
-	CHECK(timer_settime(timer, 0, &when, NULL) == 0);
-}
-
-static uint64_t cpu_now_ns(void)
-{
-	struct timespec now;
-
-	CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void set_up(void)
 {
 	const char *factor = getenv("USBVFIOD_FUZZ_SLOW");
 
 	if (factor && atoi(factor) > 0)
 		slow = (unsigned)atoi(factor);
+	snprintf(schedstat, sizeof(schedstat), "/proc/self/task/%ld/schedstat",
+		 syscall(SYS_gettid));
 	log_init(LOG_LEVEL_ERROR, false);
 	cpu_timer = make_timer(CLOCK_THREAD_CPUTIME_ID, SIGXCPU);
 	real_timer = make_timer(CLOCK_MONOTONIC, SIGVTALRM);
@@ -181,8 +222,10 @@ static void set_up(void)
 static uint64_t run_once(const uint8_t *data, size_t size)
 {
 	struct input in = {data, size};
-	uint64_t start_ns = cpu_now_ns();
+	uint64_t start_cpu_ns = now_ns(CLOCK_THREAD_CPUTIME_ID);
 
+	start_ns = now_ns(CLOCK_MONOTONIC);
+	start_ran_ns = ran_ns();
 	set_timer(cpu_timer, CPU_END_MS * slow);
 	set_timer(real_timer, BLOCKS_END_MS * slow);
 	set_timer(stuck_timer, STUCK_END_MS * slow);
@@ -190,7 +233,7 @@ static uint64_t run_once(const uint8_t *data, size_t size)
 	set_timer(cpu_timer, 0);
 	set_timer(real_timer, 0);
 	set_timer(stuck_timer, 0);
-	return cpu_now_ns() - start_ns;
+	return now_ns(CLOCK_THREAD_CPUTIME_ID) - start_cpu_ns;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
