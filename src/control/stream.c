@@ -111,36 +111,13 @@ int control_stream_connect(const char *path, uint64_t deadline_ns, struct err *e
 	return steal_fd(&fd);
 }
 
-static ssize_t send_some(int fd, const char *bytes, size_t len, int passed)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
-	struct iovec iov = {.iov_base = (void *)bytes, .iov_len = len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (passed >= 0) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(passed));
-		memcpy(CMSG_DATA(c), &passed, sizeof(passed));
-	}
-	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 int control_stream_send(int fd, const void *bytes, size_t len, int passed,
 			uint64_t deadline_ns, struct err *err)
 {
 	const char *at = bytes;
 
 	while (len > 0) {
-		ssize_t n = send_some(fd, at, len, passed);
+		ssize_t n = send_fd_now(fd, at, len, passed);
 		int r;
 
 		if (n >= 0) {
@@ -149,11 +126,9 @@ int control_stream_send(int fd, const void *bytes, size_t len, int passed,
 			passed = -1;
 			continue;
 		}
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN)
-			return err_set(err, errno, "cannot send to the daemon: %s",
-				       strerror(errno));
+		if (n != -EAGAIN)
+			return err_set(err, (int)-n, "cannot send to the daemon: %s",
+				       strerror((int)-n));
 		r = await(fd, POLLOUT, deadline_ns, err);
 		if (r < 0)
 			return r;

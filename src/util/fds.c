@@ -129,11 +129,31 @@ ssize_t receive_fds(int fd, void *buf, size_t len, int *fds, size_t fds_max,
 
 ssize_t send_now(int fd, const void *buf, size_t len)
 {
+	return send_fd_now(fd, buf, len, -1);
+}
+
+ssize_t send_fd_now(int fd, const void *buf, size_t len, int passed)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
 	/* the kernel only reads there */
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
-	const struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
+	if (passed >= 0) {
+		memset(&control, 0, sizeof(control));
+		control.align = (struct cmsghdr){
+			.cmsg_len = CMSG_LEN(sizeof(passed)),
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+		};
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &passed, sizeof(passed));
+	}
 	do {
 		n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);

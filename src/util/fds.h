@@ -46,6 +46,8 @@ MUST_USE ssize_t receive_fds(int fd, void *buf, size_t len, int *fds, size_t fds
 
 /* Sends what goes at once on a socket; never SIGPIPE. Return: bytes, or -errno. */
 MUST_USE ssize_t send_now(int fd, const void *buf, size_t len);
+/* The same, @passed going with the first byte by SCM_RIGHTS; borrowed, -1: none. */
+MUST_USE ssize_t send_fd_now(int fd, const void *buf, size_t len, int passed);
 /* Whether there is something to be received: 1, 0: the stream has ended, or -errno; -EAGAIN:
  * neither. */
 MUST_USE int peek_byte(int fd);

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "util/closer.h"
 #include "util/fds.h"
@@ -64,18 +63,14 @@ void vuser_conn_destroy(struct vuser_conn *conn)
 static void flush(struct vuser_conn *conn)
 {
 	while (conn->out_start < conn->out_end && !conn->closing) {
-		struct iovec iov = {
-			.iov_base = conn->out + conn->out_start,
-			.iov_len = conn->out_end - conn->out_start,
-		};
-		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-		ssize_t n = sendmsg(conn->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send_now(conn->fd, conn->out + conn->out_start,
+				     conn->out_end - conn->out_start);
 
+		if (n == -EAGAIN)
+			return;
 		if (n >= 0)
 			conn->out_start += (size_t)n;
-		else if (errno == EAGAIN)
-			return;
-		else if (errno != EINTR)
+		else
 			conn->closing = true;
 	}
 	conn->out_start = 0;

@@ -161,13 +161,60 @@ static void credentials_beside(void **state)
 	close(fd);
 }
 
+/* What send_fd_now() passes is what arrives. */
+static void sent_with_a_descriptor(void **state)
+{
+	char buf[16];
+	int fds[2] = {-1, -1}, flags;
+	size_t nfds = 0;
+	bool lost = false;
+
+	(void)state;
+	flags = fcntl(pair[0], F_GETFL);
+	assert_int_equal(send_fd_now(pair[0], "with", 4, pair[1]), 4);
+	assert_int_equal(send_now(pair[0], "out", 3), 3);
+	assert_int_equal(receive_fds(pair[1], buf, sizeof(buf), fds, 2, &nfds, &lost), 4);
+	assert_memory_equal(buf, "with", 4);
+	assert_int_equal(nfds, 1);
+	/* a socket in either direction: its peer says whose end it is */
+	assert_int_equal(send_now(fds[0], "back", 4), 4);
+	close(fds[0]);
+	assert_int_equal(receive_fds(pair[0], buf, sizeof(buf), NULL, 0, &nfds, &lost),
+			 4);
+	assert_int_equal(receive_fds(pair[1], buf, sizeof(buf), fds, 2, &nfds, &lost), 3);
+	assert_int_equal(nfds, 0);
+	assert_int_equal(send_fd_now(pair[0], "x", 1, 4000), -EBADF);
+	assert_int_equal(fcntl(pair[0], F_GETFL), flags);
+}
+
+/* It never waits, and no signal comes of an end that is closed. */
+static void sending_never_waits(void **state)
+{
+	static const char piece[4096];
+	unsigned pieces = 0;
+	ssize_t n;
+
+	(void)state;
+	while ((n = send_now(pair[0], piece, sizeof(piece))) > 0)
+		assert_true(++pieces < 10000);
+	assert_int_equal(n, -EAGAIN);
+	close_fd(&pair[1]);
+	assert_int_equal(send_now(pair[0], piece, sizeof(piece)), -EPIPE);
+	assert_int_equal(send_fd_now(pair[0], piece, sizeof(piece), pair[0]), -EPIPE);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(bytes_only),           TEST(fds_end_a_call),     TEST(no_room),
-		TEST(limit_of_the_process), TEST(credentials_beside),
+		TEST(bytes_only),
+		TEST(fds_end_a_call),
+		TEST(no_room),
+		TEST(limit_of_the_process),
+		TEST(credentials_beside),
+		TEST(sent_with_a_descriptor),
+		TEST(sending_never_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
