@@ -308,6 +308,9 @@ static void on_opened(void *ctx, struct usbdev *opened, const struct err *err)
 	phase = PHASE_OPEN;
 	dev = opened;
 	CHECK(dev->speed != USBDEV_SPEED_UNKNOWN && dev->label[0]);
+	/* goes to terminals */
+	for (const char *c = dev->label; *c; c++)
+		CHECK(*c >= ' ' && *c <= '~');
 	usbdev_set_events(dev, &events, NULL);
 }
 
@@ -336,6 +339,7 @@ static void open_device(const struct record *r)
 	usb_node.fd = r->c >> 4 == 14 ? open("/dev/null", O_RDONLY | O_CLOEXEC)
 				      : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	CHECK(usb_node.fd >= 0);
+	usb_node.offset = 0;
 	options.fd = usb_node.fd;
 	kernel_init(usb_node.fd);
 	gone = 0;
@@ -394,7 +398,7 @@ static void change_descriptors(const struct record *r)
 {
 	size_t at = r->arg % NODE_RAW_BYTES;
 
-	switch (r->a % 6) {
+	switch (r->a % 7) {
 	case 0:
 		if (usb_node.raw_len > 0)
 			usb_node.raw[at % usb_node.raw_len] = r->b;
@@ -415,6 +419,12 @@ static void change_descriptors(const struct record *r)
 	case 4:
 		usb_node.speed = (int)(r->b % 9) - 1;
 		usb_node.caps = r->arg;
+		break;
+	case 5:
+		memset(usb_node.text, 0, sizeof(usb_node.text));
+		for (unsigned i = 0; i < r->b; i++)
+			usb_node.text[i] =
+				(char)(i == 0 ? r->arg : r->arg >> (1 + i % 3) * 8);
 		break;
 	default:
 		usb_node.short_reads = r->b;

@@ -2,7 +2,7 @@
  * usb_node.c - a node of usbfs without a kernel: all of it but the URBs
  *
  * ioctl(), read() and lseek() are those of the whole program, so that libusb's calls come
- * here too; preadv2() and fstat() are wrapped by the linker, for our own.
+ * here too; others are wrapped by the linker, for our own.
  */
 #include "usb_node.h"
 
@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -447,6 +448,69 @@ ssize_t __wrap_preadv64v2(int fd, const struct iovec *iov, int count, off_t offs
 {
 	return __wrap_preadv2(fd, iov, count, offset, flags);
 }
+
+/* ---- sysfs ---- */
+
+#define SYSFS_FOLDER "/sys/dev/char/189:1048575"
+
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+ssize_t __wrap_readlinkat(int folder, const char *path, char *target, size_t bytes);
+int __real_open(const char *path, int flags, ...);
+ssize_t __real_readlinkat(int folder, const char *path, char *target, size_t bytes);
+
+static bool is_ours(const char *path)
+{
+	return usb_node.text[0] && strncmp(path, SYSFS_FOLDER, strlen(SYSFS_FOLDER)) == 0;
+}
+
+/* Each file has the same text. */
+static int open_text(void)
+{
+	size_t len = strnlen(usb_node.text, sizeof(usb_node.text));
+	int fd = memfd_create("sysfs", MFD_CLOEXEC);
+
+	CHECK(fuzz_worker_runs() && fd >= 0);
+	CHECK(pwrite(fd, usb_node.text, len, 0) == (ssize_t)len);
+	return fd;
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	va_list ap;
+	unsigned mode;
+
+	if (is_ours(path))
+		return open_text();
+	va_start(ap, flags);
+	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, unsigned) : 0;
+	va_end(ap);
+	return __real_open(path, flags, mode);
+}
+
+int __wrap_open64(const char *path, int flags, ...)
+{
+	va_list ap;
+	unsigned mode;
+
+	va_start(ap, flags);
+	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, unsigned) : 0;
+	va_end(ap);
+	return __wrap_open(path, flags, mode);
+}
+
+ssize_t __wrap_readlinkat(int folder, const char *path, char *target, size_t bytes)
+{
+	size_t len = strnlen(usb_node.text, sizeof(usb_node.text));
+
+	if (!is_ours(path))
+		return __real_readlinkat(folder, path, target, bytes);
+	len = MIN_OF(len, bytes);
+	memcpy(target, usb_node.text, len);
+	return (ssize_t)len;
+}
+
+/* ---- in the place of more system calls ---- */
 
 static int node_stat(struct stat *st)
 {

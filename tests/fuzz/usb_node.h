@@ -2,7 +2,7 @@
  * usb_node.h - a node of usbfs without a kernel: all of it but the URBs
  *
  * What handle.c and libusb, which is the real one, ask of the kernel by ioctl(), read() and
- * the like is answered here, for usb_node.fd only. It keeps who has which interface, and checks
+ * the like is answered here, for usb_node.fd and its folder in sysfs only. It keeps who has which interface, and checks
  * that nothing blocks outside of a worker and that no URB is with the kernel where that
  * would matter. URBs are kernel_urbs.h.
  */
@@ -13,9 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NODE_RAW_BYTES 4096u
-#define NODE_CALLS     16u
-#define NODE_DEVICES   6u
+#define NODE_RAW_BYTES  4096u
+#define NODE_TEXT_BYTES 256u
+#define NODE_CALLS      16u
+#define NODE_DEVICES    6u
 
 /* What can be refused. */
 enum node_call {
@@ -47,6 +48,7 @@ enum node_call {
  * @config:	bConfigurationValue
  * @claimed, @drivers: interfaces that we have and that the host's drivers have
  * @streams:	an endpoint has so many
+ * @text:	what sysfs has in its files, and where the device is; "": it has no files
  * @refuse:	the next calls of each kind that fail
  * @refuse_errno: and how
  * @refused:	how many have; or what else was not as it should be
@@ -64,6 +66,7 @@ struct usb_node {
 	uint32_t claimed;
 	uint32_t drivers;
 	unsigned streams;
+	char text[NODE_TEXT_BYTES];
 	uint8_t refuse[NODE_CALLS];
 	int refuse_errno[NODE_CALLS];
 	unsigned refused;
