@@ -22,6 +22,7 @@
 #include "tests/lib/pass_fds.h"
 #include "util/fds.h"
 #include "vuser/server.h"
+#include "vuser/signaller.h"
 #include "vuser/wire.h"
 
 #define CLIENTS      3
@@ -277,6 +278,7 @@ static void step(struct vuser_server *server, struct input *in)
 void fuzz_set_up(void)
 {
 	fuzz_counts_fds = true;
+	CHECK(signaller_prepare(true) == 0); /* for as long as the process lives */
 	mem = guest_mem_create();
 	eventfd_fd = eventfd(0, EFD_CLOEXEC);
 	memory_fd = memfd_create("guest", MFD_CLOEXEC);

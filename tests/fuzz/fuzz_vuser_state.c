@@ -31,6 +31,7 @@
 #include "util/bytes.h"
 #include "util/compiler.h"
 #include "util/fds.h"
+#include "vuser/signaller.h"
 #include "vuser/wire.h"
 
 #define CLIENTS       3u
@@ -662,6 +663,7 @@ static unsigned maps_of_given_files(void)
 void fuzz_set_up(void)
 {
 	fuzz_counts_fds = true;
+	CHECK(signaller_prepare(true) == 0); /* for as long as the process lives */
 	fake_time_set_up(&world.now_ns);
 	fd_kinds_make();
 	ram_fd = memfd_create("guest", MFD_CLOEXEC);
