@@ -41,6 +41,12 @@ static bool may_have_hosts(const struct options *options)
 	return found;
 }
 
+/* If that fails, opening will say why. */
+static bool make_folders(const char *path)
+{
+	return target_make_folders(path) == 0;
+}
+
 /* What the command line names, and what follows from it. */
 static int allow_named(const struct options *options)
 {
@@ -54,9 +60,8 @@ static int allow_named(const struct options *options)
 	}
 	for (unsigned i = 0; r == 0 && i < options->sandbox_path_count; i++)
 		r = sandbox_allow(options->sandbox_paths[i], SANDBOX_ALL);
-	/* if that fails, opening will say why */
-	if (r == 0 && options->pcap_path && target_make_folders(options->pcap_path) < 0)
-		log_debug("--pcap-path: its folders cannot be made");
+	if (r == 0 && options->pcap_path)
+		r = sandbox_make(options->pcap_path, make_folders, NULL);
 	if (r == 0 && options->pcap_path)
 		r = sandbox_allow_folder_of(options->pcap_path, SANDBOX_ALL);
 	/* editors put a new file in the place of the old one */

@@ -411,8 +411,10 @@ int device_allow(const char *text)
 					     : SANDBOX_READ | SANDBOX_WRITE);
 	if (kind->parse != parse_keyboard || !options.keyboard.input)
 		return 0;
-	keyboard_input_make(options.keyboard.input);
-	r = sandbox_allow(options.keyboard.input, SANDBOX_READ | SANDBOX_WRITE);
+	r = sandbox_make(options.keyboard.input, keyboard_input_make,
+			 keyboard_input_made);
+	if (r == 0)
+		r = sandbox_allow(options.keyboard.input, SANDBOX_READ | SANDBOX_WRITE);
 	return r < 0 ? r
 		     : sandbox_allow_folder_of(options.keyboard.input, SANDBOX_REMOVE);
 }

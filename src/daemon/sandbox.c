@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/sandbox_priv.h"
+#include "util/fds.h"
 #include "util/self.h"
 
 static struct {
@@ -49,25 +50,45 @@ int sandbox_mode_find(const char *name, enum sandbox_mode *ret_mode)
 	return -EINVAL;
 }
 
+static int name_path(const char *path, struct sandbox_path **ret_at)
+{
+	struct sandbox_path *at = sandbox.paths;
+
+	while (at < sandbox.paths + sandbox.path_count && strcmp(at->path, path) != 0)
+		at++;
+	if (at == sandbox.paths + SANDBOX_PATHS_MAX)
+		return -E2BIG;
+	*ret_at = at;
+	if (at < sandbox.paths + sandbox.path_count)
+		return 0;
+	*at = (struct sandbox_path){.path = strdup(path), .fd = -1};
+	if (!at->path)
+		return -ENOMEM;
+	sandbox.path_count++;
+	return 0;
+}
+
 int sandbox_allow(const char *path, unsigned access)
 {
 	struct sandbox_path *at;
+	int r = name_path(path, &at);
 
-	for (unsigned i = 0; i < sandbox.path_count; i++) {
-		if (strcmp(sandbox.paths[i].path, path) == 0) {
-			sandbox.paths[i].access |= access;
-			return 0;
-		}
+	if (r == 0)
+		at->access |= access;
+	return r;
+}
+
+int sandbox_make(const char *path, bool (*make)(const char *path),
+		 void (*made)(const char *path))
+{
+	struct sandbox_path *at;
+	int r = name_path(path, &at);
+
+	if (r == 0) {
+		at->make = make;
+		at->made = made;
 	}
-	if (sandbox.path_count == SANDBOX_PATHS_MAX)
-		return -E2BIG;
-	at = &sandbox.paths[sandbox.path_count];
-	at->path = strdup(path);
-	if (!at->path)
-		return -ENOMEM;
-	at->access = access;
-	sandbox.path_count++;
-	return 0;
+	return r;
 }
 
 int sandbox_allow_folder_of(const char *path, unsigned access)
@@ -105,13 +126,26 @@ static int allow_common(void)
 	return r;
 }
 
+static int open_paths(void)
+{
+	int r = allow_common();
+
+	if (r == 0)
+		r = sandbox_paths_open(sandbox.paths, sandbox.path_count);
+	for (unsigned i = 0; i < sandbox.path_count; i++) {
+		if (sandbox.paths[i].of_others && !sandbox.of_others)
+			sandbox.of_others = sandbox.paths[i].path;
+	}
+	return r;
+}
+
 static int confine_files(void)
 {
 	int abi = sandbox_landlock_abi();
-	int r = abi < 0 ? abi : allow_common();
+	int r = abi < 0 ? abi : sandbox_landlock(abi, sandbox.paths, sandbox.path_count);
 
-	if (r == 0)
-		r = sandbox_landlock(abi, sandbox.paths, sandbox.path_count);
+	for (unsigned i = 0; i < sandbox.path_count; i++)
+		close_fd(&sandbox.paths[i].fd);
 	return r < 0 ? r : abi;
 }
 
@@ -133,11 +167,15 @@ int sandbox_confine(enum sandbox_mode mode, const char *user, struct err *err)
 	sandbox.uid = self_uid();
 	if (mode == SANDBOX_OFF)
 		return 0;
+	r = open_paths();
+	if (r < 0)
+		return err_set(err, -r, "the sandbox: %s", strerror(-r));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_set(err, errno, "no_new_privs: %s", strerror(errno));
-	if (mode == SANDBOX_LOG)
+	if (mode == SANDBOX_LOG) {
+		sandbox.of_others = NULL;
 		return 0;
-	sandbox.of_others = sandbox_path_of_others(sandbox.paths, sandbox.path_count);
+	}
 	sandbox.landlock = confine_files();
 	r = sandbox_drop_capabilities(sandbox.of_others != NULL);
 	if (r < 0)

@@ -73,7 +73,11 @@ const char *sandbox_mode_name(enum sandbox_mode mode);
 /* Notes that @access will be needed beneath @path, for sandbox_confine(). What is not there then
  * is left out. Return: 0, or -E2BIG, -ENAMETOOLONG, -ENOMEM. */
 MUST_USE int sandbox_allow(const char *path, unsigned access);
-/* The same of the folder that @path lies in. */
+/* Has @path made by @make first, in another process; if that returns true, @made (may be NULL) is
+ * called here. Not with SANDBOX_OFF. Return: as sandbox_allow(). */
+MUST_USE int sandbox_make(const char *path, bool (*make)(const char *path),
+			  void (*made)(const char *path));
+/* sandbox_allow() of the folder that @path lies in. */
 MUST_USE int sandbox_allow_folder_of(const char *path, unsigned access);
 
 /**

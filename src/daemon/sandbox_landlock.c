@@ -91,19 +91,12 @@ static uint64_t rights(unsigned access)
 
 static int add_rule(int ruleset, uint64_t known, const struct sandbox_path *path)
 {
-	_cleanup_close_ int fd = open(path->path, O_PATH | O_CLOEXEC);
-	struct beneath beneath = {.access = rights(path->access) & known, .fd = fd};
-	struct stat st;
+	struct beneath beneath = {.access = rights(path->access) & known, .fd = path->fd};
 
-	/* what is not there cannot be named */
-	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0
-									      : -errno;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISDIR(st.st_mode))
+	if (!path->is_folder)
 		beneath.access &= FS_OF_FILES;
-	if (beneath.access == 0)
+	/* what is not there cannot be named */
+	if (path->fd < 0 || beneath.access == 0)
 		return 0;
 	return syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &beneath, 0) < 0
 		       ? -errno

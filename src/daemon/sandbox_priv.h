@@ -26,26 +26,39 @@ MUST_USE int sandbox_user_find(const char *text, struct sandbox_user *ret_user,
 			       struct err *err);
 /* This thread becomes @user for good. Return: 0, or -errno with the reason in @err. */
 MUST_USE int sandbox_user_become(const struct sandbox_user *user, struct err *err);
-struct sandbox_path;
-
-/* The first of @paths that we can reach as wanted only with CAP_DAC_OVERRIDE, as root does with
- * files of others; NULL: none. For an instant the thread has no capability in effect. */
-const char *sandbox_path_of_others(const struct sandbox_path *paths, unsigned count);
 /* This thread, and what it may ever execute, has no capability any more but CAP_DAC_OVERRIDE if
  * @keep_override, and cannot get one. Return: 0 or -errno. */
 MUST_USE int sandbox_drop_capabilities(bool keep_override);
 
-/* sandbox_landlock.c */
+/* sandbox_paths.c */
 
+/**
+ * struct sandbox_path - what was named
+ * @access:	0: to be made only
+ * @make, @made: see sandbox_make()
+ * @fd:		it, by O_PATH; -1: not there, or not to be had in time
+ * @of_others:	only CAP_DAC_OVERRIDE lets us use it as wanted
+ */
 struct sandbox_path {
 	char *path;
 	unsigned access;
+	bool (*make)(const char *path);
+	void (*made)(const char *path);
+	int fd;
+	bool is_folder;
+	bool of_others;
 };
+
+/* Makes and opens @paths in this order. What a file system does not answer in time is left out,
+ * which is logged. Before the first thread. Return: 0 or -errno. */
+MUST_USE int sandbox_paths_open(struct sandbox_path *paths, unsigned count);
+
+/* sandbox_landlock.c */
 
 /* The newest interface of Landlock that the kernel offers, or -errno: -ENOSYS, it has none;
  * -EOPNOTSUPP, it is switched off. */
 MUST_USE int sandbox_landlock_abi(void);
-/* Nothing beyond @paths can be opened by this thread any more. Return: 0 or -errno. */
+/* Nothing beyond @paths, which are open, can be opened by this thread any more. Return: 0 or -errno. */
 MUST_USE int sandbox_landlock(int abi, const struct sandbox_path *paths, unsigned count);
 
 /* sandbox_calls.c */

@@ -4,7 +4,6 @@
  * Capabilities are set by the system call: libcap would be one more library for one call.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
@@ -12,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -111,45 +109,6 @@ int sandbox_user_become(const struct sandbox_user *user, struct err *err)
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		return err_set(err, errno, "--user: %s", strerror(errno));
 	return 0;
-}
-
-static bool can_reach(const struct sandbox_path *path)
-{
-	int file_mode = (path->access & SANDBOX_READ ? R_OK : 0) |
-			(path->access & SANDBOX_WRITE ? W_OK : 0);
-	int folder_mode =
-		X_OK | (path->access & (SANDBOX_MAKE | SANDBOX_REMOVE) ? W_OK : 0);
-	struct stat st;
-
-	return stat(path->path, &st) == 0 &&
-	       faccessat(AT_FDCWD, path->path,
-			 S_ISDIR(st.st_mode) ? folder_mode : file_mode, AT_EACCESS) == 0;
-}
-
-const char *sandbox_path_of_others(const struct sandbox_path *paths, unsigned count)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct now[_LINUX_CAPABILITY_U32S_3] = {{0}};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
-	const char *found = NULL;
-
-	if (syscall(SYS_capget, &header, now) < 0 ||
-	    !(now[0].effective & (1u << CAP_DAC_OVERRIDE)))
-		return NULL;
-	memcpy(none, now, sizeof(none));
-	for (unsigned i = 0; i < ARRAY_SIZE(none); i++)
-		none[i].effective = 0;
-	for (unsigned i = 0; !found && i < count; i++) {
-		if (!can_reach(&paths[i]))
-			continue; /* with all capabilities neither */
-		if (syscall(SYS_capset, &header, none) < 0)
-			return NULL;
-		if (!can_reach(&paths[i]))
-			found = paths[i].path;
-		if (syscall(SYS_capset, &header, now) < 0)
-			break;
-	}
-	return found;
 }
 
 int sandbox_drop_capabilities(bool keep_override)

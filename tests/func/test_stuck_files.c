@@ -146,6 +146,31 @@ static void test_capture_handed_over(void **state)
 			true);
 }
 
+/* The daemon starts to the point where it says which device it cannot have, in its sandbox. */
+static void test_named_at_the_start(void **state)
+{
+	struct func *f = *state;
+	char stick[96];
+	const char *args[] = {"--hotplug-socket-path", control, "--device", stick, NULL};
+	int r = stuck_fs_start(&fs);
+
+	/* another user's file system is not even asked */
+	if (r == -ENOENT || geteuid() != 0)
+		return;
+	assert_ok(r);
+	daemon_path(&f->daemon, "control", control);
+	/* its folder, in its own namespace; one that we had open would keep us waiting */
+	(void)snprintf(stick, sizeof(stick), "stick:file=/proc/%d/root%s", (int)fs.server,
+		       STUCK_FS_FILE);
+	close_fd(&fs.fd);
+	stuck_fs_mute(&fs);
+	func_start_args(f, args);
+	assert_int_equal(daemon_wait(&f->daemon, END_MAX_MS), 1);
+	assert_ok(daemon_await_stderr(&f->daemon, "sandbox leaves it out", 0));
+	assert_ok(daemon_await_stderr(&f->daemon, "--device stick:file=", 0));
+	stuck_fs_stop(&fs);
+}
+
 /* The file of rules, when it is read again: a link leads to the one that is stuck. */
 static void test_rules_read_again(void **state)
 {
@@ -258,6 +283,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		STUCK_TEST(test_image_by_name),       STUCK_TEST(test_image_handed_over),
 		STUCK_TEST(test_what_is_no_node),     STUCK_TEST(test_capture_by_name),
+		STUCK_TEST(test_capture_handed_over), STUCK_TEST(test_named_at_the_start),
 		STUCK_TEST(test_capture_handed_over), STUCK_TEST(test_rules_read_again),
 		STUCK_TEST(test_second_signal),       STUCK_TEST(test_stderr_is_not_read),
 	};

@@ -24,8 +24,7 @@
 
 #define FILE_NODE  2u
 #define FILE_BYTES (1u << 20)
-#define MOUNT_AT   "/tmp"
-#define FILE_PATH  MOUNT_AT "/file"
+#define MOUNT_AT "/tmp"
 
 static void put_text(const char *path, const char *text)
 {
@@ -151,7 +150,7 @@ static void serve_all(int fuse, int mute)
 /* A process that opens the file and hands it over @to. */
 static void open_and_send(int to)
 {
-	int fd = open(FILE_PATH, O_RDWR | O_CLOEXEC);
+	int fd = open(STUCK_FS_FILE, O_RDWR | O_CLOEXEC);
 	char byte = 0;
 	struct iovec iov = {&byte, 1};
 

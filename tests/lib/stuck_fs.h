@@ -12,6 +12,9 @@
 
 #include "util/compiler.h"
 
+/* The file, as the server sees it. */
+#define STUCK_FS_FILE "/tmp/file"
+
 /**
  * struct stuck_fs
  * @server:	the process

@@ -15,19 +15,23 @@
 #include "util/safe_path.h"
 #include "util/self.h"
 
-/* Made by keyboard_input_make(), and not opened since; NULL: free. */
+/* Told by keyboard_input_made(), and not opened since; NULL: free. */
 #define MADE_MAX 32u
 static char *_Atomic made[MADE_MAX];
 
-void keyboard_input_make(const char *path)
+bool keyboard_input_make(const char *path)
 {
 	struct stat st;
 
+	return lstat(path, &st) < 0 && errno == ENOENT && mkfifo(path, 0600) == 0;
+}
+
+void keyboard_input_made(const char *path)
+{
 	for (unsigned i = 0; i < MADE_MAX; i++) {
 		if (made[i])
 			continue;
-		if (lstat(path, &st) < 0 && errno == ENOENT && mkfifo(path, 0600) == 0)
-			made[i] = strdup(path);
+		made[i] = strdup(path);
 		return;
 	}
 }

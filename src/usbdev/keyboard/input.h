@@ -23,9 +23,11 @@ struct keyboard_input {
 	bool made;
 };
 
-/* Makes the FIFO @path if nothing is there, for when none can be made later; the next one to open
- * it removes it in the end. That it cannot be made is said when it is opened. One thread only. */
-void keyboard_input_make(const char *path);
+/* Makes the FIFO @path if nothing is there, for when none can be made later. Return: whether it
+ * was made; why not is said when it is opened. */
+bool keyboard_input_make(const char *path);
+/* Notes that it was, also by another process: the next one to open it removes it in the end. */
+void keyboard_input_made(const char *path);
 
 /**
  * keyboard_input_open() - open the FIFO @path, made if it is not there

@@ -67,7 +67,13 @@ int keyboard_input_open(struct keyboard_input *input, const char *path, bool any
 	return open_file(path, -1, err);
 }
 
-void keyboard_input_make(const char *path)
+bool keyboard_input_make(const char *path)
+{
+	(void)path;
+	return false;
+}
+
+void keyboard_input_made(const char *path)
 {
 	(void)path;
 }

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT
+ * sandbox_paths.c - what was named is made and opened, by a process that may be left behind
+ *
+ * A file system may never answer, and a thread that waits for one cannot be ended by SIGTERM. So a
+ * child makes and opens one path after the other and hands each over. If it is silent for too
+ * long, the path where it waits is left out, and another child goes on behind it.
+ *
+ * The child also finds out what root could not do without capabilities: only it loses them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/sandbox_priv.h"
+#include "util/fds.h"
+#include "util/log.h"
+
+/* A path that takes longer is left out. */
+#define PATIENCE_MS 3000
+
+/* What the child says of a step: all are made, then all are opened. A descriptor comes with it if
+ * there is something. */
+struct report {
+	unsigned step;
+	bool made;
+	bool is_folder;
+	bool of_others;
+};
+
+/* --- the child --- */
+
+static bool can_reach(const struct sandbox_path *path, bool is_folder)
+{
+	int file_mode = (path->access & SANDBOX_READ ? R_OK : 0) |
+			(path->access & SANDBOX_WRITE ? W_OK : 0);
+	int folder_mode =
+		X_OK | (path->access & (SANDBOX_MAKE | SANDBOX_REMOVE) ? W_OK : 0);
+
+	return faccessat(AT_FDCWD, path->path, is_folder ? folder_mode : file_mode,
+			 AT_EACCESS) == 0;
+}
+
+/* What can be reached, but not without the capability to override permissions. */
+static bool is_of_others(const struct sandbox_path *path, bool is_folder)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct now[_LINUX_CAPABILITY_U32S_3] = {{0}};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+	bool found;
+
+	if (syscall(SYS_capget, &header, now) < 0 ||
+	    !(now[0].effective & (1u << CAP_DAC_OVERRIDE)) || !can_reach(path, is_folder))
+		return false;
+	memcpy(none, now, sizeof(none));
+	for (unsigned i = 0; i < ARRAY_SIZE(none); i++)
+		none[i].effective = 0;
+	if (syscall(SYS_capset, &header, none) < 0)
+		return false;
+	found = !can_reach(path, is_folder);
+	(void)syscall(SYS_capset, &header, now);
+	return found;
+}
+
+static void send_report(int socket_fd, const struct report *report, int fd)
+{
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)report,
+			    .iov_len = sizeof(*report)};
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		struct cmsghdr *cmsg;
+
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		cmsg = CMSG_FIRSTHDR(&msg);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	}
+	if (sendmsg(socket_fd, &msg, MSG_NOSIGNAL) < 0)
+		_exit(1);
+}
+
+static _Noreturn void open_all(int socket_fd, const struct sandbox_path *paths,
+			       unsigned first, unsigned count)
+{
+	/* what is left behind must not hold our locks and sockets */
+	for (int fd = 0; fd < (int)sysconf(_SC_OPEN_MAX); fd++) {
+		if (fd == 0 &&
+		    syscall(SYS_close_range, 0, (unsigned)socket_fd - 1, 0) == 0 &&
+		    syscall(SYS_close_range, (unsigned)socket_fd + 1, ~0u, 0) == 0)
+			break;
+		if (fd != socket_fd)
+			(void)close(fd);
+	}
+	for (unsigned step = first; step < 2 * count; step++) {
+		const struct sandbox_path *path = &paths[step % count];
+		struct report report = {.step = step};
+		struct stat st;
+		int fd = -1;
+
+		if (step < count)
+			report.made = path->make && path->make(path->path);
+		else if (path->access)
+			fd = open(path->path, O_PATH | O_CLOEXEC);
+		if (fd >= 0 && fstat(fd, &st) == 0)
+			report.is_folder = S_ISDIR(st.st_mode);
+		if (fd >= 0)
+			report.of_others = is_of_others(path, report.is_folder);
+		send_report(socket_fd, &report, fd);
+		close_fd(&fd);
+	}
+	_exit(0);
+}
+
+/* --- the parent --- */
+
+/* Return: 1 a report; 0 none comes any more; -ETIMEDOUT. */
+static int receive_report(int socket_fd, struct report *report, int *ret_fd)
+{
+	struct pollfd ask = {.fd = socket_fd, .events = POLLIN};
+	struct iovec iov = {.iov_base = report, .iov_len = sizeof(*report)};
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control,
+			     .msg_controllen = sizeof(control)};
+	struct cmsghdr *cmsg;
+	int ready;
+
+	*ret_fd = -1;
+	do {
+		ready = poll(&ask, 1, PATIENCE_MS);
+	} while (ready < 0 && errno == EINTR);
+	if (ready == 0)
+		return -ETIMEDOUT;
+	if (recvmsg(socket_fd, &msg, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(*report))
+		return 0;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (cmsg && cmsg->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(cmsg), sizeof(*ret_fd));
+	return 1;
+}
+
+static void take(struct sandbox_path *path, const struct report *report, int fd)
+{
+	close_fd(&path->fd);
+	path->fd = fd;
+	path->is_folder = report->is_folder;
+	path->of_others = report->of_others;
+	if (report->made && path->made)
+		path->made(path->path);
+}
+
+/* By one child, from step *@next on. *@next: the first that it did not get to.
+ * Return: 0, -ETIMEDOUT, or -errno: no child. */
+static int open_some(struct sandbox_path *paths, unsigned count, unsigned *next)
+{
+	int pair[2], fd, r;
+	struct report report;
+	pid_t child;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	child = fork();
+	if (child == 0)
+		open_all(pair[1], paths, *next, count);
+	r = child < 0 ? -errno : 0;
+	close_fd(&pair[1]);
+	while (child > 0 && (r = receive_report(pair[0], &report, &fd)) > 0) {
+		take(&paths[report.step % count], &report, fd);
+		*next = report.step + 1;
+	}
+	close_fd(&pair[0]);
+	if (r == -ETIMEDOUT)
+		(void)kill(child, SIGKILL);
+	else if (child > 0)
+		(void)waitpid(child, NULL, 0);
+	return r;
+}
+
+int sandbox_paths_open(struct sandbox_path *paths, unsigned count)
+{
+	unsigned next = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		paths[i].fd = -1;
+	while (next < 2 * count) {
+		int r = open_some(paths, count, &next);
+
+		if (r != -ETIMEDOUT)
+			return r < 0 ? r : next < 2 * count ? -EIO : 0;
+		log_warn("%s does not answer: the sandbox leaves it out",
+			 paths[next % count].path);
+		next++;
+	}
+	return 0;
+}
