@@ -418,7 +418,10 @@ ssize_t read(int fd, void *data, size_t bytes)
 	return n;
 }
 
-off_t lseek(int fd, off_t offset, int whence)
+/* By its name in libc, which is another one where off_t is made larger. */
+off_t node_lseek(int fd, off_t offset, int whence) __asm__("lseek");
+
+off_t node_lseek(int fd, off_t offset, int whence)
 {
 	if (fd < 0 || fd != usb_node.fd)
 		return syscall(SYS_lseek, fd, offset, whence);
