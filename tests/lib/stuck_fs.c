@@ -24,7 +24,7 @@
 
 #define FILE_NODE  2u
 #define FILE_BYTES (1u << 20)
-#define MOUNT_AT "/tmp"
+#define MOUNT_AT   "/tmp"
 
 static void put_text(const char *path, const char *text)
 {
