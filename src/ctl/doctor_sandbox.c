@@ -56,12 +56,12 @@ static void tell_on(const struct doctor *doctor, const char *path,
 		   of_others ? of_others : "");
 	if (of_others)
 		DOCTOR_SAY(finding.mend,
-			   "usbvfiod --user NAME ...   # the owner of that, who needs no "
-			   "capability for it");
+			   "start usbvfiod as the owner of that, who needs no capability "
+			   "for it: --user NAME, or User=NAME in its unit");
 	else if (user == 0)
-		DOCTOR_SAY(finding.mend, "usbvfiod --user NAME ...   # root's files are "
-					 "root's, also without "
-					 "privileges");
+		DOCTOR_SAY(finding.mend,
+			   "root's files are root's, also without privileges: start "
+			   "usbvfiod with --user NAME, or User=NAME in its unit");
 	doctor->tell(doctor->ctx, &finding);
 }
 

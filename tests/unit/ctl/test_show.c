@@ -223,7 +223,7 @@ static void test_doctor_looks_at_the_sandbox(void **state)
 	fake_expect_not(fake->out, "refused");
 	sandbox->user = 0;
 	(void)RUN(fake, "--socket", daemon->path, "doctor");
-	fake_expect(fake->out, "usbvfiod --user NAME");
+	fake_expect(fake->out, "--user NAME, or User=NAME in its unit");
 	fake_expect_not(fake->out, "CAP_DAC_OVERRIDE");
 	sandbox->dac_override = "/srv/\033[31mx.img";
 	(void)RUN(fake, "--socket", daemon->path, "doctor");
