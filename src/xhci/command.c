@@ -41,7 +41,7 @@ void xhci_commands_halt(struct xhci *xhci)
 		struct xhci_endpoint *ep = command_endpoint(xhci, &commands->trb);
 
 		if (ep)
-			ep->stopping = false;
+			xhci_endpoint_stop_abandoned(ep);
 		xhci_stream_request_abandon(xhci);
 		commands->ring = commands->before;
 		commands->active = false;
@@ -170,7 +170,7 @@ static bool finish_active(struct xhci *xhci)
 		struct xhci_endpoint *ep = command_endpoint(xhci, &commands->trb);
 
 		if (ep) { /* what it took back is run again */
-			ep->stopping = false;
+			xhci_endpoint_stop_abandoned(ep);
 			xhci_endpoint_kick(ep);
 		}
 		xhci_stream_request_abandon(xhci);

@@ -194,7 +194,8 @@ static enum xhci_progress run_ring(struct xhci_endpoint *ep,
 {
 	enum xhci_progress progress = xhci_transfer_ring_report(ring);
 
-	if (progress != XHCI_PROGRESS_DONE || ep->quiescing || !ring->rung)
+	if (progress != XHCI_PROGRESS_DONE || ep->activity != XHCI_EP_ACTIVE ||
+	    !ring->rung)
 		return progress;
 	if (ep->state != XHCI_EP_STATE_RUNNING && ep->state != XHCI_EP_STATE_STOPPED)
 		return XHCI_PROGRESS_DONE;
@@ -268,9 +269,9 @@ enum xhci_progress xhci_endpoint_run(struct xhci_endpoint *ep)
 		return XHCI_PROGRESS_BLOCKED;
 	progress = run_rings(ep);
 	if (progress == XHCI_PROGRESS_DONE && ep->stream_error != XHCI_CC_INVALID &&
-	    !ep->quiescing)
+	    ep->activity == XHCI_EP_ACTIVE)
 		progress = tell_stream_error(ep);
-	if (progress == XHCI_PROGRESS_DONE && ep->quiescing && !ep->stopping &&
+	if (progress == XHCI_PROGRESS_DONE && ep->activity == XHCI_EP_QUIESCING &&
 	    ep->in_flight == 0) {
 		/* what completed has been reported: each completion kicks its ring */
 		xhci_endpoint_settle(ep);
@@ -314,14 +315,39 @@ void xhci_endpoint_halt(struct xhci_endpoint *ep, enum xhci_ep_state state)
 		xhci_endpoint_quiesce(ep);
 }
 
+static void await_device(struct xhci_endpoint *ep)
+{
+	struct xhci *xhci = ep->xhci;
+
+	list_remove(&ep->quiescing_node);
+	list_append(&xhci->quiescing, &ep->quiescing_node);
+	ep->give_up_at_ns = xhci->env.now_ns(xhci->env.ctx) + XHCI_GIVE_UP_NS;
+}
+
+static void set_activity(struct xhci_endpoint *ep, enum xhci_ep_activity activity)
+{
+	static const char *const names[] = {[XHCI_EP_ACTIVE] = "ACTIVE",
+					    [XHCI_EP_QUIESCING] = "QUIESCING",
+					    [XHCI_EP_STOPPING] = "STOPPING"};
+
+	if (activity == ep->activity)
+		return;
+	log_trace("slot %u ep 0x%02x: %s -> %s", ep->slot->id, ep->ep_addr,
+		  names[ep->activity], names[activity]);
+	if (ep->activity == XHCI_EP_ACTIVE)
+		await_device(ep);
+	if (activity == XHCI_EP_ACTIVE)
+		list_remove(&ep->quiescing_node);
+	ep->activity = activity;
+}
+
 void xhci_endpoint_settle(struct xhci_endpoint *ep)
 {
 	struct list *node;
 
 	LIST_FOREACH(node, &ep->rings)
 		xhci_transfer_ring_settle(ring_of(node));
-	ep->quiescing = false;
-	list_remove(&ep->quiescing_node);
+	set_activity(ep, XHCI_EP_ACTIVE);
 }
 
 static void cancel_all(struct xhci_endpoint *ep)
@@ -332,23 +358,34 @@ static void cancel_all(struct xhci_endpoint *ep)
 		xhci_transfer_ring_cancel(ring_of(node));
 }
 
-static void await_device(struct xhci_endpoint *ep)
+static void quiesce(struct xhci_endpoint *ep, enum xhci_ep_activity activity)
 {
-	struct xhci *xhci = ep->xhci;
-
-	list_remove(&ep->quiescing_node);
-	list_append(&xhci->quiescing, &ep->quiescing_node);
-	ep->give_up_at_ns = xhci->env.now_ns(xhci->env.ctx) + XHCI_GIVE_UP_NS;
+	set_activity(ep, activity);
+	xhci_isoch_end(ep);
+	cancel_all(ep);
+	xhci_endpoint_kick(ep);
 }
 
 void xhci_endpoint_quiesce(struct xhci_endpoint *ep)
 {
-	if (!ep->quiescing)
-		await_device(ep);
-	ep->quiescing = true;
-	xhci_isoch_end(ep);
-	cancel_all(ep);
-	xhci_endpoint_kick(ep);
+	quiesce(ep,
+		ep->activity == XHCI_EP_STOPPING ? XHCI_EP_STOPPING : XHCI_EP_QUIESCING);
+}
+
+void xhci_endpoint_stop_begin(struct xhci_endpoint *ep)
+{
+	quiesce(ep, XHCI_EP_STOPPING);
+}
+
+void xhci_endpoint_stop_failed(struct xhci_endpoint *ep)
+{
+	set_activity(ep, ep->streams ? XHCI_EP_QUIESCING : XHCI_EP_ACTIVE);
+}
+
+void xhci_endpoint_stop_abandoned(struct xhci_endpoint *ep)
+{
+	if (ep->activity == XHCI_EP_STOPPING)
+		set_activity(ep, XHCI_EP_QUIESCING);
 }
 
 static void give_up(struct xhci_endpoint *ep)
@@ -356,7 +393,7 @@ static void give_up(struct xhci_endpoint *ep)
 	struct list *node;
 
 	list_remove(&ep->quiescing_node);
-	if (!ep->quiescing || ep->in_flight == 0)
+	if (ep->activity == XHCI_EP_ACTIVE || ep->in_flight == 0)
 		return;
 	log_limited(LOG_LEVEL_WARN,
 		    "slot %u ep 0x%02x: the device has not given %u transfers back, the "

@@ -27,6 +27,21 @@ struct xhci_streams;
 /* Transfer rings of one endpoint served in one run, before others get their turn. */
 #define XHCI_RINGS_PER_TURN 32u
 
+/*
+ *              quiesce                Stop Endpoint
+ *   ACTIVE ------------> QUIESCING <-----------------> STOPPING
+ *     ^                      |      command abandoned,     |
+ *     |                      |      halted with streams    |
+ *     +------- settled ------+------ done, or halted ------+
+ *
+ * Changed by set_activity() in endpoint.c only.
+ */
+enum xhci_ep_activity {
+	XHCI_EP_ACTIVE, /* transfers start */
+	XHCI_EP_QUIESCING, /* what is with the device is being cancelled; nothing new starts */
+	XHCI_EP_STOPPING, /* the same for a Stop Endpoint command, which posts Stopped events */
+};
+
 /**
  * struct xhci_endpoint - one endpoint of a slot; exists while not Disabled
  * @info:	dword 0 of its context without the EP State
@@ -36,10 +51,8 @@ struct xhci_streams;
  * @kicked_rings: those that may have work, xhci_transfer_ring.kick_node
  * @td_count, @in_flight: TDs of all rings; of them with the device
  * @isoch:	schedule, isochronous endpoints only
- * @quiescing:	all that is with the device is being cancelled; nothing new starts
- * @quiescing_node: in the controller's list since the last @quiescing began; not for longer
- *		than to @give_up_at_ns
- * @stopping:	that is for a Stop Endpoint command, which posts Stopped events
+ * @quiescing_node: in the controller's list while it is not active; at @give_up_at_ns it
+ *		leaves the list and what the device has not given back is given up
  * @stream_error: a doorbell had a Stream ID that cannot be served: why, to be told.
  *		XHCI_CC_INVALID = none
  */
@@ -59,10 +72,9 @@ struct xhci_endpoint {
 	unsigned td_count;
 	unsigned in_flight;
 	struct xhci_isoch isoch;
-	bool quiescing;
+	enum xhci_ep_activity activity;
 	struct list quiescing_node;
 	uint64_t give_up_at_ns;
-	bool stopping;
 	enum xhci_cc stream_error;
 	struct list kick_node;
 };
@@ -103,8 +115,10 @@ void xhci_endpoint_list(struct xhci_endpoint *ep);
 enum xhci_progress xhci_endpoint_run(struct xhci_endpoint *ep);
 
 /* Takes everything back from the device, for a halt of the controller. The
- * endpoint goes on where it was when it is run again with @quiescing false. */
+ * endpoint goes on where it was when it is run again and settled. */
 void xhci_endpoint_quiesce(struct xhci_endpoint *ep);
+/* The Stop Endpoint command that waits for it, if one does, is no more. */
+void xhci_endpoint_stop_abandoned(struct xhci_endpoint *ep);
 /* What devices have had XHCI_GIVE_UP_NS to give back is not waited for any longer. Call it in
  * each run, it is cheap. */
 void xhci_endpoints_give_up(struct xhci *xhci);
@@ -128,6 +142,10 @@ void xhci_endpoint_halt(struct xhci_endpoint *ep, enum xhci_ep_state state);
 enum xhci_progress xhci_endpoint_report(struct xhci_endpoint *ep);
 /* Likewise: nothing is with the device; xhci_transfer_ring_settle() for all rings. */
 void xhci_endpoint_settle(struct xhci_endpoint *ep);
+/* Likewise: quiesces it for a Stop Endpoint command. */
+void xhci_endpoint_stop_begin(struct xhci_endpoint *ep);
+/* Likewise: that found it halted. Other streams are still taken back. */
+void xhci_endpoint_stop_failed(struct xhci_endpoint *ep);
 /* Likewise: the doorbells rung up to now are forgotten. */
 void xhci_endpoint_unring(struct xhci_endpoint *ep);
 

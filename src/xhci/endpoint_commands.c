@@ -27,19 +27,17 @@ static int post_stopped(struct xhci_endpoint *ep)
 /* 4.6.9. Waits until nothing is with the device and all events are posted. */
 enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 {
-	if (!ep->stopping) {
+	if (ep->activity != XHCI_EP_STOPPING) {
 		if (ep->state != XHCI_EP_STATE_RUNNING)
 			return XHCI_CC_CONTEXT_STATE_ERROR;
-		ep->stopping = true;
-		xhci_endpoint_quiesce(ep);
+		xhci_endpoint_stop_begin(ep);
 	}
 	if (!xhci_endpoint_contexts_ok(ep))
 		return XHCI_CC_INVALID;
 	if (xhci_endpoint_report(ep) != XHCI_PROGRESS_DONE)
 		return XHCI_CC_INVALID;
 	if (ep->state != XHCI_EP_STATE_RUNNING) { /* halted on the way */
-		ep->stopping = false;
-		ep->quiescing = ep->streams != NULL; /* the others are still taken back */
+		xhci_endpoint_stop_failed(ep);
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	}
 	if (!xhci_endpoint_is_quiet(ep))
@@ -47,7 +45,6 @@ enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 	if (post_stopped(ep) < 0)
 		return XHCI_CC_INVALID;
 	xhci_endpoint_settle(ep);
-	ep->stopping = false;
 	xhci_endpoint_unring(ep);
 	ep->state = XHCI_EP_STATE_STOPPED;
 	xhci_endpoint_write_context(ep);
@@ -59,7 +56,7 @@ enum xhci_cc xhci_endpoint_reset(struct xhci_endpoint *ep, bool preserve_state)
 {
 	if (ep->state != XHCI_EP_STATE_HALTED)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	if (ep->quiescing) /* other streams are still being taken back */
+	if (ep->activity != XHCI_EP_ACTIVE) /* other streams are still being taken back */
 		return XHCI_CC_INVALID;
 	if (!preserve_state && ep->slot->dev && ep->dci > 1)
 		usbdev_endpoint_reset(ep->slot->dev, ep->ep_addr);
@@ -76,7 +73,7 @@ enum xhci_cc xhci_endpoint_set_dequeue(struct xhci_endpoint *ep, unsigned stream
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	if (!ep->streams && stream_id != 0)
 		return XHCI_CC_TRB_ERROR;
-	if (ep->quiescing)
+	if (ep->activity != XHCI_EP_ACTIVE)
 		return XHCI_CC_INVALID;
 	if (ep->streams) {
 		enum xhci_cc cc = xhci_stream_set_dequeue(ep, stream_id, pointer);

@@ -235,7 +235,7 @@ static void td_failed(struct xhci_transfer_ring *ring, struct xhci_td *td)
 /* A TD that is done, but did not end by itself: it goes back to the ring. */
 static bool is_taken_back(const struct xhci_endpoint *ep, const struct xhci_td *td)
 {
-	if (!ep->quiescing || !td->is_transfer)
+	if (ep->activity == XHCI_EP_ACTIVE || !td->is_transfer)
 		return false;
 	if (ep->state == XHCI_EP_STATE_HALTED || ep->state == XHCI_EP_STATE_ERROR)
 		return td->bad || td->transfer.status != USBDEV_STATUS_OK;

@@ -34,6 +34,25 @@ static void begin(struct driver *d, void **state)
 	d->fake.hold_cancelled = true;
 }
 
+/* A Stop Endpoint that meets a STALL is over: nothing is waited for any more. */
+static void stop_meets_stall(void **state)
+{
+	struct driver d;
+	uint64_t trb;
+
+	begin(&d, state);
+	trb = driver_normal(&d, IN, DATA, 100, XHCI_TRB_IOC);
+	driver_ring(&d, IN);
+	stop_put(&d, IN);
+	assert_true(d.f->wake_at_ns != 0);
+	driver_complete(&d, IN, USBDEV_STATUS_STALL, 0);
+	driver_expect(&d, IN, trb, XHCI_CC_STALL_ERROR, 100);
+	assert_int_equal(command_cc(&d), XHCI_CC_CONTEXT_STATE_ERROR);
+	run_until_idle(d.f);
+	assert_int_equal(d.f->wake_at_ns, 0);
+	driver_end(&d);
+}
+
 /* The guest goes on after a while, and what comes too late is nobody's. */
 static void stop_ends(void **state)
 {
@@ -253,6 +272,7 @@ static void stuck_device_keeps_a_bounded_number(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(stop_meets_stall),
 		T(stop_ends),
 		T(what_had_moved_stays_moved),
 		T(given_back_in_time),
