@@ -53,6 +53,8 @@ static void begin(struct func *f, const char *device)
 
 	func_start_args(f, args);
 	assert_ok(daemon_wait_listening(&f->daemon, path));
+	/* devices of the command line are attached then */
+	assert_ok(daemon_await_stderr(&f->daemon, "ready: ", DRV_TIMEOUT_MS));
 	client = control_connect(path, WAIT_MS, &err);
 	assert_non_null(client);
 }
