@@ -23,9 +23,6 @@
 #define LOG_BYTES     3000u
 #define IN_FLIGHT_MAX 16u
 #define IDLE_MS       2000
-/* What is still to be done when the last answer has come, such as giving back memory that lies spare, is soon done. */
-#define REST_MS     300
-#define REST_MS_MAX 10000
 /* Of a zone; more than that is used up by an enumeration after a reset of the controller only. */
 #define USED_MAX(zone) ((zone)->size_bytes / 4 * 3)
 
@@ -95,13 +92,18 @@ uint64_t endure_random(struct endure *e, uint64_t below)
 
 static void start_daemon(struct endure *e)
 {
-	const char *args[] = {"--hotplug-socket-path", e->control_path, "--device",
-			      e->spec, NULL};
+	const char *args[] = {"--hotplug-socket-path",
+			      e->control_path,
+			      "--sandbox-path",
+			      e->daemon.dir,
+			      "--device",
+			      e->spec,
+			      NULL};
 	struct err err = {0};
 	int r;
 
 	if (e->spec[0] == '\0')
-		args[2] = NULL;
+		args[4] = NULL;
 	r = daemon_start(&e->daemon, args);
 	if (r == 0)
 		r = daemon_wait_listening(&e->daemon, e->control_path);
@@ -360,6 +362,34 @@ static bool is_of_endpoint(const struct drv_event *event, const void *ctx)
 	       drv_event_slot(event) == id[0] && drv_event_dci(event) == id[1];
 }
 
+/* Nothing came of the endpoint: what is known of it, and whether an interrupt was lost (events without one), a doorbell
+ * (another one helps), or the device is silent (Stop Endpoint says where it stands). */
+static void find_out(struct endure *e, unsigned dci)
+{
+	unsigned id[2] = {e->device.slot->id, dci};
+	struct drv_event event;
+	unsigned found;
+	int r;
+
+	(void)drv_collect(&e->drv, 0);
+	found = drv_pending(&e->drv, XTRB_TRANSFER_EVENT);
+	(void)printf(
+		"USBSTS 0x%x, endpoint state %u, dequeue 0x%llx, %u events without an "
+		"interrupt\n",
+		drv_op_read(&e->drv, XOP_USBSTS), drv_endpoint_state(e->device.slot, dci),
+		(unsigned long long)drv_endpoint_dequeue(e->device.slot, dci), found);
+	drv_endpoint_doorbell(e->device.slot, dci);
+	r = drv_wait(&e->drv, is_of_endpoint, id, &event, IDLE_MS);
+	(void)printf("after another doorbell: %d\n", r);
+	if (r == 0)
+		return;
+	(void)printf("Stop Endpoint: %d\n", drv_stop_endpoint(e->device.slot, dci));
+	if (drv_wait(&e->drv, is_of_endpoint, id, &event, IDLE_MS) == 0)
+		(void)printf("stopped: code %u, %u bytes missing, TRB 0x%llx\n",
+			     drv_event_code(&event), drv_event_length(&event),
+			     (unsigned long long)event.trb.parameter);
+}
+
 /* Waits until the TD that ends with @last has completed. */
 static enum moved land(struct endure *e, unsigned dci, uint64_t last)
 {
@@ -373,6 +403,8 @@ static enum moved land(struct endure *e, unsigned dci, uint64_t last)
 		if (!disturb(e, dci))
 			return MOVED_LOST;
 		r = drv_wait(&e->drv, is_of_endpoint, id, &event, TIMEOUT_MS);
+		if (r < 0)
+			find_out(e, dci);
 		if (r < 0)
 			endure_fail(e, "no event of endpoint %u: %s", dci, strerror(-r));
 		code = drv_event_code(&event);
@@ -436,28 +468,14 @@ struct endure_figures endure_figures(struct endure *e)
 	return figures;
 }
 
-/* Waits until nothing has run for a moment. */
-static struct endure_figures await_rest(struct endure *e)
-{
-	struct endure_figures now = endure_figures(e), last;
-	int ms = 0;
-
-	do {
-		last = now;
-		(void)poll(NULL, 0, REST_MS);
-		now = endure_figures(e);
-		ms += REST_MS;
-		if (ms > REST_MS_MAX)
-			endure_fail(e, "it does not come to rest");
-	} while (now.usage.wakeups != last.usage.wakeups ||
-		 now.usage.cpu_ticks != last.usage.cpu_ticks);
-	return now;
-}
-
 void endure_compare(struct endure *e, const struct endure_figures *before)
 {
-	struct endure_figures after = await_rest(e), idle;
+	struct endure_figures after, idle;
+	int r = daemon_await_rest(&e->daemon, &after.usage);
 
+	if (r < 0)
+		endure_fail(e, "it does not come to rest: %s", strerror(-r));
+	after = endure_figures(e);
 	(void)poll(NULL, 0, IDLE_MS);
 	idle = endure_figures(e);
 	(void)printf("descriptors %d before, %d after; threads %llu, %llu; own memory "

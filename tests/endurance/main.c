@@ -30,6 +30,7 @@ static int usage(void)
 	(void)fprintf(stderr, "usage: endure [--seed N] [--mib N] [--pulls N] [--rounds "
 			      "N] [--device SPEC] "
 			      "[--stops PERMILLE] [--kills PERMILLE] "
+			      "[--restores PERMILLE] "
 			      "[--growth KIB] [--pid N] stick|bulk|plug|stuck\n");
 	return 2;
 }
@@ -40,7 +41,7 @@ int main(int argc, char **argv)
 	struct endure_amount amount = {.bytes = 64u << 20, .rounds = 200};
 	const char *spec = "";
 	uint64_t seed = 0, growth_kib = GROWTH_KIB;
-	unsigned stops = STOP_PERMILLE, kills = 1;
+	unsigned stops = STOP_PERMILLE, kills = 1, restores = 2;
 	int program = 0, i;
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
@@ -61,6 +62,8 @@ int main(int argc, char **argv)
 			stops = (unsigned)number;
 		else if (strcmp(argv[i], "--kills") == 0)
 			kills = (unsigned)number;
+		else if (strcmp(argv[i], "--restores") == 0)
+			restores = (unsigned)number;
 		else if (strcmp(argv[i], "--growth") == 0)
 			growth_kib = number;
 		else if (strcmp(argv[i], "--pid") == 0)
@@ -83,7 +86,7 @@ int main(int argc, char **argv)
 		if (amount.pulls > 0)
 			e.permille[DISTURB_PULL] = PULL_PERMILLE;
 		e.permille[DISTURB_STOP] = stops;
-		e.permille[DISTURB_RESTORE] = 2;
+		e.permille[DISTURB_RESTORE] = restores;
 		e.permille[DISTURB_PORT] = 2;
 		e.permille[DISTURB_HCRST] = 2;
 		e.permille[DISTURB_REPLUG] = 2;

@@ -168,6 +168,15 @@ def test_a_stick_is_stopped_under_transfers(synthetic, endure, record_property, 
     record_property("figures", endure("--device usb:serial=STOPPED --mib", mib, "stick", timeout_s=600 + 20 * mib))
 
 
+# All that is with the kernel may come while there is no client: 4 MiB of an endpoint, kept until there is one.
+@pytest.mark.long
+@pytest.mark.usefixtures("without_disks")
+def test_clients_follow_one_another(synthetic, endure, record_property):
+    synthetic.plug("storage", "high", "mib=8", "no-uas", serial="FOLLOWED")
+    record_property("figures", endure("--device usb:serial=FOLLOWED --mib 20 --stops 0 --kills 0 --restores 100 stick",
+                                      timeout_s=600, growth_kib=6144))
+
+
 @pytest.mark.parametrize("rounds", [pytest.param(100, marks=pytest.mark.long), pytest.param(5000, marks=pytest.mark.soak)])
 def test_a_device_that_never_answers(host, synthetic, endure, record_property, rounds):
     device = synthetic.plug("loopback", "high", serial="STUCK")

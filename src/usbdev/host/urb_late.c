@@ -30,6 +30,7 @@ void urb_late_init(struct urb_late *late, uint32_t *total)
 	list_init(&late->trains);
 	late->bytes = 0;
 	late->total = total;
+	late->is_broken = false;
 }
 
 static void train_free(struct urb_late *late, struct train *train)
@@ -46,21 +47,16 @@ void urb_late_forget(struct urb_late *late)
 
 	LIST_FOREACH_SAFE(node, next, &late->trains)
 		train_free(late, LIST_ENTRY(node, struct train, node));
+	late->is_broken = false;
 }
 
 void urb_late_keep(struct urb_late *late, uint8_t ep_addr, const uint8_t *data,
 		   uint32_t len, bool ends_short)
 {
-	uint32_t most = URB_LATE_BYTES_MAX - URB_LATE_HEAD_BYTES;
 	struct train *train = NULL;
 	struct list *node, *next;
 	uint32_t lost = 0;
 
-	if (len > most) {
-		lost = len - most;
-		data += lost;
-		len = most;
-	}
 	LIST_FOREACH_SAFE(node, next, &late->trains) {
 		struct train *oldest = LIST_ENTRY(node, struct train, node);
 
@@ -83,11 +79,13 @@ void urb_late_keep(struct urb_late *late, uint8_t ep_addr, const uint8_t *data,
 	} else {
 		lost += len;
 	}
-	if (lost > 0)
-		log_limited(LOG_LEVEL_WARN,
-			    "USB endpoint 0x%02x: %u bytes received for transfers that "
-			    "were taken back are lost",
-			    ep_addr, lost);
+	if (lost == 0)
+		return;
+	late->is_broken = true;
+	log_limited(LOG_LEVEL_WARN,
+		    "USB endpoint 0x%02x: %u bytes received for transfers that "
+		    "were taken back are lost",
+		    ep_addr, lost);
 }
 
 uint32_t urb_deliver(struct usbdev_transfer *transfer, uint32_t offset,
@@ -114,6 +112,10 @@ int urb_late_deliver(struct urb_late *late, struct usbdev_transfer *transfer)
 {
 	struct list *node, *next;
 
+	if (late->is_broken) {
+		late->is_broken = false;
+		return -EIO;
+	}
 	LIST_FOREACH_SAFE(node, next, &late->trains) {
 		struct train *train = LIST_ENTRY(node, struct train, node);
 		uint32_t room = transfer->length_bytes - transfer->actual_bytes;

@@ -224,6 +224,9 @@ static enum usbdev_status refused(struct urbs *urbs,
 
 /* ---- fetched back from the kernel ---- */
 
+static_assert(URB_QUEUE_BYTES_MAX < URB_LATE_BYTES_MAX,
+	      "what is with the kernel may all come late");
+
 /* IN data of a transfer that does not get it now. */
 static void keep(struct urb *urb, uint32_t offset)
 {
@@ -283,11 +286,13 @@ enum urb_handed urb_piece_hand(struct urb_queue *queue, struct usbdev_transfer *
 	uint32_t bytes;
 	int r;
 
-	if (!urb_late_empty(&queue->late)) {
+	if (urb_late_is_due(&queue->late)) {
 		r = urb_late_deliver(&queue->late, transfer);
 		if (r != 0) {
 			refuse(queue, transfer,
-			       r > 0 ? USBDEV_STATUS_OK : USBDEV_STATUS_MEMORY);
+			       r > 0          ? USBDEV_STATUS_OK
+			       : r == -EFAULT ? USBDEV_STATUS_MEMORY
+					      : USBDEV_STATUS_ERROR);
 			return URB_HANDED_ON;
 		}
 	}

@@ -15,8 +15,8 @@
  *
  * Of a device at most URB_QUEUE_BYTES_MAX (4 MiB) are with the kernel for one endpoint and
  * stream (the kernel's own limit, 16 MiB for all devices, is waited for), 4 MiB of buffers
- * lie spare, for a moment 4 MiB more that usbfs maps (see urb_buffer.h), and 256 KiB of
- * late data are kept for one endpoint and stream, 8 MiB for all of them.
+ * lie spare, for a moment 4 MiB more that usbfs maps (see urb_buffer.h), and 4 MiB of
+ * late data are kept for one endpoint and stream, 16 MiB for all of them.
  *
  * Loop thread only. Results never come inside a call.
  */
