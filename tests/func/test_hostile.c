@@ -12,7 +12,9 @@
 #include "util/bytes.h"
 #include "util/loop.h"
 
-#define NOOPS_MS 1000
+#define NOOPS_MS      1000
+#define NOOPS_MS_MAX  60000
+#define NOOPS_LOOK_MS 50
 
 static void run(struct func *f)
 {
@@ -144,6 +146,7 @@ static void test_noops_without_end(void **state)
 	uint64_t base;
 	uint64_t cpu_ms;
 	uint64_t ms;
+	bool sleeps;
 
 	func_device(f, func_stick_spec(f, "high"), &device);
 	ring = &device.slot->endpoints[device.bulk_in].ring;
@@ -157,15 +160,19 @@ static void test_noops_without_end(void **state)
 	assert_ok(daemon_usage(&f->daemon, &before));
 	begun_ns = clock_now_ns();
 	drv_endpoint_doorbell(device.slot, device.bulk_in);
-	(void)poll(NULL, 0, NOOPS_MS);
-	assert_ok(daemon_usage(&f->daemon, &after));
-	ms = (clock_now_ns() - begun_ns) / 1000000;
+	/* it sleeps between, which without a pace it never would; on a busy machine, which gives it little time
+	 * to work, it has to do so later */
+	do {
+		(void)poll(NULL, 0, NOOPS_LOOK_MS);
+		assert_ok(daemon_usage(&f->daemon, &after));
+		ms = (clock_now_ns() - begun_ns) / 1000000;
+		sleeps = after.wakeups - before.wakeups >= 3;
+	} while (ms < NOOPS_MS || (!sleeps && ms < NOOPS_MS_MAX && !func_is_sanitized()));
 	cpu_ms = (after.cpu_ticks - before.cpu_ticks) * 1000 /
 		 (uint64_t)sysconf(_SC_CLK_TCK);
 	/* a sanitized build is slower than the pace */
 	if (!func_is_sanitized()) {
-		/* it sleeps between, which says more on a machine that is busy */
-		assert_in_range(after.wakeups - before.wakeups, 3, UINT64_MAX);
+		assert_true(sleeps);
 		/* a tenth of a processor; without a pace it is all of one */
 		assert_in_range(cpu_ms, 0, ms / 4);
 	}

@@ -18,12 +18,11 @@ static void assert_no_wakeups(struct func *f)
 	struct daemon_usage before;
 	struct daemon_usage after;
 
-	/* a last answer: what it had to do is done a moment after */
 	assert_alive(f);
-	(void)poll(NULL, 0, 50);
-	assert_ok(daemon_usage(&f->daemon, &before));
+	assert_ok(daemon_await_rest(&f->daemon, &before));
 	(void)poll(NULL, 0, IDLE_MS);
 	assert_ok(daemon_usage(&f->daemon, &after));
+	assert_int_equal(after.threads, before.threads);
 	assert_int_equal(after.wakeups - before.wakeups, 0);
 	assert_int_equal(after.cpu_ticks - before.cpu_ticks, 0);
 }

@@ -25,6 +25,8 @@
 #define INHERITED_FD     3
 #define FDS_TIMEOUT_MS   5000
 #define FDS_LOOK_MS      5
+#define REST_TIMEOUT_MS  10000
+#define REST_MS          300
 
 int daemon_init(struct daemon *daemon)
 {
@@ -335,12 +337,11 @@ static uint64_t status_field(const char *text, const char *name)
 	return at ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
 
-static uint64_t thread_wakeups(pid_t pid)
+static void look_at_threads(pid_t pid, struct daemon_usage *usage)
 {
 	char path[64];
 	DIR *dir;
 	struct dirent *entry;
-	uint64_t sum = 0;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	dir = opendir(path);
@@ -352,12 +353,13 @@ static uint64_t thread_wakeups(pid_t pid)
 		(void)snprintf(file, sizeof(file), "%s/%s/status", path, entry->d_name);
 		_cleanup_free_ char *text = read_whole(file);
 
-		if (text)
-			sum += status_field(text, "\nvoluntary_ctxt_switches:");
+		if (!text)
+			continue;
+		usage->wakeups += status_field(text, "\nvoluntary_ctxt_switches:");
+		usage->threads_awake += strstr(text, "\nState:\tS") == NULL;
 	}
 	if (dir)
 		(void)closedir(dir);
-	return sum;
 }
 
 int daemon_usage(const struct daemon *daemon, struct daemon_usage *ret_usage)
@@ -387,10 +389,27 @@ int daemon_usage(const struct daemon *daemon, struct daemon_usage *ret_usage)
 		.rss_file_kib = status_field(status, "\nRssFile:"),
 		.rss_shmem_kib = status_field(status, "\nRssShmem:"),
 		.threads = status_field(status, "\nThreads:"),
-		.wakeups = thread_wakeups(daemon->pid),
 		.cpu_ticks = user + sys,
 	};
+	look_at_threads(daemon->pid, ret_usage);
 	return 0;
+}
+
+int daemon_await_rest(const struct daemon *daemon, struct daemon_usage *ret_usage)
+{
+	struct daemon_usage last;
+	int r = daemon_usage(daemon, ret_usage);
+
+	for (int ms = 0; r == 0 && ms < REST_TIMEOUT_MS; ms += REST_MS) {
+		last = *ret_usage;
+		(void)poll(NULL, 0, REST_MS);
+		r = daemon_usage(daemon, ret_usage);
+		if (r == 0 && ret_usage->threads_awake == 0 &&
+		    ret_usage->wakeups == last.wakeups &&
+		    ret_usage->cpu_ticks == last.cpu_ticks)
+			return 0;
+	}
+	return r < 0 ? r : -ETIMEDOUT;
 }
 
 int daemon_fd_count(const struct daemon *daemon)

@@ -43,6 +43,7 @@ struct daemon_usage {
 	uint64_t rss_shmem_kib; /* guest RAM: not the daemon's own */
 	uint64_t wakeups;       /* voluntary context switches of all threads */
 	uint64_t threads;
+	uint64_t threads_awake; /* that run, or would if they had a processor */
 	uint64_t cpu_ticks;
 };
 
@@ -88,6 +89,10 @@ MUST_USE int daemon_await_stderr(const struct daemon *daemon, const char *text,
 bool daemon_complained(const struct daemon *daemon);
 /* Reads /proc. Return: 0 or -errno. */
 MUST_USE int daemon_usage(const struct daemon *daemon, struct daemon_usage *ret_usage);
+/* Waits until nothing has run for a moment, at most some seconds: what is still to be done after the last answer, such as
+ * closing aside, takes longer on a busy machine. @ret_usage: after that. Return: 0, -ETIMEDOUT or another -errno. */
+MUST_USE int daemon_await_rest(const struct daemon *daemon,
+			       struct daemon_usage *ret_usage);
 /* Open file descriptors. Return: count or -errno. */
 MUST_USE int daemon_fd_count(const struct daemon *daemon);
 /* The same, once it is @count, or after some seconds: descriptors that others sent are closed
