@@ -272,14 +272,10 @@ static void stuck_device_keeps_a_bounded_number(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(stop_meets_stall),
-		T(stop_ends),
-		T(what_had_moved_stays_moved),
-		T(given_back_in_time),
-		T(controller_halts),
-		T(aborted_before),
-		T(streams_are_given_up),
-		T(stuck_device_keeps_a_bounded_number),
+		T(stop_meets_stall),           T(stop_ends),
+		T(what_had_moved_stays_moved), T(given_back_in_time),
+		T(controller_halts),           T(aborted_before),
+		T(streams_are_given_up),       T(stuck_device_keeps_a_bounded_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
