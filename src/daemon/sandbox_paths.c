@@ -23,8 +23,10 @@
 #include "util/fds.h"
 #include "util/log.h"
 
-/* A path that takes longer is left out. */
-#define PATIENCE_MS 3000
+/* A path that takes longer is left out; each that was makes us wait half as long for the next, as
+ * it may be of the same file system. */
+#define PATIENCE_MAX_MS 3000
+#define PATIENCE_MIN_MS 100
 
 /* What the child says of a step: all are made, then all are opened. A descriptor comes with it if
  * there is something. */
@@ -91,18 +93,25 @@ static void send_report(int socket_fd, const struct report *report, int fd)
 		_exit(1);
 }
 
+/* What is left behind must not hold our locks and sockets. */
+static void close_all_but(int kept)
+{
+	int end = (int)sysconf(_SC_OPEN_MAX);
+
+	/* since Linux 5.9 */
+	if ((kept == 0 || syscall(SYS_close_range, 0, (unsigned)kept - 1, 0) == 0) &&
+	    syscall(SYS_close_range, (unsigned)kept + 1, ~0u, 0) == 0)
+		return;
+	for (int fd = 0; fd < end; fd++) {
+		if (fd != kept)
+			(void)close(fd);
+	}
+}
+
 static _Noreturn void open_all(int socket_fd, const struct sandbox_path *paths,
 			       unsigned first, unsigned count)
 {
-	/* what is left behind must not hold our locks and sockets */
-	for (int fd = 0; fd < (int)sysconf(_SC_OPEN_MAX); fd++) {
-		if (fd == 0 &&
-		    syscall(SYS_close_range, 0, (unsigned)socket_fd - 1, 0) == 0 &&
-		    syscall(SYS_close_range, (unsigned)socket_fd + 1, ~0u, 0) == 0)
-			break;
-		if (fd != socket_fd)
-			(void)close(fd);
-	}
+	close_all_but(socket_fd);
 	for (unsigned step = first; step < 2 * count; step++) {
 		const struct sandbox_path *path = &paths[step % count];
 		struct report report = {.step = step};
@@ -126,7 +135,8 @@ static _Noreturn void open_all(int socket_fd, const struct sandbox_path *paths,
 /* --- the parent --- */
 
 /* Return: 1 a report; 0 none comes any more; -ETIMEDOUT. */
-static int receive_report(int socket_fd, struct report *report, int *ret_fd)
+static int receive_report(int socket_fd, int patience_ms, struct report *report,
+			  int *ret_fd)
 {
 	struct pollfd ask = {.fd = socket_fd, .events = POLLIN};
 	struct iovec iov = {.iov_base = report, .iov_len = sizeof(*report)};
@@ -140,7 +150,7 @@ static int receive_report(int socket_fd, struct report *report, int *ret_fd)
 
 	*ret_fd = -1;
 	do {
-		ready = poll(&ask, 1, PATIENCE_MS);
+		ready = poll(&ask, 1, patience_ms);
 	} while (ready < 0 && errno == EINTR);
 	if (ready == 0)
 		return -ETIMEDOUT;
@@ -164,7 +174,8 @@ static void take(struct sandbox_path *path, const struct report *report, int fd)
 
 /* By one child, from step *@next on. *@next: the first that it did not get to.
  * Return: 0, -ETIMEDOUT, or -errno: no child. */
-static int open_some(struct sandbox_path *paths, unsigned count, unsigned *next)
+static int open_some(struct sandbox_path *paths, unsigned count, int patience_ms,
+		     unsigned *next)
 {
 	int pair[2], fd, r;
 	struct report report;
@@ -177,7 +188,8 @@ static int open_some(struct sandbox_path *paths, unsigned count, unsigned *next)
 		open_all(pair[1], paths, *next, count);
 	r = child < 0 ? -errno : 0;
 	close_fd(&pair[1]);
-	while (child > 0 && (r = receive_report(pair[0], &report, &fd)) > 0) {
+	while (child > 0 &&
+	       (r = receive_report(pair[0], patience_ms, &report, &fd)) > 0) {
 		take(&paths[report.step % count], &report, fd);
 		*next = report.step + 1;
 	}
@@ -191,17 +203,19 @@ static int open_some(struct sandbox_path *paths, unsigned count, unsigned *next)
 
 int sandbox_paths_open(struct sandbox_path *paths, unsigned count)
 {
+	int patience_ms = PATIENCE_MAX_MS;
 	unsigned next = 0;
 
 	for (unsigned i = 0; i < count; i++)
 		paths[i].fd = -1;
 	while (next < 2 * count) {
-		int r = open_some(paths, count, &next);
+		int r = open_some(paths, count, patience_ms, &next);
 
 		if (r != -ETIMEDOUT)
 			return r < 0 ? r : next < 2 * count ? -EIO : 0;
 		log_warn("%s does not answer: the sandbox leaves it out",
 			 paths[next % count].path);
+		patience_ms = MAX_OF(patience_ms / 2, PATIENCE_MIN_MS);
 		next++;
 	}
 	return 0;
