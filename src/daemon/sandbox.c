@@ -215,7 +215,7 @@ static const char *why_not(int error)
 		return "this kernel has none";
 	case -EOPNOTSUPP:
 #ifdef SANDBOX_INSTRUMENTED
-		return "off in a build with sanitizers or coverage";
+		return "a build with sanitizers or coverage has no list";
 #else
 		return "it is switched off in this kernel (lsm=)";
 #endif
