@@ -140,7 +140,6 @@ struct emulated;
  *		anew. Transfers have been taken off the queues. May be NULL
  * @may_clear_halt: false: @ep_addr stays halted in spite of CLEAR_FEATURE.
  *		NULL: always true
- * @halt_cleared: @ep_addr works again. May be NULL
  * @destroy:	as in struct usbdev_ops
  */
 struct emulated_info {
@@ -157,7 +156,6 @@ struct emulated_info {
 	void (*queued)(struct emulated *dev, uint8_t ep_addr);
 	void (*configured)(struct emulated *dev);
 	bool (*may_clear_halt)(struct emulated *dev, uint8_t ep_addr);
-	void (*halt_cleared)(struct emulated *dev, uint8_t ep_addr);
 	void (*destroy)(struct emulated *dev);
 };
 

@@ -154,8 +154,6 @@ static int endpoint_feature(struct emulated *dev, const struct usbdev_setup *set
 	if (dev->info->may_clear_halt && !dev->info->may_clear_halt(dev, ep_addr))
 		return 0;
 	ep->halted = false;
-	if (dev->info->halt_cleared)
-		dev->info->halt_cleared(dev, ep_addr);
 	return 0;
 }
 

@@ -149,6 +149,19 @@ static enum usbdev_type type_of(uint8_t ep_addr, unsigned wanted)
 	return *type;
 }
 
+static void transfer_on_stream(uint8_t ep_addr, uint32_t length, uint16_t stream_id)
+{
+	struct xfer *x = new_xfer(length, UINT32_MAX);
+
+	if (!x)
+		return;
+	x->transfer.type = type_of(ep_addr, 0);
+	x->transfer.ep_addr = ep_addr;
+	if (x->transfer.type == USBDEV_TYPE_BULK)
+		x->transfer.stream_id = stream_id;
+	submit(x);
+}
+
 static void transfer_data(const struct record *r)
 {
 	static const uint32_t lengths[8] = {0, 1, 8, 64, 512, 1500, 40000, 600000};
@@ -157,6 +170,13 @@ static void transfer_data(const struct record *r)
 	enum usbdev_type type = type_of(ep_addr, r->b >> 3);
 	struct xfer *x;
 
+	if (r->c >= 0xc0) {
+		/* on many streams */
+		for (unsigned i = 0; i < (r->c & 0x3fu); i++)
+			transfer_on_stream(ep_addr, MIN_OF(length, 64u),
+					   (uint16_t)(1 + (r->arg + i) % 0x3ff));
+		return;
+	}
 	if (type == USBDEV_TYPE_ISOCHRONOUS)
 		length = MIN_OF(length, 40000u);
 	x = new_xfer(length, r->b & 0x80 ? length / 3 : UINT32_MAX);

@@ -75,7 +75,10 @@ void kernel_finish_urb(unsigned index, int status, int actual)
 
 static void write_packets(struct usbdevfs_urb *usb)
 {
-	for (int i = 0; i < usb->number_of_packets; i++) {
+	/* elsewhere the stream's ID lies there */
+	int count = usb->type == USBDEVFS_URB_TYPE_ISO ? usb->number_of_packets : 0;
+
+	for (int i = 0; i < count; i++) {
 		uint32_t lie = kernel.lies >> (i % 8 * 4);
 
 		usb->iso_frame_desc[i].status = (unsigned)kernel_statuses[lie & 15];

@@ -62,7 +62,8 @@ void urb_queue_release(struct urb_queue *queue)
 	struct urbs *urbs = queue->urbs;
 
 	if (queue->stream_id == 0 || urbs->stream_count <= URB_STREAMS_SPARE_MAX ||
-	    !list_empty(&queue->transfers) || !urb_late_empty(&queue->late))
+	    !list_empty(&queue->transfers) || queue->with_kernel > 0 ||
+	    !urb_late_empty(&queue->late))
 		return;
 	list_remove(&queue->node);
 	list_remove(&queue->work_node);

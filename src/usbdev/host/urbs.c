@@ -273,6 +273,8 @@ static void take_back(struct urb *urb)
 		urbs->piece_bytes *= 2;
 	urbs->in_doubt = urbs->in_doubt || urb_in_doubt(urb);
 	urb_queue_retire(queue);
+	if (!urbs->destroyed)
+		urb_queue_release(queue);
 }
 
 /* There is nothing to be reaped, and the device is there. */

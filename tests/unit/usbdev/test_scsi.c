@@ -249,6 +249,21 @@ static void test_mode(void **state)
 	assert_int_equal(stick_faults.syncs, 1);
 }
 
+/* What a host has read it may send back. */
+static void test_mode_select_control(void **state)
+{
+	static const uint8_t select6[6] = {0x15, 0x10, 0, 0, 16};
+	uint8_t list[16] = {0, 0, 0, 0, 0x0a, 10};
+
+	(void)state;
+	assert_int_equal(stick_command(select6, 6, false, list, 16, NULL), 0);
+	/* two pages as short as that would fill the list as well */
+	list[5] = list[11] = 4;
+	list[10] = 0x0a;
+	assert_int_equal(stick_command(select6, 6, false, list, 16, NULL), 1);
+	assert_int_equal(stick_sense(), SCSI_SENSE_LIST_FIELD);
+}
+
 static void test_mode_select_refusals(void **state)
 {
 	static const uint8_t select6[6] = {0x15, 0x10, 0, 0, 24};
@@ -356,6 +371,7 @@ int main(void)
 		T(test_verify),
 		T(test_sync),
 		T(test_mode),
+		T(test_mode_select_control),
 		T(test_mode_select_refusals),
 		T(test_unmap),
 		T(test_request_sense),
