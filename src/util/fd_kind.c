@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What no path can be: those begin with a slash. */
@@ -25,4 +26,21 @@ enum fd_kind fd_kind(int fd)
 	    memcmp(name, EVENTFD_NAME, (size_t)len) == 0)
 		return FD_KIND_EVENTFD;
 	return len > 0 && name[0] == '/' ? FD_KIND_FILE : FD_KIND_OTHER;
+}
+
+const char *file_kind_name(mode_t mode)
+{
+	if (S_ISREG(mode))
+		return "a file";
+	if (S_ISDIR(mode))
+		return "a folder";
+	if (S_ISLNK(mode))
+		return "a link";
+	if (S_ISFIFO(mode))
+		return "a FIFO";
+	if (S_ISSOCK(mode))
+		return "a socket";
+	if (S_ISBLK(mode))
+		return "a block device";
+	return "a character device";
 }

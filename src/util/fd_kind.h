@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * fd_kind.h - what a descriptor of somebody else is, asking the kernel only
+ * fd_kind.h - what a descriptor of somebody else is, asking the kernel only; names of kinds
  *
  * fstat(), fstatfs(), mmap() and close() of a file may ask the file's server (FUSE, a
  * network file system), who may be the very one that sent it, and never answers. What is
@@ -8,6 +8,8 @@
  */
 #ifndef UTIL_FD_KIND_H
 #define UTIL_FD_KIND_H
+
+#include <sys/types.h>
 
 /**
  * enum fd_kind
@@ -27,5 +29,8 @@ enum fd_kind {
 
 /* Never waits. System calls: fcntl(F_GET_SEALS), readlink. Any thread. */
 enum fd_kind fd_kind(int fd);
+
+/* "a FIFO", "a block device"... */
+const char *file_kind_name(mode_t mode);
 
 #endif /* UTIL_FD_KIND_H */

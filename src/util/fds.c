@@ -21,7 +21,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
-#include "util/safe_path.h"
+#include "util/fd_kind.h"
 #include "util/self.h"
 
 #define LISTENERS_MAX  8 /* listening sockets of one process at one time */

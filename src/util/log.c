@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/log_writer.h"
-#include "util/loop.h"
 
 /* bytes of one line, its newline included */
 #define LOG_LINE_MAX 1024u

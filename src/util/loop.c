@@ -27,30 +27,6 @@ struct loop_watch {
 	void *ctx;
 };
 
-static void bury_all(struct loop *loop)
-{
-	struct list *node, *tmp;
-
-	LIST_FOREACH_SAFE(node, tmp, &loop->dead) {
-		struct grave *grave = LIST_ENTRY(node, struct grave, node);
-
-		if (grave->event)
-			event_free(grave->event);
-		free(grave);
-	}
-	list_init(&loop->dead);
-}
-
-void loop_bury(struct loop *loop, struct grave *grave, struct event *event)
-{
-	grave->event = event;
-	list_append(&loop->dead, &grave->node);
-	assert(loop->live > 0);
-	loop->live--;
-	if (!loop->in_turn)
-		bury_all(loop);
-}
-
 /* ---- fds and signals ---- */
 
 static void on_fd(evutil_socket_t fd, short what, void *ctx)
@@ -335,7 +311,7 @@ int loop_turn(struct loop *loop, bool wait)
 		loop_timers_expire(loop);
 	run_tasks(loop);
 	loop->in_turn = false;
-	bury_all(loop);
+	loop_bury_all(loop);
 	return r;
 }
 
@@ -408,7 +384,7 @@ void loop_destroy(struct loop *loop)
 	if (!loop)
 		return;
 	assert(loop->live == 0 && !loop->in_turn);
-	bury_all(loop);
+	loop_bury_all(loop);
 	if (loop->timer_event)
 		event_free(loop->timer_event);
 	if (loop->remote_event)

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "util/clock.h"
 #include "util/compiler.h"
 
 struct loop;
@@ -88,8 +89,5 @@ void loop_defer(struct loop *loop, struct loop_task *task);
 void loop_defer_next_turn(struct loop *loop, struct loop_task *task);
 /* Takes @task off; needed before its owner dies. */
 void loop_undefer(struct loop *loop, struct loop_task *task);
-
-/* CLOCK_MONOTONIC in ns. Any thread. */
-uint64_t clock_now_ns(void);
 
 #endif /* UTIL_LOOP_H */

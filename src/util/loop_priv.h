@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * loop_priv.h - what loop.c, loop_timer.c and loop_remote.c share
+ * loop_priv.h - what the files of the loop share
  */
 #ifndef UTIL_LOOP_PRIV_H
 #define UTIL_LOOP_PRIV_H
@@ -59,8 +59,12 @@ struct grave {
 	struct event *event;
 };
 
-/* loop.c: the memory of @grave, and @event (may be NULL), go when the turn ends. */
+/* loop_grave.c */
+
+/* The memory of @grave, and @event (may be NULL), go when the turn ends. */
 void loop_bury(struct loop *loop, struct grave *grave, struct event *event);
+/* The turn ends. */
+void loop_bury_all(struct loop *loop);
 
 /* loop_timer.c */
 

@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <sys/timerfd.h>
-#include <time.h>
 
 #include "util/loop_priv.h"
 
@@ -27,14 +26,6 @@ struct loop_timer {
 	loop_cb *cb;
 	void *ctx;
 };
-
-uint64_t clock_now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 int loop_timers_init(struct loop *loop)
 {

@@ -9,28 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/fd_kind.h"
 #include "util/fds.h"
 #include "util/self.h"
 
 /* As many as the kernel follows. */
 #define LINKS_MAX 40
-
-const char *file_kind_name(mode_t mode)
-{
-	if (S_ISREG(mode))
-		return "a file";
-	if (S_ISDIR(mode))
-		return "a folder";
-	if (S_ISLNK(mode))
-		return "a link";
-	if (S_ISFIFO(mode))
-		return "a FIFO";
-	if (S_ISSOCK(mode))
-		return "a socket";
-	if (S_ISBLK(mode))
-		return "a block device";
-	return "a character device";
-}
 
 static bool is_procfs(int fd)
 {

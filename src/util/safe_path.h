@@ -56,7 +56,4 @@ MUST_USE int safe_path_open(struct safe_path *sp, int flags, mode_t mode);
 
 void safe_path_finish(struct safe_path *sp);
 
-/* "a FIFO", "a block device"... */
-const char *file_kind_name(mode_t mode);
-
 #endif /* UTIL_SAFE_PATH_H */

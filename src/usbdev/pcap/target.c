@@ -21,6 +21,7 @@
 
 #include "util/bytes.h"
 #include "util/claim.h"
+#include "util/fd_kind.h"
 #include "util/fds.h"
 #include "util/safe_path.h"
 
