@@ -191,6 +191,15 @@ static void on_changed(void *ctx, const struct keeper_status *status)
 		options->held(options->ctx, status->rule_id, status->why->text);
 }
 
+/* Devices get their ports, and the keeper its answers, when the start is over: it does not wait for those. */
+static void on_asked(void *ctx)
+{
+	struct rulebook *rulebook = ctx;
+
+	if (!rulebook->started)
+		attach_await(rulebook->options.attach, false);
+}
+
 static void on_quiet(void *ctx)
 {
 	struct rulebook *rulebook = ctx;
@@ -212,6 +221,7 @@ static int need_keeper(struct rulebook *rulebook, struct err *err)
 		.is_taken = is_taken,
 		.changed = on_changed,
 		.quiet = on_quiet,
+		.asked = on_asked,
 		.ctx = rulebook,
 	};
 

@@ -102,6 +102,8 @@ struct keeper_status {
  * @changed:	a holder's state is another one. May be NULL
  * @quiet:	all devices that are there have been tried, and nothing is being attached;
  *		called each time that becomes so. May be NULL
+ * @asked:	the same but for answers to attach() and detach(), which may be awaited: who answers
+ *		only when this has come need not wait for more. May be called repeatedly, and be NULL
  */
 struct keeper_options {
 	struct loop *loop;
@@ -115,6 +117,7 @@ struct keeper_options {
 	bool (*is_held)(void *ctx, const struct rule *rule, const struct hostdev *dev);
 	void (*changed)(void *ctx, const struct keeper_status *status);
 	void (*quiet)(void *ctx);
+	void (*asked)(void *ctx);
 	void *ctx;
 };
 

@@ -389,6 +389,22 @@ static void tell_changes(struct keeper *keeper, struct kept_rule *rule)
 	}
 }
 
+/* Whether only answers of the owner are awaited, if anything. */
+static bool has_asked(const struct keeper *keeper)
+{
+	struct list *pos, *at;
+
+	if (keeper->scanning || keeper->reading_count > 0)
+		return false;
+	LIST_FOREACH(pos, &keeper->rules) {
+		LIST_FOREACH(at, &rule_of(pos)->holders) {
+			if (holder_of(at)->state == HOLDER_CHECKING)
+				return false;
+		}
+	}
+	return true;
+}
+
 static void finish_pass(struct keeper *keeper)
 {
 	struct list *pos, *tmp;
@@ -407,6 +423,8 @@ static void finish_pass(struct keeper *keeper)
 		loop_timer_set(keeper->timer,
 			       keeper->wake_ns > now_ns ? keeper->wake_ns - now_ns : 0);
 	}
+	if (keeper->options.asked && has_asked(keeper))
+		keeper->options.asked(keeper->options.ctx);
 	if (keeper->busy_told && keeper_is_quiet(keeper)) {
 		keeper->busy_told = false;
 		if (keeper->options.quiet)

@@ -190,6 +190,12 @@ static void on_quiet(void *ctx)
 	owner.quiet++;
 }
 
+static void on_asked(void *ctx)
+{
+	(void)ctx;
+	owner.asked++;
+}
+
 /* --- for tests --- */
 
 int owner_setup(void **state)
@@ -203,6 +209,7 @@ int owner_setup(void **state)
 		.is_held = is_held,
 		.changed = on_changed,
 		.quiet = on_quiet,
+		.asked = on_asked,
 		.ctx = &owner,
 	};
 	struct err err;

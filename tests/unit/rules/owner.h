@@ -27,6 +27,7 @@ struct owner {
 	int code;
 	unsigned ports; /* given out */
 	unsigned quiet; /* times told */
+	unsigned asked; /* the same */
 	unsigned changes;
 	const char *taken; /* place */
 	const char *held;  /* name: until it is attached */

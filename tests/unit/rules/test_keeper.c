@@ -33,6 +33,26 @@ static void test_there_from_the_start(void **state)
 	assert_int_equal(owner_timer_ns(), 0); /* nothing to wake up for */
 }
 
+/* An owner that answers only when it has been asked for everything is not waited for. */
+static void test_all_is_asked_for_before_answers(void **state)
+{
+	(void)state;
+	owner.answer = OWNER_LATER;
+	fake_plug(&(struct fake_device){.name = "1-1", .number = 2});
+	fake_plug(&(struct fake_device){.name = "1-2", .number = 3});
+	(void)owner_rule("usb:vid=1050,all");
+	assert_int_equal(owner.asked, 0);
+	owner_expect("attach 1 1-1#2 0");
+	owner_expect("attach 2 1-2#3 0");
+	while (owner.asked == 0)
+		owner_turn();
+	assert_int_equal(owner.quiet, 0);
+	keeper_attached(owner.keeper, 1, 1, NULL);
+	keeper_attached(owner.keeper, 2, 2, NULL);
+	owner_expect_nothing();
+	assert_int_equal(owner.quiet, 1);
+}
+
 static void test_comes_later_and_again(void **state)
 {
 	(void)state;
@@ -399,6 +419,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_there_from_the_start),
+		TEST(test_all_is_asked_for_before_answers),
 		TEST(test_comes_later_and_again),
 		TEST(test_news_in_any_order),
 		TEST(test_messages_lost),
