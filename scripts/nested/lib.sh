@@ -34,9 +34,10 @@ list_usb() {
 }
 
 # find_usb PATTERN: the lines of list_usb that match the extended regular expression, once there is one and its node.
+# Those that are being reset have number 0 meanwhile.
 find_usb() {
-	wait_for "list_usb | grep -qE '$1'"
-	list_usb | grep -E "$1" | while read -r name bus number rest; do
+	wait_for "found=\$(list_usb | grep -E '$1') && ! echo \"\$found\" | grep -q '^[^ ]* [0-9]* 0 '"
+	echo "$found" | while read -r name bus number rest; do
 		node=$(printf '/dev/bus/usb/%03d/%03d' "$bus" "$number")
 		wait_for "[ -c $node ]"
 		echo "$name $bus $number $rest"

@@ -343,8 +343,10 @@ class Host:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(library, place)
             # A root, not just the library path, so that the program is its own /proc/self/exe: sanitizers need that.
+            # What a test has mounted below /run or /tmp is not mounted there once more, and kept.
             self.run(f"cp -a /share/{name} / && cd /{name} && mkdir -p dev proc sys run tmp share && "
-                     "for dir in dev proc sys run tmp share; do mount --rbind /$dir $dir || exit; done")
+                     "for dir in dev proc sys; do mount --rbind /$dir $dir || exit; done && "
+                     "for dir in run tmp share; do mount --bind /$dir $dir || exit; done")
             self.installed[binary] = f"chroot /{name} /{binary.name}"
         return self.installed[binary]
 
