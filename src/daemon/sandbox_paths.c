@@ -50,7 +50,8 @@ static bool can_reach(const struct sandbox_path *path, bool is_folder)
 			 AT_EACCESS) == 0;
 }
 
-/* What can be reached, but not without the capability to override permissions. */
+/* What can be reached, but not without the capability to override permissions. Somebody else than
+ * root has that on purpose, for what is beneath a folder that may be written. */
 static bool is_of_others(const struct sandbox_path *path, bool is_folder)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -61,6 +62,8 @@ static bool is_of_others(const struct sandbox_path *path, bool is_folder)
 	if (syscall(SYS_capget, &header, now) < 0 ||
 	    !(now[0].effective & (1u << CAP_DAC_OVERRIDE)) || !can_reach(path, is_folder))
 		return false;
+	if (geteuid() != 0 && is_folder && (path->access & SANDBOX_WRITE))
+		return true;
 	memcpy(none, now, sizeof(none));
 	for (unsigned i = 0; i < ARRAY_SIZE(none); i++)
 		none[i].effective = 0;

@@ -10,6 +10,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -26,6 +28,14 @@ static int enter(void *arg)
 	return 0;
 }
 
+bool apart_is_possible(void)
+{
+	/* valgrind has its own library loaded before all others */
+	const char *preload = getenv("LD_PRELOAD"); // NOLINT(concurrency-mt-unsafe)
+
+	return !preload || !strstr(preload, "vgpreload");
+}
+
 void run_apart(void (*fn)(void *arg), void *arg)
 {
 	struct call call = {.fn = fn, .arg = arg};
@@ -34,7 +44,7 @@ void run_apart(void (*fn)(void *arg), void *arg)
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	pid_t child = -1;
 
-	if (stack != MAP_FAILED)
+	if (stack != MAP_FAILED && apart_is_possible())
 		child = clone(enter, stack + APART_STACK_BYTES,
 			      CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &call);
 	if (child < 0)

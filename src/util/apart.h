@@ -12,10 +12,15 @@
 #ifndef UTIL_APART_H
 #define UTIL_APART_H
 
+#include <stdbool.h>
+
 /* Calls @fn(@arg), which may do what the calling thread could do, but has a stack of
  * APART_STACK_BYTES only. Where no process can be had, the thread calls it by itself. Not for
  * the loop thread. */
 #define APART_STACK_BYTES ((size_t)256 * 1024)
 void run_apart(void (*fn)(void *arg), void *arg);
+
+/* False under valgrind, which ends a program that makes such a process. Any thread. */
+bool apart_is_possible(void);
 
 #endif /* UTIL_APART_H */

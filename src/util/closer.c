@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "util/apart.h"
 #include "util/aside.h"
 #include "util/compiler.h"
 #include "util/fd_kind.h"
@@ -36,8 +37,11 @@ static void close_apart(uintptr_t arg, size_t size)
 	/* one at a time */
 	static _Alignas(64) char stack[STACK_BYTES];
 	int fd = (int)arg;
-	pid_t child = clone(close_one, stack + sizeof(stack),
-			    CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &fd);
+	pid_t child = -1;
+
+	if (apart_is_possible())
+		child = clone(close_one, stack + sizeof(stack),
+			      CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &fd);
 
 	(void)size;
 	if (child < 0) {
