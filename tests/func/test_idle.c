@@ -19,12 +19,7 @@ static void assert_no_wakeups(struct func *f)
 	struct daemon_usage after;
 
 	assert_alive(f);
-	assert_ok(daemon_await_rest(&f->daemon, &before));
-	(void)poll(NULL, 0, IDLE_MS);
-	assert_ok(daemon_usage(&f->daemon, &after));
-	assert_int_equal(after.threads, before.threads);
-	assert_int_equal(after.wakeups - before.wakeups, 0);
-	assert_int_equal(after.cpu_ticks - before.cpu_ticks, 0);
+	assert_ok(daemon_await_idle(&f->daemon, IDLE_MS, &before, &after));
 }
 
 static void test_no_wakeups_without_a_client(void **state)

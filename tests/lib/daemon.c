@@ -395,7 +395,15 @@ int daemon_usage(const struct daemon *daemon, struct daemon_usage *ret_usage)
 	return 0;
 }
 
-int daemon_await_rest(const struct daemon *daemon, struct daemon_usage *ret_usage)
+/* Nothing has run between. */
+static bool has_rested(const struct daemon_usage *before,
+		       const struct daemon_usage *after)
+{
+	return after->threads_awake == 0 && after->threads == before->threads &&
+	       after->wakeups == before->wakeups && after->cpu_ticks == before->cpu_ticks;
+}
+
+static int await_rest(const struct daemon *daemon, struct daemon_usage *ret_usage)
 {
 	struct daemon_usage last;
 	int r = daemon_usage(daemon, ret_usage);
@@ -404,12 +412,26 @@ int daemon_await_rest(const struct daemon *daemon, struct daemon_usage *ret_usag
 		last = *ret_usage;
 		(void)poll(NULL, 0, REST_MS);
 		r = daemon_usage(daemon, ret_usage);
-		if (r == 0 && ret_usage->threads_awake == 0 &&
-		    ret_usage->wakeups == last.wakeups &&
-		    ret_usage->cpu_ticks == last.cpu_ticks)
+		if (r == 0 && has_rested(&last, ret_usage))
 			return 0;
 	}
 	return r < 0 ? r : -ETIMEDOUT;
+}
+
+int daemon_await_idle(const struct daemon *daemon, int ms,
+		      struct daemon_usage *ret_before, struct daemon_usage *ret_after)
+{
+	for (unsigned attempt = 0; attempt < 2; attempt++) {
+		int r = await_rest(daemon, ret_before);
+
+		if (r < 0)
+			return r;
+		(void)poll(NULL, 0, ms);
+		r = daemon_usage(daemon, ret_after);
+		if (r < 0 || has_rested(ret_before, ret_after))
+			return r;
+	}
+	return -EBUSY;
 }
 
 int daemon_fd_count(const struct daemon *daemon)

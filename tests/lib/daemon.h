@@ -90,9 +90,12 @@ bool daemon_complained(const struct daemon *daemon);
 /* Reads /proc. Return: 0 or -errno. */
 MUST_USE int daemon_usage(const struct daemon *daemon, struct daemon_usage *ret_usage);
 /* Waits until nothing has run for a moment, at most some seconds: what is still to be done after the last answer, such as
- * closing aside, takes longer on a busy machine. @ret_usage: after that. Return: 0, -ETIMEDOUT or another -errno. */
-MUST_USE int daemon_await_rest(const struct daemon *daemon,
-			       struct daemon_usage *ret_usage);
+ * closing aside, takes longer on a busy machine. Then demands that nothing runs for @ms, once more if something did: a timer
+ * that was stopped fires once for nothing (util/loop_timer.c). @ret_before, @ret_after: those @ms.
+ * Return: 0, -ETIMEDOUT it does not come to rest, -EBUSY it is not idle, or another -errno. */
+MUST_USE int daemon_await_idle(const struct daemon *daemon, int ms,
+			       struct daemon_usage *ret_before,
+			       struct daemon_usage *ret_after);
 /* Open file descriptors. Return: count or -errno. */
 MUST_USE int daemon_fd_count(const struct daemon *daemon);
 /* The same, once it is @count, or after some seconds: descriptors that others sent are closed
