@@ -12,6 +12,7 @@
 
 #include "fake_usbfs.h"
 #include "urbs_fixture.h"
+#include "usbdev/host/urb_priv.h"
 #include "util/compiler.h"
 #include "util/loop.h"
 
@@ -41,6 +42,31 @@ static void finish_well(struct fake_urb *urb)
 	for (unsigned i = 0; i < (unsigned)urb->usb->number_of_packets; i++)
 		packet(urb, i, 0, urb->usb->iso_frame_desc[i].length);
 	fake_finish_packets(urb, 0);
+}
+
+/* The rest waits for what is with the kernel. */
+static void test_bytes_with_kernel_are_bounded(void **state)
+{
+	unsigned most = URB_QUEUE_BYTES_MAX / URB_PACKET_BYTES_MAX;
+	unsigned packets = 0;
+
+	(void)state;
+	assert_true(most < ARRAY_SIZE(x));
+	for (unsigned i = 0; i < ARRAY_SIZE(x); i++)
+		submit(i, 0x81, URB_PACKET_BYTES_MAX);
+	settle();
+	for (unsigned i = 0; i < fake.pending; i++)
+		packets += (unsigned)fake_pending(i)->usb->number_of_packets;
+	assert_in_range(packets, most / 2, most);
+	while (fake.pending > 0) {
+		finish_well(fake_pending(0));
+		settle();
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(x); i++) {
+		assert_int_equal(x[i].order, i + 1);
+		xfer_check(&x[i], USBDEV_STATUS_OK, URB_PACKET_BYTES_MAX);
+	}
+	free_all(ARRAY_SIZE(x));
 }
 
 /* What one turn submits goes together, as it is 32 at a time. */
@@ -332,6 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(grouped),
+		TEST(bytes_with_kernel_are_bounded),
 		TEST(in_packets),
 		TEST(out_packets),
 		TEST(packets_too_long),
