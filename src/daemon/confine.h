@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * confine.h - from the command line to the sandbox: what this daemon will need
  *
- * What is named may be reached later; what can only be made before the sandbox is made before.
- * Loop thread only. Reasons of failures are logged.
+ * The daemon can reach later what the command line names; what it cannot make in the sandbox is
+ * made here. Loop thread only. Reasons of failures are logged.
  */
 #ifndef DAEMON_CONFINE_H
 #define DAEMON_CONFINE_H

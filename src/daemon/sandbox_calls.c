@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * sandbox_calls.c - the system calls of a daemon that serves, by seccomp
  *
- * Three answers. What is listed works, with the arguments listed. What the C library tries and can
+ * Four answers. What is listed works, with the arguments listed. What the C library tries and can
  * do without is refused without a word. Calls that neither we nor the C library ever make and that
  * only somebody else's code in this process would are its end. All others are an oversight of ours
  * or an attack: they fail with EPERM and are told (sandbox_refused.c).
@@ -39,7 +39,7 @@
 
 /* With any arguments. Those made per transfer come first: they are looked for in this order where
  * the kernel has no table of them (before 5.11). The C library makes some of them in other forms,
- * which are made in these by sandbox_refused.c. */
+ * which sandbox_forms.c makes in these. */
 static const int allowed[] = {
 /* of the loop and its sockets */
 #ifdef __NR_epoll_wait
@@ -95,8 +95,7 @@ static const struct {
 	int call;
 	int error;
 } without_a_word[] = {
-	/* its flags are in memory, where nobody can look at them in time: glibc then uses
-	 * clone() */
+	/* its flags are in memory, which a filter cannot read: glibc then uses clone() */
 	{SCMP_SYS(clone3), ENOSYS},
 	/* malloc() has other ways; a break of 0 is one that has not moved */
 	{SCMP_SYS(mremap), ENOMEM},

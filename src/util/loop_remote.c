@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * loop_remote.c - calls in the loop that other threads ask for
  *
- * One eventfd for all of them: it only says that somebody has asked. Who asks marks his remote
- * first and writes then; the loop reads first and looks at the marks then. So no call is lost.
+ * One eventfd for all of them: it only says that a thread has asked. A thread first marks its
+ * remote and then writes; the loop first reads and then looks at the marks. So no call is lost.
  */
 #include <assert.h>
 #include <errno.h>

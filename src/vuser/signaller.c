@@ -3,8 +3,8 @@
  *
  * The ring of completions is mapped where io_setup() says; its head is ours to move.
  * Every request completes inside io_submit(), so before each one the ring is emptied
- * by a store, and no completion is ever waited for or looked at. What the kernel keeps for
- * us is the process's, made once and kept: a sandbox may forbid to make it later, and
+ * by a store, and no completion is ever waited for or looked at. The context and the timer are
+ * made once for the whole process and kept: a sandbox may forbid making them later, and
  * io_destroy() waits for all processors.
  */
 #include "vuser/signaller.h"

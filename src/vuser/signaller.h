@@ -8,8 +8,8 @@
  * waits for nobody. One system call (io_submit); results are taken off the ring in
  * memory.
  *
- * Where AIO is not to be had (not in the kernel, fs.aio-max-nr used up, a sandbox, no memory
- * for the moment), there is write() under a timer whose signal ends a write that waits.
+ * Without AIO (not in the kernel, fs.aio-max-nr used up, a sandbox, no memory for the moment)
+ * we call write() under a timer, whose signal ends a write that waits.
  *
  * System calls while it is used: io_submit; in its place timer_settime, write and
  * rt_sigreturn, also with AIO, when io_submit fails. Loop thread only, the same one always.
@@ -22,7 +22,7 @@
 
 #include "util/compiler.h"
 
-/* What a write that waits is given. */
+/* How long a write may wait. */
 #define SIGNALLER_WAIT_MAX_NS 2000000
 
 /* Asks the kernel for what signals of this process need, and installs a handler for

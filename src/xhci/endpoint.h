@@ -21,8 +21,8 @@ struct xhci;
 struct xhci_slot;
 struct xhci_streams;
 
-/* So long the device has time to give back what was cancelled: far more than it takes, and
- * less than guests wait for a Stop Endpoint command (Linux: 5 s). */
+/* How long we wait for the device to give back cancelled transfers: far longer than it takes,
+ * and shorter than guests wait for a Stop Endpoint command (Linux: 5 s). */
 #define XHCI_GIVE_UP_NS UINT64_C(3000000000)
 /* Transfer rings of one endpoint served in one run, before others get their turn. */
 #define XHCI_RINGS_PER_TURN 32u
@@ -117,10 +117,10 @@ enum xhci_progress xhci_endpoint_run(struct xhci_endpoint *ep);
 /* Takes everything back from the device, for a halt of the controller. The
  * endpoint goes on where it was when it is run again and settled. */
 void xhci_endpoint_quiesce(struct xhci_endpoint *ep);
-/* The Stop Endpoint command that waits for it, if one does, is no more. */
+/* The Stop Endpoint command that waited for it, if there was one, has been abandoned. */
 void xhci_endpoint_stop_abandoned(struct xhci_endpoint *ep);
-/* What devices have had XHCI_GIVE_UP_NS to give back is not waited for any longer. Call it in
- * each run, it is cheap. */
+/* Stops waiting for what devices have not given back within XHCI_GIVE_UP_NS. Call it in each
+ * run, it is cheap. */
 void xhci_endpoints_give_up(struct xhci *xhci);
 /* When to call it, 0 = never. */
 uint64_t xhci_endpoints_give_up_ns(const struct xhci *xhci);

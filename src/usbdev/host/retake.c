@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * retake.c - interfaces that the host has given to its own drivers are taken back
+ * retake.c - takes back interfaces that the host has given to its own drivers
  *
  * When the host was suspended and the device lost its state by that, the kernel resets it and
  * gives each interface to whatever driver wants it, as usbfs does not know how to resume
- * (so a disk of the guest becomes one of the host). There is no news of that for us, but its
- * traces: transfers came back that nobody had cancelled, a submission was refused as the
- * interface is somebody else's, or the host's clock was set, as it is at the end of each
- * suspend. Upon any of these it is looked who has the interfaces.
+ * (so a disk of the guest becomes one of the host). The kernel does not tell us, but we see
+ * traces: transfers come back that we have not cancelled, a submission is refused as another
+ * driver has the interface, or the host's clock is set, as it is at the end of each suspend.
+ * After each of these we look who has the interfaces.
  *
- * What was with the kernel then has failed for the guest, whose drivers recover as from any
- * failure. What was refused waits and is tried again.
+ * Transfers that the kernel had then fail for the guest, whose drivers recover as from any
+ * failure. Those that the kernel refused wait, and we try them again.
  */
 #include <errno.h>
 #include <string.h>
