@@ -126,9 +126,18 @@ static void on_capture_started(void *ctx, const struct err *err)
 static void start_capture(struct commands *commands, struct control_request *req)
 {
 	const char *path = req->capture.path ? req->capture.path : "a file handed over";
-	struct pending *pending = command_keep(commands, req);
+	struct pending *pending;
 	struct err err = {0};
 
+	if (req->fd < 0 && path[0] != '/') {
+		(void)err_set(&err, EINVAL,
+			      "'%.128s' is a relative path, and usbvfiod stands in "
+			      "another folder than you: say all of it",
+			      path);
+		command_refuse(req, &err, NULL);
+		return;
+	}
+	pending = command_keep(commands, req);
 	if (pending && capture_start(commands->options.capture, path, steal_fd(&req->fd),
 				     on_capture_started, pending, &err) < 0)
 		refuse_capture(command_release(pending), &err);

@@ -59,7 +59,8 @@ static int allow_named(const struct options *options)
 			r = device_allow(text);
 	}
 	for (unsigned i = 0; r == 0 && i < options->sandbox_path_count; i++)
-		r = sandbox_allow(options->sandbox_paths[i], SANDBOX_ALL);
+		r = sandbox_allow(options->sandbox_paths[i],
+				  SANDBOX_ALL | SANDBOX_EXPECTED);
 	if (r == 0 && options->pcap_path)
 		r = sandbox_make(options->pcap_path, make_folders, NULL);
 	if (r == 0 && options->pcap_path)

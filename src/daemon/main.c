@@ -287,6 +287,28 @@ fail:
 	return -err.code;
 }
 
+/* To the user that we become: he and root can connect, as the modes say. */
+static int give_sockets(const struct daemon *daemon)
+{
+	const struct options *options = &daemon->options;
+	struct err err = {0};
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	if (!options->user)
+		return 0;
+	r = sandbox_ids_of(options->user, &uid, &gid, &err);
+	if (r == 0 && options->socket_path)
+		r = give_unix_to(options->socket_path, daemon->listen_fd, uid, gid);
+	if (r == 0 && options->control_path)
+		r = give_unix_to(options->control_path, daemon->control_fd, uid, gid);
+	/* without the right to give, there is none to become somebody else either */
+	if (r < 0 && r != -EPERM)
+		log_error("--user: %s", err.text[0] ? err.text : strerror(-r));
+	return r == -EPERM ? 0 : r;
+}
+
 static int serve(struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
@@ -518,7 +540,8 @@ static int run(struct daemon *daemon)
 		return EXIT_FAILURE;
 	}
 	ending_hold_signals();
-	if (start_listening(daemon) < 0 || confine(&daemon->options) < 0)
+	if (start_listening(daemon) < 0 || give_sockets(daemon) < 0 ||
+	    confine(&daemon->options) < 0)
 		return EXIT_FAILURE;
 	if (start_loop(daemon) < 0) {
 		log_error("not enough memory");

@@ -15,6 +15,7 @@
 
 #include "daemon/sandbox_priv.h"
 #include "util/fds.h"
+#include "util/log.h"
 #include "util/self.h"
 
 static struct {
@@ -133,8 +134,14 @@ static int open_paths(void)
 	if (r == 0)
 		r = sandbox_paths_open(sandbox.paths, sandbox.path_count);
 	for (unsigned i = 0; i < sandbox.path_count; i++) {
-		if (sandbox.paths[i].of_others && !sandbox.of_others)
-			sandbox.of_others = sandbox.paths[i].path;
+		const struct sandbox_path *path = &sandbox.paths[i];
+
+		if (path->of_others && !sandbox.of_others)
+			sandbox.of_others = path->path;
+		if (r == 0 && (path->access & SANDBOX_EXPECTED) && path->fd < 0)
+			log_warn("%s is not there: the sandbox leaves it out, and does "
+				 "not let it in later",
+				 path->path);
 	}
 	return r;
 }
@@ -144,9 +151,22 @@ static int confine_files(void)
 	int abi = sandbox_landlock_abi();
 	int r = abi < 0 ? abi : sandbox_landlock(abi, sandbox.paths, sandbox.path_count);
 
-	for (unsigned i = 0; i < sandbox.path_count; i++)
+	for (unsigned i = 0; i < sandbox.path_count; i++) {
+		sandbox.paths[i].is_open = sandbox.paths[i].fd >= 0;
 		close_fd(&sandbox.paths[i].fd);
+	}
 	return r < 0 ? r : abi;
+}
+
+int sandbox_ids_of(const char *user, uid_t *ret_uid, gid_t *ret_gid, struct err *err)
+{
+	struct sandbox_user who = {0};
+	int r = sandbox_user_find(user, &who, err);
+
+	*ret_uid = who.uid;
+	*ret_gid = who.gid;
+	free(who.name);
+	return r;
 }
 
 int sandbox_confine(enum sandbox_mode mode, const char *user, struct err *err)
@@ -239,9 +259,9 @@ const char *sandbox_describe(void)
 		return text;
 	}
 	len = snprintf(text, size, "on: user %u, %s%.200s%s", (unsigned)sandbox.uid,
-		       sandbox.of_others ? "CAP_DAC_OVERRIDE (" : "no capabilities",
+		       sandbox.of_others ? "CAP_DAC_OVERRIDE (for " : "no capabilities",
 		       sandbox.of_others ? sandbox.of_others : "",
-		       sandbox.of_others ? " is another user's)" : "");
+		       sandbox.of_others ? ")" : "");
 	if (sandbox.landlock < 0)
 		len += snprintf(text + len, size - (size_t)len, ", NO Landlock (%s)",
 				why_not(sandbox.landlock));
@@ -277,10 +297,13 @@ void sandbox_state(struct sandbox_state *ret_state)
 static bool is_named(const struct stat *st)
 {
 	for (unsigned i = 0; i < sandbox.path_count; i++) {
+		const struct sandbox_path *path = &sandbox.paths[i];
 		struct stat named;
 
-		if (stat(sandbox.paths[i].path, &named) == 0 &&
-		    named.st_dev == st->st_dev && named.st_ino == st->st_ino)
+		/* a socket's folder, say, is for removing the socket */
+		if (path->is_open && (path->access & (SANDBOX_READ | SANDBOX_WRITE)) &&
+		    stat(path->path, &named) == 0 && named.st_dev == st->st_dev &&
+		    named.st_ino == st->st_ino)
 			return true;
 	}
 	return false;

@@ -14,6 +14,7 @@
 #define DAEMON_SANDBOX_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <stdint.h>
 
 #include "util/compiler.h"
@@ -33,6 +34,8 @@ enum sandbox_mode {
 #define SANDBOX_MAKE   4u /* files and FIFOs, in a folder */
 #define SANDBOX_REMOVE 8u /* files, from a folder */
 #define SANDBOX_ALL    15u
+/* It is said if it is not there. */
+#define SANDBOX_EXPECTED 16u
 
 /* As many as can be named: a device has one and a folder. */
 #define SANDBOX_PATHS_MAX 128u
@@ -79,6 +82,10 @@ MUST_USE int sandbox_make(const char *path, bool (*make)(const char *path),
 			  void (*made)(const char *path));
 /* sandbox_allow() of the folder that @path lies in. */
 MUST_USE int sandbox_allow_folder_of(const char *path, unsigned access);
+
+/* Who @user, as sandbox_confine() takes it, is. Return: 0, or -errno with the reason in @err. */
+MUST_USE int sandbox_ids_of(const char *user, uid_t *ret_uid, gid_t *ret_gid,
+			    struct err *err);
 
 /**
  * sandbox_confine() - become @user, give up privileges and other files

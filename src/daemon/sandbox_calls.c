@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <linux/usbdevice_fs.h>
@@ -211,8 +212,8 @@ static const unsigned long usbfs_requests[] = {
 	USBDEVFS_DROP_PRIVILEGES,
 };
 
-/* Of sockets: how much is not read yet. */
-static const unsigned long socket_requests[] = {FIONREAD, TIOCOUTQ};
+/* Of sockets: how much is not read yet. Of block devices: their size. */
+static const unsigned long other_requests[] = {FIONREAD, TIOCOUTQ, BLKGETSIZE64};
 
 static const unsigned long fcntl_commands[] = {
 	F_GETFL,         F_SETFL,     F_GETFD,     F_SETFD,
@@ -251,8 +252,8 @@ static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 			 ARRAY_SIZE(usbfs_requests));
 
 	if (r == 0)
-		r = add_each(filter, SCMP_SYS(ioctl), 1, socket_requests,
-			     ARRAY_SIZE(socket_requests));
+		r = add_each(filter, SCMP_SYS(ioctl), 1, other_requests,
+			     ARRAY_SIZE(other_requests));
 	if (r == 0 && mode == SANDBOX_LOG)
 		r = add_each(filter, SCMP_SYS(ioctl), 1, notif, ARRAY_SIZE(notif));
 	if (r == 0)
@@ -275,8 +276,9 @@ static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 			       CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD);
 	/* the C library asks nscd for names */
 	if (r == 0)
-		r = add_masked(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 0,
-			       UINT32_MAX, AF_UNIX);
+		r = add_masked(filter,
+			       mode == SANDBOX_LOG ? allow : SCMP_ACT_ERRNO(EACCES),
+			       SCMP_SYS(socket), 0, UINT32_MAX, AF_UNIX);
 	return r;
 }
 
@@ -291,9 +293,12 @@ static int add_all(scmp_filter_ctx filter, enum sandbox_mode mode)
 						       (uint8_t)(255 - i));
 	}
 	for (unsigned i = 0; r == 0 && i < ARRAY_SIZE(without_a_word); i++)
-		r = seccomp_rule_add(filter,
-				     SCMP_ACT_ERRNO((unsigned)without_a_word[i].error),
-				     without_a_word[i].call, 0);
+		r = seccomp_rule_add(
+			filter,
+			mode == SANDBOX_LOG
+				? SCMP_ACT_ALLOW
+				: SCMP_ACT_ERRNO((unsigned)without_a_word[i].error),
+			without_a_word[i].call, 0);
 	for (unsigned i = 0; r == 0 && mode == SANDBOX_ON && i < ARRAY_SIZE(deadly); i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
 	return r == 0 ? add_checked(filter, mode) : r;

@@ -78,8 +78,9 @@ static uint64_t rights(unsigned access)
 {
 	uint64_t fs = 0;
 
+	/* a block device is asked for its size, also to be read only */
 	if (access & SANDBOX_READ)
-		fs |= FS_READ_FILE | FS_READ_DIR;
+		fs |= FS_READ_FILE | FS_READ_DIR | FS_IOCTL_DEV;
 	if (access & SANDBOX_WRITE)
 		fs |= FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
 	if (access & SANDBOX_MAKE)

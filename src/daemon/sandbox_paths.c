@@ -33,6 +33,7 @@
 struct report {
 	unsigned step;
 	bool made;
+	bool is_there; /* but could not be handed over */
 	bool is_folder;
 	bool of_others;
 };
@@ -74,7 +75,8 @@ static bool is_of_others(const struct sandbox_path *path, bool is_folder)
 	return found;
 }
 
-static void send_report(int socket_fd, const struct report *report, int fd)
+/* Return: whether it has gone. */
+static bool send_report(int socket_fd, const struct report *report, int fd)
 {
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)report,
 			    .iov_len = sizeof(*report)};
@@ -92,8 +94,7 @@ static void send_report(int socket_fd, const struct report *report, int fd)
 		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
 	}
-	if (sendmsg(socket_fd, &msg, MSG_NOSIGNAL) < 0)
-		_exit(1);
+	return sendmsg(socket_fd, &msg, MSG_NOSIGNAL) >= 0;
 }
 
 /* What is left behind must not hold our locks and sockets. */
@@ -129,7 +130,12 @@ static _Noreturn void open_all(int socket_fd, const struct sandbox_path *paths,
 			report.is_folder = S_ISDIR(st.st_mode);
 		if (fd >= 0)
 			report.of_others = is_of_others(path, report.is_folder);
-		send_report(socket_fd, &report, fd);
+		/* others of our user may have as many descriptors in flight as are allowed */
+		if (!send_report(socket_fd, &report, fd)) {
+			report.is_there = fd >= 0;
+			if (!send_report(socket_fd, &report, -1))
+				_exit(1);
+		}
 		close_fd(&fd);
 	}
 	_exit(0);
@@ -169,6 +175,9 @@ static void take(struct sandbox_path *path, const struct report *report, int fd)
 {
 	close_fd(&path->fd);
 	path->fd = fd;
+	/* it has just answered */
+	if (report->is_there)
+		path->fd = open(path->path, O_PATH | O_CLOEXEC);
 	path->is_folder = report->is_folder;
 	path->of_others = report->of_others;
 	if (report->made && path->made)

@@ -37,6 +37,7 @@ MUST_USE int sandbox_drop_capabilities(bool keep_override);
  * @access:	0: to be made only
  * @make, @made: see sandbox_make()
  * @fd:		it, by O_PATH; -1: not there, or not to be had in time
+ * @is_open:	it could be had, so Landlock lets it be used
  * @of_others:	only CAP_DAC_OVERRIDE lets us use it as wanted
  */
 struct sandbox_path {
@@ -45,6 +46,7 @@ struct sandbox_path {
 	bool (*make)(const char *path);
 	void (*made)(const char *path);
 	int fd;
+	bool is_open;
 	bool is_folder;
 	bool of_others;
 };

@@ -387,11 +387,11 @@ static const struct listener *listener_of(int fd)
 	return NULL;
 }
 
-int open_unix_to_all(const char *path, int fd)
+/* The socket's file, by O_PATH, if it is still at @path. Return: fd, owned, or -errno. */
+static int find_unix(const char *path, int fd)
 {
 	const struct listener *listener = listener_of(fd);
 	_cleanup_close_ int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	char name[32];
 	struct stat st;
 
 	if (!listener)
@@ -400,6 +400,25 @@ int open_unix_to_all(const char *path, int fd)
 		return -errno;
 	if (st.st_dev != listener->dev || st.st_ino != listener->inode)
 		return -EEXIST;
+	return steal_fd(&file);
+}
+
+int give_unix_to(const char *path, int fd, uid_t uid, gid_t gid)
+{
+	_cleanup_close_ int file = find_unix(path, fd);
+
+	if (file < 0)
+		return file;
+	return fchownat(file, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+int open_unix_to_all(const char *path, int fd)
+{
+	_cleanup_close_ int file = find_unix(path, fd);
+	char name[32];
+
+	if (file < 0)
+		return file;
 	/* fchmod() does not take what was opened by O_PATH */
 	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
 	return chmod(name, 0666) < 0 ? -errno : 0;

@@ -196,6 +196,7 @@ static void test_refusals(void **state)
 	refused("{'verb':'attach','spec':'usb:vid=1234'}", "bad-request");
 	refused("{'verb':'attach','spec':'host:fd=3'}", "bad-request");
 	refused("{'verb':'attach','spec':'/nonexistent/node'}", "cannot-open");
+	refused("{'verb':'capture','action':'start','path':'usb.pcap'}", "bad-request");
 	refused("{'verb':'attach','spec':'stick:file=/nonexistent'}", "cannot-open");
 	refused("{'verb':'attach','spec':'keyboard','reset':'maybe'}", "bad-request");
 	refused_fd("{'verb':'attach'}", zero, "bad-request");

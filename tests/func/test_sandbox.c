@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/client.h"
@@ -119,10 +120,38 @@ static void test_all_threads_are_inside(void **state)
 	func_disconnect(f);
 }
 
+/* The sockets are those of the user that the daemon becomes, who also can remove them. */
+static void test_user_owns_the_sockets(void **state)
+{
+	struct func *f = *state;
+	char control[DAEMON_PATH_MAX];
+	const char *args[] = {"--hotplug-socket-path", control, "--user", "65534:65533",
+			      NULL};
+	struct stat st;
+
+	if (geteuid() != 0)
+		return;
+	daemon_path(&f->daemon, "control.sock", control);
+	assert_ok(chown(f->daemon.dir, 65534, 65533));
+	func_start_args(f, args);
+	func_connect(f, VFU_DIALECT_QEMU);
+	assert_ok(stat(control, &st));
+	assert_int_equal(st.st_uid, 65534);
+	assert_int_equal(st.st_gid, 65533);
+	assert_ok(stat(f->daemon.socket, &st));
+	assert_int_equal(st.st_uid, 65534);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	func_disconnect(f);
+	assert_ok(daemon_stop(&f->daemon));
+	assert_int_equal(access(control, F_OK), -1);
+	assert_int_equal(access(f->daemon.socket, F_OK), -1);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		FUNC_TEST(test_all_threads_are_inside),
+		FUNC_TEST(test_user_owns_the_sockets),
 	};
 
 	(void)unsetenv("USBVFIOD_SANDBOX");
