@@ -375,7 +375,7 @@ void dma_check_revoke(struct dma_check *check, const void *owner)
 }
 
 void dma_check_none(struct dma_check *check, enum dma_what what, unsigned slot,
-		    unsigned dci, const char *why)
+		    uint32_t dcis, const char *why)
 {
 	if (!check)
 		return;
@@ -384,7 +384,8 @@ void dma_check_none(struct dma_check *check, enum dma_what what, unsigned slot,
 		     owner = owner->next) {
 			if ((what != DMA_WHAT_ANY && owner->leave.what != what) ||
 			    (slot != 0 && owner->leave.slot != slot) ||
-			    (dci != 0 && owner->leave.dci != dci))
+			    (dcis != 0 &&
+			     !(dcis & UINT32_C(1) << (owner->leave.dci & 31u))))
 				continue;
 			tell("DMA CHECK: there still is leave to write: ");
 			tell_leave(&owner->leave);

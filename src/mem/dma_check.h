@@ -77,10 +77,10 @@ void dma_check_permit(struct dma_check *check, const void *owner,
 		      const struct dma_leave *leave, uint64_t iova, uint64_t len);
 /* @owner may write nothing any more. */
 void dma_check_revoke(struct dma_check *check, const void *owner);
-/* The guest is told, or sees, that there is no leave of this kind any more for @slot and @dci
- * (0 = for all of them): ends the process if there is. @why: for the log. */
+/* The guest is told, or sees, that there is no leave of this kind any more for @slot and @dcis,
+ * a bitmap (0 = for all of them): ends the process if there is. @why: for the log. */
 void dma_check_none(struct dma_check *check, enum dma_what what, unsigned slot,
-		    unsigned dci, const char *why);
+		    uint32_t dcis, const char *why);
 /* Something that must not be: ends the process, with what is known of @iova. */
 void dma_check_fail(struct dma_check *check, uint64_t iova, uint64_t len,
 		    const char *why);

@@ -270,11 +270,14 @@ void xhci_lend_command_end(struct xhci *xhci)
 /* Endpoints that are not there any more have nothing. */
 static void none_of_disabled(struct xhci *xhci, unsigned slot_id)
 {
+	uint32_t dcis = 0;
+
 	for (unsigned dci = 1; dci <= XHCI_DCI_MAX; dci++)
 		if (!xhci->slots[slot_id].endpoints[dci])
-			dma_check_none(check_of(xhci), DMA_WHAT_ANY, slot_id, dci,
-				       "the guest is told that the endpoint is "
-				       "disabled");
+			dcis |= UINT32_C(1) << dci;
+	if (dcis != 0)
+		dma_check_none(check_of(xhci), DMA_WHAT_ANY, slot_id, dcis,
+			       "the guest is told that the endpoint is disabled");
 }
 
 void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
@@ -300,7 +303,8 @@ void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
 	case XHCI_TRB_TYPE_STOP_ENDPOINT:
 	case XHCI_TRB_TYPE_RESET_ENDPOINT:
 	case XHCI_TRB_TYPE_SET_TR_DEQUEUE:
-		dma_check_none(check_of(xhci), DMA_WHAT_DATA, slot_id, xhci_trb_dci(trb),
+		dma_check_none(check_of(xhci), DMA_WHAT_DATA, slot_id,
+			       UINT32_C(1) << xhci_trb_dci(trb),
 			       "the guest is told that the endpoint has stopped");
 		break;
 	default:
