@@ -108,3 +108,30 @@ def test_eight_sticks_at_once(host, tmp_path):
         assert images.sha256(stick, mib=4) == first_half
         assert images.sha256(stick, offset_mib=4) == written
     assert guest.complaints() == []
+
+
+AN_IMAGE = """
+wait_disk sda
+say SUM $(sha256 /dev/sda)
+if [ "$(cat /sys/block/sda/ro)" = 0 ]; then
+	dd if=/dev/urandom of=/tmp/random bs=64k count=8 2>/dev/null
+	dd if=/tmp/random of=/dev/sda bs=64k conv=fsync 2>/dev/null || die write
+	drop_caches
+	dd if=/dev/sda bs=64k count=8 2>/dev/null | cmp - /tmp/random || die compare
+	say WRITTEN $(sha256 /dev/sda)
+fi
+"""
+
+
+@pytest.mark.parametrize("readonly", ["", ",readonly"], ids=["writable", "readonly"])
+def test_block_device_as_image(host, tmp_path, readonly):
+    """A disk of the host as the image of an emulated stick, in the daemon's sandbox."""
+    image = images.filled(tmp_path / "disk.img", 8)
+    before = images.sha256(image)
+    disk = host.disk(host.plug_stick(image))
+    usb = host.controller(f"stick:file={disk}{readonly}")
+    guest = host.boot(usb, AN_IMAGE).finish()
+    assert guest.told_once("SUM") == before
+    assert guest.complaints() == []
+    usb.stop()
+    assert images.sha256(image) == (before if readonly else guest.told_once("WRITTEN"))
