@@ -3,6 +3,7 @@
  */
 #include "daemon/confine.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,10 +42,15 @@ static bool may_have_hosts(const struct options *options)
 	return found;
 }
 
-/* If that fails, opening will say why. */
-static bool make_folders(const char *path)
+/* The file of a capture, if there is none. If that fails, opening will say why. */
+static bool make_capture(const char *path)
 {
-	return target_make_folders(path) == 0;
+	_cleanup_close_ int fd = -1;
+
+	if (target_make_folders(path) == 0)
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			  0600);
+	return fd >= 0;
 }
 
 /* What the command line names, and what follows from it. */
@@ -62,18 +68,21 @@ static int allow_named(const struct options *options)
 		r = sandbox_allow(options->sandbox_paths[i],
 				  SANDBOX_ALL | SANDBOX_EXPECTED);
 	if (r == 0 && options->pcap_path)
-		r = sandbox_make(options->pcap_path, make_folders, NULL);
+		r = sandbox_make(options->pcap_path, make_capture, NULL);
 	if (r == 0 && options->pcap_path)
-		r = sandbox_allow_folder_of(options->pcap_path, SANDBOX_ALL);
-	/* editors put a new file in the place of the old one */
+		r = sandbox_allow(options->pcap_path, SANDBOX_READ | SANDBOX_WRITE);
+	/* editors put a new file in the place of the old one; it may be a link elsewhere */
 	if (r == 0 && options->rules_path)
 		r = sandbox_allow_folder_of(options->rules_path, SANDBOX_READ);
+	if (r == 0 && options->rules_path)
+		r = sandbox_allow(options->rules_path, SANDBOX_READ);
 	if (r == 0 && options->socket_path)
 		r = sandbox_allow_folder_of(options->socket_path, SANDBOX_REMOVE);
 	if (r == 0 && options->control_path)
 		r = sandbox_allow_folder_of(options->control_path, SANDBOX_REMOVE);
 	if (r == 0 && may_have_hosts(options))
-		r = sandbox_allow("/dev/bus/usb", SANDBOX_READ | SANDBOX_WRITE);
+		/* the folder above: usb comes with the first controller */
+		r = sandbox_allow("/dev/bus", SANDBOX_READ | SANDBOX_WRITE);
 	return r == 0 ? sandbox_allow("/sys", SANDBOX_READ) : r;
 }
 
@@ -97,7 +106,9 @@ int confine(const struct options *options)
 			      strerror(-r));
 	else
 		r = sandbox_confine(options->sandbox, options->user, &err);
-	if (r < 0)
+	if (r == -ECANCELED)
+		log_info("stopping");
+	else if (r < 0)
 		log_error("%s", err.text);
 	return r;
 }
@@ -127,7 +138,9 @@ int confine_seal(const struct options *options, struct loop *loop)
 		r = sandbox_seal(loop, &err);
 	if (r < 0)
 		log_error("%s", err.text);
-	else
+	else if (sandbox_is_whole())
 		log_info("sandbox %s", sandbox_describe());
+	else
+		log_warn("sandbox %s", sandbox_describe());
 	return r;
 }

@@ -12,7 +12,8 @@
 struct loop;
 struct options;
 
-/* The first step, see sandbox_confine(): before the first thread. Return: 0 or -errno. */
+/* The first step, see sandbox_confine(): before the first thread. Return: 0 or -errno:
+ * -ECANCELED, we were told to end meanwhile. */
 MUST_USE int confine(const struct options *options);
 /* The second, see sandbox_seal(), with what has to be there before. Return: 0 or -errno. */
 MUST_USE int confine_seal(const struct options *options, struct loop *loop);

@@ -404,6 +404,10 @@ int device_allow(const char *text)
 
 	if (r < 0)
 		return r;
+	if (kind->parse == parse_host)
+		return options.host.fd >= 0 ? 0
+					    : sandbox_allow(options.host.path,
+							    SANDBOX_READ | SANDBOX_WRITE);
 	if (kind->parse == parse_stick)
 		return sandbox_allow(options.stick.path,
 				     options.stick.readonly

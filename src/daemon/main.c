@@ -2,6 +2,7 @@
  * main.c - the daemon: start, ready, run, end
  */
 #include <errno.h>
+#include <fcntl.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -192,7 +193,6 @@ static void on_watchdog(void *ctx)
 
 static int start_watchdog(struct daemon *daemon)
 {
-	daemon->notify_result = notify_open(&daemon->notify_fd);
 	daemon->watchdog_ns = daemon->notify_fd < 0 ? 0 : notify_watchdog_ns();
 	if (daemon->watchdog_ns == 0)
 		return 0;
@@ -222,8 +222,6 @@ static int start_loop(struct daemon *daemon)
 		.ctx = daemon,
 	};
 
-	/* writing to a client or pipe that has gone is an error, not our death */
-	(void)signal(SIGPIPE, SIG_IGN);
 	/* so the processes of apart.h and closer.h need not be waited for, which a sandbox forbids */
 	(void)signal(SIGCHLD, SIG_IGN);
 	daemon->loop = loop_create();
@@ -540,9 +538,13 @@ static int run(struct daemon *daemon)
 		return EXIT_FAILURE;
 	}
 	ending_hold_signals();
-	if (start_listening(daemon) < 0 || give_sockets(daemon) < 0 ||
-	    confine(&daemon->options) < 0)
+	/* Landlock lets no abstract name be connected to */
+	daemon->notify_result = notify_open(&daemon->notify_fd);
+	if (start_listening(daemon) < 0 || give_sockets(daemon) < 0)
 		return EXIT_FAILURE;
+	r = confine(&daemon->options);
+	if (r < 0)
+		return r == -ECANCELED ? EXIT_SUCCESS : EXIT_FAILURE;
 	if (start_loop(daemon) < 0) {
 		log_error("not enough memory");
 		return EXIT_FAILURE;
@@ -598,12 +600,35 @@ static int check_usage(struct options *options, int argc, char *argv[], struct e
 	return r < 0 ? r : check_fds(options, err);
 }
 
+/* What we were started with may be odd: faults must reach their handlers, and what we open is not
+ * to become standard error. */
+static void settle_inherited(void)
+{
+	static const int faults[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGSYS};
+	sigset_t set;
+	int fd;
+
+	(void)sigemptyset(&set);
+	for (unsigned i = 0; i < ARRAY_SIZE(faults); i++)
+		(void)sigaddset(&set, faults[i]);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	/* until rules are there to be read again */
+	(void)signal(SIGHUP, SIG_IGN);
+	/* writing to a client or pipe that has gone is an error, not our death */
+	(void)signal(SIGPIPE, SIG_IGN);
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	close_fd(&fd);
+}
+
 int main(int argc, char *argv[])
 {
 	struct daemon daemon = {.listen_fd = -1, .control_fd = -1, .notify_fd = -1};
 	struct err err = {0};
 	int status;
 
+	settle_inherited();
 	if (check_usage(&daemon.options, argc, argv, &err) < 0) {
 		fprintf(stderr, "usbvfiod: %s\nTry 'usbvfiod --help'.\n", err.text);
 		return EXIT_WRONG_USAGE;

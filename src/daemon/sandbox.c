@@ -138,24 +138,36 @@ static int open_paths(void)
 
 		if (path->of_others && !sandbox.of_others)
 			sandbox.of_others = path->path;
-		if (r == 0 && (path->access & SANDBOX_EXPECTED) && path->fd < 0)
-			log_warn("%s is not there: the sandbox leaves it out, and does "
-				 "not let it in later",
-				 path->path);
 	}
 	return r;
+}
+
+/* Where it is, with all links followed: the kernel knows. */
+static void note_place(struct sandbox_path *path)
+{
+	char link[32], place[PATH_MAX];
+	ssize_t len;
+
+	path->is_open = path->fd >= 0;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", path->fd);
+	len = path->is_open ? readlink(link, place, sizeof(place) - 1) : 0;
+	if (len > 0)
+		path->resolved = strndup(place, (size_t)len);
+	if (!path->resolved)
+		path->resolved = strdup("");
 }
 
 static int confine_files(void)
 {
 	int abi = sandbox_landlock_abi();
-	int r = abi < 0 ? abi : sandbox_landlock(abi, sandbox.paths, sandbox.path_count);
+	int r = abi < 0 ? 0 : sandbox_landlock(abi, sandbox.paths, sandbox.path_count);
 
 	for (unsigned i = 0; i < sandbox.path_count; i++) {
-		sandbox.paths[i].is_open = sandbox.paths[i].fd >= 0;
+		note_place(&sandbox.paths[i]);
 		close_fd(&sandbox.paths[i].fd);
 	}
-	return r < 0 ? r : abi;
+	sandbox.landlock = abi;
+	return r;
 }
 
 int sandbox_ids_of(const char *user, uid_t *ret_uid, gid_t *ret_gid, struct err *err)
@@ -196,11 +208,30 @@ int sandbox_confine(enum sandbox_mode mode, const char *user, struct err *err)
 		sandbox.of_others = NULL;
 		return 0;
 	}
-	sandbox.landlock = confine_files();
+	r = confine_files();
+	if (r < 0)
+		return err_set(err, -r, "cannot confine files by Landlock: %s",
+			       strerror(-r));
 	r = sandbox_drop_capabilities(sandbox.of_others != NULL);
 	if (r < 0)
 		return err_set(err, -r, "cannot give up capabilities: %s", strerror(-r));
 	return 0;
+}
+
+/* Only now, as somebody writes the log who may wait. */
+static void tell_left_out(void)
+{
+	for (unsigned i = 0; i < sandbox.path_count; i++) {
+		const struct sandbox_path *path = &sandbox.paths[i];
+
+		if (path->is_silent)
+			log_warn("%s does not answer: the sandbox leaves it out",
+				 path->path);
+		else if ((path->access & SANDBOX_EXPECTED) && !path->is_open)
+			log_warn("%s is not there: the sandbox leaves it out, and does "
+				 "not let it in later",
+				 path->path);
+	}
 }
 
 int sandbox_seal(struct loop *loop, struct err *err)
@@ -210,6 +241,7 @@ int sandbox_seal(struct loop *loop, struct err *err)
 
 	if (sandbox.mode == SANDBOX_OFF)
 		return 0;
+	tell_left_out();
 	r = sandbox_refused_listen(sandbox.mode, loop);
 	if (r < 0)
 		return err_set(err, -r, "the sandbox: %s", strerror(-r));
@@ -222,8 +254,10 @@ int sandbox_seal(struct loop *loop, struct err *err)
 void sandbox_finish(void)
 {
 	sandbox_refused_finish();
-	for (unsigned i = 0; i < sandbox.path_count; i++)
+	for (unsigned i = 0; i < sandbox.path_count; i++) {
 		free(sandbox.paths[i].path);
+		free(sandbox.paths[i].resolved);
+	}
 	sandbox.path_count = 0;
 	sandbox.of_others = NULL;
 }
@@ -242,6 +276,12 @@ static const char *why_not(int error)
 	default:
 		return strerror(-error); /* NOLINT(concurrency-mt-unsafe) */
 	}
+}
+
+bool sandbox_is_whole(void)
+{
+	return sandbox.mode != SANDBOX_ON || INSTRUMENTED ||
+	       (sandbox.landlock >= 0 && sandbox.calls >= 0);
 }
 
 const char *sandbox_describe(void)
@@ -294,47 +334,43 @@ void sandbox_state(struct sandbox_state *ret_state)
 	sandbox_refused_state(ret_state);
 }
 
-static bool is_named(const struct stat *st)
+static bool is_beneath(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	while (len > 1 && folder[len - 1] == '/')
+		len--;
+	if (len == 1 && folder[0] == '/')
+		return true;
+	return len > 0 && strncmp(path, folder, len) == 0 &&
+	       (path[len] == '\0' || path[len] == '/');
+}
+
+static bool is_named(const char *path)
 {
 	for (unsigned i = 0; i < sandbox.path_count; i++) {
-		const struct sandbox_path *path = &sandbox.paths[i];
-		struct stat named;
+		const struct sandbox_path *at = &sandbox.paths[i];
 
 		/* a socket's folder, say, is for removing the socket */
-		if (path->is_open && (path->access & (SANDBOX_READ | SANDBOX_WRITE)) &&
-		    stat(path->path, &named) == 0 && named.st_dev == st->st_dev &&
-		    named.st_ino == st->st_ino)
+		if (at->is_open && (at->access & (SANDBOX_READ | SANDBOX_WRITE)) &&
+		    (is_beneath(path, at->path) || is_beneath(path, at->resolved)))
 			return true;
 	}
 	return false;
 }
 
+/* By the words of the path alone: a file system may not answer, and this is the loop. */
 bool sandbox_explains(const char *path, char *hint, unsigned size)
 {
-	char at[PATH_MAX];
-	char folder[PATH_MAX] = ".";
-	struct stat st;
+	const char *slash = strrchr(path, '/');
 
-	if (sandbox.landlock < 0 || strlen(path) >= sizeof(at))
+	if (sandbox.landlock < 0 || is_named(path))
 		return false;
-	(void)snprintf(at, sizeof(at), "%s", path);
-	/* it, or a folder that it lies in */
-	for (unsigned above = 0;; above++) {
-		char *slash = strrchr(at, '/');
-
-		if (stat(at, &st) == 0 && is_named(&st))
-			return false;
-		if (above == 1)
-			(void)snprintf(folder, sizeof(folder), "%s", at);
-		if (!slash || strcmp(at, "/") == 0)
-			break;
-		slash[slash == at ? 1 : 0] = '\0';
-	}
-	(void)snprintf(
-		hint, size,
-		"the sandbox lets open only what the command line names: start "
-		"usbvfiod with --sandbox-path %.200s, or hand over an open file, as "
-		"usbvfioctl does",
-		folder);
+	(void)snprintf(hint, size,
+		       "the sandbox lets open only what the command line names: start "
+		       "usbvfiod with --sandbox-path %.*s, or hand over an open file, as "
+		       "usbvfioctl does",
+		       slash && slash > path ? (int)MIN_OF(slash - path, 200) : 1,
+		       slash ? path : ".");
 	return true;
 }

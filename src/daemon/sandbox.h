@@ -14,8 +14,8 @@
 #define DAEMON_SANDBOX_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "util/compiler.h"
 #include "util/err.h"
@@ -103,6 +103,8 @@ MUST_USE int sandbox_seal(struct loop *loop, struct err *err);
 /* Tells of refused calls that have not been told yet, and ends listening. Fine at any time. */
 void sandbox_finish(void);
 
+/* Nothing that was wanted could not be had. */
+bool sandbox_is_whole(void);
 /* One line for people: what there is, and what could not be had and why. */
 const char *sandbox_describe(void);
 /* The same for programs. Refused calls that have not been told yet are told first. */

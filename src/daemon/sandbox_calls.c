@@ -26,12 +26,6 @@
 
 #include "daemon/sandbox_priv.h"
 
-#ifdef SANDBOX_INSTRUMENTED
-#define INSTRUMENTED true
-#else
-#define INSTRUMENTED false
-#endif
-
 #define CLONE_NAMESPACES                                                         \
 	((unsigned)CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
 	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)

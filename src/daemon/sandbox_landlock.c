@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/sandbox_priv.h"
+#include "util/log.h"
 
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
@@ -99,9 +100,13 @@ static int add_rule(int ruleset, uint64_t known, const struct sandbox_path *path
 	/* what is not there cannot be named */
 	if (path->fd < 0 || beneath.access == 0)
 		return 0;
-	return syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &beneath, 0) < 0
-		       ? -errno
-		       : 0;
+	if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &beneath, 0) == 0)
+		return 0;
+	/* no file of a file system with paths: a memfd, say */
+	if (errno != EBADFD)
+		return -errno;
+	log_warn("%s is in no folder: the sandbox leaves it out", path->path);
+	return 0;
 }
 
 int sandbox_landlock(int abi, const struct sandbox_path *paths, unsigned count)

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,11 +22,10 @@
 
 #include "daemon/sandbox_priv.h"
 #include "util/fds.h"
-#include "util/log.h"
 
 /* A path that takes longer is left out; each that was makes us wait half as long for the next, as
  * it may be of the same file system. */
-#define PATIENCE_MAX_MS 3000
+#define PATIENCE_MAX_MS 10000
 #define PATIENCE_MIN_MS 100
 
 /* What the child says of a step: all are made, then all are opened. A descriptor comes with it if
@@ -97,25 +97,12 @@ static bool send_report(int socket_fd, const struct report *report, int fd)
 	return sendmsg(socket_fd, &msg, MSG_NOSIGNAL) >= 0;
 }
 
-/* What is left behind must not hold our locks and sockets. */
-static void close_all_but(int kept)
-{
-	int end = (int)sysconf(_SC_OPEN_MAX);
-
-	/* since Linux 5.9 */
-	if ((kept == 0 || syscall(SYS_close_range, 0, (unsigned)kept - 1, 0) == 0) &&
-	    syscall(SYS_close_range, (unsigned)kept + 1, ~0u, 0) == 0)
-		return;
-	for (int fd = 0; fd < end; fd++) {
-		if (fd != kept)
-			(void)close(fd);
-	}
-}
-
 static _Noreturn void open_all(int socket_fd, const struct sandbox_path *paths,
 			       unsigned first, unsigned count)
 {
-	close_all_but(socket_fd);
+	/* what is left behind must not hold them; what others gave us may not let itself be
+	 * closed */
+	close_unix_of_parent();
 	for (unsigned step = first; step < 2 * count; step++) {
 		const struct sandbox_path *path = &paths[step % count];
 		struct report report = {.step = step};
@@ -143,11 +130,12 @@ static _Noreturn void open_all(int socket_fd, const struct sandbox_path *paths,
 
 /* --- the parent --- */
 
-/* Return: 1 a report; 0 none comes any more; -ETIMEDOUT. */
-static int receive_report(int socket_fd, int patience_ms, struct report *report,
-			  int *ret_fd)
+/* Return: 1 a report; 0 none comes any more; -ETIMEDOUT; -ECANCELED: we are to end. */
+static int receive_report(int socket_fd, int signal_fd, int patience_ms,
+			  struct report *report, int *ret_fd)
 {
-	struct pollfd ask = {.fd = socket_fd, .events = POLLIN};
+	struct pollfd ask[] = {{.fd = socket_fd, .events = POLLIN},
+			       {.fd = signal_fd, .events = POLLIN}};
 	struct iovec iov = {.iov_base = report, .iov_len = sizeof(*report)};
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct msghdr msg = {.msg_iov = &iov,
@@ -159,10 +147,12 @@ static int receive_report(int socket_fd, int patience_ms, struct report *report,
 
 	*ret_fd = -1;
 	do {
-		ready = poll(&ask, 1, patience_ms);
+		ready = poll(ask, ARRAY_SIZE(ask), patience_ms);
 	} while (ready < 0 && errno == EINTR);
 	if (ready == 0)
 		return -ETIMEDOUT;
+	if (ask[1].revents)
+		return -ECANCELED;
 	if (recvmsg(socket_fd, &msg, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(*report))
 		return 0;
 	cmsg = CMSG_FIRSTHDR(&msg);
@@ -185,9 +175,9 @@ static void take(struct sandbox_path *path, const struct report *report, int fd)
 }
 
 /* By one child, from step *@next on. *@next: the first that it did not get to.
- * Return: 0, -ETIMEDOUT, or -errno: no child. */
-static int open_some(struct sandbox_path *paths, unsigned count, int patience_ms,
-		     unsigned *next)
+ * Return: 0, -ETIMEDOUT, -ECANCELED, or -errno: no child. */
+static int open_some(struct sandbox_path *paths, unsigned count, int signal_fd,
+		     int patience_ms, unsigned *next)
 {
 	int pair[2], fd, r;
 	struct report report;
@@ -201,12 +191,12 @@ static int open_some(struct sandbox_path *paths, unsigned count, int patience_ms
 	r = child < 0 ? -errno : 0;
 	close_fd(&pair[1]);
 	while (child > 0 &&
-	       (r = receive_report(pair[0], patience_ms, &report, &fd)) > 0) {
+	       (r = receive_report(pair[0], signal_fd, patience_ms, &report, &fd)) > 0) {
 		take(&paths[report.step % count], &report, fd);
 		*next = report.step + 1;
 	}
 	close_fd(&pair[0]);
-	if (r == -ETIMEDOUT)
+	if (r == -ETIMEDOUT || r == -ECANCELED)
 		(void)kill(child, SIGKILL);
 	else if (child > 0)
 		(void)waitpid(child, NULL, 0);
@@ -215,18 +205,25 @@ static int open_some(struct sandbox_path *paths, unsigned count, int patience_ms
 
 int sandbox_paths_open(struct sandbox_path *paths, unsigned count)
 {
+	/* they are held back, as nobody takes them yet */
+	_cleanup_close_ int signal_fd = -1;
 	int patience_ms = PATIENCE_MAX_MS;
 	unsigned next = 0;
+	sigset_t ends;
+
+	(void)sigemptyset(&ends);
+	(void)sigaddset(&ends, SIGTERM);
+	(void)sigaddset(&ends, SIGINT);
+	signal_fd = signalfd(-1, &ends, SFD_CLOEXEC);
 
 	for (unsigned i = 0; i < count; i++)
 		paths[i].fd = -1;
 	while (next < 2 * count) {
-		int r = open_some(paths, count, patience_ms, &next);
+		int r = open_some(paths, count, signal_fd, patience_ms, &next);
 
 		if (r != -ETIMEDOUT)
 			return r < 0 ? r : next < 2 * count ? -EIO : 0;
-		log_warn("%s does not answer: the sandbox leaves it out",
-			 paths[next % count].path);
+		paths[next % count].is_silent = true;
 		patience_ms = MAX_OF(patience_ms / 2, PATIENCE_MIN_MS);
 		next++;
 	}

@@ -8,6 +8,12 @@
 
 #include "daemon/sandbox.h"
 
+#ifdef SANDBOX_INSTRUMENTED
+#define INSTRUMENTED true
+#else
+#define INSTRUMENTED false
+#endif
+
 /* sandbox_user.c */
 
 /**
@@ -34,25 +40,30 @@ MUST_USE int sandbox_drop_capabilities(bool keep_override);
 
 /**
  * struct sandbox_path - what was named
+ * @resolved:	where it is, "" if that is not known; NULL until it was opened
  * @access:	0: to be made only
  * @make, @made: see sandbox_make()
  * @fd:		it, by O_PATH; -1: not there, or not to be had in time
  * @is_open:	it could be had, so Landlock lets it be used
+ * @is_silent:	it was left out as its file system does not answer
  * @of_others:	only CAP_DAC_OVERRIDE lets us use it as wanted
  */
 struct sandbox_path {
 	char *path;
+	char *resolved;
 	unsigned access;
 	bool (*make)(const char *path);
 	void (*made)(const char *path);
 	int fd;
 	bool is_open;
+	bool is_silent;
 	bool is_folder;
 	bool of_others;
 };
 
 /* Makes and opens @paths in this order. What a file system does not answer in time is left out,
- * which is logged. Before the first thread. Return: 0 or -errno. */
+ * see @is_silent. Before the first thread, with SIGTERM and SIGINT held back. Return: 0 or -errno:
+ * -ECANCELED one of these has come. */
 MUST_USE int sandbox_paths_open(struct sandbox_path *paths, unsigned count);
 
 /* sandbox_landlock.c */

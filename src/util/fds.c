@@ -424,6 +424,16 @@ int open_unix_to_all(const char *path, int fd)
 	return chmod(name, 0666) < 0 ? -errno : 0;
 }
 
+void close_unix_of_parent(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(listeners); i++) {
+		if (listeners[i].fd <= 0)
+			continue;
+		(void)close(listeners[i].fd);
+		(void)close(listeners[i].lock_fd);
+	}
+}
+
 void unlink_unix(const char *path, int fd)
 {
 	char lock_path[PATH_MAX];

@@ -68,6 +68,8 @@ MUST_USE int listen_unix(const char *path, struct err *err);
 /* Lets every user connect to the socket that listen_unix() has made: the owner looks at who it
  * is (peers.h). Return: 0 or -errno. */
 MUST_USE int open_unix_to_all(const char *path, int fd);
+/* In a child that lives on without them: closes all sockets of listen_unix() and their locks. */
+void close_unix_of_parent(void);
 /* Its file belongs to @uid and @gid from now on, as seen by those who connect. Return: 0 or
  * -errno: -EEXIST something else is at @path. */
 MUST_USE int give_unix_to(const char *path, int fd, uid_t uid, gid_t gid);

@@ -23,6 +23,8 @@
 
 #define ANSWER_MAX_MS 1000
 #define END_MAX_MS    10000
+/* Until a path that does not answer is given up. */
+#define LEFT_OUT_MAX_MS 30000
 
 static struct stuck_fs fs;
 static char control[DAEMON_PATH_MAX];
@@ -146,17 +148,16 @@ static void test_capture_handed_over(void **state)
 			true);
 }
 
-/* The daemon starts to the point where it says which device it cannot have, in its sandbox. */
-static void test_named_at_the_start(void **state)
+/* With an image on the file system that does not answer. Return: false: there is none here. */
+static bool start_with_stuck_image(struct func *f)
 {
-	struct func *f = *state;
 	char stick[96];
 	const char *args[] = {"--hotplug-socket-path", control, "--device", stick, NULL};
 	int r = stuck_fs_start(&fs);
 
 	/* another user's file system is not even asked */
 	if (r == -ENOENT || geteuid() != 0)
-		return;
+		return false;
 	assert_ok(r);
 	daemon_path(&f->daemon, "control", control);
 	/* its folder, in its own namespace; one that we had open would keep us waiting */
@@ -165,9 +166,33 @@ static void test_named_at_the_start(void **state)
 	close_fd(&fs.fd);
 	stuck_fs_mute(&fs);
 	func_start_args(f, args);
-	assert_int_equal(daemon_wait(&f->daemon, END_MAX_MS), 1);
+	return true;
+}
+
+/* The daemon starts to the point where it says which device it cannot have, in its sandbox. */
+static void test_named_at_the_start(void **state)
+{
+	struct func *f = *state;
+
+	if (!start_with_stuck_image(f))
+		return;
+	assert_int_equal(daemon_wait(&f->daemon, LEFT_OUT_MAX_MS), 1);
 	assert_ok(daemon_await_stderr(&f->daemon, "sandbox leaves it out", 0));
 	assert_ok(daemon_await_stderr(&f->daemon, "--device stick:file=", 0));
+	stuck_fs_stop(&fs);
+}
+
+static void test_ended_at_the_start(void **state)
+{
+	struct func *f = *state;
+
+	if (!start_with_stuck_image(f))
+		return;
+	assert_ok(daemon_wait_listening(&f->daemon, control));
+	assert_ok(daemon_signal(&f->daemon, SIGHUP));
+	assert_ok(daemon_signal(&f->daemon, SIGTERM));
+	assert_int_equal(daemon_wait(&f->daemon, ANSWER_MAX_MS), 0);
+	assert_int_equal(access(control, F_OK), -1);
 	stuck_fs_stop(&fs);
 }
 
@@ -281,11 +306,17 @@ static int teardown(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		STUCK_TEST(test_image_by_name),       STUCK_TEST(test_image_handed_over),
-		STUCK_TEST(test_what_is_no_node),     STUCK_TEST(test_capture_by_name),
-		STUCK_TEST(test_capture_handed_over), STUCK_TEST(test_named_at_the_start),
-		STUCK_TEST(test_capture_handed_over), STUCK_TEST(test_rules_read_again),
-		STUCK_TEST(test_second_signal),       STUCK_TEST(test_stderr_is_not_read),
+		STUCK_TEST(test_image_by_name),
+		STUCK_TEST(test_image_handed_over),
+		STUCK_TEST(test_what_is_no_node),
+		STUCK_TEST(test_capture_by_name),
+		STUCK_TEST(test_capture_handed_over),
+		STUCK_TEST(test_named_at_the_start),
+		STUCK_TEST(test_ended_at_the_start),
+		STUCK_TEST(test_capture_handed_over),
+		STUCK_TEST(test_rules_read_again),
+		STUCK_TEST(test_second_signal),
+		STUCK_TEST(test_stderr_is_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
