@@ -169,7 +169,11 @@ struct control_server *control_server_create(struct loop *loop, int fd,
 	if (!server->options.timeout_ns)
 		server->options.timeout_ns = CONTROL_TIMEOUT_NS;
 	server->acceptor = (struct acceptor){
-		.accepted = on_accepted, .turned_away = on_turned_away, .ctx = server};
+		.accepted = on_accepted,
+		.turned_away = on_turned_away,
+		.ctx = server,
+		.patient = true,
+	};
 	acceptor_init(&server->acceptor);
 	list_init(&server->conns);
 	r = start(server, fd);

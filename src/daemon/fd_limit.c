@@ -11,7 +11,8 @@
 #include "util/fds.h"
 #include "util/log.h"
 
-_Static_assert(CLOSER_WAITING_MAX + RECEIVE_FDS_MAX < FD_LIMIT_NEED, "of others");
+_Static_assert(2 * CLOSER_BEHIND + RECEIVE_FDS_MAX < FD_LIMIT_NEED, "of others");
+_Static_assert(FD_LIMIT_NEED < CLOSER_WAITING_MAX, "all can wait");
 
 void fd_limit_raise(void)
 {

@@ -7,7 +7,8 @@
 /*
  * What the bounds of all parties come to:
  *
- *   2,048	of others, that wait for being closed (util/closer.h)
+ *   2,048	of others, that wait for being closed, and what is on its way there when the
+ *		closer is behind (util/closer.h)
  *   1,088	32 clients of the control socket, and 32 descriptors with a request of each
  *     480	30 devices: node, worker, image; libusb has three each
  *     253	that one message may bring before they are counted

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT
  * acceptor.h - a listening socket whose connections are taken in the loop
  *
- * A bounded number in one go. When the process has no file descriptor left, a connection
+ * A bounded number in one go. While the closer is behind (closer.h) they wait in the socket's queue:
+ * each that is refused can bring something to close. When the process has no file descriptor left, a connection
  * would stay in the queue, and the socket ready for ever: it is taken with an fd kept for
  * that, and turned away. Loop thread only.
  */
 #ifndef UTIL_ACCEPTOR_H
 #define UTIL_ACCEPTOR_H
 
+#include <stdbool.h>
+
 #include "util/compiler.h"
 
 struct loop;
+struct loop_timer;
 struct loop_watch;
 
 /**
  * struct acceptor - part of its owner, who sets the callbacks
+ * @patient:	only twice as much makes it wait: what comes by other sockets cannot alone
  * @fd:		listening, owned; -1: not started
  * @spare_fd:	owned: given up for a moment to turn a connection away
  * @accepted:	a new connection: not blocking, close-on-exec; taken
@@ -24,9 +29,11 @@ struct acceptor {
 	void (*accepted)(void *ctx, int fd);
 	void (*turned_away)(void *ctx, int fd);
 	void *ctx;
+	bool patient;
 	int fd;
 	int spare_fd;
 	struct loop_watch *watch;
+	struct loop_timer *pause;
 };
 
 /* Nothing to finish yet; the callbacks are left alone. */

@@ -15,10 +15,11 @@
 
 #include <stdbool.h>
 
-/* More than that waiting, and the closer is behind: those who send more are sent away. */
+/* More than that waiting, and the closer is behind: who sends more loses the connection, and new
+ * connections wait in their queue (acceptor.h). */
 #define CLOSER_BEHIND 1024u
-/* So many can wait. Who keeps to CLOSER_BEHIND is far from it. */
-#define CLOSER_WAITING_MAX 2048u
+/* So many can wait: more than we have descriptors. */
+#define CLOSER_WAITING_MAX 8192u
 
 /* See aside_start(). */
 bool closer_start(void);

@@ -177,15 +177,6 @@ static void on_accepted(void *ctx, int fd)
 {
 	struct vuser_server *server = ctx;
 
-	if (closer_is_behind()) {
-		log_limited(LOG_LEVEL_ERROR,
-			    "vfio-user: a client was turned away: %u descriptors that "
-			    "others sent "
-			    "wait for being closed (does their file system answer?)",
-			    closer_waiting());
-		closer_close_socket(&fd);
-		return;
-	}
 	if (server->nconns == VUSER_CONNS_MAX)
 		evict_candidate(server);
 	if (add_conn(server, fd) < 0)
