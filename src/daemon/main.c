@@ -222,8 +222,6 @@ static int start_loop(struct daemon *daemon)
 		.ctx = daemon,
 	};
 
-	/* so the processes of apart.h and closer.h need not be waited for, which a sandbox forbids */
-	(void)signal(SIGCHLD, SIG_IGN);
 	daemon->loop = loop_create();
 	if (!daemon->loop)
 		return -ENOMEM;
@@ -616,6 +614,9 @@ static void settle_inherited(void)
 	(void)signal(SIGHUP, SIG_IGN);
 	/* writing to a client or pipe that has gone is an error, not our death */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* nobody waits for the processes of sandbox_paths.c, apart.h and closer.h; the sandbox
+	 * forbids to */
+	(void)signal(SIGCHLD, SIG_IGN);
 	do {
 		fd = open("/dev/null", O_RDWR);
 	} while (fd >= 0 && fd <= STDERR_FILENO);

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "daemon/sandbox_priv.h"
-#include "util/log.h"
 
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
@@ -102,11 +101,8 @@ static int add_rule(int ruleset, uint64_t known, const struct sandbox_path *path
 		return 0;
 	if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &beneath, 0) == 0)
 		return 0;
-	/* no file of a file system with paths: a memfd, say */
-	if (errno != EBADFD)
-		return -errno;
-	log_warn("%s is in no folder: the sandbox leaves it out", path->path);
-	return 0;
+	/* of a file system without paths, as a pipe or memfd: those are not confined */
+	return errno == EBADFD ? 0 : -errno;
 }
 
 int sandbox_landlock(int abi, const struct sandbox_path *paths, unsigned count)

@@ -190,17 +190,18 @@ static int open_some(struct sandbox_path *paths, unsigned count, int signal_fd,
 		open_all(pair[1], paths, *next, count);
 	r = child < 0 ? -errno : 0;
 	close_fd(&pair[1]);
-	while (child > 0 &&
+	while (child > 0 && *next < 2 * count &&
 	       (r = receive_report(pair[0], signal_fd, patience_ms, &report, &fd)) > 0) {
 		take(&paths[report.step % count], &report, fd);
 		*next = report.step + 1;
 	}
 	close_fd(&pair[0]);
-	if (r == -ETIMEDOUT || r == -ECANCELED)
+	/* it may hang at its end, too, where it lets go of what others gave us */
+	if (child > 0) {
 		(void)kill(child, SIGKILL);
-	else if (child > 0)
-		(void)waitpid(child, NULL, 0);
-	return r;
+		(void)waitpid(child, NULL, WNOHANG);
+	}
+	return *next < 2 * count ? r : 0;
 }
 
 int sandbox_paths_open(struct sandbox_path *paths, unsigned count)
