@@ -78,23 +78,12 @@ static bool is_of_others(const struct sandbox_path *path, bool is_folder)
 /* Return: whether it has gone. */
 static bool send_report(int socket_fd, const struct report *report, int fd)
 {
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)report,
-			    .iov_len = sizeof(*report)};
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct pollfd room = {.fd = socket_fd, .events = POLLOUT};
+	ssize_t n;
 
-	if (fd >= 0) {
-		struct cmsghdr *cmsg;
-
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	}
-	return sendmsg(socket_fd, &msg, MSG_NOSIGNAL) >= 0;
+	while ((n = send_fd_now(socket_fd, report, sizeof(*report), fd)) == -EAGAIN)
+		(void)poll(&room, 1, -1);
+	return n >= 0;
 }
 
 static _Noreturn void open_all(int socket_fd, const struct sandbox_path *paths,
@@ -136,13 +125,8 @@ static int receive_report(int socket_fd, int signal_fd, int patience_ms,
 {
 	struct pollfd ask[] = {{.fd = socket_fd, .events = POLLIN},
 			       {.fd = signal_fd, .events = POLLIN}};
-	struct iovec iov = {.iov_base = report, .iov_len = sizeof(*report)};
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = control,
-			     .msg_controllen = sizeof(control)};
-	struct cmsghdr *cmsg;
+	bool lost = false;
+	size_t nfds;
 	int ready;
 
 	*ret_fd = -1;
@@ -153,12 +137,8 @@ static int receive_report(int socket_fd, int signal_fd, int patience_ms,
 		return -ETIMEDOUT;
 	if (ask[1].revents)
 		return -ECANCELED;
-	if (recvmsg(socket_fd, &msg, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(*report))
-		return 0;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (cmsg && cmsg->cmsg_type == SCM_RIGHTS)
-		memcpy(ret_fd, CMSG_DATA(cmsg), sizeof(*ret_fd));
-	return 1;
+	return receive_fds(socket_fd, report, sizeof(*report), ret_fd, 1, &nfds, &lost) ==
+	       (ssize_t)sizeof(*report);
 }
 
 static void take(struct sandbox_path *path, const struct report *report, int fd)
