@@ -265,7 +265,7 @@ static bool receive(struct control_conn *conn)
 	learn_dialect(conn);
 	for (size_t i = 0; i < nfds; i++)
 		keep_fd(conn, last_line(conn), fds[i]);
-	if (nfds > 0 && closer_waiting() > 2 * CLOSER_BEHIND) {
+	if (nfds > 0 && closer_is_far_behind()) {
 		log_limited(
 			LOG_LEVEL_WARN,
 			"control: %u descriptors that were sent wait for being closed: "

@@ -33,6 +33,7 @@
 #include "util/log.h"
 #include "util/log_writer.h"
 #include "util/loop.h"
+#include "util/thread.h"
 
 #define EXIT_WRONG_USAGE 2
 
@@ -602,14 +603,11 @@ static int check_usage(struct options *options, int argc, char *argv[], struct e
  * to become standard error. */
 static void settle_inherited(void)
 {
-	static const int faults[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGSYS};
-	sigset_t set;
+	sigset_t faults;
 	int fd;
 
-	(void)sigemptyset(&set);
-	for (unsigned i = 0; i < ARRAY_SIZE(faults); i++)
-		(void)sigaddset(&set, faults[i]);
-	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	thread_fault_signals(&faults);
+	(void)sigprocmask(SIG_UNBLOCK, &faults, NULL);
 	/* until rules are there to be read again */
 	(void)signal(SIGHUP, SIG_IGN);
 	/* writing to a client or pipe that has gone is an error, not our death */

@@ -28,8 +28,7 @@ void acceptor_init(struct acceptor *acceptor)
 
 static bool has_to_wait(const struct acceptor *acceptor)
 {
-	return acceptor->patient ? closer_waiting() > 2 * CLOSER_BEHIND
-				 : closer_is_behind();
+	return acceptor->patient ? closer_is_far_behind() : closer_is_behind();
 }
 
 static void on_pause_over(void *ctx)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static int enter(void *arg)
 	return 0;
 }
 
-bool apart_is_possible(void)
+static bool is_possible(void)
 {
 	/* valgrind has its own library loaded before all others */
 	const char *preload = getenv("LD_PRELOAD"); // NOLINT(concurrency-mt-unsafe)
@@ -44,7 +45,7 @@ void run_apart(void (*fn)(void *arg), void *arg)
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	pid_t child = -1;
 
-	if (stack != MAP_FAILED && apart_is_possible())
+	if (stack != MAP_FAILED && is_possible())
 		child = clone(enter, stack + APART_STACK_BYTES,
 			      CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &call);
 	if (child < 0)

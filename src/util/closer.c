@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * closer.c - closing descriptors that others gave us, without waiting
  *
- * The process that closes shares our memory and has a stack of its own; the thread that made
- * it is suspended meanwhile (CLONE_VFORK), so what belongs to the thread is not used by two.
- * Every signal is blocked in both. It takes no part in our end: we may exit while it waits.
+ * A process of its own closes each (apart.h), one at a time. It takes no part in our end: we may
+ * exit while it waits.
  */
 #include "util/closer.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "util/apart.h"
 #include "util/aside.h"
@@ -22,34 +18,19 @@
 #include "util/fds.h"
 #include "util/log.h"
 
-#define STACK_BYTES 32768u
-
 static struct aside closer = ASIDE_INIT("closer");
 
-static int close_one(void *arg)
+static void close_one(void *arg)
 {
 	(void)close(*(int *)arg);
-	return 0;
 }
 
 static void close_apart(uintptr_t arg, size_t size)
 {
-	/* one at a time */
-	static _Alignas(64) char stack[STACK_BYTES];
 	int fd = (int)arg;
-	pid_t child = -1;
-
-	if (apart_is_possible())
-		child = clone(close_one, stack + sizeof(stack),
-			      CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &fd);
 
 	(void)size;
-	if (child < 0) {
-		(void)close(fd);
-		return;
-	}
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
+	run_apart(close_one, &fd);
 }
 
 /* @fd: not -1. */
@@ -103,6 +84,11 @@ unsigned closer_waiting(void)
 bool closer_is_behind(void)
 {
 	return closer_waiting() > CLOSER_BEHIND;
+}
+
+bool closer_is_far_behind(void)
+{
+	return closer_waiting() > 2 * CLOSER_BEHIND;
 }
 
 bool closer_wait(unsigned max_ms)

@@ -6,9 +6,7 @@
  * what is not known to be harmless is closed by a process of its own that shares the table
  * of descriptors, made by a thread for that, and left behind if it is stuck when we end.
  *
- * System calls of that thread: clone (CLONE_VM, CLONE_VFORK, CLONE_FILES, SIGCHLD),
- * futex, and wait4 as in apart.h; of the process: close, exit. If clone is refused the
- * thread closes by itself.
+ * System calls of that thread: those of apart.h, and futex.
  */
 #ifndef UTIL_CLOSER_H
 #define UTIL_CLOSER_H
@@ -35,6 +33,8 @@ void closer_close_socket(int *fd);
 unsigned closer_waiting(void);
 /* True: more than CLOSER_BEHIND wait. */
 bool closer_is_behind(void);
+/* True: twice as many wait, more than those who are held to CLOSER_BEHIND can send. */
+bool closer_is_far_behind(void);
 /* Waits for them, @max_ms at most: before the process ends, and in tests. True: none waits. */
 bool closer_wait(unsigned max_ms);
 

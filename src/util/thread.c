@@ -4,7 +4,6 @@
 #include "util/thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,23 +24,29 @@ static void *thread_main(void *arg)
 	return start.run(start.arg);
 }
 
+void thread_fault_signals(sigset_t *ret_faults)
+{
+	static const int faults[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGSYS};
+
+	(void)sigemptyset(ret_faults);
+	for (unsigned i = 0; i < ARRAY_SIZE(faults); i++)
+		(void)sigaddset(ret_faults, faults[i]);
+}
+
 int thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *), void *arg)
 {
 	struct start *start = malloc(sizeof(*start));
-	sigset_t blocked, before;
+	sigset_t all, faults, before;
 	int r;
 
 	if (!start)
 		return -ENOMEM;
 	*start = (struct start){.run = run, .arg = arg};
 	(void)snprintf(start->name, sizeof(start->name), "%s", name);
-	(void)sigfillset(&blocked);
-	(void)sigdelset(&blocked, SIGBUS);
-	(void)sigdelset(&blocked, SIGSEGV);
-	(void)sigdelset(&blocked, SIGILL);
-	(void)sigdelset(&blocked, SIGFPE);
-	(void)sigdelset(&blocked, SIGSYS);
-	(void)pthread_sigmask(SIG_SETMASK, &blocked, &before);
+	thread_fault_signals(&faults);
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	(void)pthread_sigmask(SIG_UNBLOCK, &faults, NULL);
 	r = pthread_create(ret_thread, NULL, thread_main, start);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0)

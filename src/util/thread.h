@@ -5,8 +5,12 @@
 #define UTIL_THREAD_H
 
 #include <pthread.h>
+#include <signal.h>
 
 #include "util/compiler.h"
+
+/* The signals of a thread's own faults, and of calls that a sandbox refuses. */
+void thread_fault_signals(sigset_t *ret_faults);
 
 /**
  * thread_start() - a thread with all signals blocked but those of its own faults
