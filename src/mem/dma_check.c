@@ -447,7 +447,7 @@ uint8_t *dma_check_piece(struct dma_check *check, uint64_t iova, uint8_t *host,
 
 	if (!check || !check->on)
 		return host;
-	*bytes = MIN_OF(*bytes, (uint64_t)DMA_CHECK_PIECE_MAX);
+	*bytes = MIN_OF(*bytes, (uint64_t)DMA_PIECE_BYTES_MAX);
 	verdict(check, iova, *bytes);
 	check->handed_out++;
 	check->handed_out_bytes += *bytes;

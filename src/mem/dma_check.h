@@ -45,8 +45,6 @@ struct dma_leave {
 
 #ifdef DMA_CHECK
 
-#define DMA_CHECK_PIECE_MAX ((size_t)0x20000) /* bytes of one piece; a TRB has less */
-
 /* For guest_mem.c. Nothing is checked before dma_check_begin(). @find: true if @host is mapped
  * guest memory, and where. */
 struct dma_check *dma_check_create(bool (*find)(void *ctx, const void *host,

@@ -6,13 +6,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "mem/dma_check.h"
 #include "util/compiler.h"
 #include "util/log.h"
 
 #define PAGE_BYTES ((size_t)4096)
 #define PLACE_BYTES \
-	(DMA_CHECK_PIECE_MAX + PAGE_BYTES) /* the last page is never touched */
+	(DMA_PIECE_BYTES_MAX + PAGE_BYTES) /* the last page is never touched */
 #define FILLER 0xd3                        /* before the piece, on its first page */
 
 static uint8_t *place_of(const struct dma_pieces *pieces, unsigned index)
@@ -22,13 +21,13 @@ static uint8_t *place_of(const struct dma_pieces *pieces, unsigned index)
 
 static uint8_t *before_of(const struct dma_pieces *pieces, unsigned index)
 {
-	return pieces->before + index * DMA_CHECK_PIECE_MAX;
+	return pieces->before + index * DMA_PIECE_BYTES_MAX;
 }
 
 /* Where the piece begins in its place. */
 static size_t skip_of(const struct dma_piece *piece)
 {
-	return DMA_CHECK_PIECE_MAX - piece->bytes;
+	return DMA_PIECE_BYTES_MAX - piece->bytes;
 }
 
 static size_t filler_bytes(const struct dma_piece *piece)
@@ -41,7 +40,7 @@ static bool pages_access(const struct dma_pieces *pieces, unsigned index, int pr
 	size_t skip = skip_of(&pieces->pieces[index]);
 
 	skip -= skip % PAGE_BYTES;
-	return mprotect(place_of(pieces, index) + skip, DMA_CHECK_PIECE_MAX - skip,
+	return mprotect(place_of(pieces, index) + skip, DMA_PIECE_BYTES_MAX - skip,
 			prot) == 0;
 }
 
@@ -53,7 +52,7 @@ bool dma_pieces_begin(struct dma_pieces *pieces)
 	memory = mmap(NULL, DMA_PIECES * PLACE_BYTES, PROT_NONE, flags, -1, 0);
 	if (memory == MAP_FAILED)
 		return false;
-	before = mmap(NULL, DMA_PIECES * DMA_CHECK_PIECE_MAX, PROT_READ | PROT_WRITE,
+	before = mmap(NULL, DMA_PIECES * DMA_PIECE_BYTES_MAX, PROT_READ | PROT_WRITE,
 		      flags, -1, 0);
 	if (before == MAP_FAILED) {
 		(void)munmap(memory, DMA_PIECES * PLACE_BYTES);
@@ -67,7 +66,7 @@ bool dma_pieces_begin(struct dma_pieces *pieces)
 void dma_pieces_finish(struct dma_pieces *pieces)
 {
 	(void)munmap(pieces->memory, DMA_PIECES * PLACE_BYTES);
-	(void)munmap(pieces->before, DMA_PIECES * DMA_CHECK_PIECE_MAX);
+	(void)munmap(pieces->before, DMA_PIECES * DMA_PIECE_BYTES_MAX);
 }
 
 uint8_t *dma_pieces_open(struct dma_pieces *pieces, uint64_t iova, uint8_t *host,

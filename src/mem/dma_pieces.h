@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define DMA_PIECE_BYTES_MAX ((size_t)0x20000) /* a TRB has less */
+
 #define DMA_PIECES 512u /* more than may be open at one time */
 
 /* @host: the guest's memory; @page_bytes: see dma_check_window() */
@@ -39,7 +41,7 @@ struct dma_pieces {
 
 /* Memory for all of them. False: there is none. */
 bool dma_pieces_begin(struct dma_pieces *pieces);
-/* A copy of @bytes, at most DMA_CHECK_PIECE_MAX, at @host. NULL: too many, or the
+/* A copy of @bytes, at most DMA_PIECE_BYTES_MAX, at @host. NULL: too many, or the
  * kernel says no. */
 uint8_t *dma_pieces_open(struct dma_pieces *pieces, uint64_t iova, uint8_t *host,
 			 size_t bytes, size_t page_bytes);

@@ -25,6 +25,8 @@
 #include "util/log.h"
 #include "util/loop.h"
 
+static_assert(GUEST_MEM_MAPS_MAX <= SIGBUS_GUARDS_MAX, "a guard for each range");
+
 /**
  * struct range - what the VMM mapped
  * @iova, @last:	first and last address

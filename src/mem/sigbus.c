@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "mem/guest_mem.h"
-
 struct guard {
 	_Atomic uintptr_t start; /* 0 = unused slot */
 	_Atomic uintptr_t lost;  /* the first byte replaced, 0 = none */
@@ -28,7 +26,7 @@ struct guard {
 
 atomic_uint sigbus_faults;
 
-static struct guard guards[GUEST_MEM_MAPS_MAX];
+static struct guard guards[SIGBUS_GUARDS_MAX];
 static atomic_int guards_used_max; /* no slot from here on was ever used */
 static int guard_hint;             /* a slot that may be unused */
 static struct sigaction action_before;

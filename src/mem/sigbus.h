@@ -19,6 +19,8 @@
 
 #include "util/compiler.h"
 
+#define SIGBUS_GUARDS_MAX 8192u /* mappings guarded at one time */
+
 /* Installs the handler; does nothing while it is in place. Return: 0 or -errno. */
 MUST_USE int sigbus_guard_install(void);
 
