@@ -148,6 +148,47 @@ class Checks(unittest.TestCase):
             "tests/unit/xhci/test_port.c": '#include "xhci/xhci_priv.h"\n#include "vuser/server.h"\n',
         })
 
+    def circles(self, files, built=True):
+        """What the check of circles says of a tree of such FILES, all compiled."""
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            self.make_tree(root, files)
+            commands = []
+            for name in sorted(name for name in files if name.endswith(".c")):
+                output = name.replace("/", "_") + ".o"
+                compile_it = ["gcc", "-I../src", "-c", f"../{name}", "-o", output]
+                commands.append({"directory": str(root / "build"), "file": f"../{name}", "output": output, "command": " ".join(compile_it)})
+                if built:
+                    subprocess.run(compile_it, cwd=root / "build", check=True)
+            (root / "build" / "compile_commands.json").write_text(json.dumps(commands), encoding="utf-8")
+            return self.run_in(root, "circles")
+
+    def test_circles(self):
+        right = {"src/util/low.h": "void low(void);\n", "src/util/low.c": '#include "util/low.h"\nvoid low(void) {}\n',
+                 "src/util/high.h": "void high(void);\n",
+                 "src/util/high.c": '#include "util/high.h"\n#include "util/low.h"\nvoid high(void) { low(); }\n',
+                 "src/mem/other.c": "void high(void);\nvoid other(void) { high(); }\n"}
+        status, said = self.circles(right)
+        self.assertEqual(status, 0, said)
+        for planted, words in (
+                ({"src/util/low.c": "void high(void);\nvoid low(void) { high(); }\n"},
+                 "src/util: 2 files use each other in a circle: high.c low.c"),
+                ({"src/util/low.c": "extern int table;\nvoid low(void) { table = 1; }\n",
+                  "src/util/high.c": "int table;\nvoid low(void);\nvoid high(void) { low(); }\n"}, "low.c -> high.c: table"),
+                ({"src/util/low.c": '#include "util/high.h"\nvoid low(void) {}\n'}, "low.c -> high.c: #include of high.h"),
+                ({"src/util/low.h": '#pragma once\n#include "util/high.h"\n', "src/util/high.h": '#pragma once\n#include "util/low.h"\n',
+                  "src/util/low.c": "", "src/util/high.c": ""}, "circle: high.h low.h"),
+        ):
+            with self.subTest(words):
+                status, said = self.circles({**right, **planted})
+                self.assertEqual(status, 1, said)
+                self.assertIn(words, said)
+
+    def test_circles_are_looked_for_in_what_is_built(self):
+        status, said = self.circles({"src/util/low.c": "void low(void) {}\n"}, built=False)
+        self.assertEqual(status, 1, said)
+        self.assertIn("build all first", said)
+
     def test_headers(self):
         self.rejects("headers", {"src/xhci/ring.h": HEADER.replace("#include <stdint.h>\n", "")}, "does not compile")
         self.rejects("headers", {"src/xhci/ring.h": HEADER.replace("XHCI_RING_H", "RING_H")}, "the guard is not XHCI")

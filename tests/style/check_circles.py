@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Inside a folder of src/, uses point one way too: no files of one folder use each other in a circle.
+
+A file uses another of its folder if its object needs a symbol that the other's object defines, which no name can fool, or if
+its .c includes the other's header. Headers of a folder include each other without a circle as well.
+"""
+
+import json
+import re
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import tree
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+# How nm prints what an object has: what it needs, and what others can link with.
+NEEDED, DEFINED = "U", "TDBRVWCi"
+
+
+def objects(build, root):
+    """{file of src: its object} of what this build compiles, from the compiler's command lines: a file that two programs compile
+    counts once, and what an option leaves out is for the build that has it to check."""
+    found = {}
+    for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
+        folder = Path(entry["directory"])
+        source, output = (folder / entry["file"]).resolve(), folder / entry["output"]
+        if source.is_relative_to(root / "src") and (source not in found or output.is_file()):
+            found[source] = output
+    return found
+
+
+def symbols(output):
+    """What the object needs and what it defines."""
+    needed, defined = set(), set()
+    text = subprocess.run(["nm", str(output)], stdout=subprocess.PIPE, text=True, check=True).stdout
+    for line in text.splitlines():
+        *_, kind, name = line.split()
+        if kind == NEEDED:
+            needed.add(name)
+        elif kind in DEFINED:
+            defined.add(name)
+    return needed, defined
+
+
+def calls(found):
+    """{file: {file of its folder: a symbol it takes from there}}"""
+    uses = defaultdict(dict)
+    by_folder = defaultdict(dict)
+    for source, output in found.items():
+        by_folder[source.parent][source] = symbols(output)
+    for sources in by_folder.values():
+        owner = {name: source for source, (_, defined) in sources.items() for name in defined}
+        for source, (needed, defined) in sources.items():
+            for name in sorted(needed - defined):
+                if name in owner:
+                    uses[source].setdefault(owner[name], name)
+    return uses
+
+
+def includes(path, root):
+    """The headers of its own folder that the file includes."""
+    text = path.read_text(encoding="utf-8")
+    headers = [root / "src" / name for name in INCLUDE.findall(text)]
+    return [header for header in headers if header.parent == path.parent and header != path]
+
+
+def circles(uses):
+    """The knots of the graph {node: {node: why}}: sets of nodes that reach each other (Tarjan's algorithm)."""
+    number, least, stack, found = {}, {}, [], []
+
+    def visit(node):
+        number[node] = least[node] = len(number)
+        stack.append(node)
+        for other in uses.get(node, ()):
+            if other not in number:
+                visit(other)
+            if other in stack:
+                least[node] = min(least[node], least[other])
+        if least[node] == number[node]:
+            at = stack.index(node)
+            if len(stack) - at > 1:
+                found.append(set(stack[at:]))
+            del stack[at:]
+
+    for node in list(uses):
+        if node not in number:
+            visit(node)
+    return found
+
+
+def check(root, build):
+    found = objects(build, root)
+    findings = []
+    sources = [path.resolve() for path in tree.c_files(root, "src")]
+    for path in [path for path, output in found.items() if not output.is_file()]:
+        findings.append(f"{path.relative_to(root)}: is not compiled in {build}: build all first")
+        del found[path]
+
+    uses, headers = calls(found), defaultdict(dict)
+    for path in sources:
+        for header in includes(path, root):
+            if path.suffix == ".h":
+                headers[path][header] = f"#include of {header.name}"
+            elif header.with_suffix(".c").is_file() and header.stem != path.stem:
+                uses[path].setdefault(header.with_suffix(".c"), f"#include of {header.name}")
+    for graph in (uses, headers):
+        for knot in circles(graph):
+            names = sorted(path.name for path in knot)
+            folder = min(knot).parent.relative_to(root)
+            findings.append(f"{folder}: {len(names)} files use each other in a circle: {' '.join(names)}")
+            findings += [f"    {path.name} -> {other.name}: {why}" for path in sorted(knot)
+                         for other, why in sorted(graph[path].items()) if other in knot]
+    return findings, sources
+
+
+def main():
+    options = tree.arguments(__doc__, build="the build folder, in which everything has been built")
+    root = options.root.resolve()
+    tree.finish(*check(root, Path(options.build or root / "build").resolve()))
+
+
+if __name__ == "__main__":
+    main()
