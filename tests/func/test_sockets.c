@@ -12,8 +12,10 @@
 #include <sys/un.h>
 
 #include "tests/func/func.h"
+#include "tests/lib/pass_fds.h"
 
-#define END_MS 20000
+#define END_MS   20000
+#define MANY_FDS 5000u /* more than the daemon may have open */
 
 /* A bound socket at @path, listening if @live. */
 static int bind_at(const char *path, bool live)
@@ -365,6 +367,36 @@ static void test_readiness_is_told(void **state)
 	(void)close(fd);
 }
 
+/* The kernel lets a user have as many descriptors on their way between processes as a process of
+ * his may have open, root and some capabilities apart. Other programs of ours may use that up; the
+ * daemon has such descriptors at its start, where its unit takes the capabilities away. */
+static void test_beside_descriptors_on_their_way(void **state)
+{
+	struct func *f = *state;
+	struct iovec iov = {.iov_base = f->image, .iov_len = 1};
+	int fds[PASS_FDS_MAX];
+	struct drv_device device;
+	struct guest_buf buf;
+	struct bot bot;
+	int passed = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int pair[2];
+
+	assert_true(passed >= 0);
+	assert_ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	for (unsigned i = 0; i < PASS_FDS_MAX; i++)
+		fds[i] = passed;
+	for (unsigned sent = 0; sent < MANY_FDS; sent += PASS_FDS_MAX)
+		if (pass_fds(pair[0], &iov, 1, fds, PASS_FDS_MAX) < 0)
+			break;
+	func_stick(f, "high", &device, &bot);
+	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, BOT_SECTOR, 64);
+	assert_ok(bot_read(&bot, 7, 1, buf.iova, 0, 0));
+	assert_int_equal(*(uint8_t *)guest_ptr(&f->ram, buf.iova, 1), 7);
+	(void)close(pair[0]);
+	(void)close(pair[1]);
+	(void)close(passed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +419,7 @@ int main(void)
 		FUNC_TEST(test_help_and_version),
 		FUNC_TEST(test_image_that_is_not_there),
 		FUNC_TEST(test_readiness_is_told),
+		FUNC_TEST(test_beside_descriptors_on_their_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
