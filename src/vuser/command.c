@@ -14,13 +14,14 @@
 
 #include "util/log.h"
 #include "vuser/conn.h"
-#include "vuser/server_priv.h"
+#include "vuser/device.h"
+#include "vuser/handlers.h"
 #include "vuser/wire.h"
 
 static int handle_set_irqs(struct vuser_conn *conn, struct vuser_msg *msg, uint8_t *reply,
 			   size_t *ret_len)
 {
-	const struct vuser_device *device = conn->server->device;
+	const struct vuser_device *device = conn->service->device;
 	struct vuser_irq_set set;
 	int r;
 
@@ -29,7 +30,7 @@ static int handle_set_irqs(struct vuser_conn *conn, struct vuser_msg *msg, uint8
 	memcpy(&set, msg->payload, sizeof(set));
 	log_debug("vfio-user: SET_IRQS index %u flags 0x%x start %u count %u, %u fds",
 		  set.index, set.flags, set.start, set.count, msg->nfds);
-	r = vuser_irqs_set(&conn->irqs, device->irq_counts, conn->server->num_irqs, &set,
+	r = vuser_irqs_set(&conn->irqs, device->irq_counts, conn->service->num_irqs, &set,
 			   msg->payload + sizeof(set), msg->payload_len - sizeof(set),
 			   msg->fds, msg->nfds);
 	if (r > 0)
@@ -40,7 +41,7 @@ static int handle_set_irqs(struct vuser_conn *conn, struct vuser_msg *msg, uint8
 static int handle_reset(struct vuser_conn *conn, struct vuser_msg *msg, uint8_t *reply,
 			size_t *ret_len)
 {
-	const struct vuser_device *device = conn->server->device;
+	const struct vuser_device *device = conn->service->device;
 
 	(void)msg;
 	(void)reply;
@@ -135,44 +136,12 @@ static void answer(struct vuser_conn *conn, const struct vuser_msg *msg,
 	vuser_conn_reply(conn, &msg->header, -r, len);
 }
 
-/* The first message of a connection: anything but a good VERSION ends it. */
-static void handle_first(struct vuser_conn *conn, struct vuser_msg *msg)
-{
-	bool reply_wanted = !(msg->header.flags & VUSER_FLAG_NO_REPLY);
-	size_t len = 0;
-	int r = -EINVAL;
-
-	if (msg->header.cmd == VUSER_CMD_VERSION &&
-	    (msg->header.flags & VUSER_FLAG_TYPE_MASK) == VUSER_FLAG_TYPE_COMMAND &&
-	    msg->nfds == 0 && !msg->fds_lost && reply_wanted)
-		r = vuser_version_agree(msg->payload, msg->payload_len,
-					vuser_conn_reply_payload(conn), &len,
-					&conn->kind);
-	if (r == 0)
-		r = vuser_server_admit(conn->server, conn);
-	if (r < 0) {
-		log_limited(LOG_LEVEL_WARN, "vfio-user: client refused: %s",
-			    r == -EBUSY ? "another one is connected"
-					: "no valid VERSION message");
-		conn->kind = VUSER_CLIENT_OTHER;
-		answer(conn, msg, NULL, r, 0);
-		conn->closing = true;
-		return;
-	}
-	vuser_conn_reply(conn, &msg->header, 0, len);
-	vuser_server_announce(conn->server);
-}
-
 void vuser_command_handle(struct vuser_conn *conn, struct vuser_msg *msg)
 {
 	const struct command *command = find_command(msg->header.cmd);
 	size_t len = 0;
 	int r;
 
-	if (!conn->agreed) {
-		handle_first(conn, msg);
-		return;
-	}
 	if ((msg->header.flags & VUSER_FLAG_TYPE_MASK) != VUSER_FLAG_TYPE_COMMAND) {
 		command =
 			NULL; /* we never ask anything, so there is nothing to be answered */

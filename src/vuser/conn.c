@@ -13,10 +13,8 @@
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/loop.h"
-#include "vuser/command.h"
-#include "vuser/server_priv.h"
 
-struct vuser_conn *vuser_conn_create(struct vuser_server *server, int fd)
+struct vuser_conn *vuser_conn_create(const struct vuser_service *service, int fd)
 {
 	struct vuser_conn *conn = calloc(1, sizeof(*conn));
 
@@ -25,7 +23,7 @@ struct vuser_conn *vuser_conn_create(struct vuser_server *server, int fd)
 		return NULL;
 	}
 	list_init(&conn->link);
-	conn->server = server;
+	conn->service = service;
 	conn->fd = fd;
 	vuser_irqs_init(&conn->irqs);
 	/* pages of these come into being when first used */
@@ -221,7 +219,7 @@ static unsigned handle_input(struct vuser_conn *conn)
 			refuse_stream(conn, &msg.header, -r);
 		if (r <= 0)
 			break;
-		vuser_command_handle(conn, &msg);
+		conn->on_message(conn, &msg);
 		handled++;
 		if (msg.fds)
 			release_fds(conn);
@@ -236,9 +234,9 @@ static unsigned handle_input(struct vuser_conn *conn)
 	return handled;
 }
 
-bool vuser_conn_owes(const struct vuser_conn *conn)
+bool vuser_conn_holds_fds(const struct vuser_conn *conn)
 {
-	return (!conn->agreed && vuser_server_listening(conn->server)) || conn->nfds > 0;
+	return conn->nfds > 0;
 }
 
 void vuser_conn_run(struct vuser_conn *conn)

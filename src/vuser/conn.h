@@ -33,7 +33,9 @@
 
 struct loop_timer;
 struct loop_watch;
-struct vuser_server;
+struct vuser_conn;
+struct vuser_msg;
+struct vuser_service;
 
 /* Bytes asked for at once while no large message is on its way. */
 #define VUSER_BATCH_BYTES 16384u
@@ -47,7 +49,8 @@ struct vuser_server;
 /**
  * struct vuser_conn - a connection and what its client gave us
  * @link:	in the server's list of connections
- * @server:	borrowed
+ * @service:	borrowed, the same for all connections of a server
+ * @on_message:	carries out a message and may set @closing; its fds that it leaves are closed
  * @fd:		owned
  * @in:		received bytes, VUSER_MSG_MAX of room: a message begins at @in_start,
  *		bytes are valid up to @in_end
@@ -55,14 +58,15 @@ struct vuser_server;
  * @fds_lost:	the kernel could not give us all fds of that message
  * @out:	reply being made or sent, VUSER_MSG_MAX of room; bytes from
  *		@out_start to @out_end wait for the socket
- * @deadline:	runs while vuser_conn_owes(), see @timed
+ * @deadline:	runs while the client must send something soon, see @timed
  * @timed:	@deadline runs
  * @agreed:	VERSION was agreed: this is the server's client
  * @closing:	nothing more is read or written; freed when its run ends
  */
 struct vuser_conn {
 	struct list link;
-	struct vuser_server *server;
+	const struct vuser_service *service;
+	void (*on_message)(struct vuser_conn *conn, struct vuser_msg *msg);
 	struct loop_watch *watch;
 	int fd;
 
@@ -100,8 +104,9 @@ struct vuser_msg {
 	bool fds_lost;
 };
 
-/* @fd is taken, also on failure. Returns owned (on no list), or NULL without memory. */
-struct vuser_conn *vuser_conn_create(struct vuser_server *server, int fd);
+/* @fd is taken, also on failure. Returns owned (on no list), or NULL without memory. The
+ * caller sets @on_message, @watch and @deadline. */
+struct vuser_conn *vuser_conn_create(const struct vuser_service *service, int fd);
 /* Closes everything of it. Calls nobody. NULL is fine. */
 void vuser_conn_destroy(struct vuser_conn *conn);
 
@@ -116,9 +121,8 @@ void vuser_conn_destroy(struct vuser_conn *conn);
  */
 void vuser_conn_run(struct vuser_conn *conn);
 
-/* True if the client must send something soon: VERSION (not on a socket that was handed to us
- * connected: no other client can be waiting), or the rest of a message that has fds. */
-bool vuser_conn_owes(const struct vuser_conn *conn);
+/* True while fds have come, but not yet the rest of their message. */
+bool vuser_conn_holds_fds(const struct vuser_conn *conn);
 
 /**
  * vuser_conn_reply() - answer @request

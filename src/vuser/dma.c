@@ -8,9 +8,9 @@
 #include "mem/guest_mem.h"
 #include "util/fds.h"
 #include "util/log.h"
-#include "vuser/command.h"
 #include "vuser/conn.h"
-#include "vuser/server_priv.h"
+#include "vuser/device.h"
+#include "vuser/handlers.h"
 #include "vuser/wire.h"
 
 static unsigned prot_of_flags(uint32_t flags)
@@ -27,8 +27,8 @@ static unsigned prot_of_flags(uint32_t flags)
 int vuser_handle_dma_map(struct vuser_conn *conn, struct vuser_msg *msg, uint8_t *reply,
 			 size_t *ret_len)
 {
-	const struct vuser_device *device = conn->server->device;
-	struct guest_mem *mem = conn->server->mem;
+	const struct vuser_device *device = conn->service->device;
+	struct guest_mem *mem = conn->service->mem;
 	struct vuser_dma_map map;
 	unsigned before;
 	int r;
@@ -61,8 +61,8 @@ int vuser_handle_dma_map(struct vuser_conn *conn, struct vuser_msg *msg, uint8_t
 int vuser_handle_dma_unmap(struct vuser_conn *conn, struct vuser_msg *msg, uint8_t *reply,
 			   size_t *ret_len)
 {
-	const struct vuser_device *device = conn->server->device;
-	struct guest_mem *mem = conn->server->mem;
+	const struct vuser_device *device = conn->service->device;
+	struct guest_mem *mem = conn->service->mem;
 	struct vuser_dma_unmap unmap;
 	int r;
 

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vuser/command.h"
 #include "vuser/conn.h"
-#include "vuser/server_priv.h"
+#include "vuser/device.h"
+#include "vuser/handlers.h"
 #include "vuser/wire.h"
 
 int vuser_handle_device_info(struct vuser_conn *conn, struct vuser_msg *msg,
@@ -24,7 +24,7 @@ int vuser_handle_device_info(struct vuser_conn *conn, struct vuser_msg *msg,
 		.argsz = sizeof(info),
 		.flags = VUSER_DEVICE_FLAG_RESET | VUSER_DEVICE_FLAG_PCI,
 		.num_regions = VUSER_REGIONS,
-		.num_irqs = conn->server->num_irqs,
+		.num_irqs = conn->service->num_irqs,
 	};
 	memcpy(reply, &info, sizeof(info));
 	*ret_len = sizeof(info);
@@ -40,7 +40,7 @@ int vuser_handle_region_info(struct vuser_conn *conn, struct vuser_msg *msg,
 	memcpy(&info, msg->payload, sizeof(info));
 	if (info.argsz < sizeof(info) || info.index >= VUSER_REGIONS)
 		return -EINVAL;
-	region = &conn->server->device->regions[info.index];
+	region = &conn->service->device->regions[info.index];
 	info = (struct vuser_region_info){.argsz = sizeof(info), .index = info.index};
 	if (region->size) {
 		info.size = region->size;
@@ -62,7 +62,7 @@ int vuser_handle_region_io_fds(struct vuser_conn *conn, struct vuser_msg *msg,
 	if (io_fds.argsz < sizeof(io_fds) || io_fds.argsz > VUSER_DATA_MAX ||
 	    io_fds.flags || io_fds.count || io_fds.index >= VUSER_REGIONS)
 		return -EINVAL;
-	region = &conn->server->device->regions[io_fds.index];
+	region = &conn->service->device->regions[io_fds.index];
 	if (!region->size || !(region->readable || region->writable))
 		return -EINVAL;
 	io_fds.argsz = sizeof(io_fds);
@@ -77,10 +77,10 @@ int vuser_handle_irq_info(struct vuser_conn *conn, struct vuser_msg *msg, uint8_
 	struct vuser_irq_info info;
 
 	memcpy(&info, msg->payload, sizeof(info));
-	if (info.argsz < sizeof(info) || info.index >= conn->server->num_irqs)
+	if (info.argsz < sizeof(info) || info.index >= conn->service->num_irqs)
 		return -EINVAL;
 	info.argsz = sizeof(info);
-	info.count = conn->server->device->irq_counts[info.index];
+	info.count = conn->service->device->irq_counts[info.index];
 	/* never NORESIZE: QEMU would then disable all vectors to add one */
 	info.flags = info.count ? VUSER_IRQ_FLAG_EVENTFD : 0;
 	memcpy(reply, &info, sizeof(info));

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "util/compiler.h"
-#include "vuser/server.h"
+#include "vuser/device.h"
 #include "vuser/wire.h"
 
 /**

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "util/log.h"
-#include "vuser/command.h"
 #include "vuser/conn.h"
-#include "vuser/server_priv.h"
+#include "vuser/device.h"
+#include "vuser/handlers.h"
 #include "vuser/wire.h"
 
 /* True if all of the access lies within its region, however large the numbers. */
@@ -32,7 +32,7 @@ static int check_access(struct vuser_conn *conn, uint32_t index, uint64_t offset
 		return -EINVAL;
 	if (count == 0)
 		return 0;
-	region = &conn->server->device->regions[index];
+	region = &conn->service->device->regions[index];
 	if (access_inside(region, offset, count) &&
 	    (write ? region->writable : region->readable))
 		return 1;
@@ -45,7 +45,7 @@ static int check_access(struct vuser_conn *conn, uint32_t index, uint64_t offset
 int vuser_handle_region_read(struct vuser_conn *conn, struct vuser_msg *msg,
 			     uint8_t *reply, size_t *ret_len)
 {
-	const struct vuser_device *device = conn->server->device;
+	const struct vuser_device *device = conn->service->device;
 	struct vuser_region_access access;
 	uint8_t *data = reply + sizeof(access);
 	int r;
@@ -67,7 +67,7 @@ int vuser_handle_region_read(struct vuser_conn *conn, struct vuser_msg *msg,
 int vuser_handle_region_write(struct vuser_conn *conn, struct vuser_msg *msg,
 			      uint8_t *reply, size_t *ret_len)
 {
-	const struct vuser_device *device = conn->server->device;
+	const struct vuser_device *device = conn->service->device;
 	struct vuser_region_access access;
 	int r;
 
@@ -94,7 +94,7 @@ int vuser_handle_region_write(struct vuser_conn *conn, struct vuser_msg *msg,
 int vuser_handle_region_write_multi(struct vuser_conn *conn, struct vuser_msg *msg,
 				    uint8_t *reply, size_t *ret_len)
 {
-	const struct vuser_device *device = conn->server->device;
+	const struct vuser_device *device = conn->service->device;
 	struct vuser_write_multi_entry entry;
 	struct vuser_write_multi multi;
 	const uint8_t *entries = msg->payload + sizeof(multi);

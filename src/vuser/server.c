@@ -16,35 +16,62 @@
 #include <sys/socket.h>
 
 #include "mem/guest_mem.h"
+#include "util/acceptor.h"
 #include "util/closer.h"
 #include "util/fds.h"
+#include "util/list.h"
 #include "util/log.h"
 #include "util/loop.h"
+#include "vuser/command.h"
 #include "vuser/conn.h"
-#include "vuser/server_priv.h"
 #include "vuser/signaller.h"
+#include "vuser/version.h"
+#include "vuser/wire.h"
 
 /* Runs given to a present client before a newcomer is told that it is there. */
 #define DRAIN_RUNS 16u
 /* INTx, MSI, MSI-X: clients insist on these, with a count of 0 where need be. */
 #define IRQS_MIN 3u
 
+/**
+ * struct vuser_server
+ * @service:	what its connections serve
+ * @acceptor:	not started if the server was given a connected socket
+ * @conns:	struct vuser_conn.link, oldest first; @nconns of them
+ * @client:	the one in @conns whose VERSION was agreed, or NULL
+ */
+struct vuser_server {
+	struct loop *loop;
+	struct vuser_service service;
+	struct acceptor acceptor;
+	struct list conns;
+	unsigned nconns;
+	struct vuser_conn *client;
+};
+
+static struct vuser_server *server_of(const struct vuser_conn *conn)
+{
+	return CONTAINER_OF(conn->service, struct vuser_server, service);
+}
+
+/* ---- running a connection ---- */
+
 /* Frees @conn, tells the owner if it was the client. */
 static void drop_conn(struct vuser_conn *conn)
 {
-	struct vuser_server *server = conn->server;
+	struct vuser_server *server = server_of(conn);
 	bool was_client = server->client == conn;
 
 	server->nconns--;
 	vuser_conn_destroy(conn);
 	if (was_client) {
 		server->client = NULL;
-		guest_mem_unmap_all(server->mem);
+		guest_mem_unmap_all(server->service.mem);
 		log_limited(LOG_LEVEL_INFO, "vfio-user: client disconnected");
 	}
 	/* with a connected socket this is also the end of the server's use */
 	if (was_client || server->acceptor.fd < 0)
-		server->device->client(server->device->ctx, false);
+		server->service.device->client(server->service.device->ctx, false);
 }
 
 static void on_deadline(void *ctx)
@@ -58,17 +85,25 @@ static void on_deadline(void *ctx)
 	drop_conn(conn);
 }
 
+/* Whether the client must send something soon: VERSION (not on a socket that was handed to
+ * us connected: no other client can be waiting), or the rest of a message that has fds. */
+static bool owes(const struct vuser_conn *conn)
+{
+	return (!conn->agreed && vuser_server_listening(server_of(conn))) ||
+	       vuser_conn_holds_fds(conn);
+}
+
 static void watch_deadline(struct vuser_conn *conn)
 {
-	bool owes = vuser_conn_owes(conn);
+	bool timed = owes(conn);
 
-	if (owes == conn->timed)
+	if (timed == conn->timed)
 		return;
-	if (owes)
+	if (timed)
 		loop_timer_set(conn->deadline, VUSER_DEADLINE_NS);
 	else
 		loop_timer_stop(conn->deadline);
-	conn->timed = owes;
+	conn->timed = timed;
 }
 
 /* Runs @conn, then waits for the right thing or drops it. */
@@ -93,23 +128,7 @@ static void on_conn(void *ctx, int fd, unsigned events)
 	run_conn(ctx);
 }
 
-static int add_conn(struct vuser_server *server, int fd)
-{
-	struct vuser_conn *conn = vuser_conn_create(server, fd);
-
-	if (!conn)
-		return -ENOMEM;
-	conn->watch = loop_watch_fd(server->loop, fd, LOOP_READ, on_conn, conn);
-	conn->deadline = loop_timer_create(server->loop, on_deadline, conn);
-	if (!conn->watch || !conn->deadline) {
-		vuser_conn_destroy(conn);
-		return -ENOMEM;
-	}
-	watch_deadline(conn);
-	list_append(&server->conns, &conn->link);
-	server->nconns++;
-	return 0;
-}
+/* ---- choosing the client ---- */
 
 /* True if the socket has something for us, if only the news of its end. */
 static bool has_news(const struct vuser_conn *conn)
@@ -117,10 +136,15 @@ static bool has_news(const struct vuser_conn *conn)
 	return peek_byte(conn->fd) != -EAGAIN;
 }
 
-int vuser_server_admit(struct vuser_server *server, struct vuser_conn *conn)
+/*
+ * @conn wants to be the client. A client that is there already is first given the chance
+ * to be found gone: a VMM that starts its guest again closes one connection and opens the
+ * next, and we may see the second event first. Return: 0, -EACCES or -EBUSY.
+ */
+static int admit(struct vuser_server *server, struct vuser_conn *conn)
 {
-	if (server->device->allow &&
-	    !server->device->allow(server->device->ctx, conn->fd))
+	if (server->service.device->allow &&
+	    !server->service.device->allow(server->service.device->ctx, conn->fd))
 		return -EACCES;
 	for (unsigned n = 0; n < DRAIN_RUNS && server->client; n++) {
 		if (!has_news(server->client))
@@ -134,7 +158,8 @@ int vuser_server_admit(struct vuser_server *server, struct vuser_conn *conn)
 	return 0;
 }
 
-void vuser_server_announce(struct vuser_server *server)
+/* Tells the owner of the client just admitted. */
+static void announce(const struct vuser_server *server)
 {
 	struct ucred cred = {0};
 	socklen_t len = sizeof(cred);
@@ -144,7 +169,71 @@ void vuser_server_announce(struct vuser_server *server)
 	log_limited(LOG_LEVEL_INFO, "vfio-user: client connected: %s, pid %d, uid %u",
 		    vuser_client_name(server->client->kind), (int)cred.pid,
 		    (unsigned)cred.uid);
-	server->device->client(server->device->ctx, true);
+	server->service.device->client(server->service.device->ctx, true);
+}
+
+static const char *refusal_text(int r)
+{
+	if (r == -EBUSY)
+		return "another one is connected";
+	return r == -EACCES ? "it may not be the client" : "no valid VERSION message";
+}
+
+/* The first message of a connection: anything but a good VERSION ends it. */
+static void handle_first(struct vuser_server *server, struct vuser_conn *conn,
+			 struct vuser_msg *msg)
+{
+	bool reply_wanted = !(msg->header.flags & VUSER_FLAG_NO_REPLY);
+	size_t len = 0;
+	int r = -EINVAL;
+
+	if (msg->header.cmd == VUSER_CMD_VERSION &&
+	    (msg->header.flags & VUSER_FLAG_TYPE_MASK) == VUSER_FLAG_TYPE_COMMAND &&
+	    msg->nfds == 0 && !msg->fds_lost && reply_wanted)
+		r = vuser_version_agree(msg->payload, msg->payload_len,
+					vuser_conn_reply_payload(conn), &len,
+					&conn->kind);
+	if (r == 0)
+		r = admit(server, conn);
+	if (r < 0) {
+		log_limited(LOG_LEVEL_WARN, "vfio-user: client refused: %s",
+			    refusal_text(r));
+		if (reply_wanted)
+			vuser_conn_reply(conn, &msg->header, -r, 0);
+		conn->closing = true;
+		return;
+	}
+	vuser_conn_reply(conn, &msg->header, 0, len);
+	announce(server);
+}
+
+static void on_message(struct vuser_conn *conn, struct vuser_msg *msg)
+{
+	if (conn->agreed)
+		vuser_command_handle(conn, msg);
+	else
+		handle_first(server_of(conn), conn, msg);
+}
+
+/* ---- accepting ---- */
+
+static int add_conn(struct vuser_server *server, int fd)
+{
+	struct vuser_conn *conn = vuser_conn_create(&server->service, fd);
+
+	if (!conn)
+		return -ENOMEM;
+	conn->on_message = on_message;
+	conn->watch = loop_watch_fd(server->loop, fd, LOOP_READ, on_conn, conn);
+	conn->deadline = loop_timer_create(server->loop, on_deadline, conn);
+	if (!conn->watch || !conn->deadline) {
+		vuser_conn_destroy(conn);
+		return -ENOMEM;
+	}
+	watch_deadline(conn);
+	list_append(&server->conns, &conn->link);
+	server->nconns++;
+	return 0;
 }
 
 /* Makes room for a newcomer: the oldest connection that has not become the client goes. */
@@ -192,6 +281,8 @@ static uint32_t count_irqs(const struct vuser_device *device)
 	return n;
 }
 
+/* ---- life ---- */
+
 /* @fd is taken. */
 static int start(struct vuser_server *server, int fd)
 {
@@ -221,13 +312,12 @@ struct vuser_server *vuser_server_create(struct loop *loop, int fd,
 		return NULL;
 	}
 	server->loop = loop;
-	server->device = device;
-	server->mem = mem;
+	server->service = (struct vuser_service){
+		.device = device, .mem = mem, .num_irqs = count_irqs(device)};
 	server->acceptor = (struct acceptor){
 		.accepted = on_accepted, .turned_away = on_turned_away, .ctx = server};
 	acceptor_init(&server->acceptor);
 	list_init(&server->conns);
-	server->num_irqs = count_irqs(device);
 
 	(void)closer_start();
 	r = signaller_prepare(true);
@@ -253,7 +343,7 @@ void vuser_server_destroy(struct vuser_server *server)
 	LIST_FOREACH_SAFE(pos, next, &server->conns)
 		vuser_conn_destroy(LIST_ENTRY(pos, struct vuser_conn, link));
 	if (server->client)
-		guest_mem_unmap_all(server->mem);
+		guest_mem_unmap_all(server->service.mem);
 	acceptor_finish(&server->acceptor);
 	free(server);
 }
@@ -261,7 +351,7 @@ void vuser_server_destroy(struct vuser_server *server)
 void vuser_irq_raise(struct vuser_server *server, unsigned index, unsigned vector)
 {
 	if (!server->client || index >= VUSER_IRQS ||
-	    vector >= server->device->irq_counts[index])
+	    vector >= server->service.device->irq_counts[index])
 		return;
 	vuser_irqs_raise(&server->client->irqs, index, vector);
 }

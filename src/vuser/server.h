@@ -10,57 +10,17 @@
 #define VUSER_SERVER_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "util/compiler.h"
 #include "util/err.h"
+#include "vuser/device.h"
 
 struct guest_mem;
 struct loop;
 struct vuser_server;
 
-#define VUSER_REGIONS     9u  /* BAR0-5, ROM, config, VGA */
-#define VUSER_IRQS        5u  /* INTx, MSI, MSI-X, ERR, REQ */
-#define VUSER_VECTORS_MAX 64u /* per interrupt index */
-
-struct vuser_region {
-	uint64_t size; /* bytes; 0 = does not exist */
-	bool readable;
-	bool writable;
-};
-
-/**
- * struct vuser_device - what is served, and what the owner wants to hear
- *
- * Callbacks run in the loop, inside the handling of one message. They must not
- * block nor do the work a write asks for: record and return; the reply leaves
- * when they return. None may destroy the server.
- *
- * @region_read:	fill @count bytes (offset + count is within the region)
- * @region_write:	take @count bytes
- * @reset:		DEVICE_RESET; the whole function goes to its power-on state
- * @dma_changed:	ranges were mapped or unmapped (called once per message)
- * @irqs_changed:	eventfds of interrupt @index changed
- * @allow:		whether the process at the other end of @fd may be the client; NULL:
- *			whoever can connect
- * @client:		a client has connected (true: VERSION was agreed) or gone
- *			(false: its memory and eventfds are already dropped)
- */
-struct vuser_device {
-	struct vuser_region regions[VUSER_REGIONS];
-	uint32_t irq_counts[VUSER_IRQS]; /* vectors per index, 0 = none */
-	void *ctx;
-	void (*region_read)(void *ctx, unsigned region, uint64_t offset, void *buf,
-			    size_t count);
-	void (*region_write)(void *ctx, unsigned region, uint64_t offset, const void *buf,
-			     size_t count);
-	void (*reset)(void *ctx);
-	void (*dma_changed)(void *ctx);
-	void (*irqs_changed)(void *ctx, unsigned index);
-	bool (*allow)(void *ctx, int fd);
-	void (*client)(void *ctx, bool connected);
-};
+/* Connections at one time: the client, and some that have not sent VERSION yet. */
+#define VUSER_CONNS_MAX 4u
 
 /**
  * vuser_server_create() - serve @device on @fd

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vuser/server_priv.h"
+#include "vuser/server.h"
 
 static struct reply reply;
 
