@@ -17,8 +17,8 @@
 
 #include "kernel_urbs.h"
 #include "tests/unit/allocs.h"
-#include "usbdev/host/urb_late.h"
-#include "usbdev/host/urbs.h"
+#include "usbdev/host/urb/leftover.h"
+#include "usbdev/host/urb/urbs.h"
 #include "usbdev/usbdev.h"
 #include "util/bytes.h"
 #include "util/compiler.h"

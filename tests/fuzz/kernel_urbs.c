@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "usbdev/host/usbfs.h"
+#include "usbdev/host/urb/usbfs.h"
 #include "util/compiler.h"
 
 #define SETUP_BYTES 8u

@@ -3,7 +3,8 @@
 """Includes point one way.
 
 Layers see only those below them (docs/ARCHITECTURE.md), siblings do not know each other, xhci sees of usbdev nothing but the
-boundary, what ends in _priv.h stays in its folder, and vm.c alone joins the layers of the daemon. Tests and benches are free.
+boundary, what ends in _priv.h stays in its folder, a folder sees one header of a part of it, and vm.c alone joins the layers of the
+daemon. Tests and benches are free.
 """
 
 import re
@@ -25,6 +26,8 @@ ALLOWED = {
 }
 # single headers beyond that
 ALSO = {("xhci", "usbdev/usbdev.h")}
+# Folders that are a part of the one they lie in, which sees of them one header and they nothing of it.
+PARTS = {"usbdev/host/urb": "usbdev/host/urb/urbs.h"}
 # Of these a file of the daemon may know one, and vm.c all.
 JOINED = {"mem", "pci", "vuser", "xhci"}
 JOINER = "daemon/vm.c"
@@ -49,9 +52,13 @@ def refusal(name, bracket, header):
     if layer == target:
         # usbdev/stick, usbdev/keyboard...: back ends are siblings too
         below, above = header.rsplit("/", 1)[0], folder
+        if below in PARTS and below.rsplit("/", 1)[0] == above:
+            return None if header == PARTS[below] else f"of {below} it may include {PARTS[below]} only"
         if below not in (layer, above):
             return f"{above} must not know {below}"
         return None
+    if header.rsplit("/", 1)[0] in PARTS:
+        return "it is a part of " + header.rsplit("/", 2)[0]
     if target in ALLOWED[layer] or (layer, header) in ALSO:
         return None
     return f"{layer} must not know {target}"

@@ -126,6 +126,10 @@ class Checks(unittest.TestCase):
         self.include("src/usbdev/stick/stick.c", '"mem/guest_mem.h"', "usbdev must not know mem")
         self.include("src/usbdev/stick/stick.c", '"usbdev/keyboard/keyboard.h"', "must not know usbdev/keyboard")
         self.include("src/usbdev/usbdev.c", '"usbdev/stick/stick.h"', "must not know usbdev/stick")
+        self.include("src/usbdev/host/urb/urbs.c", '"usbdev/host/host.h"', "must not know usbdev/host")
+        self.include("src/usbdev/host/host.c", '"usbdev/host/urb/pool.h"', "usbdev/host/urb/urbs.h only")
+        self.include("src/usbdev/stick/stick.c", '"usbdev/host/urb/urbs.h"', "must not know usbdev/host/urb")
+        self.include("src/daemon/main.c", '"usbdev/host/urb/urbs.h"', "it is a part of usbdev/host")
         self.include("src/util/log.c", '"mem/guest_mem.h"', "util must not know mem")
         self.include("src/vuser/dma.c", '"pci/function.h"', "vuser must not know pci")
         self.include("src/daemon/vm.c", '"xhci/xhci_priv.h"', "private")
@@ -144,6 +148,7 @@ class Checks(unittest.TestCase):
         self.accepts("layers", {
             "src/vuser/dma.c": '#include "mem/guest_mem.h"\n#include "util/log.h"\n',
             "src/usbdev/stick/bot.c": '#include "usbdev/emulated.h"\n#include "usbdev/stick/stick_priv.h"\n',
+            "src/usbdev/host/host.c": '#include "usbdev/host/urb/urbs.h"\n',
             "src/daemon/options.c": '#include "xhci/xhci.h"\n',
             "tests/unit/xhci/test_port.c": '#include "xhci/xhci_priv.h"\n#include "vuser/server.h"\n',
         })

@@ -26,7 +26,7 @@
 
 #include "usbdev/host/handle.h"
 #include "usbdev/host/host.h"
-#include "usbdev/host/urbs.h"
+#include "usbdev/host/urb/urbs.h"
 #include "usbdev/usbdev.h"
 #include "util/err.h"
 #include "util/list.h"
