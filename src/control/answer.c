@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * answer.c - the answers to requests, in the dialect in which they came
  */
+#include "control/answer.h"
+
 #include <assert.h>
 #include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "control/conn.h"
 #include "control/json.h"
-#include "control/server_priv.h"
+#include "control/line.h"
+#include "control/pending.h"
 #include "util/closer.h"
-#include "util/log.h"
-#include "util/self.h"
 
 struct control_pending *control_pending_create(struct control_conn *conn)
 {
@@ -25,8 +26,7 @@ struct control_pending *control_pending_create(struct control_conn *conn)
 	pending->req.pid = conn->pid;
 	pending->req.uid = conn->uid;
 	pending->conn = conn;
-	assert(!conn->pending);
-	conn->pending = pending;
+	control_conn_begin(conn, pending);
 	return pending;
 }
 
@@ -69,70 +69,16 @@ static void put_legacy(struct control_conn *conn, enum control_legacy answer)
 
 /* ---- JSON ---- */
 
-/* {"ok": @ok, "id": ...}, to be filled further. Owned; NULL without memory. */
-static struct json_object *new_answer(struct json_object *id, bool ok)
-{
-	struct json_object *answer = NULL;
-
-	if (control_has_memory(CONTROL_ANSWER_MEMORY))
-		answer = json_object_new_object();
-	if (answer && control_add(answer, "ok", json_object_new_boolean(ok)) &&
-	    (!id || control_add(answer, "id", json_object_get(id))))
-		return answer;
-	json_object_put(answer);
-	return NULL;
-}
-
-/* Owned; NULL without memory. */
-static struct json_object *new_refusal(struct json_object *id, enum control_code code,
-				       const char *text, const char *hint)
-{
-	struct json_object *answer = new_answer(id, false);
-	struct json_object *error = json_object_new_object();
-
-	if (answer && error && control_add_text(error, "code", control_code_name(code)) &&
-	    control_add_text(error, "message", text) &&
-	    control_add_text(error, "hint", hint) &&
-	    control_add(answer, "error", json_object_get(error))) {
-		json_object_put(error);
-		return answer;
-	}
-	json_object_put(error);
-	json_object_put(answer);
-	return NULL;
-}
-
-/* @json with its newline, owned; NULL without memory or if it is NULL. */
-static char *to_line(struct json_object *json, size_t *ret_len)
-{
-	const char *text;
-	char *line;
-	size_t len;
-
-	if (!json)
-		return NULL;
-	text = json_object_to_json_string_length(
-		json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
-	line = text ? malloc(len + 2) : NULL;
-	if (!line)
-		return NULL;
-	memcpy(line, text, len);
-	line[len] = '\n';
-	line[len + 1] = '\0';
-	*ret_len = len + 1;
-	return line;
-}
-
 /* @answer is taken; NULL = there was no memory for it. */
 static void put_json(struct control_conn *conn, struct json_object *answer)
 {
 	size_t len = 0;
-	char *line = to_line(answer, &len);
+	char *line = control_to_line(answer, &len);
 
 	json_object_put(answer);
 	if (!line) {
 		/* a client must not wait for what cannot come */
-		conn->broken = true;
+		control_conn_break(conn);
 		return;
 	}
 	control_conn_put(conn, line, len);
@@ -143,49 +89,20 @@ static void put_json(struct control_conn *conn, struct json_object *answer)
 static void put_answer(struct control_conn *conn, struct json_object *id,
 		       struct json_object *answer)
 {
-	size_t len = 0;
-
-	if (answer)
-		(void)json_object_to_json_string_length(
-			answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-			&len);
-	if (len >= CONTROL_ANSWER_MAX) {
+	if (control_line_bytes(answer) >= CONTROL_ANSWER_MAX) {
 		json_object_put(answer);
-		answer = new_refusal(id, CONTROL_CODE_TOO_LARGE,
-				     "the answer is too large", NULL);
+		answer = control_new_error(id, CONTROL_CODE_TOO_LARGE,
+					   "the answer is too large", NULL);
 	}
 	put_json(conn, answer);
 }
 
-struct json_object *control_hello(const char *daemon)
-{
-	struct json_object *json = json_object_new_object();
-
-	if (json && control_add(json, "version", json_object_new_int(CONTROL_VERSION)) &&
-	    control_add_text(json, "daemon", daemon) &&
-	    control_add(json, "pid", json_object_new_int(self_pid())))
-		return json;
-	json_object_put(json);
-	return NULL;
-}
-
-char *control_error_line(enum control_code code, const char *text)
-{
-	struct json_object *json = new_refusal(NULL, code, text, NULL);
-	size_t len;
-	char *line = to_line(json, &len);
-
-	json_object_put(json);
-	return line;
-}
-
-void control_conn_complain(struct control_conn *conn, enum control_code code,
-			   const char *text)
+void control_complain(struct control_conn *conn, enum control_code code, const char *text)
 {
 	if (conn->dialect == CONTROL_DIALECT_LEGACY)
 		put_legacy(conn, control_code_legacy(code));
 	else
-		put_json(conn, new_refusal(NULL, code, text, NULL));
+		put_json(conn, control_new_error(NULL, code, text, NULL));
 }
 
 /* ---- what owners call ---- */
@@ -213,7 +130,7 @@ void control_answer(struct control_request *req, struct json_object *result)
 	if (legacy_conn(pending))
 		put_legacy(legacy_conn(pending), CONTROL_LEGACY_SUCCESS);
 	if (conn) {
-		answer = new_answer(pending->id, true);
+		answer = control_new_answer(pending->id, true);
 		if (!add_members(answer, result)) {
 			json_object_put(answer);
 			answer = NULL;
@@ -235,7 +152,7 @@ void control_answer_device(struct control_request *req,
 	if (legacy_conn(pending))
 		put_legacy(legacy_conn(pending), CONTROL_LEGACY_SUCCESS);
 	if (conn) {
-		answer = new_answer(pending->id, true);
+		answer = control_new_answer(pending->id, true);
 		if (!control_add(answer, "device", control_device_to_json(device))) {
 			json_object_put(answer);
 			answer = NULL;
@@ -300,7 +217,7 @@ void control_answer_list(struct control_request *req, const struct control_list 
 	if (legacy_conn(pending))
 		put_legacy_list(legacy_conn(pending), list->devices, list->ndevices);
 	if (conn) {
-		answer = new_answer(pending->id, true);
+		answer = control_new_answer(pending->id, true);
 		if (!add_devices(answer, list) ||
 		    (list->ports && !add_ports(answer, list)) ||
 		    (list->vmm &&
@@ -330,59 +247,17 @@ void control_refuse(struct control_request *req, enum control_code code, const c
 	if (legacy_conn(pending))
 		put_legacy(legacy_conn(pending), control_code_legacy(code));
 	if (conn)
-		put_json(conn, new_refusal(pending->id, code, text, hint));
+		put_json(conn, control_new_error(pending->id, code, text, hint));
 	finish(pending);
 }
 
-/* ---- events ---- */
-
-static struct json_object *new_event(enum control_event event,
-				     const struct control_device *device,
-				     const char *message)
+void control_answer_hello(struct control_pending *pending)
 {
-	struct json_object *json = NULL;
+	struct json_object *result = control_new_hello(pending->conn->options->daemon);
 
-	if (control_has_memory(CONTROL_ANSWER_MEMORY))
-		json = json_object_new_object();
-	if (json && control_add_text(json, "event", control_event_name(event)) &&
-	    control_add_time(json, "at", time(NULL)) &&
-	    (!device || control_add(json, "device", control_device_to_json(device))) &&
-	    control_add_text(json, "message", message))
-		return json;
-	json_object_put(json);
-	return NULL;
-}
-
-void control_server_event(struct control_server *server, enum control_event event,
-			  const struct control_device *device, const char *message)
-{
-	struct json_object *json = NULL;
-	struct list *pos;
-	size_t len = 0;
-	char *line = NULL;
-
-	LIST_FOREACH(pos, &server->conns) {
-		struct control_conn *conn = LIST_ENTRY(pos, struct control_conn, link);
-
-		if (!(conn->events & (1u << event)) || conn->ending)
-			continue;
-		if (!json) {
-			json = new_event(event, device, message);
-			line = to_line(json, &len);
-		}
-		/* Once one is lost, so are those behind it, until that has been told: a
-		 * watcher knows what it has not seen. */
-		if (!line || conn->lost ||
-		    conn->out_end - conn->out_start + len > CONTROL_OUT_MAX) {
-			if (!conn->lost)
-				log_limited(LOG_LEVEL_WARN,
-					    "control: pid %d does not read its events",
-					    (int)conn->pid);
-			conn->lost++;
-			continue;
-		}
-		control_conn_put(conn, line, len);
-	}
-	json_object_put(json);
-	free(line);
+	if (result)
+		control_answer(&pending->req, result);
+	else
+		control_refuse(&pending->req, CONTROL_CODE_INTERNAL, NULL,
+			       "out of memory");
 }

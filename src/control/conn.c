@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * conn.c - one connection: bytes and fds in, requests out of them, answers back
- *
- * A connection is always in one of three states. It receives, while no complete
- * request is there; it waits for its owner's answer, reading nothing; or it sends,
- * reading nothing either. So a client that asks and does not read the answers stops
- * itself. Only events come besides, and they are bounded (answer.c).
+ * conn.c - one connection: bytes and fds in, answers and events out, and its state
  *
  * Fds: a recvmsg() ends behind data that carried some, so they belong to the line that
  * the last byte received is in. While a line is incomplete more is received, which may
  * end it and begin others; then nothing is received until those have been handled. So
  * at most two lines have fds: the first and the last in the buffer.
  */
+#include "control/conn.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -18,24 +15,44 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "control/server_priv.h"
+#include "control/pending.h"
 #include "util/closer.h"
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/peers.h"
 
-/* Requests handled in one go, then others get their turn. */
-#define RUN_REQUESTS 16u
 /* More than a request can have, so that too many are told from one. */
 #define RECEIVE_FDS 4u
 /* What an idle connection keeps for sending. */
 #define OUT_ROOM_KEPT 4096u
 
-static void on_task(void *ctx)
+/* Changes the state; BROKEN is for ever. */
+static void enter(struct control_conn *conn, enum control_conn_state state)
 {
-	control_conn_run(ctx);
+	static const char *const names[] = {
+		[CONTROL_CONN_STATE_RECEIVING] = "RECEIVING",
+		[CONTROL_CONN_STATE_ANSWERING] = "ANSWERING",
+		[CONTROL_CONN_STATE_SENDING] = "SENDING",
+		[CONTROL_CONN_STATE_ENDING] = "ENDING",
+		[CONTROL_CONN_STATE_BROKEN] = "BROKEN",
+	};
+
+	if (state == conn->state || conn->state == CONTROL_CONN_STATE_BROKEN)
+		return;
+	log_trace("control: pid %d: %s -> %s", (int)conn->pid, names[conn->state],
+		  names[state]);
+	conn->state = state;
+}
+
+void control_conn_end(struct control_conn *conn)
+{
+	enter(conn, CONTROL_CONN_STATE_ENDING);
+}
+
+void control_conn_break(struct control_conn *conn)
+{
+	enter(conn, CONTROL_CONN_STATE_BROKEN);
 }
 
 static enum control_role role_of(const struct control_options *options, int fd,
@@ -50,7 +67,8 @@ static enum control_role role_of(const struct control_options *options, int fd,
 	return CONTROL_ROLE_NONE;
 }
 
-struct control_conn *control_conn_create(struct control_server *server, int fd)
+struct control_conn *control_conn_create(struct loop *loop,
+					 const struct control_options *options, int fd)
 {
 	struct control_conn *conn = calloc(1, sizeof(*conn));
 	struct ucred cred = {0};
@@ -60,19 +78,19 @@ struct control_conn *control_conn_create(struct control_server *server, int fd)
 		return NULL;
 	}
 	list_init(&conn->link);
-	conn->server = server;
+	conn->loop = loop;
+	conn->options = options;
 	conn->fd = fd;
-	conn->task = (struct loop_task){.cb = on_task, .ctx = conn};
-	for (size_t i = 0; i < ARRAY_SIZE(conn->fds); i++)
-		conn->fds[i].fd = -1;
+	for (size_t i = 0; i < ARRAY_SIZE(conn->in.fds); i++)
+		conn->in.fds[i].fd = -1;
 	if (peer_read(fd, &cred) < 0)
 		cred = (struct ucred){.uid = (uid_t)-1, .gid = (gid_t)-1};
 	conn->pid = cred.pid;
 	conn->uid = cred.uid;
-	conn->role = role_of(&server->options, fd, &cred);
+	conn->role = role_of(options, fd, &cred);
 	/* pages of it come into being when first used */
-	conn->in = malloc(CONTROL_LINE_MAX);
-	if (!conn->in) {
+	conn->in.bytes = malloc(CONTROL_LINE_MAX);
+	if (!conn->in.bytes) {
 		control_conn_destroy(conn);
 		return NULL;
 	}
@@ -85,15 +103,15 @@ void control_conn_destroy(struct control_conn *conn)
 		return;
 	if (conn->pending)
 		conn->pending->conn = NULL;
-	loop_undefer(conn->server->loop, &conn->task);
+	loop_undefer(conn->loop, &conn->task);
 	loop_timer_destroy(conn->timer);
 	loop_unwatch(conn->watch);
 	list_remove(&conn->link);
-	for (size_t i = 0; i < ARRAY_SIZE(conn->fds); i++)
-		closer_close(&conn->fds[i].fd);
+	for (size_t i = 0; i < ARRAY_SIZE(conn->in.fds); i++)
+		closer_close(&conn->in.fds[i].fd);
 	closer_close_socket(&conn->fd);
-	free(conn->in);
-	free(conn->out);
+	free(conn->in.bytes);
+	free(conn->out.bytes);
 	free(conn);
 }
 
@@ -101,25 +119,43 @@ void control_conn_destroy(struct control_conn *conn)
 
 void control_conn_put(struct control_conn *conn, const void *bytes, size_t len)
 {
-	loop_defer(conn->server->loop, &conn->task);
-	if (conn->out_start > 0) {
-		conn->out_end -= conn->out_start;
-		memmove(conn->out, conn->out + conn->out_start, conn->out_end);
-		conn->out_start = 0;
+	loop_defer(conn->loop, &conn->task);
+	if (conn->out.start > 0) {
+		conn->out.end -= conn->out.start;
+		memmove(conn->out.bytes, conn->out.bytes + conn->out.start,
+			conn->out.end);
+		conn->out.start = 0;
 	}
-	if (conn->out_room - conn->out_end < len) {
-		size_t room = MAX_OF(2 * conn->out_room, conn->out_end + len);
-		char *out = realloc(conn->out, room);
+	if (conn->out.room - conn->out.end < len) {
+		size_t room = MAX_OF(2 * conn->out.room, conn->out.end + len);
+		char *out = realloc(conn->out.bytes, room);
 
 		if (!out) {
-			conn->broken = true;
+			control_conn_break(conn);
 			return;
 		}
-		conn->out = out;
-		conn->out_room = room;
+		conn->out.bytes = out;
+		conn->out.room = room;
 	}
-	memcpy(conn->out + conn->out_end, bytes, len);
-	conn->out_end += len;
+	memcpy(conn->out.bytes + conn->out.end, bytes, len);
+	conn->out.end += len;
+	if (conn->state == CONTROL_CONN_STATE_RECEIVING)
+		enter(conn, CONTROL_CONN_STATE_SENDING);
+}
+
+void control_conn_put_event(struct control_conn *conn, const char *line, size_t len)
+{
+	/* Once one is lost, so are those behind it, until the client knows: a watcher
+	 * knows what it has not seen. */
+	if (line && !conn->lost &&
+	    conn->out.end - conn->out.start + len <= CONTROL_OUT_MAX) {
+		control_conn_put(conn, line, len);
+		return;
+	}
+	if (!conn->lost)
+		log_limited(LOG_LEVEL_WARN, "control: pid %d does not read its events",
+			    (int)conn->pid);
+	conn->lost++;
 }
 
 /* All has left. */
@@ -128,14 +164,16 @@ static void on_sent(struct control_conn *conn)
 	char line[64];
 	int len;
 
-	conn->out_start = 0;
-	conn->out_end = 0;
-	if (conn->out_room > OUT_ROOM_KEPT) {
-		free(conn->out);
-		conn->out = NULL;
-		conn->out_room = 0;
+	conn->out.start = 0;
+	conn->out.end = 0;
+	if (conn->out.room > OUT_ROOM_KEPT) {
+		free(conn->out.bytes);
+		conn->out.bytes = NULL;
+		conn->out.room = 0;
 	}
-	if (!conn->lost || conn->ending)
+	if (conn->state == CONTROL_CONN_STATE_SENDING)
+		enter(conn, CONTROL_CONN_STATE_RECEIVING);
+	if (!conn->lost || conn->state == CONTROL_CONN_STATE_ENDING)
 		return;
 	len = snprintf(line, sizeof(line), "{\"event\":\"lost\",\"count\":%" PRIu64 "}\n",
 		       conn->lost);
@@ -145,30 +183,44 @@ static void on_sent(struct control_conn *conn)
 
 void control_conn_flush(struct control_conn *conn)
 {
-	while (control_conn_has_output(conn) && !conn->broken) {
-		ssize_t n = send_now(conn->fd, conn->out + conn->out_start,
-				     conn->out_end - conn->out_start);
+	while (control_conn_has_output(conn) &&
+	       conn->state != CONTROL_CONN_STATE_BROKEN) {
+		ssize_t n = send_now(conn->fd, conn->out.bytes + conn->out.start,
+				     conn->out.end - conn->out.start);
 
 		if (n >= 0) {
-			conn->out_start += (size_t)n;
+			conn->out.start += (size_t)n;
 			if (!control_conn_has_output(conn))
 				on_sent(conn);
 		} else if (n == -EAGAIN) {
 			return;
 		} else {
-			conn->broken = true;
+			control_conn_break(conn);
 		}
 	}
 	if (conn->lost && !control_conn_has_output(conn))
 		on_sent(conn);
 }
 
+/* ---- answering ---- */
+
+void control_conn_begin(struct control_conn *conn, struct control_pending *pending)
+{
+	assert(conn->state == CONTROL_CONN_STATE_RECEIVING);
+	conn->pending = pending;
+	enter(conn, CONTROL_CONN_STATE_ANSWERING);
+}
+
 void control_conn_answered(struct control_conn *conn)
 {
 	conn->pending = NULL;
 	if (conn->dialect == CONTROL_DIALECT_LEGACY)
-		conn->ending = true;
-	loop_defer(conn->server->loop, &conn->task);
+		control_conn_end(conn);
+	else if (control_conn_has_output(conn))
+		enter(conn, CONTROL_CONN_STATE_SENDING);
+	else
+		enter(conn, CONTROL_CONN_STATE_RECEIVING);
+	loop_defer(conn->loop, &conn->task);
 }
 
 /* ---- fds ---- */
@@ -178,8 +230,8 @@ static void keep_fd(struct control_conn *conn, uint64_t line, int fd)
 {
 	struct control_line_fd *unused = NULL;
 
-	for (size_t i = 0; i < ARRAY_SIZE(conn->fds); i++) {
-		struct control_line_fd *entry = &conn->fds[i];
+	for (size_t i = 0; i < ARRAY_SIZE(conn->in.fds); i++) {
+		struct control_line_fd *entry = &conn->in.fds[i];
 
 		if (entry->fd < 0) {
 			unused = entry;
@@ -196,8 +248,8 @@ static void keep_fd(struct control_conn *conn, uint64_t line, int fd)
 int control_conn_take_fd(struct control_conn *conn, uint64_t line, bool *ret_many)
 {
 	*ret_many = false;
-	for (size_t i = 0; i < ARRAY_SIZE(conn->fds); i++) {
-		struct control_line_fd *entry = &conn->fds[i];
+	for (size_t i = 0; i < ARRAY_SIZE(conn->in.fds); i++) {
+		struct control_line_fd *entry = &conn->in.fds[i];
 
 		if (entry->fd >= 0 && entry->line == line) {
 			*ret_many = entry->many;
@@ -210,14 +262,14 @@ int control_conn_take_fd(struct control_conn *conn, uint64_t line, bool *ret_man
 /* Where the line of the last byte received begins, in bytes of the connection. */
 static uint64_t last_line(const struct control_conn *conn)
 {
-	const char *start = conn->in + conn->in_start;
-	size_t len = conn->in_end - conn->in_start - 1;
+	const char *start = conn->in.bytes + conn->in.start;
+	size_t len = conn->in.end - conn->in.start - 1;
 	const char *newline = NULL;
 
 	/* a legacy command may hold the byte of a newline */
 	if (conn->dialect == CONTROL_DIALECT_JSON)
 		newline = memrchr(start, '\n', len);
-	return conn->in_base + conn->in_start +
+	return conn->in.base + conn->in.start +
 	       (newline ? (size_t)(newline - start) + 1 : 0);
 }
 
@@ -227,7 +279,7 @@ static void learn_dialect(struct control_conn *conn)
 {
 	if (conn->dialect != CONTROL_DIALECT_UNKNOWN)
 		return;
-	if (conn->in[0] == '{' || control_is_blank(conn->in[0])) {
+	if (conn->in.bytes[0] == '{' || control_is_blank(conn->in.bytes[0])) {
 		conn->dialect = CONTROL_DIALECT_JSON;
 		loop_timer_stop(conn->timer);
 	} else {
@@ -235,33 +287,32 @@ static void learn_dialect(struct control_conn *conn)
 	}
 }
 
-/* Return: true if something has come, if only the end. */
-static bool receive(struct control_conn *conn)
+bool control_conn_receive(struct control_conn *conn)
 {
 	int fds[RECEIVE_FDS];
 	bool lost = false;
 	size_t nfds;
 	ssize_t n;
 
-	if (conn->in_start > 0) {
-		conn->in_end -= conn->in_start;
-		conn->in_scanned -= conn->in_start;
-		conn->in_base += conn->in_start;
-		memmove(conn->in, conn->in + conn->in_start, conn->in_end);
-		conn->in_start = 0;
+	if (conn->in.start > 0) {
+		conn->in.end -= conn->in.start;
+		conn->in.scanned -= conn->in.start;
+		conn->in.base += conn->in.start;
+		memmove(conn->in.bytes, conn->in.bytes + conn->in.start, conn->in.end);
+		conn->in.start = 0;
 	}
-	n = receive_fds(conn->fd, conn->in + conn->in_end,
-			CONTROL_LINE_MAX - conn->in_end, fds, RECEIVE_FDS, &nfds, &lost);
+	n = receive_fds(conn->fd, conn->in.bytes + conn->in.end,
+			CONTROL_LINE_MAX - conn->in.end, fds, RECEIVE_FDS, &nfds, &lost);
 	if (n <= 0) {
 		for (size_t i = 0; i < nfds; i++)
 			closer_close(&fds[i]);
 		if (n == 0)
-			conn->eof = true;
+			conn->in.eof = true;
 		else if (n != -EAGAIN)
-			conn->broken = true;
+			control_conn_break(conn);
 		return n == 0;
 	}
-	conn->in_end += (size_t)n;
+	conn->in.end += (size_t)n;
 	learn_dialect(conn);
 	for (size_t i = 0; i < nfds; i++)
 		keep_fd(conn, last_line(conn), fds[i]);
@@ -271,69 +322,9 @@ static bool receive(struct control_conn *conn)
 			"control: %u descriptors that were sent wait for being closed: "
 			"closing the connection of pid %d, user %u",
 			closer_waiting(), (int)conn->pid, (unsigned)conn->uid);
-		conn->broken = true;
+		control_conn_break(conn);
 	}
 	return true;
-}
-
-/* ---- running ---- */
-
-/* Handles and receives until there is no more, or it is for others to go on. */
-static void work(struct control_conn *conn)
-{
-	unsigned handled = 0;
-
-	control_conn_flush(conn);
-	while (!conn->broken && !conn->ending && !conn->pending &&
-	       !control_conn_has_output(conn)) {
-		if (handled == RUN_REQUESTS) {
-			loop_defer_next_turn(conn->server->loop, &conn->task);
-			return;
-		}
-		if (control_conn_handle_next(conn)) {
-			handled++;
-			control_conn_flush(conn);
-			continue;
-		}
-		if (conn->broken || conn->ending)
-			break;
-		if (conn->eof)
-			conn->ending = true;
-		else if (!receive(conn))
-			return;
-	}
-	control_conn_flush(conn);
-}
-
-static unsigned wanted_events(const struct control_conn *conn)
-{
-	if (control_conn_has_output(conn))
-		return LOOP_WRITE;
-	return conn->pending || conn->ending ? 0 : LOOP_READ;
-}
-
-void control_conn_run(struct control_conn *conn)
-{
-	work(conn);
-	if (conn->ending && !conn->pending) {
-		if (!control_conn_has_output(conn))
-			conn->broken = true;
-		else
-			loop_timer_set(conn->timer, conn->server->options.timeout_ns);
-	}
-	if (conn->broken || loop_watch_set(conn->watch, wanted_events(conn)) < 0)
-		control_server_drop(conn);
-}
-
-void control_conn_timeout(struct control_conn *conn)
-{
-	if (conn->dialect == CONTROL_DIALECT_LEGACY && !conn->ending) {
-		control_conn_complain(conn, CONTROL_CODE_BAD_REQUEST, "");
-		conn->ending = true;
-		control_conn_run(conn);
-		return;
-	}
-	control_server_drop(conn);
 }
 
 bool control_conn_may_go(const struct control_conn *conn)

@@ -117,7 +117,5 @@ struct json_object *control_sandbox_to_json(const struct control_sandbox *sandbo
 struct json_object *control_vmm_to_json(const struct control_vmm *vmm);
 struct json_object *control_device_to_json(const struct control_device *device);
 struct json_object *control_port_to_json(const struct control_port *port);
-/* A string of any bytes, as JSON can hold it. Return: owned; NULL without memory. */
-struct json_object *control_text_to_json(const char *text);
 
 #endif /* CONTROL_DEVICE_H */

@@ -21,6 +21,8 @@ struct json_object;
  * before, generously. */
 bool control_has_memory(size_t bytes);
 
+/* A string of any bytes, as JSON can hold it. Return: owned; NULL without memory. */
+struct json_object *control_text_to_json(const char *text);
 /* @value is taken; NULL counts as missing memory. */
 bool control_add(struct json_object *object, const char *key, struct json_object *value);
 /* The same, at the end of an array. */

@@ -4,6 +4,8 @@
  * Each verb has a table of its fields. What is in the line and not in the table, or is
  * of another type, is refused by its name; what goes together is checked afterwards.
  */
+#include "control/parse.h"
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <math.h>
@@ -12,7 +14,7 @@
 #include <string.h>
 
 #include "control/json.h"
-#include "control/server_priv.h"
+#include "control/pending.h"
 
 /* What json-c takes for a line, see control_has_memory(): "[0,0,0" is the worst. */
 #define PARSE_MEMORY_MIN      4096u

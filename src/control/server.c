@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * server.c - accepting clients of the control socket, and their end
+ * server.c - the clients of the control socket: accepted, run, and their end
  *
  * There are CONTROL_CONNS_MAX places. Who connects and says nothing holds one for a
  * short time only, and gives it up earlier if a newcomer needs it. Clients that speak
@@ -15,29 +15,121 @@
 
 #include <json-c/json.h>
 
+#include "control/answer.h"
+#include "control/conn.h"
 #include "control/json.h"
-#include "control/server_priv.h"
+#include "control/line.h"
+#include "control/speak.h"
+#include "util/acceptor.h"
 #include "util/closer.h"
 #include "util/fds.h"
 #include "util/log.h"
 
-void control_server_drop(struct control_conn *conn)
+/* Requests handled in one go, then others get their turn. */
+#define RUN_REQUESTS 16u
+
+/**
+ * struct control_server
+ * @conns:	struct control_conn.link, oldest first; @nconns of them
+ */
+struct control_server {
+	struct loop *loop;
+	struct control_options options;
+	struct acceptor acceptor;
+	struct list conns;
+	unsigned nconns;
+};
+
+static struct control_conn *conn_of(struct list *node)
 {
-	conn->server->nconns--;
+	return LIST_ENTRY(node, struct control_conn, link);
+}
+
+/* ---- running a connection ---- */
+
+/* Destroys @conn and frees its place. */
+static void drop(struct control_conn *conn)
+{
+	CONTAINER_OF(conn->options, struct control_server, options)->nconns--;
 	control_conn_destroy(conn);
+}
+
+/* Handles and receives until there is no more, or it is for others to go on. */
+static void work(struct control_conn *conn)
+{
+	unsigned handled = 0;
+
+	control_conn_flush(conn);
+	while (conn->state == CONTROL_CONN_STATE_RECEIVING) {
+		if (handled == RUN_REQUESTS) {
+			loop_defer_next_turn(conn->loop, &conn->task);
+			return;
+		}
+		if (control_speak_next(conn)) {
+			handled++;
+			control_conn_flush(conn);
+			continue;
+		}
+		if (conn->state != CONTROL_CONN_STATE_RECEIVING)
+			break;
+		if (conn->in.eof)
+			control_conn_end(conn);
+		else if (!control_conn_receive(conn))
+			return;
+	}
+	control_conn_flush(conn);
+}
+
+static unsigned wanted_events(const struct control_conn *conn)
+{
+	if (control_conn_has_output(conn))
+		return LOOP_WRITE;
+	return conn->state == CONTROL_CONN_STATE_RECEIVING ? LOOP_READ : 0;
+}
+
+/* Does what can be done now, then waits for the right thing or drops @conn. */
+static void run(struct control_conn *conn)
+{
+	work(conn);
+	if (conn->state == CONTROL_CONN_STATE_ENDING) {
+		if (control_conn_has_output(conn))
+			loop_timer_set(conn->timer, conn->options->timeout_ns);
+		else
+			control_conn_break(conn);
+	}
+	if (conn->state == CONTROL_CONN_STATE_BROKEN ||
+	    loop_watch_set(conn->watch, wanted_events(conn)) < 0)
+		drop(conn);
+}
+
+static void on_task(void *ctx)
+{
+	run(ctx);
 }
 
 static void on_conn(void *ctx, int fd, unsigned events)
 {
 	(void)fd;
 	(void)events;
-	control_conn_run(ctx);
+	run(ctx);
 }
 
+/* The client has used up its time. It gets an answer if it has asked for something. */
 static void on_timer(void *ctx)
 {
-	control_conn_timeout(ctx);
+	struct control_conn *conn = ctx;
+
+	if (conn->dialect != CONTROL_DIALECT_LEGACY ||
+	    conn->state == CONTROL_CONN_STATE_ENDING) {
+		drop(conn);
+		return;
+	}
+	control_complain(conn, CONTROL_CODE_BAD_REQUEST, "");
+	control_conn_end(conn);
+	run(conn);
 }
+
+/* ---- accepting ---- */
 
 /* Tells the client at @fd, which is taken, why it is refused. */
 static void say_refusal(int fd, enum control_code code, const char *text)
@@ -69,9 +161,11 @@ static void refuse_peer(struct control_conn *conn)
 /* @fd is taken. */
 static void add_conn(struct control_server *server, int fd)
 {
-	struct control_conn *conn = control_conn_create(server, fd);
+	struct control_conn *conn =
+		control_conn_create(server->loop, &server->options, fd);
 
 	if (conn) {
+		conn->task = (struct loop_task){.cb = on_task, .ctx = conn};
 		conn->watch = loop_watch_fd(server->loop, fd, LOOP_READ, on_conn, conn);
 		conn->timer = loop_timer_create(server->loop, on_timer, conn);
 	}
@@ -96,10 +190,8 @@ static bool evict(struct control_server *server)
 	struct list *pos;
 
 	LIST_FOREACH(pos, &server->conns) {
-		struct control_conn *conn = LIST_ENTRY(pos, struct control_conn, link);
-
-		if (control_conn_may_go(conn)) {
-			control_server_drop(conn);
+		if (control_conn_may_go(conn_of(pos))) {
+			drop(conn_of(pos));
 			return true;
 		}
 	}
@@ -128,6 +220,8 @@ static void on_accepted(void *ctx, int fd)
 	else
 		add_conn(server, fd);
 }
+
+/* ---- life ---- */
 
 /* @fd is taken. */
 static int start(struct control_server *server, int fd)
@@ -195,11 +289,9 @@ void control_server_destroy(struct control_server *server)
 	if (!server)
 		return;
 	LIST_FOREACH_SAFE(pos, next, &server->conns) {
-		struct control_conn *conn = LIST_ENTRY(pos, struct control_conn, link);
-
 		/* the answers to who waited until the end */
-		control_conn_flush(conn);
-		control_server_drop(conn);
+		control_conn_flush(conn_of(pos));
+		drop(conn_of(pos));
 	}
 	acceptor_finish(&server->acceptor);
 	free(server);
@@ -208,4 +300,30 @@ void control_server_destroy(struct control_server *server)
 unsigned control_server_clients(const struct control_server *server)
 {
 	return server->nconns;
+}
+
+/* ---- events ---- */
+
+void control_server_event(struct control_server *server, enum control_event event,
+			  const struct control_device *device, const char *message)
+{
+	struct json_object *json = NULL;
+	struct list *pos;
+	size_t len = 0;
+	char *line = NULL;
+
+	LIST_FOREACH(pos, &server->conns) {
+		struct control_conn *conn = conn_of(pos);
+
+		if (!(conn->events & (1u << event)) ||
+		    conn->state == CONTROL_CONN_STATE_ENDING)
+			continue;
+		if (!json) {
+			json = control_new_event(event, device, message);
+			line = control_to_line(json, &len);
+		}
+		control_conn_put_event(conn, line, len);
+	}
+	json_object_put(json);
+	free(line);
 }

@@ -12,47 +12,22 @@
 #ifndef CONTROL_SERVER_H
 #define CONTROL_SERVER_H
 
-#include <stddef.h>
 #include <stdint.h>
 
+#include "control/options.h"
 #include "control/protocol.h"
 #include "util/compiler.h"
 #include "util/err.h"
 
 struct control_device;
-struct control_request;
-struct peers;
 struct control_server;
 struct loop;
 
 /* Connections at one time; more are told so and closed. */
 #define CONTROL_CONNS_MAX 32u
-/* Bytes of events kept for a watcher. Beyond it events are lost to that watcher, which
- * is told how many. */
-#define CONTROL_OUT_MAX ((size_t)256 * 1024)
 /* What has not shown its dialect, or not sent all of a legacy command, or not taken
  * the last answer before its connection ends, is closed after this time. */
 #define CONTROL_TIMEOUT_NS UINT64_C(5000000000)
-
-/**
- * struct control_options
- * @daemon:	name and version, told by "hello": "usbvfiod 0.1.0"; borrowed for ever
- * @request:	answer @req, now or later, exactly once (control/request.h). Must not
- *		destroy the server
- * @operators:	may ask for everything; root and our own user always are. NULL: see below.
- *		Borrowed for ever
- * @readers:	may ask what there is and what happens: "hello", "list", "stats", "watch";
- *		likewise. With neither, everyone who can connect is an operator
- * @timeout_ns:	0 = CONTROL_TIMEOUT_NS
- */
-struct control_options {
-	const char *daemon;
-	void (*request)(void *ctx, struct control_request *req);
-	void *ctx;
-	const struct peers *operators;
-	const struct peers *readers;
-	uint64_t timeout_ns;
-};
 
 /* Has json-c choose the seed of its hashes now, for which it asks the kernel. Once is enough. */
 void control_prepare(void);

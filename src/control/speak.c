@@ -3,11 +3,15 @@
  *
  * What can be refused without the owner is refused here, and always with an answer.
  */
+#include "control/speak.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "control/server_priv.h"
+#include "control/answer.h"
+#include "control/conn.h"
+#include "control/parse.h"
+#include "control/pending.h"
 #include "util/closer.h"
 #include "util/log.h"
 
@@ -32,7 +36,7 @@ static void refuse_verb(struct control_conn *conn)
 		       (unsigned)req->uid, control_verb_name(req->verb));
 }
 
-static void tell_owner(struct control_conn *conn)
+static void hand_to_owner(struct control_conn *conn)
 {
 	struct control_request *req = &conn->pending->req;
 
@@ -45,7 +49,7 @@ static void tell_owner(struct control_conn *conn)
 		log_limited(LOG_LEVEL_INFO, "control: pid %d, uid %u asks to %s a device",
 			    (int)req->pid, (unsigned)req->uid,
 			    control_verb_name(req->verb));
-	conn->server->options.request(conn->server->options.ctx, req);
+	conn->options->request(conn->options->ctx, req);
 }
 
 /* A request that cannot even be looked at: there is no memory for it. */
@@ -55,7 +59,7 @@ static struct control_pending *new_pending(struct control_conn *conn)
 
 	if (!pending) {
 		log_limited(LOG_LEVEL_ERROR, "control: no memory for a request");
-		conn->broken = true;
+		control_conn_break(conn);
 	}
 	return pending;
 }
@@ -63,17 +67,17 @@ static struct control_pending *new_pending(struct control_conn *conn)
 /* Return: true if a request was handled. */
 static bool handle_legacy(struct control_conn *conn)
 {
-	const uint8_t *bytes = (const uint8_t *)conn->in;
+	const uint8_t *bytes = (const uint8_t *)conn->in.bytes;
 	struct control_pending *pending;
 	struct control_request *req;
 	bool many;
 	int fd;
 
-	if (conn->in_end < CONTROL_LEGACY_REQUEST_BYTES &&
+	if (conn->in.end < CONTROL_LEGACY_REQUEST_BYTES &&
 	    bytes[0] <= CONTROL_LEGACY_CMD_LIST) {
-		if (conn->eof && conn->in_end > 0) {
-			control_conn_complain(conn, CONTROL_CODE_BAD_REQUEST, "");
-			conn->ending = true;
+		if (conn->in.eof && conn->in.end > 0) {
+			control_complain(conn, CONTROL_CODE_BAD_REQUEST, "");
+			control_conn_end(conn);
 		}
 		return false;
 	}
@@ -83,8 +87,8 @@ static bool handle_legacy(struct control_conn *conn)
 	if (many || bytes[0] > CONTROL_LEGACY_CMD_LIST ||
 	    (fd >= 0) != (bytes[0] == CONTROL_LEGACY_CMD_ATTACH)) {
 		closer_close(&fd);
-		control_conn_complain(conn, CONTROL_CODE_CANNOT_OPEN, "");
-		conn->ending = true;
+		control_complain(conn, CONTROL_CODE_CANNOT_OPEN, "");
+		control_conn_end(conn);
 		return true;
 	}
 	pending = new_pending(conn);
@@ -110,19 +114,8 @@ static bool handle_legacy(struct control_conn *conn)
 	} else {
 		req->verb = CONTROL_VERB_LIST;
 	}
-	tell_owner(conn);
+	hand_to_owner(conn);
 	return true;
-}
-
-static void answer_hello(struct control_pending *pending)
-{
-	struct json_object *result = control_hello(pending->conn->server->options.daemon);
-
-	if (result)
-		control_answer(&pending->req, result);
-	else
-		control_refuse(&pending->req, CONTROL_CODE_INTERNAL, NULL,
-			       "out of memory");
 }
 
 /* @line: @len bytes and a NUL. */
@@ -145,12 +138,12 @@ static void handle_line(struct control_conn *conn, const char *line, size_t len,
 			       "own",
 			       "more than one file descriptor came with this");
 	} else if (pending->req.verb == CONTROL_VERB_HELLO) {
-		answer_hello(pending);
+		control_answer_hello(pending);
 	} else if (pending->req.verb == CONTROL_VERB_WATCH) {
 		conn->events = pending->events;
 		control_answer(&pending->req, NULL);
 	} else {
-		tell_owner(conn);
+		hand_to_owner(conn);
 	}
 }
 
@@ -166,16 +159,16 @@ static bool all_blank(const char *text, size_t len)
 /* What there is will not become a line. Return: false. */
 static bool handle_no_line(struct control_conn *conn)
 {
-	size_t len = conn->in_end - conn->in_start;
+	size_t len = conn->in.end - conn->in.start;
 
 	if (len == CONTROL_LINE_MAX) {
-		control_conn_complain(conn, CONTROL_CODE_TOO_LARGE,
-				      "the line is too long: 65536 bytes are possible");
-		conn->ending = true;
-	} else if (conn->eof && !all_blank(conn->in + conn->in_start, len)) {
-		control_conn_complain(conn, CONTROL_CODE_BAD_REQUEST,
-				      "the last line has no newline at its end");
-		conn->ending = true;
+		control_complain(conn, CONTROL_CODE_TOO_LARGE,
+				 "the line is too long: 65536 bytes are possible");
+		control_conn_end(conn);
+	} else if (conn->in.eof && !all_blank(conn->in.bytes + conn->in.start, len)) {
+		control_complain(conn, CONTROL_CODE_BAD_REQUEST,
+				 "the last line has no newline at its end");
+		control_conn_end(conn);
 	}
 	return false;
 }
@@ -183,21 +176,21 @@ static bool handle_no_line(struct control_conn *conn)
 /* Return: true if there was a line. */
 static bool handle_json(struct control_conn *conn)
 {
-	char *line = conn->in + conn->in_start;
-	char *newline = memchr(conn->in + conn->in_scanned, '\n',
-			       conn->in_end - conn->in_scanned);
+	char *line = conn->in.bytes + conn->in.start;
+	char *newline = memchr(conn->in.bytes + conn->in.scanned, '\n',
+			       conn->in.end - conn->in.scanned);
 	size_t len;
 	bool many;
 	int fd;
 
 	if (!newline) {
-		conn->in_scanned = conn->in_end;
+		conn->in.scanned = conn->in.end;
 		return handle_no_line(conn);
 	}
 	len = (size_t)(newline - line);
-	fd = control_conn_take_fd(conn, conn->in_base + conn->in_start, &many);
-	conn->in_start += len + 1;
-	conn->in_scanned = conn->in_start;
+	fd = control_conn_take_fd(conn, conn->in.base + conn->in.start, &many);
+	conn->in.start += len + 1;
+	conn->in.scanned = conn->in.start;
 	*newline = '\0';
 	/* an empty line is nothing; with an fd it is refused as no JSON */
 	if (fd >= 0 || !all_blank(line, len))
@@ -205,7 +198,7 @@ static bool handle_json(struct control_conn *conn)
 	return true;
 }
 
-bool control_conn_handle_next(struct control_conn *conn)
+bool control_speak_next(struct control_conn *conn)
 {
 	switch (conn->dialect) {
 	case CONTROL_DIALECT_JSON:

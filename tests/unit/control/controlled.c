@@ -264,3 +264,13 @@ void expect_alive(struct controlled *c, int fd)
 	assert_int_equal(c->nrequests, before + 1);
 	c->mode = mode;
 }
+
+void expect_json(struct json_object *json, const char *wanted)
+{
+	assert_non_null(json);
+	assert_string_equal(
+		json_object_to_json_string_ext(
+			json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+		wanted);
+	json_object_put(json);
+}

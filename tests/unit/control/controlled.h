@@ -30,6 +30,8 @@ enum owner_mode {
 	OWNER_REFUSES, /* with @code */
 };
 
+struct json_object;
+
 struct controlled {
 	struct loop *loop;
 	struct control_server *server;
@@ -73,6 +75,8 @@ const char *ask(struct controlled *c, int fd, const char *text);
 /* ... which is a refusal with @code and @part within its message. */
 void ask_refused(struct controlled *c, int fd, const char *text, const char *code,
 		 const char *part);
+/* @json, which is taken, prints as @wanted. */
+void expect_json(struct json_object *json, const char *wanted);
 /* The connection still works. */
 void expect_alive(struct controlled *c, int fd);
 

@@ -3,19 +3,6 @@
  */
 #include "controlled.h"
 
-#include <json-c/json.h>
-#include <stdlib.h>
-
-static void expect_json(struct json_object *json, const char *wanted)
-{
-	assert_non_null(json);
-	assert_string_equal(
-		json_object_to_json_string_ext(
-			json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
-		wanted);
-	json_object_put(json);
-}
-
 static void device_with_all(void **state)
 {
 	struct control_device device = {
@@ -76,49 +63,6 @@ static void ports(void **state)
 	expect_json(control_port_to_json(&empty), "{\"port\":9,\"kind\":\"usb3\"}");
 }
 
-/* A device's strings may hold anything; JSON must not. */
-static void text_is_made_utf8(void **state)
-{
-	static const struct {
-		const char *text;
-		const char *wanted;
-	} cases[] = {
-		{"plain", "\"plain\""},
-		{"gr\xc3\xbc\xc3\x9f", "\"gr\xc3\xbc\xc3\x9f\""},
-		{"\xe2\x82\xac \xf0\x9f\x98\x80", "\"\xe2\x82\xac \xf0\x9f\x98\x80\""},
-		{"a\xff"
-		 "b",
-		 "\"a?b\""},
-		{"cut\xc3", "\"cut?\""},
-		{"cut\xe2\x82", "\"cut??\""},
-		{"\xc0\xaf", "\"??\""},           /* longer than need be */
-		{"\xe0\x80\xaf", "\"???\""},      /* likewise */
-		{"\xed\xa0\x80", "\"???\""},      /* a surrogate */
-		{"\xf4\x90\x80\x80", "\"????\""}, /* beyond Unicode */
-		{"\xf5\x80\x80\x80", "\"????\""},
-		{"q\"b\\n\n\x01", "\"q\\\"b\\\\n\\n\\u0001\""},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		expect_json(control_text_to_json(cases[i].text), cases[i].wanted);
-}
-
-static void text_is_bounded(void **state)
-{
-	char *text = malloc(100001);
-	struct json_object *json;
-
-	(void)state;
-	assert_non_null(text);
-	memset(text, 'x', 100000);
-	text[100000] = '\0';
-	json = control_text_to_json(text);
-	assert_int_equal(json_object_get_string_len(json), 4096);
-	json_object_put(json);
-	free(text);
-}
-
 static void sandboxes(void **state)
 {
 	static const char *const last[] = {"times", "bad\377"};
@@ -145,9 +89,10 @@ static void sandboxes(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(device_with_all), cmocka_unit_test(unknown_is_left_out),
-		cmocka_unit_test(ports),           cmocka_unit_test(text_is_made_utf8),
-		cmocka_unit_test(text_is_bounded), cmocka_unit_test(sandboxes),
+		cmocka_unit_test(device_with_all),
+		cmocka_unit_test(unknown_is_left_out),
+		cmocka_unit_test(ports),
+		cmocka_unit_test(sandboxes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
