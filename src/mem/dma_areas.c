@@ -15,13 +15,13 @@ static void refresh(struct dma_area *area)
 		area->last_below = area->right->last_below;
 }
 
-/* Order: by first address, those with the same one by where they lie in memory. */
+/* Sorts by first address, areas with the same one by their own address. */
 static bool before(const struct dma_area *a, const struct dma_area *b)
 {
 	return a->first != b->first ? a->first < b->first : (uintptr_t)a < (uintptr_t)b;
 }
 
-/* Cuts @tree in two: what comes before @at, and the rest. */
+/* Cuts @tree in two: the areas before @at, and the rest. */
 static void split(struct dma_area *tree, const struct dma_area *at,
 		  struct dma_area **ret_low, struct dma_area **ret_high)
 {
@@ -40,7 +40,7 @@ static void split(struct dma_area *tree, const struct dma_area *at,
 	refresh(tree);
 }
 
-/* All of @low comes before all of @high. */
+/* All of @low must come before all of @high. */
 static struct dma_area *join(struct dma_area *low, struct dma_area *high)
 {
 	if (!low || !high)

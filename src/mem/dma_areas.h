@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * dma_areas.h - a set of areas of guest memory, which may overlap
  *
- * Part of the checking build (dma_check.h): is each byte of a write in some area? It is a tree
- * by first address, balanced by chance (a treap), in which each node knows the highest last
- * address below it.
+ * Part of the checking build (dma_check.h): tells whether each byte of a write is in some area. A
+ * tree sorted by first address and balanced by chance (a treap), in which each node knows the
+ * highest last address below it.
  */
 #ifndef MEM_DMA_AREAS_H
 #define MEM_DMA_AREAS_H
@@ -12,14 +12,14 @@
 #include <stdint.h>
 
 /**
- * struct dma_area - one area; whoever has a reason for it embeds it or allocates it
- * @first, @last: its addresses, both in it
- * The rest is dma_areas.c's.
+ * struct dma_area - one area; its owner embeds or allocates it
+ * @first, @last: its first and last address
+ * The rest belongs to dma_areas.c.
  */
 struct dma_area {
 	uint64_t first;
 	uint64_t last;
-	uint64_t last_below; /* highest @last of it and of what is below it */
+	uint64_t last_below; /* highest @last of it and its subtrees */
 	uint32_t weight;
 	struct dma_area *left;
 	struct dma_area *right;
@@ -30,12 +30,12 @@ struct dma_areas {
 	uint32_t seed;
 };
 
-/* @area, with first and last set, is in @areas (borrowed) until it is removed. */
+/* Adds @area, with first and last set; borrowed until it is removed. */
 void dma_areas_add(struct dma_areas *areas, struct dma_area *area);
 /* @area must be in @areas. */
 void dma_areas_remove(struct dma_areas *areas, struct dma_area *area);
-/* True if each byte of [@first, @last] is in an area. Else *@ret_missing is the lowest that
- * is not. */
+/* True if each byte of [@first, @last] is in an area. Else *@ret_missing is the lowest one that is
+ * not. */
 bool dma_areas_cover(const struct dma_areas *areas, uint64_t first, uint64_t last,
 		     uint64_t *ret_missing);
 

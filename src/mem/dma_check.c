@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * dma_check.c - a checking build: who may write where, what was done, and the end of it
+ * dma_check.c - a checking build: catch each write into guest memory that the guest did not ask for
  */
 #include "mem/dma_check.h"
 
@@ -19,9 +19,9 @@
 #include "util/log.h"
 
 #define OWNER_BUCKETS   1024u
-#define NOTES           65536u /* what is remembered */
-#define NOTES_TOLD      40u    /* of them, about one address */
-#define NEAR_BYTES      64u    /* and what is so near */
+#define NOTES           65536u /* events to remember */
+#define NOTES_PRINTED   40u    /* of them, about one address */
+#define NEAR_BYTES      64u    /* and its neighbourhood */
 #define BACKTRACE_DEPTH 32
 
 /* Areas of one owner. */
@@ -80,7 +80,7 @@ struct dma_check {
 static struct dma_check *checks;
 static struct sigaction action_before;
 
-/* ---- what is known ---- */
+/* ---- history ---- */
 
 static void note(struct dma_check *check, enum note_kind kind,
 		 const struct dma_leave *leave, uint64_t first, uint64_t last,
@@ -114,9 +114,9 @@ static const char *what_name(enum dma_what what)
 	return "anything";
 }
 
-/* stderr, not the log: nothing may be left out or be away. */
+/* To stderr, not to the log, which may drop lines. */
 PRINTF_LIKE(1, 2)
-static void tell(const char *format, ...)
+static void print(const char *format, ...)
 {
 	va_list args;
 
@@ -125,13 +125,13 @@ static void tell(const char *format, ...)
 	va_end(args);
 }
 
-static void tell_leave(const struct dma_leave *leave)
+static void print_leave(const struct dma_leave *leave)
 {
-	tell("%s, slot %u, DCI %u, by 0x%" PRIx64, what_name(leave->what), leave->slot,
-	     leave->dci, leave->by_iova);
+	print("%s, slot %u, DCI %u, by 0x%" PRIx64, what_name(leave->what), leave->slot,
+	      leave->dci, leave->by_iova);
 }
 
-static void tell_note(const struct note *n, uint64_t ago)
+static void print_note(const struct note *n, uint64_t ago)
 {
 	static const char *const kinds[] = {
 		[NOTE_KIND_PERMIT] = "permitted",
@@ -140,51 +140,51 @@ static void tell_note(const struct note *n, uint64_t ago)
 		[NOTE_KIND_WRITE] = "written",
 	};
 
-	tell("  -%" PRIu64 " %s 0x%" PRIx64 "-0x%" PRIx64, ago, kinds[n->kind], n->first,
-	     n->last);
+	print("  -%" PRIu64 " %s 0x%" PRIx64 "-0x%" PRIx64, ago, kinds[n->kind], n->first,
+	      n->last);
 	if (n->owner) {
-		tell(" for %p: ", n->owner);
-		tell_leave(&n->leave);
+		print(" for %p: ", n->owner);
+		print_leave(&n->leave);
 	}
 	if (n->origin) {
 		void *origin[] = {(void *)n->origin}; /* not written to */
 
-		tell(" by\n    ");
+		print(" by\n    ");
 		(void)fflush(stderr);
 		backtrace_symbols_fd(origin, 1, STDERR_FILENO);
 		return;
 	}
-	tell("\n");
+	print("\n");
 }
 
-static void tell_history(const struct dma_check *check, uint64_t first, uint64_t last)
+static void print_history(const struct dma_check *check, uint64_t first, uint64_t last)
 {
 	uint64_t known = MIN_OF(check->note_count, (uint64_t)NOTES);
-	unsigned told = 0;
+	unsigned printed = 0;
 
 	first -= MIN_OF(first, (uint64_t)NEAR_BYTES);
 	last += MIN_OF(UINT64_MAX - last, (uint64_t)NEAR_BYTES);
-	tell("What is known of it and its neighbours, the newest first (-0 is the last "
-	     "of %" PRIu64 " notes):\n",
-	     check->note_count);
-	for (uint64_t ago = 0; ago < known && told < NOTES_TOLD; ago++) {
+	print("History of it and its neighbours, the newest first (-0 is the last of "
+	      "%" PRIu64 " notes):\n",
+	      check->note_count);
+	for (uint64_t ago = 0; ago < known && printed < NOTES_PRINTED; ago++) {
 		const struct note *n =
 			&check->notes[(check->note_count - 1 - ago) % NOTES];
 
 		if (n->first > last || n->last < first)
 			continue;
-		tell_note(n, ago);
-		told++;
+		print_note(n, ago);
+		printed++;
 	}
-	if (told == 0)
-		tell("  nothing\n");
+	if (printed == 0)
+		print("  nothing\n");
 }
 
-static void tell_backtrace(void)
+static void print_backtrace(void)
 {
 	void *frames[BACKTRACE_DEPTH];
 
-	tell("Now at:\n");
+	print("Now at:\n");
 	(void)fflush(stderr);
 	backtrace_symbols_fd(frames, backtrace(frames, BACKTRACE_DEPTH), STDERR_FILENO);
 }
@@ -193,9 +193,9 @@ void dma_check_fail(struct dma_check *check, uint64_t iova, uint64_t len, const 
 {
 	if (!check)
 		return;
-	tell("DMA CHECK: %s: %" PRIu64 " bytes at 0x%" PRIx64 "\n", why, len, iova);
-	tell_history(check, iova, iova + (len ? len - 1 : 0));
-	tell_backtrace();
+	print("DMA CHECK: %s: %" PRIu64 " bytes at 0x%" PRIx64 "\n", why, len, iova);
+	print_history(check, iova, iova + (len ? len - 1 : 0));
+	print_backtrace();
 	abort();
 }
 
@@ -240,7 +240,7 @@ struct dma_check *dma_check_create(bool (*find)(void *ctx, const void *host,
 
 	if (!check)
 		return NULL;
-	/* all it will ever need, but for guests that are beside themselves */
+	/* enough for all but the wildest guests */
 	if (!dma_pool_begin(&check->pool) || !dma_pieces_begin(&check->pieces)) {
 		dma_pool_finish(&check->pool);
 		free(check);
@@ -329,7 +329,7 @@ static void *need(void *p)
 {
 	if (p)
 		return p;
-	tell("DMA CHECK: no memory\n");
+	print("DMA CHECK: no memory\n");
 	abort();
 }
 
@@ -349,7 +349,7 @@ void dma_check_permit(struct dma_check *check, const void *owner,
 	(*link)->leave = *leave;
 	permit = need(dma_pool_get(&check->pool));
 	permit->area.first = iova;
-	/* what leaves the address space is never reached */
+	/* no access reaches beyond the address space */
 	permit->area.last = iova + (len - 1) < iova ? UINT64_MAX : iova + (len - 1);
 	permit->next = (*link)->permits;
 	(*link)->permits = permit;
@@ -365,7 +365,7 @@ void dma_check_revoke(struct dma_check *check, const void *owner)
 
 	if (!check)
 		return;
-	dma_check_settle(check); /* it was written in time */
+	dma_check_settle(check); /* those writes came in time */
 	link = owner_link(check, owner);
 	found = *link;
 	if (!found)
@@ -387,9 +387,9 @@ void dma_check_none(struct dma_check *check, enum dma_what what, unsigned slot,
 			    (dcis != 0 &&
 			     !(dcis & UINT32_C(1) << (owner->leave.dci & 31u))))
 				continue;
-			tell("DMA CHECK: there still is leave to write: ");
-			tell_leave(&owner->leave);
-			tell("\n");
+			print("DMA CHECK: there is still leave to write: ");
+			print_leave(&owner->leave);
+			print("\n");
 			dma_check_fail(check, owner->permits->area.first, 1, why);
 		}
 	}

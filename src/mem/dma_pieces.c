@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * dma_pieces.c - copies of pieces of guest memory, handed out to be written to for a moment
+ * dma_pieces.c - copies of pieces of guest memory that callers may write to for a moment
  */
 #include "mem/dma_pieces.h"
 
@@ -24,7 +24,7 @@ static uint8_t *before_of(const struct dma_pieces *pieces, unsigned index)
 	return pieces->before + index * DMA_PIECE_BYTES_MAX;
 }
 
-/* Where the piece begins in its place. */
+/* Offset of the piece in its place. */
 static size_t skip_of(const struct dma_piece *piece)
 {
 	return DMA_PIECE_BYTES_MAX - piece->bytes;
@@ -96,7 +96,7 @@ uint8_t *dma_pieces_open(struct dma_pieces *pieces, uint64_t iova, uint8_t *host
 	return start;
 }
 
-/* The first and the last byte in which @a and @b differ. False: in none. */
+/* The first and the last byte in which @a and @b differ. Return: false if there is none. */
 static bool differ(const uint8_t *a, const uint8_t *b, size_t bytes, size_t *ret_first,
 		   size_t *ret_last)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * dma_pieces.h - copies of pieces of guest memory, handed out to be written to for a moment
+ * dma_pieces.h - copies of pieces of guest memory that callers may write to for a moment
  *
- * Part of the checking build (dma_check.h). A piece lies at the end of pages of its own, before
- * one that cannot be touched. When it is closed the pages cannot either, and are used again
- * after DMA_PIECES others only, so a pointer that was kept is found out.
+ * Part of the checking build (dma_check.h). A piece lies at the end of pages of its own, in front
+ * of an unmapped one. Closing a piece makes its pages unreadable, and they serve again only after
+ * DMA_PIECES others, so an access by a pointer that was kept too long faults.
  */
 #ifndef MEM_DMA_PIECES_H
 #define MEM_DMA_PIECES_H
@@ -27,9 +27,9 @@ struct dma_piece {
 
 /**
  * struct dma_pieces - zeroed at first
- * @memory:	a place for each piece; @before: what was there when it was opened
- * @next:	place that is used next
- * @open:	the so many before it may be open
+ * @memory:	a place for each piece; @before: its content when it was opened
+ * @next:	the place to use next
+ * @open:	how many places before @next may be open
  */
 struct dma_pieces {
 	uint8_t *memory;
@@ -39,19 +39,19 @@ struct dma_pieces {
 	struct dma_piece pieces[DMA_PIECES];
 };
 
-/* Memory for all of them. False: there is none. */
+/* Allocates all places. Return: false if out of memory. */
 bool dma_pieces_begin(struct dma_pieces *pieces);
-/* A copy of @bytes, at most DMA_PIECE_BYTES_MAX, at @host. NULL: too many, or the
- * kernel says no. */
+/* Returns a copy of @bytes (at most DMA_PIECE_BYTES_MAX) at @host; NULL if too many are open or the
+ * kernel refuses. */
 uint8_t *dma_pieces_open(struct dma_pieces *pieces, uint64_t iova, uint8_t *host,
 			 size_t bytes, size_t page_bytes);
-/* Closes all, in order. @changed is told of each that is not as it was, before its
- * part that has changed is copied to the guest's memory; @outside: bytes before it have. */
+/* Closes all, in order. Calls @changed for each piece that changed, before it copies the changed
+ * part to guest memory; @outside: bytes in front of the piece changed. */
 void dma_pieces_close(struct dma_pieces *pieces,
 		      void (*changed)(void *ctx, uint64_t iova, uint64_t len,
 				      bool outside),
 		      void *ctx);
-/* True if @address is in the place of a piece. *@ret_iova: what the last one there was of. */
+/* True if @address is in the place of a piece. *@ret_iova: the address that its last piece copied. */
 bool dma_pieces_find(const struct dma_pieces *pieces, const void *address,
 		     uint64_t *ret_iova);
 /* See dma_check_window(). */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define RECORDS 65536u /* of a chunk; the first one of it is its head */
+#define RECORDS 65536u /* per chunk, whose first record is its head */
 
 struct dma_pool_chunk {
 	struct dma_pool_chunk *next;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * dma_pool.h - memory for the notes of the checking build
  *
- * Not malloc()'s: tests let that fail, and what is checked may not depend on it.
+ * Not from malloc(): tests make that fail, and the check must not depend on it.
  */
 #ifndef MEM_DMA_POOL_H
 #define MEM_DMA_POOL_H
@@ -14,14 +14,14 @@
 struct dma_pool_chunk;
 struct dma_pool_spare;
 
-/* Zeroed at first. @used: records of the first of @chunks */
+/* Starts zeroed. @used: records in use in the first of @chunks */
 struct dma_pool {
 	struct dma_pool_chunk *chunks;
 	struct dma_pool_spare *spare;
 	size_t used;
 };
 
-/* Memory for many records, before the first one. False: there is none. */
+/* Allocates memory for many records; call it first. Return: false if out of memory. */
 bool dma_pool_begin(struct dma_pool *pool);
 /* A zeroed record, or NULL. */
 void *dma_pool_get(struct dma_pool *pool);

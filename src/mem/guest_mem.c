@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * guest_mem.c - the guest's memory: IOVA to host mapping, and every access to it
  *
- * Ranges stand in an array sorted by IOVA. They never overlap, so the one that
- * holds an address is found by binary search; the last one found is tried
- * first. An access is cut into pieces at the ends of ranges. Ends are kept as
- * last addresses, as a range may end exactly at 2^64.
+ * Ranges stand in an array sorted by IOVA and never overlap. A look-up tries the range found last,
+ * then searches by halves. An access is cut into pieces at the ends of ranges. A range keeps its
+ * last address, because it may end exactly at 2^64.
  */
 #include "mem/guest_mem.h"
 
@@ -32,9 +31,9 @@ static_assert(GUEST_MEM_MAPS_MAX <= SIGBUS_GUARDS_MAX, "a guard for each range")
  * @iova, @last:	first and last address
  * @base:		host address of @iova, NULL = unreachable
  * @prot:		GUEST_MEM_READ|GUEST_MEM_WRITE
- * @has_fd:		@dev, @inode and @fd_offset say what is behind it
- * @mapping:		what to unmap, NULL = nothing
- * @page_bytes:		of that; 0 without
+ * @has_fd:		@dev, @inode and @fd_offset name the file behind it
+ * @mapping:		to unmap, NULL = none
+ * @page_bytes:		page size of @mapping; 0 without
  * @guard:		slot of the SIGBUS guard; valid with @mapping
  */
 struct range {
@@ -55,9 +54,9 @@ struct range {
 /**
  * struct guest_mem
  * @last_hit:		index of the range found last
- * @faults_seen:	of sigbus_faults: others have been looked into
- * @losses:		ranges that were lost since it was created
- * @mapped_bytes:	of all mappings
+ * @faults_seen:	the value of sigbus_faults that look_for_losses() has handled
+ * @losses:		ranges lost since creation
+ * @mapped_bytes:	size of all mappings
  * @file_systems:	for memory_file_check(); borrowed
  */
 struct guest_mem {
@@ -105,11 +104,11 @@ static struct range *find_range(struct guest_mem *mem, uint64_t iova)
 	return &mem->ranges[i];
 }
 
-/* munmap() frees the memory of a file that we are the last to hold, which takes seconds for a
- * large one: it is done aside, but where so many wait (ASIDE_CALLS_MAX) that a monitor with a
- * virtual IOMMU, which maps page by page, would be refused. */
+/* If we are the last to hold a file, munmap() frees its memory, which takes seconds for a large
+ * one. So a thread unmaps. If ASIDE_CALLS_MAX wait for it, the loop unmaps itself: refusing would
+ * hit a monitor with a virtual IOMMU, which maps page by page. */
 static struct aside unmapper = ASIDE_INIT("unmapper");
-/* Handed to it and not unmapped yet. */
+/* Bytes that wait for the thread. */
 static _Atomic uint64_t unmapping_bytes;
 
 static void unmap_now(uintptr_t mapping, size_t bytes)
@@ -118,7 +117,7 @@ static void unmap_now(uintptr_t mapping, size_t bytes)
 	atomic_fetch_sub(&unmapping_bytes, bytes);
 }
 
-/* Nothing touches the mapping any more. */
+/* Unmaps @range; no code may touch the mapping afterwards. */
 static void release(struct guest_mem *mem, struct range *range)
 {
 	if (!range->mapping)
@@ -140,7 +139,7 @@ bool guest_mem_wait_unmapped(unsigned max_ms)
 
 /* ---- lost memory ---- */
 
-/* The pages of zeros go again, the addresses stay: pointers of this turn may lead there. */
+/* Frees the guard's zero pages but keeps the addresses: pointers of this turn may lead there. */
 static void lose(struct guest_mem *mem, struct range *range, uintptr_t from)
 {
 	uint8_t *mapping = range->mapping;
@@ -155,12 +154,12 @@ static void lose(struct guest_mem *mem, struct range *range, uintptr_t from)
 	log_limited(
 		LOG_LEVEL_ERROR,
 		"guest memory 0x%" PRIx64 " + 0x%" PRIx64
-		" is lost: the monitor has truncated its file, or there is no room for "
-		"a page of it; the device cannot reach it until it is mapped again",
+		" is lost: the monitor truncated its file, or there is no room for a "
+		"page of it; the device cannot reach it until the monitor maps it again",
 		range->iova, range->last - range->iova + 1);
 }
 
-/* The guard has covered up faults. */
+/* Finds the ranges in which the guard has covered up faults. */
 static void look_for_losses(struct guest_mem *mem)
 {
 	mem->faults_seen = atomic_load(&sigbus_faults);
@@ -173,7 +172,7 @@ static void look_for_losses(struct guest_mem *mem)
 	}
 }
 
-/* True if the access that has just been made met a fault. */
+/* True if the last access met a fault. */
 static bool has_faulted(struct guest_mem *mem)
 {
 	if (atomic_load_explicit(&sigbus_faults, memory_order_relaxed) ==
@@ -199,9 +198,8 @@ static bool same_range(const struct range *a, const struct range *b)
 }
 
 /*
- * Puts a copy of @range in its place. Return: 0 with the entry in
- * *@ret_range; 1 if that very range is there already, also in *@ret_range;
- * -EEXIST, -ENOSPC.
+ * Adds a copy of @range. Return: 0 with the entry in *@ret_range; 1 if the table has that very
+ * range already, also in *@ret_range; -EEXIST, -ENOSPC.
  */
 static int insert(struct guest_mem *mem, const struct range *range,
 		  struct range **ret_range)
@@ -248,8 +246,8 @@ static int range_init(struct range *range, uint64_t iova, uint64_t size, unsigne
 
 /* ---- mapping ---- */
 
-/* Page size of mappings of @fd: hugetlbfs maps in its own large pages only, which its files have
- * as their blocks. Of tmpfs they may be large, too, which does no harm. */
+/* Page size of mappings of @fd: hugetlbfs maps only its own large pages, which its files report as
+ * their block size. tmpfs may report large blocks, too, which does no harm. */
 static size_t page_bytes_of(int fd)
 {
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
@@ -329,7 +327,7 @@ int guest_mem_map(struct guest_mem *mem, uint64_t iova, uint64_t size, int fd,
 		return is_there;
 	if (file_error)
 		return file_error;
-	/* The same again: try only what did not work before, or was lost since. */
+	/* The same map again: retry only if it failed before or was lost since. */
 	if (fd < 0 || range->base)
 		return 0;
 	if (is_there)
@@ -415,7 +413,7 @@ void guest_mem_unmap_all(struct guest_mem *mem)
 	mem->last_change_ns = clock_now_ns();
 }
 
-/* For the checking build: is @host mapped, and where? */
+/* For the checking build: whether @host is mapped, and where. */
 static bool find_host(void *ctx, const void *host, uint64_t *ret_iova)
 {
 	const struct guest_mem *mem = ctx;
@@ -500,9 +498,9 @@ struct dma_check *guest_mem_dma_check(const struct guest_mem *mem)
 /* ---- access ---- */
 
 /*
- * The host memory at @iova that @prot may be done to: *@ret_bytes of it (at
- * least 1, at most @len) up to the end of its range. NULL if there is none. Faults of
- * accesses by pointers from guest_mem_iov() are noticed here.
+ * The host memory at @iova, if @prot allows it: *@ret_bytes (at least 1, at most @len) up to the
+ * end of its range. NULL if there is none. Notices faults of accesses by pointers from
+ * guest_mem_iov().
  */
 static uint8_t *find_piece(struct guest_mem *mem, uint64_t iova, uint64_t len,
 			   unsigned prot, uint64_t *ret_bytes)
@@ -578,8 +576,8 @@ int guest_mem_write(struct guest_mem *mem, uint64_t iova, const void *buf, size_
 	return 0;
 }
 
-/* True if the word at @p can be accessed at once. A range may begin anywhere,
- * so an aligned IOVA does not mean an aligned host address. */
+/* True if one access can reach the word at @p. A range may begin anywhere, so an aligned IOVA does
+ * not mean an aligned host address. */
 static bool is_whole_word(const uint8_t *p, uint64_t bytes)
 {
 	return bytes == sizeof(uint32_t) && (uintptr_t)p % sizeof(uint32_t) == 0;

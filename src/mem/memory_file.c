@@ -12,7 +12,7 @@
 
 #define TYPE_BYTES 64u
 
-/* The number of the mount that @fd was opened on, -1 if that is not told. */
+/* The number of the mount that @fd was opened on, -1 if unknown. */
 static int mount_of(int fd)
 {
 	char path[64], line[128];
@@ -31,8 +31,8 @@ static int mount_of(int fd)
 	return mount;
 }
 
-/* The type of file system in @line of /proc/self/mountinfo (proc(5)): behind " - ", which
- * cannot stand before it, as spaces in paths are written \040. */
+/* The type of file system in @line of /proc/self/mountinfo (proc(5)): the word after " - ", which
+ * cannot appear before it, because paths have \040 for a space. */
 static int type_in(const char *line, char *ret_type)
 {
 	const char *type = strstr(line, " - ");
@@ -49,7 +49,7 @@ static int type_in(const char *line, char *ret_type)
 	return 0;
 }
 
-/* Return: 0, or -ENOENT: @mount is none of our mount namespace. */
+/* Return: 0, or -ENOENT if @mount is not in our mount namespace. */
 static int type_of_mount(int mount, char *ret_type)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -68,7 +68,7 @@ static int type_of_mount(int mount, char *ret_type)
 	return r;
 }
 
-/* @type, or what stands before its dot, is a word of @list. */
+/* True if @type, or its part before the dot, is a word of @list. */
 static bool is_listed(const char *list, const char *type)
 {
 	while (*list) {
@@ -100,8 +100,8 @@ int memory_file_check(int fd, const char *file_systems, struct err *err)
 	if (mount < 0 || type_of_mount(mount, type) < 0)
 		return err_set(
 			err, EPERM,
-			"its file system is mounted elsewhere only and cannot be told; "
-			"--memory-files any takes it");
+			"its file system is not mounted in our mount namespace, so its "
+			"type is unknown; --memory-files any accepts it");
 	if (is_listed(file_systems, type))
 		return 0;
 	return err_set(err, EPERM,

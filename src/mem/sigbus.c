@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * sigbus.c - survive a mapped file that shrinks
  *
- * The handler must not take locks or allocate: it reads a fixed table whose
- * entries become valid by one atomic store of their start address, and calls
- * mmap() only. Replacing all pages up to the end, not just the touched one,
- * keeps the number of kernel mappings at two per range, so no pattern of
- * accesses reaches the kernel's limit on mappings.
+ * The handler must not lock or allocate: it reads a fixed table, whose entries become valid by one
+ * atomic store of their start address, and calls only mmap(). It replaces all pages up to the end,
+ * not just the touched one: so the kernel has at most two mappings per range, and no pattern of
+ * accesses reaches its limit.
  */
 #include "mem/sigbus.h"
 
@@ -63,14 +62,14 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
 
 	(void)context;
 	if (info->si_code == BUS_MCEERR_AO)
-		return; /* a page went bad that nobody is touching */
-	/* BUS_ADRERR: no page behind this address. Failing hardware and signals
-	 * sent by kill() are not ours. */
+		return; /* a page went bad that no thread is touching */
+	/* BUS_ADRERR: there is no page at this address. Failing hardware and kill() are not our
+	 * business. */
 	if (info->si_code != BUS_ADRERR || !replace_pages((uintptr_t)info->si_addr)) {
-		/* a sandbox may forbid it; without, the fault would repeat for ever */
+		/* if the sandbox refuses it, the fault would repeat for ever */
 		if (sigaction(signal, &action_before, NULL) < 0)
 			abort();
-		/* A fault repeats by itself; a signal that was sent does not. */
+		/* A fault repeats by itself; a signal of kill() does not. */
 		if (info->si_code <= 0)
 			(void)raise(signal);
 	}

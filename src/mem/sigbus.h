@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * sigbus.h - survive a mapped file that shrinks
  *
- * Touching a mapped page behind the end of its file raises SIGBUS. The client
- * owns the files behind guest memory and may truncate them at any time. For
- * the ranges given here the handler puts anonymous zero pages from the
- * touched page to the end of the range (all of it lies behind the end of the
- * file too), lets the access repeat, and counts that. The owner of the range looks
- * at the count after each access, and gives the pages back. The same happens where a
- * file system has no room for a page (hugetlbfs, tmpfs). A SIGBUS anywhere else is
- * handed to whatever handled it before, by default the end of the process.
+ * Touching a mapped page behind the end of its file raises SIGBUS. The client owns the files
+ * behind guest memory and may truncate them at any time. For a guarded range the handler puts
+ * anonymous zero pages from the touched page to the end of the range (all of which lies behind the
+ * end of the file), lets the access repeat, and counts that. The owner of the range checks the
+ * count after each access and frees the pages. The same happens when a file system has no room for
+ * a page (hugetlbfs, tmpfs). A SIGBUS anywhere else goes to the handler that was there before; by
+ * default it ends the process.
  */
 #ifndef MEM_SIGBUS_H
 #define MEM_SIGBUS_H
@@ -21,7 +20,7 @@
 
 #define SIGBUS_GUARDS_MAX 8192u /* mappings guarded at one time */
 
-/* Installs the handler; does nothing while it is in place. Return: 0 or -errno. */
+/* Installs the handler unless it is in place. Return: 0 or -errno. */
 MUST_USE int sigbus_guard_install(void);
 
 /**
@@ -33,11 +32,11 @@ MUST_USE int sigbus_guard_install(void);
  * Loop thread. Return: a slot for sigbus_guard_remove(), or -ENOSPC.
  */
 MUST_USE int sigbus_guard_add(void *start, size_t len, size_t page_bytes);
-/* Faults that the handler has covered up since the process began. */
+/* How many faults the handler has covered up since the process began. */
 extern atomic_uint sigbus_faults;
-/* The first byte that was replaced in the mapping of @slot, 0 = none was. */
+/* The first byte that the handler replaced in the mapping of @slot, 0 = none. */
 uintptr_t sigbus_guard_lost(int slot);
-/* Before the mapping goes. */
+/* Call it before unmapping. */
 void sigbus_guard_remove(int slot);
 
 #endif /* MEM_SIGBUS_H */

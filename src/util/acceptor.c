@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * acceptor.c - a listening socket whose connections are taken in the loop
+ * acceptor.c - accept connections of a listening socket in the loop
  */
 #include "util/acceptor.h"
 
@@ -15,7 +15,7 @@
 
 /* Connections accepted in one go. */
 #define ACCEPT_BATCH 8u
-/* Until it is looked again whether the closer has caught up. */
+/* Interval between looks at whether the closer has caught up. */
 #define PAUSE_NS UINT64_C(50000000)
 
 void acceptor_init(struct acceptor *acceptor)

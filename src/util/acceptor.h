@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * acceptor.h - a listening socket whose connections are taken in the loop
+ * acceptor.h - accept connections of a listening socket in the loop
  *
- * A bounded number in one go. While the closer is behind (closer.h) they wait in the socket's queue:
- * each that is refused can bring something to close. When the process has no file descriptor left, a connection
- * would stay in the queue, and the socket ready for ever: it is taken with an fd kept for
- * that, and turned away. Loop thread only.
+ * Accepts a bounded number in one go. While the closer is behind (closer.h), connections wait in
+ * the socket's queue, because even a refused connection can bring descriptors to close. When the
+ * process is out of file descriptors, a connection would stay in the queue and keep the socket
+ * ready for ever: the acceptor takes it with a spare fd and turns it away. Loop thread only.
  */
 #ifndef UTIL_ACCEPTOR_H
 #define UTIL_ACCEPTOR_H
@@ -19,11 +19,12 @@ struct loop_watch;
 
 /**
  * struct acceptor - part of its owner, who sets the callbacks
- * @patient:	only twice as much makes it wait: what comes by other sockets cannot alone
+ * @patient:	wait only if the closer is twice as far behind, so that other sockets alone cannot
+ *		keep this one waiting
  * @fd:		listening, owned; -1: not started
- * @spare_fd:	owned: given up for a moment to turn a connection away
- * @accepted:	a new connection: not blocking, close-on-exec; taken
- * @turned_away: one there is no fd for, to say a word or not; taken
+ * @spare_fd:	owned; closed for a moment to turn a connection away
+ * @accepted:	called with a new connection: non-blocking, close-on-exec; takes it
+ * @turned_away: called with a connection that got the spare fd: may send a last word; takes it
  */
 struct acceptor {
 	void (*accepted)(void *ctx, int fd);
@@ -36,11 +37,11 @@ struct acceptor {
 	struct loop_timer *pause;
 };
 
-/* Nothing to finish yet; the callbacks are left alone. */
+/* Leaves the callbacks alone; acceptor_finish() is then safe. */
 void acceptor_init(struct acceptor *acceptor);
-/* @fd: listening and not blocking; taken, also on failure. Return: 0 or -errno. */
+/* Takes @fd (listening, non-blocking), also on failure. Return: 0 or -errno. */
 MUST_USE int acceptor_start(struct acceptor *acceptor, struct loop *loop, int fd);
-/* Closes the socket. After acceptor_init() at least. */
+/* Closes the socket. Needs acceptor_init() first. */
 void acceptor_finish(struct acceptor *acceptor);
 
 #endif /* UTIL_ACCEPTOR_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * apart.c - a call that another party can hold for ever, made by a process of its own
  *
- * The thread is suspended while the process runs (CLONE_VFORK), so what belongs to the thread,
- * errno for one, is not used by two.
+ * The kernel suspends the thread while the process runs (CLONE_VFORK), so the two never use the
+ * thread's own data, such as errno, at the same time.
  */
 #include "util/apart.h"
 

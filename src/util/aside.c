@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * aside.c - calls that may take long and whose end nobody waits for
+ * aside.c - a thread for slow calls whose result no one needs
  */
 #include "util/aside.h"
 
@@ -84,7 +84,7 @@ bool aside_wait(struct aside *aside, unsigned max_ms)
 	bool idle;
 	int r = 0;
 
-	/* a static condition waits by the wall clock */
+	/* a statically initialised condition uses the wall clock */
 	(void)clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += max_ms / 1000;
 	until.tv_nsec += (long)(max_ms % 1000) * 1000000;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * aside.h - calls that may take long and whose end nobody waits for
+ * aside.h - a thread for slow calls whose result no one needs
  *
- * A thread that is never joined: it may be stuck in the
- * kernel for as long as another party likes, and takes nothing but its own queue with it.
- * What needs an answer is for util/worker.h.
+ * The thread is never joined: another party may keep it in the kernel for as long as that party
+ * likes, and nothing but its own queue waits behind it. Calls that need an answer belong in
+ * util/worker.h.
  */
 #ifndef UTIL_ASIDE_H
 #define UTIL_ASIDE_H
@@ -48,16 +48,16 @@ struct aside {
 		.more = PTHREAD_COND_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER \
 	}
 
-/* Starts the thread, if it is not there: before memory is counted, or rights are given up.
- * Else it is started with the first call. False: there can be none now. */
+/* Starts the thread now; without this the first call starts it. Use it before the process counts
+ * its memory or gives up rights. Return: false if no thread can be made. */
 bool aside_start(struct aside *aside);
-/* Has @fn(@arg, @size) called on the thread, behind those before it. False: the queue is
- * full or there can be no thread; nothing will be called. Any thread. */
+/* Queues @fn(@arg, @size) for the thread. Return: false if the queue is full or no thread can be
+ * made; then @fn is never called. Any thread. */
 MUST_USE bool aside_call(struct aside *aside, aside_fn *fn, uintptr_t arg, size_t size);
-/* Calls that have not ended. Any thread. */
+/* The number of calls that have not returned yet. Any thread. */
 unsigned aside_waiting(struct aside *aside);
-/* Waits until all have ended, @max_ms at most: for the end of the process and tests.
- * True: they have. */
+/* Waits up to @max_ms until all calls have returned, for the end of the process and for tests.
+ * Return: true if they have. */
 bool aside_wait(struct aside *aside, unsigned max_ms);
 
 #endif /* UTIL_ASIDE_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * bytes.h - little-endian and big-endian integers in byte arrays
  *
- * No alignment is assumed. Compilers turn each into one load or store.
+ * They need no alignment. Compilers turn each into one load or store.
  */
 #ifndef UTIL_BYTES_H
 #define UTIL_BYTES_H
@@ -35,7 +35,7 @@ DEFINE_BYTES(be, 64)
 
 #undef DEFINE_BYTES
 
-/* @value with one of its halves replaced, as 64-bit registers are written by halves. */
+/* @value with one half replaced: guests write 64-bit registers by halves. */
 static inline uint64_t with_low32(uint64_t value, uint32_t half)
 {
 	return (value & ~UINT64_C(0xffffffff)) | half;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * claim.h - files that are in use by a part of this process
  *
- * By what they are, not by name: device and inode, or the number of a block device. Locks
- * (fcntl) tell us of other processes, but not on every file system, and never why. Any thread.
+ * Identified by device and inode, or by the number of a block device, not by name. fcntl locks
+ * show what other processes use, but not on every file system, and never why. Any thread.
  */
 #ifndef UTIL_CLAIM_H
 #define UTIL_CLAIM_H
@@ -19,10 +19,10 @@ struct claim;
 
 /**
  * claim_take() - take a file
- * @shared:	others who share it, too, may have it
+ * @shared:	allow other claims that are shared as well
  * @user:	for messages: "the image of a stick"
  * @ret_claim:	owned, for claim_drop(); only with 0
- * @ret_holder:	who has it; only with -EBUSY
+ * @ret_holder:	the @user of the claim in the way; only with -EBUSY
  *
  * Return: 0, -EBUSY or -ENOMEM.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * clock.c - the time that passes
+ * clock.c - the monotonic clock
  */
 #include "util/clock.h"
 

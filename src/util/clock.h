@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * clock.h - the time that passes
+ * clock.h - the monotonic clock
  */
 #ifndef UTIL_CLOCK_H
 #define UTIL_CLOCK_H

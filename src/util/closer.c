@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * closer.c - closing descriptors that others gave us, without waiting
+ * closer.c - close descriptors that others gave us, without waiting
  *
- * A process of its own closes each (apart.h), one at a time. It takes no part in our end: we may
- * exit while it waits.
+ * A separate process closes each (apart.h), one at a time. We may exit while it waits.
  */
 #include "util/closer.h"
 
@@ -39,7 +38,7 @@ static void hand_over(int *fd)
 	if (closer_waiting() >= CLOSER_WAITING_MAX ||
 	    !aside_call(&closer, close_apart, (uintptr_t)*fd, 0))
 		log_limited(LOG_LEVEL_ERROR,
-			    "fd %d stays open: %u others wait for being closed", *fd,
+			    "fd %d stays open: %u others are waiting to be closed", *fd,
 			    closer_waiting());
 	*fd = -1;
 }
@@ -67,7 +66,7 @@ void closer_close_socket(int *fd)
 
 	if (*fd < 0)
 		return;
-	/* nothing can be added after that */
+	/* so that the peer can add nothing */
 	(void)shutdown(*fd, SHUT_RDWR);
 	if (ioctl(*fd, FIONREAD, &unread) == 0 && unread == 0)
 		close_fd(fd);

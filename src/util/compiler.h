@@ -15,8 +15,8 @@
 #define MAX_OF(a, b)                  ((a) > (b) ? (a) : (b))
 #define CONTAINER_OF(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
-/* Of a large local on the way of every transfer: the build does not zero it first
- * (-ftrivial-auto-var-init). Only where a call fills it, and its result says how much of it. */
+/* For a large local on the path of every transfer: keeps -ftrivial-auto-var-init from zeroing it.
+ * Only for a buffer that a call fills and whose result says how much of it. */
 #if defined(__has_attribute)
 #if __has_attribute(uninitialized)
 #define UNINITIALIZED __attribute__((uninitialized))

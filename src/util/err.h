@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * err.h - an error with its reason in words, for people
  *
- * Only code that faces a user (options, attach, control) fills one; inner
- * layers return -errno.
+ * Code whose failure a person reads fills one: daemon, rules, control, back ends while they open,
+ * and set-up in util, vuser and xhci. All else returns -errno.
  */
 #ifndef UTIL_ERR_H
 #define UTIL_ERR_H
@@ -17,7 +17,7 @@ struct err {
 	char text[256];
 };
 
-/* What err_set() does, apart from its result. */
+/* Fills @err (may be NULL) like err_set(), without its result. */
 PRINTF_LIKE(3, 4)
 static inline void err_fill(struct err *err, int code, const char *format, ...)
 {
@@ -31,8 +31,8 @@ static inline void err_fill(struct err *err, int code, const char *format, ...)
 	}
 }
 
-/* Fills @err (may be NULL) and returns -@code. A macro because compilers do not look
- * into functions with "...", and must see that this is not 0. */
+/* Fills @err (may be NULL) and returns -@code. A macro, because compilers do not look into variadic
+ * functions and must see that the result is not 0. */
 #define err_set(err, code, ...)                        \
 	({                                             \
 		int err_code_ = (code);                \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * fd_kind.c - what a descriptor of somebody else is, asking the kernel only
+ * fd_kind.c - find out what a received descriptor is, asking only the kernel
  */
 #include "util/fd_kind.h"
 
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What no path can be: those begin with a slash. */
+/* No path looks like that: paths begin with a slash. */
 #define EVENTFD_NAME "anon_inode:[eventfd]"
 
 enum fd_kind fd_kind(int fd)

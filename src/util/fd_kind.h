@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * fd_kind.h - what a descriptor of somebody else is, asking the kernel only; names of kinds
+ * fd_kind.h - find out what a received descriptor is, asking only the kernel
  *
- * fstat(), fstatfs(), mmap() and close() of a file may ask the file's server (FUSE, a
- * network file system), who may be the very one that sent it, and never answers. What is
- * called here asks no file system: F_GET_SEALS, which the kernel answers for its own
- * memory files and refuses for others, and the name of a descriptor in /proc.
+ * fstat(), fstatfs(), mmap() and close() of a file may ask the file's server (FUSE, a network
+ * file system). That server may be the very party that sent the descriptor, and never answer.
+ * This file asks no file system: it uses F_GET_SEALS, which the kernel answers for its own memory
+ * files and refuses for others, and the descriptor's name in /proc.
  */
 #ifndef UTIL_FD_KIND_H
 #define UTIL_FD_KIND_H
@@ -13,12 +13,12 @@
 
 /**
  * enum fd_kind
- * @FD_KIND_MEMORY:	memfd, a file of tmpfs or hugetlbfs: may be fstat()ed, mapped and
- *			touched. Closing the last descriptor of one frees its memory, which
- *			takes long if that is large
- * @FD_KIND_EVENTFD:	likewise harmless, close() too
- * @FD_KIND_FILE:	something with a path; nothing is known of it
- * @FD_KIND_OTHER:	a socket, pipe, whatever; or no /proc to ask
+ * @FD_KIND_MEMORY:	memfd, or a file of tmpfs or hugetlbfs: safe to fstat(), map and touch.
+ *			Closing its last descriptor frees the memory, which takes long for a
+ *			large file
+ * @FD_KIND_EVENTFD:	safe, also to close
+ * @FD_KIND_FILE:	anything with a path; may be unsafe
+ * @FD_KIND_OTHER:	a socket, a pipe...; or there is no /proc to ask
  */
 enum fd_kind {
 	FD_KIND_MEMORY,

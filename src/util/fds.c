@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * fds.c - file descriptors: hand-over, non-blocking, listening unix sockets
  *
- * A listening unix socket leaves its file behind when its process dies. To
- * take such a file over safely, PATH.lock is locked first (flock: the lock
- * goes with the process, whatever kills it) and held as long as the socket
- * listens. Only the holder looks at, removes or makes PATH. A lock file that
- * was removed between our open() and our flock() is no lock: then we start
- * again with the one that is there now.
+ * A listening unix socket leaves its file behind when its process dies. To replace such a file
+ * safely we first lock PATH.lock (by flock, which ends with the process, whatever kills it) and
+ * hold it as long as the socket listens. Only the holder looks at, removes or makes PATH. A lock
+ * file that someone removed between our open() and our flock() locks nothing: then we start again
+ * with the new one.
  */
 #include "util/fds.h"
 
@@ -71,7 +70,7 @@ int set_nonblock_cloexec(int fd)
 	return 0;
 }
 
-/* Takes the fds out of @msg: those there is room for, the others are closed. */
+/* Takes the fds out of @msg and closes those that do not fit. */
 static size_t take_fds(struct msghdr *msg, int *fds, size_t fds_max, bool *lost)
 {
 	size_t nfds = 0;
@@ -102,7 +101,7 @@ static size_t take_fds(struct msghdr *msg, int *fds, size_t fds_max, bool *lost)
 ssize_t receive_fds(int fd, void *buf, size_t len, int *fds, size_t fds_max,
 		    size_t *ret_nfds, bool *ret_lost)
 {
-	/* SO_PASSCRED may be set on a socket that was handed to us */
+	/* an inherited socket may have SO_PASSCRED set */
 	UNINITIALIZED union {
 		char bytes[CMSG_SPACE(RECEIVE_FDS_MAX * sizeof(int)) +
 			   CMSG_SPACE(sizeof(struct ucred))];
@@ -138,7 +137,7 @@ ssize_t send_fd_now(int fd, const void *buf, size_t len, int passed)
 		char bytes[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control;
-	/* the kernel only reads there */
+	/* the kernel only reads it */
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
@@ -183,8 +182,8 @@ static bool still_open(const struct listener *listener)
 	return S_ISSOCK(st.st_mode) && st.st_ino == listener->fd_inode;
 }
 
-/* An unused entry, or NULL. One whose socket was closed without
- * unlink_unix() lets its lock go here. */
+/* An unused entry, or NULL. Releases the lock of an entry whose socket was closed without
+ * unlink_unix(). */
 static struct listener *listener_find_unused(void)
 {
 	struct listener *unused = NULL;
@@ -210,7 +209,7 @@ static bool same_file(int fd, const char *path)
 	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
-/* Who has put something else in the lock's place, and what. */
+/* Says whose file is in the place of the lock, and of what kind. */
 static int refuse_lock(const char *lock_path, const struct stat *st, struct err *err)
 {
 	return err_set(
@@ -227,7 +226,7 @@ static bool is_our_lock(const struct stat *st)
 	       (st->st_uid == self_uid() || st->st_uid == 0);
 }
 
-/* Opens or makes the file. Return: fd, or -errno with the reason in @err. */
+/* Opens or makes the lock file. Return: fd, or -errno with the reason in @err. */
 static int open_lock(const char *lock_path, struct err *err)
 {
 	_cleanup_close_ int fd = open(
@@ -280,7 +279,7 @@ static int refuse_live(const char *path, struct err *err)
 		       path);
 }
 
-/* Makes way at @path: 0 if nothing is there any more. Lock held. */
+/* Removes a stale socket at @path. The lock is held. Return: 0 if @path is free now. */
 static int remove_stale(const char *path, const struct sockaddr_un *addr, struct err *err)
 {
 	_cleanup_close_ int probe = -1;
@@ -304,7 +303,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *addr, struct
 	if (connect(probe, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
 		return refuse_live(path, err);
 	/* EAGAIN: its backlog is full; EPROTOTYPE: a socket of another type.
-	 * Only a refused connection says that nobody is there. */
+	 * Only a refused connection shows that no process listens. */
 	if (errno == EAGAIN || errno == EPROTOTYPE)
 		return refuse_live(path, err);
 	if (errno != ECONNREFUSED && errno != ENOENT)
@@ -316,7 +315,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *addr, struct
 	return 0;
 }
 
-/* Binds and listens, and notes the identities in @listener. Return: fd or -errno. */
+/* Binds, listens, and notes what it made in @listener. Return: fd or -errno. */
 static int bind_listen(const char *path, const struct sockaddr_un *addr,
 		       struct listener *listener, struct err *err)
 {
@@ -387,7 +386,7 @@ static const struct listener *listener_of(int fd)
 	return NULL;
 }
 
-/* The socket's file, by O_PATH, if it is still at @path. Return: fd, owned, or -errno. */
+/* Opens the socket's file (O_PATH) if it is still at @path. Return: fd, owned, or -errno. */
 static int find_unix(const char *path, int fd)
 {
 	const struct listener *listener = listener_of(fd);
@@ -419,7 +418,7 @@ int open_unix_to_all(const char *path, int fd)
 
 	if (file < 0)
 		return file;
-	/* fchmod() does not take what was opened by O_PATH */
+	/* fchmod() refuses O_PATH descriptors */
 	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
 	return chmod(name, 0666) < 0 ? -errno : 0;
 }
@@ -444,11 +443,11 @@ void unlink_unix(const char *path, int fd)
 
 		if (fd <= 0 || listener->fd != fd)
 			continue;
-		/* also if @fd was closed before: what is at PATH tells */
+		/* @fd may be closed already: the file at PATH tells */
 		if (lstat(path, &st) == 0 && st.st_dev == listener->dev &&
 		    st.st_ino == listener->inode)
 			(void)unlinkat(AT_FDCWD, path, 0);
-		/* The lock file last: while it is there, PATH is ours. */
+		/* The lock file last: while it exists, PATH is ours. */
 		(void)snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
 		if (same_file(listener->lock_fd, lock_path))
 			(void)unlinkat(AT_FDCWD, lock_path, 0);
@@ -472,7 +471,7 @@ int socket_is_listening(int fd)
 		return -EPROTOTYPE;
 	if (listening)
 		return 1;
-	/* of a socket without a peer: nobody */
+	/* without a peer the user is -1 */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) < 0)
 		return -errno;
 	return peer.uid == (uid_t)-1 ? -ENOTCONN : 0;

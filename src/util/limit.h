@@ -11,11 +11,9 @@
  * struct limit - at most @burst passes in each window of LIMIT_WINDOW_NS
  * @window_start_ns:	when the current window began
  * @used:		passes in this window
- * @missed:		refusals since the last pass; whoever reports them after a pass
- *			sets it to 0
+ * @missed:		refusals since the last pass; the caller who reports them resets it
  *
- * All zeros is a valid start. Not shared between threads, except that a race
- * can at worst let a few lines more through.
+ * All zeros is a valid start. If threads share it, a race lets a few more through at worst.
  */
 struct limit {
 	uint64_t window_start_ns;

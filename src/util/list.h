@@ -26,7 +26,7 @@ static inline bool list_empty(const struct list *l)
 	return l->next == l;
 }
 
-/* @node goes behind the last element of @head. */
+/* Puts @node behind the last element of @head. */
 static inline void list_append(struct list *head, struct list *node)
 {
 	node->prev = head->prev;
@@ -35,7 +35,7 @@ static inline void list_append(struct list *head, struct list *node)
 	head->prev = node;
 }
 
-/* Off its list; leaves @node on none. */
+/* Takes @node off its list. */
 static inline void list_remove(struct list *node)
 {
 	node->prev->next = node->next;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * log.c - log lines on stderr
  *
- * A line is built on the stack and leaves whole, by the writer's thread or, where there is
- * none, by one write(), so lines of several threads never mix. Device names, file names and client text end up in log
- * lines: whatever could move a terminal's cursor or fake a second line is
- * written as \n, \x1b and so on; valid UTF-8 stays readable.
+ * A line is built on the stack and leaves whole, by the writer's thread or, without one, by a
+ * single write(), so lines of several threads never mix. Lines contain names of devices and files
+ * and text of clients: bytes that could move a terminal's cursor or fake a second line become \n,
+ * \x1b and so on; valid UTF-8 stays readable.
  */
 #include "util/log.h"
 
@@ -22,7 +22,7 @@
 
 /* bytes of one line, its newline included */
 #define LOG_LINE_MAX 1024u
-/* room kept for "..." and " (4294967295 more like this suppressed)" */
+/* room for "..." and " (4294967295 more like this suppressed)" */
 #define LOG_TAIL_MAX 64u
 
 /* @shown: in lines */
@@ -122,8 +122,8 @@ static size_t utf8_printable(const unsigned char *s)
 	return len;
 }
 
-/* Writes the next character of *@text to @out (at least 5 bytes), escaped if
- * need be, and moves *@text past it. Return: bytes written. */
+/* Writes the next character of *@text to @out (at least 5 bytes), escaped if necessary, and moves
+ * *@text past it. Return: bytes written. */
 static size_t escape_one(const unsigned char **text, char *out)
 {
 	static const char controls[] = "\n\r\t", letters[] = "nrt";
@@ -171,7 +171,7 @@ static size_t put_head(char *line, size_t size, enum log_level level)
 	return len > 0 ? (size_t)len : 0;
 }
 
-/* One line out. Without a writer a stderr that is full makes us wait. */
+/* Writes one line. Without a writer it waits while stderr is full. */
 static void emit(const char *line, size_t len)
 {
 	if (log_writer_put(line, len))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * log.h - log lines on stderr
  *
- * One line per call: time (UTC, microseconds), level, text. Any thread.
- * Whatever a guest, client or device can cause uses the _limited forms: per
- * call site at most LIMIT_BURST lines per window, then a count of the rest.
+ * Each call writes one line: time (UTC, microseconds), level, text. Any thread.
+ * Code that a guest, client or device can trigger uses log_limited(): each call site writes at
+ * most LIMIT_BURST lines per window, then counts the rest.
  */
 #ifndef UTIL_LOG_H
 #define UTIL_LOG_H
@@ -21,10 +21,10 @@ enum log_level {
 	LOG_LEVEL_TRACE, /* every transfer */
 };
 
-/* Parts of the daemon that have a level each. A layer's meson.build says which is its own
- * by LOG_SUBSYSTEM. */
+/* Parts of the daemon with a level of their own. LOG_SUBSYSTEM in a layer's meson.build chooses
+ * its part. */
 enum log_subsystem {
-	LOG_SUBSYSTEM_DAEMON, /* and all that is none of the others */
+	LOG_SUBSYSTEM_DAEMON, /* and everything that is none of the others */
 	LOG_SUBSYSTEM_CONTROL,
 	LOG_SUBSYSTEM_RULES,
 	LOG_SUBSYSTEM_USBDEV,
@@ -37,23 +37,23 @@ enum log_subsystem {
 #define LOG_SUBSYSTEM LOG_SUBSYSTEM_DAEMON
 #endif
 
-/* Sets the highest level shown (default INFO) of all, and whether to colour. */
+/* Sets the highest level shown for all parts (default INFO), and whether to use colours. */
 void log_init(enum log_level max_level, bool color);
 
-/* Another highest level, of all or one. Any thread. */
+/* Changes the highest level shown, for all parts or one. Any thread. */
 void log_set_level(enum log_level max_level);
 void log_set_subsystem_level(enum log_subsystem subsystem, enum log_level max_level);
 
 /* "usbdev"... Return: the value, or -ENOENT if there is none of that name. */
 MUST_USE int log_subsystem_find(const char *name);
-/* "debug"..., likewise. */
+/* The same for "debug"... */
 MUST_USE int log_level_find(const char *name);
 
 /* True if lines of @level are shown. */
 bool log_is_enabled(enum log_subsystem subsystem, enum log_level level);
 #define log_enabled(level) log_is_enabled(LOG_SUBSYSTEM, (level))
 
-/* Use the macros. A NULL @limit means none. */
+/* Use the macros. @limit: NULL for none. */
 PRINTF_LIKE(3, 4)
 void log_write(enum log_level level, struct limit *limit, const char *format, ...);
 
@@ -68,7 +68,7 @@ void log_write(enum log_level level, struct limit *limit, const char *format, ..
 #define log_debug(...) log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
 #define log_trace(...) log_at(LOG_LEVEL_TRACE, __VA_ARGS__)
 
-/* For what others can cause: rate-limited per call site. */
+/* For lines that others can trigger: rate-limited per call site. */
 #define log_limited(level, ...)                                         \
 	do {                                                            \
 		static struct limit log_site_limit;                     \

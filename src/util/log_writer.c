@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * log_writer.c - log lines leave by a thread, which may wait for who reads them
+ * log_writer.c - a thread that writes log lines and may wait for the reader
  *
- * The bytes from start on belong to the thread while it writes them; what others append goes
- * behind them, so it writes without the lock.
+ * The thread owns the bytes from start on while it writes them; others append behind them. So it
+ * writes without the lock.
  */
 #include "util/log_writer.h"
 
@@ -27,7 +27,7 @@
  * @dropped:	lines since the ring was last empty
  * @epoll_fd:	waits until stderr takes more
  * @wake:	there is something to write
- * @written:	there is nothing any more
+ * @written:	the ring is empty
  */
 static struct {
 	atomic_bool started;
@@ -41,7 +41,7 @@ static struct {
 	char ring[LOG_WRITER_RING_BYTES];
 } writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
-/* All of it, unless nobody will ever read it. */
+/* Writes all of it, unless the reader is gone. */
 static void write_out(const char *bytes, size_t len)
 {
 	while (len > 0) {
@@ -51,7 +51,7 @@ static void write_out(const char *bytes, size_t len)
 			bytes += n;
 			len -= (size_t)n;
 		} else if (n < 0 && errno == EAGAIN) {
-			/* another user of it has made it so */
+			/* another process has set O_NONBLOCK */
 			struct epoll_event event;
 
 			(void)epoll_wait(writer.epoll_fd, &event, 1, -1);
@@ -61,8 +61,9 @@ static void write_out(const char *bytes, size_t len)
 	}
 }
 
-/* The ring is empty, and lines are missing in it. Under the lock, which is let go meanwhile. */
-static void tell_dropped(void)
+/* Says how many lines were dropped, when the ring is empty. Called with the lock, which it releases
+ * meanwhile. */
+static void report_dropped(void)
 {
 	char note[NOTE_BYTES];
 	int len = snprintf(note, sizeof(note),
@@ -87,11 +88,11 @@ static void *writer_main(void *arg)
 			write_out(writer.ring + at, len);
 			pthread_mutex_lock(&writer.lock);
 			writer.used -= len;
-			/* so that few pages of it are ever touched */
+			/* from the start again, so that few pages are ever touched */
 			writer.start =
 				writer.used > 0 ? (at + len) % LOG_WRITER_RING_BYTES : 0;
 		} else if (writer.dropped > 0) {
-			tell_dropped();
+			report_dropped();
 		} else {
 			pthread_cond_broadcast(&writer.written);
 			pthread_cond_wait(&writer.wake, &writer.lock);
@@ -111,7 +112,7 @@ int log_writer_start(void)
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&writer.written, &attr);
 	(void)pthread_condattr_destroy(&attr);
-	/* a file is refused, and never full */
+	/* epoll refuses a file, which is never full */
 	writer.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (writer.epoll_fd < 0)
 		return -errno;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * log_writer.h - log lines leave by a thread, which may wait for who reads them
+ * log_writer.h - a thread that writes log lines and may wait for the reader
  *
- * stderr may be a pipe, a stopped terminal or a service manager's socket that nobody reads.
- * O_NONBLOCK would be set for all who share it, and to ask first (poll) and write then is a
- * race with them. So lines go into a ring of fixed size, and a thread writes them. When that
- * is full, lines are counted and dropped until all of it has been written; then a line tells
- * how many. Any thread.
+ * stderr may be a pipe, a stopped terminal or a service manager's socket that no one reads.
+ * O_NONBLOCK would apply to every process that shares it, and polling before each write races with
+ * them. So lines go into a ring of fixed size, and a thread writes them. When the ring is full,
+ * lines are dropped and counted until the thread has emptied it; then a line says how many. Any
+ * thread.
  */
 #ifndef UTIL_LOG_WRITER_H
 #define UTIL_LOG_WRITER_H
@@ -16,15 +16,15 @@
 
 #include "util/compiler.h"
 
-/* Bytes of lines that may wait. */
+/* Size of the ring. */
 #define LOG_WRITER_RING_BYTES ((size_t)256 * 1024)
 
-/* Lines go by the thread from now on. Once in the life of a process. Return: 0 or -errno. */
+/* Starts the thread, which writes all lines from now on. Once per process. Return: 0 or -errno. */
 MUST_USE int log_writer_start(void);
-/* Takes a line, whole, with its newline. Never waits. Return: false if there is no thread. */
+/* Takes a whole line with its newline. Never waits. Return: false if there is no thread. */
 MUST_USE bool log_writer_put(const char *line, size_t len);
-/* Waits until all lines have been written, @limit_ns at most: before the process ends. Return:
- * false if they have not. */
+/* Waits up to @limit_ns until the thread has written all lines, before the process ends. Return:
+ * true if it has. */
 bool log_writer_flush(uint64_t limit_ns);
 
 #endif /* UTIL_LOG_WRITER_H */

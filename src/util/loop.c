@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * loop.c - the event loop: fds, one-shot timers, signals, deferred tasks
  *
- * libevent waits on fds and signals; timers stand on one timerfd (loop_timer.c), what other
- * threads ask for on one eventfd (loop_remote.c).
+ * libevent waits for fds and signals. All timers share one timerfd (loop_timer.c), all calls for
+ * other threads one eventfd (loop_remote.c).
  *
- * One turn is: arm, wait, fd and signal and timer callbacks, deferred tasks,
- * free what was removed.
+ * One turn: arm the timerfd, wait, call back for fds, signals and timers, run deferred tasks, free
+ * what callbacks removed.
  */
 #include <assert.h>
 #include <errno.h>
@@ -261,7 +261,7 @@ static void run_tasks(struct loop *loop)
 
 /* ---- the loop ---- */
 
-/* One look at the fds, with the callbacks of those that are ready. */
+/* Looks at the fds once and calls back for those that are ready. */
 static int look(struct loop *loop, int flags)
 {
 	errno = 0;
@@ -270,7 +270,7 @@ static int look(struct loop *loop, int flags)
 	return 0;
 }
 
-/* Waits for something to happen: polls at first if that has paid lately. */
+/* Waits for an event; polls first if that has paid lately. */
 static int wait_for_events(struct loop *loop)
 {
 	uint64_t begun_ns = clock_now_ns();
@@ -280,7 +280,7 @@ static int wait_for_events(struct loop *loop)
 	if (spin_is_worth(&loop->spin)) {
 		do {
 			r = look(loop, EVLOOP_NONBLOCK);
-			/* whoever else wants this CPU may be the one we wait for */
+			/* another process that wants this CPU may be the one we wait for */
 			if (loop->happened_ns == 0)
 				(void)sched_yield();
 		} while (r == 0 && loop->happened_ns == 0 &&
@@ -306,7 +306,7 @@ int loop_turn(struct loop *loop, bool wait)
 		r = look(loop, EVLOOP_NONBLOCK);
 	else
 		r = wait_for_events(loop);
-	/* the kernel does not wake us for them, so we look, until it does again */
+	/* the kernel cannot wake us for timers: check them each turn until it can */
 	if (!armed)
 		loop_timers_expire(loop);
 	run_tasks(loop);

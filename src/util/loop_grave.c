@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * loop_grave.c - what was removed inside a callback goes when the turn ends
+ * loop_grave.c - frees what callbacks removed, when the turn ends
  */
 #include <assert.h>
 #include <event2/event.h>

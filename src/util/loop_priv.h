@@ -22,14 +22,14 @@ struct task_queue {
  * @expired:	timers whose callbacks this turn still has to call
  * @armed_ns:	what @timer_fd is set to
  * @remote_fd:	readable when a thread has asked for a call
- * @remotes:	all of them; @asked: those that this turn still has to look at
+ * @remotes:	all remotes but those in @asked, which this turn still has to check
  * @tasks:	deferred, for the next round of tasks
  * @running:	the rest of this round
  * @later:	deferred, for the next turn
  * @spin:	whether polling pays
  * @happened_ns: when the first callback of this turn was called, 0 = none yet
  * @dead:	watches, timers and remotes to free when the turn ends
- * @live:	those that their owners have not removed
+ * @live:	watches, timers and remotes that their owners have not removed
  */
 struct loop {
 	struct event_base *base;
@@ -53,7 +53,7 @@ struct loop {
 	bool stop;
 };
 
-/* How a watch, timer or remote waits for its memory to go; the first member of each. */
+/* Keeps a removed watch, timer or remote until the turn ends; its first member. */
 struct grave {
 	struct list node;
 	struct event *event;
@@ -61,16 +61,16 @@ struct grave {
 
 /* loop_grave.c */
 
-/* The memory of @grave, and @event (may be NULL), go when the turn ends. */
+/* Frees @grave and @event (may be NULL) when the turn ends. */
 void loop_bury(struct loop *loop, struct grave *grave, struct event *event);
-/* The turn ends. */
+/* Frees all that is buried: the turn ends. */
 void loop_bury_all(struct loop *loop);
 
 /* loop_timer.c */
 
 /* Makes the timerfd. Return: 0 or -errno. */
 MUST_USE int loop_timers_init(struct loop *loop);
-/* Sets the timerfd to the earliest deadline, if need be. Return: 0 or -errno. */
+/* Sets the timerfd to the earliest deadline, if necessary. Return: 0 or -errno. */
 MUST_USE int loop_timers_arm(struct loop *loop);
 /* The timerfd is readable: calls the timers that are due. */
 void loop_timers_expire(struct loop *loop);
@@ -79,7 +79,7 @@ void loop_timers_expire(struct loop *loop);
 
 /* Makes the eventfd. Return: 0 or -errno. */
 MUST_USE int loop_remotes_init(struct loop *loop);
-/* The eventfd is readable: calls what was asked for. */
+/* The eventfd is readable: makes the calls that threads asked for. */
 void loop_remotes_call(struct loop *loop);
 
 #endif /* UTIL_LOOP_PRIV_H */

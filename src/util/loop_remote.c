@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * loop_remote.c - calls in the loop that other threads ask for
  *
- * One eventfd for all of them: it only says that a thread has asked. A thread first marks its
- * remote and then writes; the loop first reads and then looks at the marks. So no call is lost.
+ * All share one eventfd, which only says that some thread has asked. A thread first marks its
+ * remote and then writes; the loop first reads and then checks the marks. So no call is lost.
  */
 #include <assert.h>
 #include <errno.h>
@@ -36,7 +36,7 @@ void loop_remotes_call(struct loop *loop)
 
 	if (read(loop->remote_fd, &count, sizeof(count)) < 0)
 		return;
-	/* First collect: callbacks may remove any of them, and be asked for again. */
+	/* First collect: callbacks may remove any remote, and threads may ask again. */
 	while ((node = list_first(&loop->remotes)) != NULL) {
 		list_remove(node);
 		list_append(&loop->asked, node);
@@ -75,7 +75,7 @@ void loop_remote_ask(struct loop_remote *remote)
 	do {
 		n = write(remote->loop->remote_fd, &one, sizeof(one));
 	} while (n < 0 && errno == EINTR);
-	assert(n > 0 || errno == EAGAIN); /* full counter: readable anyway */
+	assert(n > 0 || errno == EAGAIN); /* the counter is full, so it is readable */
 }
 
 void loop_remote_destroy(struct loop_remote *remote)

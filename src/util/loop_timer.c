@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * loop_timer.c - one-shot timers on one timerfd
  *
- * The timerfd is set at most once per turn, just before waiting, and only when
- * the earliest deadline has moved forward or the last one has fired. (libevent's
- * own precise timers set theirs in every turn, which is one more system call
- * for every message.) A stopped or postponed timer leaves the timerfd alone:
- * it fires once for nothing and is then set to the deadline that holds.
+ * The loop sets the timerfd at most once per turn, just before it waits, and only if the earliest
+ * deadline moved forward or the last one fired. (libevent's own precise timers set theirs in every
+ * turn, one more system call for every message.) Stopping or postponing a timer leaves the timerfd
+ * alone: it fires once for nothing, and the loop then sets it to the right deadline.
  */
 #include <errno.h>
 #include <sys/timerfd.h>
@@ -14,7 +13,7 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-/* @armed_ns: the timerfd is not set and holds no expiry; it holds an expiry */
+/* Values of @armed_ns: the timerfd is not set and holds no expiry; it holds an unread expiry. */
 #define NOT_ARMED UINT64_MAX
 #define HAS_FIRED 0
 
@@ -50,7 +49,7 @@ int loop_timers_arm(struct loop *loop)
 		spec.it_value.tv_sec = (time_t)(deadline_ns / NS_PER_S);
 		spec.it_value.tv_nsec = (long)(deadline_ns % NS_PER_S);
 	}
-	/* Setting it also takes away an expiry that nobody has read. */
+	/* This also clears an unread expiry. */
 	if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) < 0)
 		return -errno;
 	loop->armed_ns = deadline_ns;
@@ -104,7 +103,7 @@ void loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
 	if (delay_ns < INT64_MAX - now_ns)
 		timer->deadline_ns = now_ns + delay_ns;
 
-	/* Most deadlines are later than all others: look from the end. */
+	/* Most new deadlines are the latest: search from the end. */
 	before = timers->prev;
 	while (before != timers &&
 	       LIST_ENTRY(before, struct loop_timer, node)->deadline_ns >

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * peers.c - who may be at the other end of a unix socket
+ * peers.c - which users may connect to a unix socket
  */
 #include "util/peers.h"
 
@@ -14,7 +14,7 @@
 
 #define NAME_BYTES     256u
 #define DATABASE_BYTES 16384u
-/* So many can a process have. */
+/* The kernel's limit for a process. */
 #define GROUPS_MAX 65536u
 
 static bool parse_id(const char *text, unsigned *ret_id)
@@ -75,10 +75,11 @@ int peers_parse(struct peers *peers, const char *text, struct err *err)
 		int r;
 
 		if (len == 0 || len >= sizeof(name))
-			return err_set(err, EINVAL,
-				       "'%s': users and @groups are wanted, with commas "
-				       "between them",
-				       text);
+			return err_set(
+				err, EINVAL,
+				"'%s' is not a list of users and @groups separated "
+				"by commas",
+				text);
 		memcpy(name, at, len);
 		name[len] = '\0';
 		r = name[0] == '@' ? add_group(peers, name + 1, err)
@@ -112,7 +113,7 @@ static bool has_group(const struct peers *peers, gid_t gid)
 	return false;
 }
 
-/* The groups besides that of @peer. */
+/* Looks at the supplementary groups of the peer. */
 static bool has_further_group(const struct peers *peers, int fd)
 {
 	gid_t some[64];

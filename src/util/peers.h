@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * peers.h - who may be at the other end of a unix socket
+ * peers.h - which users may connect to a unix socket
  */
 #ifndef UTIL_PEERS_H
 #define UTIL_PEERS_H
@@ -15,7 +15,7 @@
 #define PEERS_MAX 32u
 
 /**
- * struct peers - a list of users and groups; all zeros = none was given
+ * struct peers - a list of users and groups; all zeros: no list was given
  */
 struct peers {
 	unsigned uid_count;
@@ -27,7 +27,7 @@ struct peers {
 /**
  * peers_parse() - read "USER,@GROUP,...": names or numbers
  *
- * Asks the system's databases of users, which may wait: before the loop runs.
+ * Asks the system's user database, which may block: call it before the loop runs.
  * Return: 0, or -EINVAL with the reason in @err.
  */
 MUST_USE int peers_parse(struct peers *peers, const char *text, struct err *err);
@@ -37,12 +37,11 @@ static inline bool peers_given(const struct peers *peers)
 	return peers->uid_count > 0 || peers->gid_count > 0;
 }
 
-/* The process that has connected @fd. Return: 0 or -errno. */
+/* The process at the other end of @fd. Return: 0 or -errno. */
 MUST_USE int peer_read(int fd, struct ucred *ret_peer);
-/* Root, or the user that we are. */
+/* Whether it is root or our own user. */
 bool peer_is_ours(const struct ucred *peer);
-/* Whether the process that has connected @fd is in the list, by its user or any of its
- * groups as they were then. */
+/* Whether the list has the user, or any group, that the peer of @fd had when it connected. */
 bool peers_have(const struct peers *peers, int fd, const struct ucred *peer);
 
 #endif /* UTIL_PEERS_H */

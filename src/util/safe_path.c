@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * safe_path.c - files opened by name where other users can put things, too
+ * safe_path.c - open files by name in folders that other users can write to
  */
 #include "util/safe_path.h"
 
@@ -13,7 +13,7 @@
 #include "util/fds.h"
 #include "util/self.h"
 
-/* As many as the kernel follows. */
+/* As the kernel. */
 #define LINKS_MAX 40
 
 static bool is_procfs(int fd)
@@ -24,7 +24,7 @@ static bool is_procfs(int fd)
 	       st.st_dev == proc.st_dev;
 }
 
-/* Goes to the folder of @path, seen from the one before, and takes its last part as name. */
+/* Opens the folder of @path, relative to the one before, and notes its last part as the name. */
 static int enter_folder(struct safe_path *sp, char *path)
 {
 	char *slash = strrchr(path, '/');
@@ -53,13 +53,14 @@ static int check_owner(const struct stat *st, const struct stat *folder, const c
 {
 	if (st->st_uid == self_uid() || st->st_uid == 0 || st->st_uid == folder->st_uid)
 		return 0;
-	return err_set(err, EPERM,
-		       "%s is %s that user %u has put there: remove it, or use a folder "
-		       "that only you can write to",
-		       path, file_kind_name(st->st_mode), (unsigned)st->st_uid);
+	return err_set(
+		err, EPERM,
+		"%s is %s of user %u: remove it, or use a folder that only you can "
+		"write to",
+		path, file_kind_name(st->st_mode), (unsigned)st->st_uid);
 }
 
-/* Reads the link that has been looked at, and no other. Return: 0 or -errno. */
+/* Reads the link that look() saw, and no other. Return: 0 or -errno. */
 static int read_link(const struct safe_path *sp, char ret_target[PATH_MAX])
 {
 	_cleanup_close_ int link =
@@ -80,8 +81,8 @@ static int read_link(const struct safe_path *sp, char ret_target[PATH_MAX])
 	return 0;
 }
 
-/* Looks at the name. Return: 1 if it is a link that has to be followed, 0, or -errno with
- * the reason in @err. */
+/* Looks at the name. Return: 1 if it is a link to follow, else 0, or -errno with the reason in
+ * @err. */
 static int look(struct safe_path *sp, const char *path, bool anyone, struct err *err)
 {
 	struct stat folder;

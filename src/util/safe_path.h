@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * safe_path.h - files opened by name where other users can put things, too
+ * safe_path.h - open files by name in folders that other users can write to
  *
- * In a folder that others may write to, a name can be a link of theirs to a file of ours, or
- * a file of theirs that waits for what we write. So what lies at the name counts only if it
- * belongs to us (the effective user), to root, or to the owner of its folder: links on the
- * way are followed by that rule one by one. fs.protected_symlinks and its kin of the kernel
- * do alike, but only in sticky folders, and not everywhere. Folders on the way are as they
- * are: who can write to those can do anything.
+ * In such a folder, a name can be another user's link to a file of ours, or another user's file
+ * that waits for what we write. So a file or link counts only if it belongs to us (the effective
+ * user), to root, or to the owner of its folder; links are followed one by one by that rule. The
+ * kernel's fs.protected_symlinks and its relatives do the same, but only in sticky folders, and
+ * not everywhere. The folders on the way are not checked: a user who can write to them can do
+ * anything.
  *
  * The calls may wait for a file system: not for the loop thread.
  */
@@ -21,9 +21,9 @@
 #include "util/err.h"
 
 /**
- * struct safe_path - a name that has been looked at
+ * struct safe_path - what safe_path_find() found at a name
  * @folder:	what @name is in (O_PATH); owned, see safe_path_finish()
- * @exists:	something is there: @st tells what. Never a link, but in procfs
+ * @exists:	there is something, described by @st: never a link, except in procfs
  * @by_kernel:	a link in procfs, which only the kernel can follow; @st is its target's
  */
 struct safe_path {
@@ -35,22 +35,22 @@ struct safe_path {
 };
 
 /**
- * safe_path_find() - look at what is at @path, all links followed
- * @anyone:	it may belong to anyone, but for links
+ * safe_path_find() - look at the file at @path, following all links
+ * @anyone:	the file may belong to any user; links still may not
  * @sp:		filled, with any result: for safe_path_finish()
  *
- * Return: 0, or -errno with the reason in @err: -ENOENT its folder is not there, -EPERM
- * another user has put something there.
+ * Return: 0, or -errno with the reason in @err: -ENOENT there is no such folder, -EPERM it
+ * belongs to another user.
  */
 MUST_USE int safe_path_find(struct safe_path *sp, const char *path, bool anyone,
 			    struct err *err);
 
 /**
- * safe_path_open() - open what safe_path_find() has seen, and nothing else
+ * safe_path_open() - open exactly the file that safe_path_find() found
  * @flags:	as open(2); O_CLOEXEC, O_NOCTTY and O_NONBLOCK are added. Not O_TRUNC: the
- *		caller has not decided yet. With O_CREAT it is made if nothing was there
+ *		caller has not decided yet. O_CREAT makes the file if there was none
  *
- * Return: fd, owned, or -errno (in errno too): -EAGAIN something else has come there.
+ * Return: fd, owned, or -errno (in errno too): -EAGAIN there is another file now.
  */
 MUST_USE int safe_path_open(struct safe_path *sp, int flags, mode_t mode);
 

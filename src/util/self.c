@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * self.c - who this process is, for when the kernel cannot be asked any more
+ * self.c - the ids of this process, for when the sandbox refuses to ask the kernel
  */
 #include "util/self.h"
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * self.h - who this process is, for when the kernel cannot be asked any more
+ * self.h - the ids of this process, for when the sandbox refuses to ask the kernel
  */
 #ifndef UTIL_SELF_H
 #define UTIL_SELF_H
 
 #include <sys/types.h>
 
-/* Notes it, before the sandbox is shut and before the second thread. Without it the kernel is
- * asked each time. */
+/* Notes the ids, before the sandbox is shut and before there is a second thread. Without it the
+ * functions below ask the kernel. */
 void self_note(void);
 
-/* The effective ones. Any thread. */
+/* The effective ids. Any thread. */
 uid_t self_uid(void);
 gid_t self_gid(void);
 pid_t self_pid(void);

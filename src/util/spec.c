@@ -6,9 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* Ends the string at @from at the first of @stops that is not behind a
- * backslash, and takes the backslashes out.
- * Return: the stop met ('\0' at the end); @ret_rest is what follows it. */
+/* Ends the string at @from at the first of @stops that no backslash quotes, and removes the
+ * backslashes. Return: the stop found ('\0' at the end); @ret_rest is the text behind it. */
 static char cut(char *from, const char *stops, char **ret_rest)
 {
 	char *to = from;

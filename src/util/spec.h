@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * spec.h - the text form of a device: NAME[:KEY[=VALUE][,KEY[=VALUE]]...]
  *
- * A backslash takes the next character as it is, so file names may hold
- * commas: "\,". Spaces count. A text that begins with "/" is a path, whatever it
- * holds, and short for host:path=PATH.
+ * A backslash quotes the next character, so file names may contain commas: "\,". Spaces count. A
+ * text that begins with "/" is a path, whatever it contains, and short for host:path=PATH.
  */
 #ifndef UTIL_SPEC_H
 #define UTIL_SPEC_H
@@ -45,7 +44,7 @@ MUST_USE int spec_check_keys(const struct spec *spec, const char *const known[],
  * Return: 0; -EINVAL if the key has no value or an empty one. */
 MUST_USE int spec_string(const struct spec *spec, const char *key, const char **ret_value,
 			 struct err *err);
-/* Whether @key is there. Return: 0; -EINVAL if it has a value. */
+/* Whether @spec has @key. Return: 0; -EINVAL if it has a value. */
 MUST_USE int spec_flag(const struct spec *spec, const char *key, bool *ret_value,
 		       struct err *err);
 

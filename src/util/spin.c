@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * spin.c - whether to look again for a moment before going to sleep
+ * spin.c - whether to poll for a moment before sleeping
  */
 #include "util/spin.h"
 
-/* A gap that was too long costs what so many short ones earn, and less credit
- * than that is none: for each poll in vain so many have paid. */
+/* A long gap costs as much as this many short ones earn, and polling needs at least that much
+ * credit: for each poll in vain, this many have paid. */
 #define SPIN_LOSS       8u
 #define SPIN_CREDIT_MAX 16u
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * thread.c - starting a thread that takes no signals
+ * thread.c - start a thread that takes no signals
  */
 #include "util/thread.h"
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What the new thread needs of its starter, owned by it. */
+/* What the new thread needs; it owns this. */
 struct start {
 	void *(*run)(void *);
 	void *arg;
@@ -19,7 +19,7 @@ static void *thread_main(void *arg)
 	struct start start = *(struct start *)arg;
 
 	free(arg);
-	/* by itself: another's name is a file in /proc, which the sandbox keeps shut */
+	/* a thread names itself: the sandbox refuses the file in /proc that names another */
 	(void)pthread_setname_np(pthread_self(), start.name);
 	return start.run(start.arg);
 }

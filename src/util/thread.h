@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * thread.h - starting a thread that takes no signals
+ * thread.h - start a thread that takes no signals
  */
 #ifndef UTIL_THREAD_H
 #define UTIL_THREAD_H
@@ -9,14 +9,14 @@
 
 #include "util/compiler.h"
 
-/* The signals of a thread's own faults, and of calls that a sandbox refuses. */
+/* The signals of a thread's own faults and of calls that the sandbox refuses. */
 void thread_fault_signals(sigset_t *ret_faults);
 
 /**
- * thread_start() - a thread with all signals blocked but those of its own faults
+ * thread_start() - start a thread with all signals blocked except those of its own faults
  * @name:	at most 15 bytes
  *
- * So SIGTERM and its like always meet the loop thread. Return: 0 or -errno.
+ * So signals such as SIGTERM never interrupt it. Return: 0 or -errno.
  */
 MUST_USE int thread_start(pthread_t *ret_thread, const char *name, void *(*run)(void *),
 			  void *arg);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * touch.h - for the checking build: memory that the kernel is about to write to
+ * touch.h - for the checking build: touch memory that the kernel is about to write to
  *
- * The kernel answers -EFAULT where a write of ours would be a fault. Guest memory that must
- * not be written to any more (mem/dma_check.h) shall be told of in both cases.
+ * Where a write of ours would fault, the kernel returns -EFAULT. The checking build
+ * (mem/dma_check.h) must notice guest memory that may not be written in both cases.
  */
 #ifndef UTIL_TOUCH_H
 #define UTIL_TOUCH_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* Writes the first and the last byte of each piece as they are; nothing without the check. */
+/* Rewrites the first and the last byte of each piece; does nothing without the check. */
 static inline void touch_before_write(const struct iovec *iov, int n)
 {
 #ifdef DMA_CHECK

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * worker.c - one thread for calls that block, reporting through the loop
+ * worker.c - a thread for blocking calls, which reports through the loop
  *
- * A job moves from the queue (under the lock) to the thread's hands, from
- * there to the finished list (under the lock), and in the loop to the list
- * being reported (the loop thread's own).
+ * The thread takes a job from the queue (under the lock), runs it, and puts it on the finished list
+ * (under the lock). The loop moves it to the reporting list, which is the loop thread's own.
  */
 #include "util/worker.h"
 
@@ -21,11 +20,11 @@ struct job_list {
 /**
  * struct worker
  * @queue:	submitted, run() not begun; under @lock
- * @finished:	run() is over, not seen by the loop; under @lock
- * @quit:	the thread shall end; under @lock
+ * @finished:	run() has returned, the loop has not seen it; under @lock
+ * @quit:	the thread must end; under @lock
  * @reporting:	done() is about to be called; loop thread
  * @in_report:	a done() is running
- * @destroyed:	that done() has destroyed the worker; its memory goes afterwards
+ * @destroyed:	that done() destroyed the worker; its memory is freed afterwards
  */
 struct worker {
 	struct loop *loop;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * worker.h - one thread for calls that block, reporting through the loop
+ * worker.h - a thread for blocking calls, which reports through the loop
  *
- * Jobs run one after the other in the order submitted. The memory of a job
- * belongs to the submitter, who must not touch it (but for what job->run
- * shares on purpose) until done() has been called in the loop.
+ * Jobs run one after the other, in the order of their submission. The submitter owns a job's
+ * memory but must not touch it (except what job->run() shares on purpose) until the loop has
+ * called done().
  */
 #ifndef UTIL_WORKER_H
 #define UTIL_WORKER_H
@@ -27,17 +27,16 @@ struct worker_job {
 	struct worker_job *next;
 };
 
-/* Starts the thread (signals blocked in it). @name: at most 15 bytes. NULL on failure, errno
- * says why. */
+/* Starts the thread, with signals blocked. @name: at most 15 bytes. Return: NULL on failure, with
+ * the reason in errno. */
 struct worker *worker_create(struct loop *loop, const char *name);
 /* Queues @job. Loop thread. */
 void worker_submit(struct worker *worker, struct worker_job *job);
-/* Takes back a job whose run() has not begun. True: it will never run nor be
- * reported; false: too late, done() will come. Loop thread. */
+/* Withdraws a job whose run() has not begun. Return: true if it will neither run nor be reported;
+ * false if it is too late and done() will come. Loop thread. */
 MUST_USE bool worker_withdraw(struct worker *worker, struct worker_job *job);
-/* Waits for the running job, ends the thread. Jobs not run are dropped and the
- * done() of those that ran is not called any more: their owners must be dying
- * too. NULL is fine. */
+/* Waits for the running job and ends the thread. Drops the jobs that have not run, and calls no
+ * done() any more: the owners of the jobs must be dying, too. NULL is fine. */
 void worker_destroy(struct worker *worker);
 
 #endif /* UTIL_WORKER_H */

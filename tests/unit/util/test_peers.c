@@ -43,9 +43,9 @@ static void test_lists(void **state)
 	assert_int_equal(peers.gid_count, 2);
 	assert_int_equal(peers.gids[0], 2000);
 	assert_int_equal(peers.gids[1], 0);
-	refuse("", "are wanted");
-	refuse("1000,", "are wanted");
-	refuse(",1000", "are wanted");
+	refuse("", "is not a list of");
+	refuse("1000,", "is not a list of");
+	refuse(",1000", "is not a list of");
 	refuse("no-such-user", "no user 'no-such-user'");
 	refuse("@no-such-group", "no group 'no-such-group'");
 	refuse("@", "no group ''");

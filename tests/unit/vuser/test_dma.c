@@ -160,7 +160,7 @@ static void strange_files(void **state)
 {
 	struct served *s = *state;
 	struct vuser_dma_map map = map_request(0x1000, PAGE);
-	int fds[3], peer, before = served_count_fds();
+	int fds[3], peer = -1, before = served_count_fds();
 
 	fds[0] = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
 	fds[1] = eventfd(0, EFD_CLOEXEC);
