@@ -43,7 +43,7 @@ struct xfer {
 static struct xfer xfers[TRANSFERS];
 static struct urbs *urbs;
 static unsigned gone;
-static bool looks;
+static bool checks_later;
 
 static int xfer_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t len,
 		    struct iovec *iov, int iov_max)
@@ -65,8 +65,8 @@ static int xfer_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t 
 	return 1;
 }
 
-static void on_finished(void *ctx, struct usbdev_transfer *transfer,
-			enum usbdev_status status, uint32_t actual_bytes)
+static void on_completed(void *ctx, struct usbdev_transfer *transfer,
+			 enum usbdev_status status, uint32_t actual_bytes)
 {
 	struct xfer *x = CONTAINER_OF(transfer, struct xfer, transfer);
 
@@ -79,11 +79,11 @@ static void on_finished(void *ctx, struct usbdev_transfer *transfer,
 	x->data = NULL;
 }
 
-static void on_disturbed(void *ctx)
+static void on_claim_suspect(void *ctx)
 {
 	(void)ctx;
-	if (!looks)
-		urbs_looked(urbs);
+	if (!checks_later)
+		urbs_claim_checked(urbs);
 }
 
 static void on_gone(void *ctx)
@@ -200,16 +200,16 @@ static void rare(struct input *in, unsigned *freezes)
 		urbs_cancel_all(urbs);
 		break;
 	case 8:
-		urbs_forget_late_data(urbs, (uint8_t)(take_u8(in) & 0x87));
+		urbs_forget_leftovers(urbs, (uint8_t)(take_u8(in) & 0x87));
 		break;
 	case 9:
 		kernel.map_errors = which >> 4;
 		break;
 	case 10:
-		looks = !looks;
+		checks_later = !checks_later;
 		break;
 	case 11:
-		urbs_looked(urbs);
+		urbs_claim_checked(urbs);
 		break;
 	case 12:
 		kernel.discard_error = which & 0x10 ? -ENODEV : 0;
@@ -242,8 +242,8 @@ static void end(unsigned freezes)
 	kernel_tells_the_truth();
 	while (freezes-- > 0)
 		urbs_thaw(urbs);
-	urbs_looked(urbs);
-	looks = false;
+	urbs_claim_checked(urbs);
+	checks_later = false;
 	urbs_cancel_all(urbs);
 	while (any_submitted() || !urbs_quiet(urbs)) {
 		CHECK(++rounds < 2000);
@@ -264,15 +264,15 @@ void fuzz_set_up(void)
 void fuzz_one(struct input *in)
 {
 	static const struct urbs_owner owner = {
-		.finished = on_finished,
-		.disturbed = on_disturbed,
+		.completed = on_completed,
+		.claim_suspect = on_claim_suspect,
 		.gone = on_gone,
 	};
 	unsigned freezes = 0, steps = 0;
 
 	kernel_init(kernel.fd);
 	gone = 0;
-	looks = false;
+	checks_later = false;
 	urbs = urbs_create(fuzz_loop, kernel.fd, take_u8(in),
 			   worker_create(fuzz_loop, "fuzz"), &owner);
 	CHECK(urbs);

@@ -115,7 +115,7 @@ static void request_done(struct host_job *job)
 	enum usbdev_status status = USBDEV_STATUS_OK;
 	int result = control->result;
 
-	host_forget_late_data(host, control->endpoints);
+	host_forget_leftovers(host, control->endpoints);
 	if (result == -ENODEV)
 		status = USBDEV_STATUS_GONE;
 	else if (result < 0)

@@ -95,11 +95,11 @@ void host_step_soon(struct host_device *host)
 	loop_defer(host->loop, &host->step_task);
 }
 
-void host_forget_late_data(struct host_device *host, uint32_t endpoints)
+void host_forget_leftovers(struct host_device *host, uint32_t endpoints)
 {
 	for (unsigned bit = 0; bit < 32; bit++) {
 		if (endpoints & UINT32_C(1) << bit)
-			urbs_forget_late_data(host->urbs, descr_ep_addr(bit));
+			urbs_forget_leftovers(host->urbs, descr_ep_addr(bit));
 	}
 }
 
@@ -121,8 +121,8 @@ void host_lost(struct host_device *host)
 	tell_gone(host);
 }
 
-static void on_urbs_finished(void *ctx, struct usbdev_transfer *transfer,
-			     enum usbdev_status status, uint32_t actual_bytes)
+static void on_urbs_completed(void *ctx, struct usbdev_transfer *transfer,
+			      enum usbdev_status status, uint32_t actual_bytes)
 {
 	struct host_device *host = ctx;
 
@@ -141,14 +141,14 @@ static void on_urbs_gone(void *ctx)
 	host_lost(ctx);
 }
 
-static void on_urbs_disturbed(void *ctx)
+static void on_claim_suspect(void *ctx)
 {
 	host_retake(ctx);
 }
 
 const struct urbs_owner host_urbs_owner = {
-	.finished = on_urbs_finished,
-	.disturbed = on_urbs_disturbed,
+	.completed = on_urbs_completed,
+	.claim_suspect = on_claim_suspect,
 	.gone = on_urbs_gone,
 };
 

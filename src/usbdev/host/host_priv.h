@@ -188,7 +188,7 @@ void host_hold(struct host_device *host);
 void host_unhold(struct host_device *host);
 void host_step_soon(struct host_device *host);
 /* Whatever the device has sent too late, for all endpoints in @endpoints. */
-void host_forget_late_data(struct host_device *host, uint32_t endpoints);
+void host_forget_leftovers(struct host_device *host, uint32_t endpoints);
 /* The device is found to be gone. From a loop callback that is no op. */
 void host_lost(struct host_device *host);
 

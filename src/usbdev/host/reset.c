@@ -38,7 +38,7 @@ static void finish(struct host_device *host, int result)
 	unsigned answers = host->reset.wanted;
 
 	host->reset.wanted = 0;
-	host_forget_late_data(host, UINT32_MAX);
+	host_forget_leftovers(host, UINT32_MAX);
 	host_wake_forget(host, true);
 	host_unhold(host);
 	host_control_step(host);

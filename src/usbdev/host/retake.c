@@ -33,7 +33,7 @@ static void retake_done(struct host_job *job)
 	int result = host->retake.result;
 
 	host->retake.running = false;
-	urbs_looked(host->urbs);
+	urbs_claim_checked(host->urbs);
 	if (result == -ENODEV) {
 		host_lost(host);
 	} else if (result < 0) {
@@ -49,7 +49,7 @@ static void retake_done(struct host_job *job)
 		/* it is as the host's drivers left it */
 		host->used = true;
 		host->reset.done_once = false;
-		host_forget_late_data(host, UINT32_MAX);
+		host_forget_leftovers(host, UINT32_MAX);
 		if (host->wake.suspended)
 			host_wake_suspend(host, true);
 	}
@@ -65,7 +65,7 @@ void host_retake(struct host_device *host)
 	if (retake->running)
 		return;
 	if (host->gone || host->destroying) {
-		urbs_looked(host->urbs);
+		urbs_claim_checked(host->urbs);
 		return;
 	}
 	retake->running = true;

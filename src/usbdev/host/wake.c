@@ -5,7 +5,7 @@
  * So it stays awake, as does what it could tell: while the guest's port is suspended and
  * the device may wake it, the back end listens in the guest's stead where the guest did
  * before, on IN endpoints whose last transfer was taken back. Data that comes wakes the
- * guest and is kept for its next transfer (urb_late.h), as those who listen have no memory
+ * guest and is kept for its next transfer (urb/leftover.h), as those who listen have no memory
  * to put it.
  */
 #include "usbdev/host/host_priv.h"

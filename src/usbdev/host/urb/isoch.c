@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * isoch.c - isochronous transfers as the packets of URBs
  *
- * What has been submitted in one turn of the loop goes together, one packet for each
- * transfer, "as soon as possible": right behind the URB before, as long as that has
- * not ended (USBDEVFS_URB_ISO_ASAP).
+ * Transfers submitted in one turn of the loop go together, one packet for each transfer,
+ * "as soon as possible" (USBDEVFS_URB_ISO_ASAP): right behind the URB before, as long as
+ * that has not ended.
  */
+#include "usbdev/host/urb/isoch.h"
+
 #include <errno.h>
 
-#include "usbdev/host/urb/urb_priv.h"
+#include "usbdev/host/urb/deliver.h"
+#include "usbdev/host/urb/engine.h"
+#include "usbdev/host/urb/submit.h"
+#include "usbdev/host/urb/transfer.h"
 
-/* Adds the transfers from @first on that wait. Those too long for a packet are over. */
+/* Adds the waiting transfers from @first on. Ends those too long for a packet. */
 static void collect(struct urb *urb, struct usbdev_transfer *first)
 {
 	struct urb_queue *queue = urb->queue;
@@ -34,7 +39,7 @@ static void collect(struct urb *urb, struct usbdev_transfer *first)
 	}
 }
 
-/* The packets, with OUT data. Transfers whose data cannot be read are over and drop out. */
+/* Fills in the packets, with OUT data. Ends and drops transfers whose data cannot be read. */
 static void fill(struct urb *urb)
 {
 	unsigned count = urb->count;
@@ -59,12 +64,12 @@ static void fill(struct urb *urb)
 	}
 }
 
-static int hand(struct urb *urb)
+static int submit(struct urb *urb)
 {
 	struct usbdevfs_urb *usb = &urb->usb;
 	struct urbs *urbs = urb->queue->urbs;
 
-	urb->buffer = urb_buffer_get(&urbs->buffers, urb->length_bytes);
+	urb->buffer = urb_buffer_get(&urbs->pool.buffers, urb->length_bytes);
 	if (!urb->buffer)
 		return -ENOMEM;
 	fill(urb);
@@ -78,12 +83,12 @@ static int hand(struct urb *urb)
 	return urb_submit(urb, urb->buffer->data, urb->length_bytes);
 }
 
-/* There has been no memory for so long that their intervals are over. */
+/* There has been no memory for so long that the intervals of the waiting transfers are over. */
 static void miss_all(struct urb_queue *queue)
 {
 	struct list *node;
 
-	queue->starved_since_ns = 0;
+	queue->no_memory_since_ns = 0;
 	LIST_FOREACH(node, &queue->transfers) {
 		struct usbdev_transfer *transfer = urb_transfer_of(node);
 
@@ -92,22 +97,23 @@ static void miss_all(struct urb_queue *queue)
 	}
 }
 
-static enum urb_handed wait_for_memory(struct urb_queue *queue)
+/* Return: as urb_isoch_submit(). */
+static bool wait_for_memory(struct urb_queue *queue)
 {
-	if (queue->starved_since_ns != 0 &&
-	    clock_now_ns() - queue->starved_since_ns > URB_ISOCH_WAIT_NS) {
+	if (queue->no_memory_since_ns != 0 &&
+	    clock_now_ns() - queue->no_memory_since_ns > URB_ISOCH_WAIT_NS) {
 		miss_all(queue);
-		return URB_HANDED_ON;
+		return true;
 	}
-	urbs_starve(queue);
-	return URB_HANDED_WAIT;
+	urb_queue_wait_for_memory(queue);
+	return false;
 }
 
-enum urb_handed urb_isoch_hand(struct urb_queue *queue, struct usbdev_transfer *first)
+bool urb_isoch_submit(struct urb_queue *queue, struct usbdev_transfer *first)
 {
 	struct urbs *urbs = queue->urbs;
-	struct urb *urb = urb_get(queue);
-	enum urb_handed handed = URB_HANDED_ON;
+	struct urb *urb = urb_get(&urbs->pool, queue);
+	bool go_on = true;
 	int r = 0;
 
 	if (!urb)
@@ -115,27 +121,27 @@ enum urb_handed urb_isoch_hand(struct urb_queue *queue, struct usbdev_transfer *
 	collect(urb, first);
 	if (queue->with_kernel > 0 &&
 	    queue->kernel_bytes + urb->length_bytes > URB_QUEUE_BYTES_MAX)
-		handed = URB_HANDED_WAIT;
+		go_on = false;
 	else if (urb->count > 0)
-		r = hand(urb);
+		r = submit(urb);
 	if (r == -ENOMEM) {
-		handed = wait_for_memory(queue);
+		go_on = wait_for_memory(queue);
 	} else if (r < 0) {
 		if (r == -ENODEV)
-			urbs_look_if_gone(urbs);
+			urb_check_presence(&urbs->standing);
 		for (unsigned i = 0; i < urb->count; i++)
 			urb_transfer_set_over(queue, urb->transfers[i],
 					      r == -ENODEV ? USBDEV_STATUS_GONE
 							   : USBDEV_STATUS_ERROR);
 	}
-	if (r < 0 || handed == URB_HANDED_WAIT || urb->count == 0)
-		urb_put(urbs, urb);
-	return handed;
+	if (urb->state == URB_STATE_NEW)
+		urb_put(&urbs->pool, urb);
+	return go_on;
 }
 
 /* ---- back from the kernel ---- */
 
-/* The kernel took the URB back before it came to this packet. */
+/* The URB was unlinked or killed before the controller came to this packet. */
 static bool did_not_run(const struct urb *urb, int packet_status)
 {
 	switch (urb->usb.status) {
@@ -143,35 +149,35 @@ static bool did_not_run(const struct urb *urb, int packet_status)
 	case -ECONNRESET:
 	case -ESHUTDOWN:
 	case -ENODEV:
-		/* what packets begin with in the kernel */
+		/* the kernel sets these at first */
 		return packet_status == -EXDEV || packet_status == -EINPROGRESS;
 	default:
 		return false;
 	}
 }
 
-static void retire_packet(struct urb *urb, unsigned index, uint32_t offset)
+static void complete_packet(struct urb *urb, unsigned index, uint32_t offset)
 {
 	const struct usbdevfs_iso_packet_desc *packet = &urb->usb.iso_frame_desc[index];
 	struct usbdev_transfer *transfer = urb->transfers[index];
 	uint32_t arrived = MIN_OF(packet->actual_length, transfer->length_bytes);
 	struct urb_queue *queue = urb->queue;
 	int packet_status = (int)packet->status;
+	bool gone = urb_is_gone(&queue->urbs->standing);
 	enum usbdev_status status;
 
 	if (did_not_run(urb, packet_status)) {
-		/* taken back for another packet's sake */
-		if (!transfer->cancelled && !queue->urbs->gone &&
-		    urb->discard == URB_DISCARD_ASKED)
+		/* unlinked because of another packet */
+		if (!transfer->cancelled && !gone && urb->unlink == URB_UNLINK_ASKED)
 			urb_transfer_set_waiting(queue, transfer);
 		else
 			urb_transfer_set_over(queue, transfer,
-					      urb_status(queue->urbs, urb->usb.status));
+					      urb_status(urb->usb.status, gone));
 		return;
 	}
 	status = packet_status == -EXDEV ? USBDEV_STATUS_MISSED
-					 : urb_status(queue->urbs, packet_status);
-	/* no packet halts an endpoint that has no handshakes */
+					 : urb_status(packet_status, gone);
+	/* an endpoint without handshakes cannot halt */
 	if (status == USBDEV_STATUS_STALL)
 		status = USBDEV_STATUS_ERROR;
 	transfer->actual_bytes = arrived;
@@ -185,15 +191,15 @@ static void retire_packet(struct urb *urb, unsigned index, uint32_t offset)
 	urb_transfer_set_over(queue, transfer, status);
 }
 
-void urb_isoch_retire(struct urb *urb)
+void urb_isoch_complete(struct urb *urb)
 {
 	uint32_t offset = 0;
 
 	for (unsigned i = 0; i < urb->count; i++) {
 		uint32_t length = urb->transfers[i]->length_bytes;
 
-		retire_packet(urb, i, offset);
+		complete_packet(urb, i, offset);
 		offset += length;
 	}
-	urb_put(urb->queue->urbs, urb);
+	urb_put(&urb->queue->urbs->pool, urb);
 }

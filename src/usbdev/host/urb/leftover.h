@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * leftover.h - data that a device has sent for transfers which cannot take it any more
+ * leftover.h - data that a device has sent for transfers that cannot take it any more
  *
- * The device has been told that it arrived, so it will not send it again: it is for
- * the next transfers of the endpoint. Kept in the order received.
+ * The device knows that its data arrived, so it will not send it again. The data goes to
+ * the next transfers of the endpoint, in the order received.
  */
 #ifndef USBDEV_HOST_URB_LEFTOVER_H
 #define USBDEV_HOST_URB_LEFTOVER_H
@@ -15,49 +15,52 @@
 
 struct usbdev_transfer;
 
-/* Of one endpoint and stream, with URB_LATE_HEAD_BYTES for each train of packets: all that it may have with the kernel
- * (URB_QUEUE_BYTES_MAX), in small pieces; beyond it the oldest is lost. Of a device: as much as usbfs has for all
- * devices by default; beyond it what comes is lost, as the endpoints and streams of the others are not to pay for it. */
-#define URB_LATE_BYTES_MAX  ((4u << 20) + (64u << 10))
-#define URB_LATE_TOTAL_MAX  (4u * URB_LATE_BYTES_MAX)
-#define URB_LATE_HEAD_BYTES 64u
+/* Kept for one endpoint and stream, with URB_LEFTOVER_HEAD_BYTES for each train of packets: all
+ * that it may have with the kernel (URB_QUEUE_BYTES_MAX), in small pieces. Beyond it the oldest
+ * is lost. */
+#define URB_LEFTOVER_BYTES_MAX ((4u << 20) + (64u << 10))
+/* Kept for one device: as much as usbfs has for all devices by default. Beyond it new data is
+ * lost, so that one endpoint cannot take it from the others. */
+#define URB_LEFTOVER_TOTAL_MAX  (4u * URB_LEFTOVER_BYTES_MAX)
+#define URB_LEFTOVER_HEAD_BYTES 64u
 
-/* @total: of all of the device, among them @bytes of these. @is_broken: some were lost, and that has not been told. */
-struct urb_late {
+/**
+ * struct urb_leftover - of one endpoint and stream
+ * @bytes:	of these trains; @total: of all trains of the device
+ * @is_broken:	data was lost, and no transfer has failed for it yet
+ */
+struct urb_leftover {
 	struct list trains;
 	uint32_t bytes;
 	uint32_t *total;
 	bool is_broken;
 };
 
-void urb_late_init(struct urb_late *late, uint32_t *total);
-void urb_late_forget(struct urb_late *late);
+void urb_leftover_init(struct urb_leftover *leftover, uint32_t *total);
+/* Drops all of it. */
+void urb_leftover_forget(struct urb_leftover *leftover);
 
-static inline bool urb_late_empty(const struct urb_late *late)
+static inline bool urb_leftover_empty(const struct urb_leftover *leftover)
 {
-	return list_empty(&late->trains);
+	return list_empty(&leftover->trains);
 }
 
-/* A train of packets of one URB, copied. @ends_short: its last packet was a short one (which may
- * have been all of it, with @len 0). */
-void urb_late_keep(struct urb_late *late, uint8_t ep_addr, const uint8_t *data,
-		   uint32_t len, bool ends_short);
+/* Copies a train of packets that one URB received. @ends_short: its last packet was a short one
+ * (and perhaps the only one, with @len 0). */
+void urb_leftover_keep(struct urb_leftover *leftover, uint8_t ep_addr,
+		       const uint8_t *data, uint32_t len, bool ends_short);
 
-/* True if urb_late_deliver() has something for the next transfer, if only to say that data were lost. */
-static inline bool urb_late_is_due(const struct urb_late *late)
+/* True if urb_leftover_deliver() has something for the next transfer, if only a failure. */
+static inline bool urb_leftover_is_due(const struct urb_leftover *leftover)
 {
-	return late->is_broken || !urb_late_empty(late);
+	return leftover->is_broken || !urb_leftover_empty(leftover);
 }
 
-/* Moves what there is to @transfer, behind its actual_bytes, which is counted up.
- * Return: 1 it is complete, by its length or by a short packet; 0 it wants more than there
- * was; -EFAULT its memory cannot be written, what did not go there is kept; -EIO, once, data were
- * lost: it shall fail, so that the guest knows. */
-MUST_USE int urb_late_deliver(struct urb_late *late, struct usbdev_transfer *transfer);
-
-/* Copies @data to @offset of an IN transfer. Return: bytes that went there, less than
- * @len if its memory cannot be written. */
-uint32_t urb_deliver(struct usbdev_transfer *transfer, uint32_t offset,
-		     const uint8_t *data, uint32_t len);
+/* Moves data to @transfer, from its actual_bytes on, and advances these. Return: 1 if that
+ * completes it, by its length or by a short packet; 0 if it wants more; -EFAULT if its memory
+ * cannot be written, the rest being kept; -EIO, once, if data was lost: the transfer must fail,
+ * so that the guest knows. */
+MUST_USE int urb_leftover_deliver(struct urb_leftover *leftover,
+				  struct usbdev_transfer *transfer);
 
 #endif /* USBDEV_HOST_URB_LEFTOVER_H */

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT
  * piece.c - control, bulk and interrupt transfers as URBs
  *
- * A transfer longer than an URB may be goes in pieces, the next when the one before is
- * back: a short packet ends it. IN data goes to a buffer and from there to the guest, OUT
- * data from the guest to a buffer: once copied, if usbfs has mapped that. If not, OUT data
- * that lies in one piece of host memory is given to the kernel as it is, which copies
- * it inside the call.
+ * A transfer longer than an URB goes in pieces; the next is submitted when the one before
+ * is back, as a short packet ends the transfer. IN data goes to a buffer and from there to
+ * the guest. OUT data goes from the guest to a buffer, copied once if usbfs has mapped that.
+ * If not, and if the data is contiguous in host memory, the kernel gets it where it is and
+ * copies it inside the call.
  *
- * When a bulk or interrupt transfer fails, the kernel goes on with those behind it, as
- * the guest must not see it do: they are fetched back before the failure is told, and
- * what they received is kept as late data. Likewise behind a transfer whose data had
- * to be kept; these wait again, behind that data.
+ * When a bulk or interrupt transfer fails, the kernel goes on with those behind it, which
+ * the guest must not see. So the queue drains: the URBs behind are unlinked before the
+ * failure completes, and what they received becomes leftover data. The queue also drains
+ * behind a transfer that left data behind; the transfers behind wait again and get it.
  */
+#include "usbdev/host/urb/piece.h"
+
 #include <assert.h>
 #include <errno.h>
 
-#include "usbdev/host/urb/urb_priv.h"
+#include "usbdev/host/urb/deliver.h"
+#include "usbdev/host/urb/engine.h"
+#include "usbdev/host/urb/submit.h"
+#include "usbdev/host/urb/transfer.h"
+#include "usbdev/host/urb/unlink.h"
 #include "util/bytes.h"
 #include "util/compiler.h"
 
@@ -24,15 +30,18 @@
 /* Maximum packet sizes of bulk endpoints are multiples of this. */
 #define BULK_PACKET_UNIT 8u
 
-/* The device cannot go on with what is behind a transfer that ended so. */
-bool urb_is_failure(const struct usbdev_transfer *transfer, enum usbdev_status status)
+void urb_piece_init(struct urbs *urbs, uint32_t caps)
 {
-	return urb_kind_is_stream_of_data(transfer) &&
-	       (status == USBDEV_STATUS_ERROR || status == USBDEV_STATUS_BABBLE ||
-		status == USBDEV_STATUS_MEMORY);
+	if (caps & USBDEVFS_CAP_BULK_SCATTER_GATHER)
+		urbs->piece_bytes_max = URB_PIECE_BYTES_MAX;
+	else if (caps & USBDEVFS_CAP_NO_PACKET_SIZE_LIM)
+		urbs->piece_bytes_max = URB_PIECE_BYTES_ONE;
+	else
+		urbs->piece_bytes_max = URB_PIECE_BYTES_OLD;
+	urbs->piece_bytes = urbs->piece_bytes_max;
 }
 
-/* Bytes moved, whatever the kernel or the device say. */
+/* Bytes moved; bounded, whatever the kernel or the device claim. */
 static uint32_t arrived_bytes(const struct urb *urb)
 {
 	if (urb->usb.actual_length < 0)
@@ -42,7 +51,7 @@ static uint32_t arrived_bytes(const struct urb *urb)
 
 /* ---- to the kernel ---- */
 
-/* Host memory of [@offset, @offset + @len) if it lies in one piece, else NULL. */
+/* Host memory of [@offset, @offset + @len) if it is contiguous, else NULL. */
 static void *contiguous(struct usbdev_transfer *transfer, uint32_t offset, uint32_t len)
 {
 	UNINITIALIZED struct iovec iov[CONTIGUOUS_IOV_MAX];
@@ -66,8 +75,8 @@ static void *contiguous(struct usbdev_transfer *transfer, uint32_t offset, uint3
 	return start;
 }
 
-/* Return: 0, -EFAULT guest memory cannot be read, or -errno. */
-static int hand_buffered(struct urb *urb)
+/* Return: 0; -EFAULT if guest memory cannot be read; or -errno. */
+static int submit_buffered(struct urb *urb)
 {
 	struct usbdev_transfer *transfer = urb->transfers[0];
 	int r = usbdev_transfer_read(transfer, transfer->actual_bytes, urb->buffer->data,
@@ -76,39 +85,39 @@ static int hand_buffered(struct urb *urb)
 	return r < 0 ? r : urb_submit(urb, urb->buffer->data, urb->length_bytes);
 }
 
-/* Return: as there. */
-static int hand_out(struct urb *urb)
+/* Return: likewise. */
+static int submit_out(struct urb *urb)
 {
-	struct urb_buffers *buffers = &urb->queue->urbs->buffers;
+	struct urb_buffers *buffers = &urb->queue->urbs->pool.buffers;
 	void *data;
 	int r;
 
 	urb->buffer = urb_buffer_get_mapped(buffers, urb->length_bytes);
 	if (urb->buffer)
-		return hand_buffered(urb);
+		return submit_buffered(urb);
 	data = contiguous(urb->transfers[0], urb->transfers[0]->actual_bytes,
 			  urb->length_bytes);
 	if (data || urb->length_bytes == 0) {
 		r = urb_submit(urb, data, urb->length_bytes);
-		/* it may have changed since it was looked up: copying tells */
+		/* it may have changed since the lookup: copying tells */
 		if (r != -EFAULT)
 			return r;
 	}
 	urb->buffer = urb_buffer_get_heap(buffers, urb->length_bytes);
 	if (!urb->buffer)
 		return -ENOMEM;
-	r = hand_buffered(urb);
-	/* the kernel has copied it */
+	r = submit_buffered(urb);
+	/* the kernel has copied the data */
 	urb_buffer_put(buffers, urb->buffer);
 	urb->buffer = NULL;
 	return r;
 }
 
-static int hand_in(struct urb *urb)
+static int submit_in(struct urb *urb)
 {
 	if (urb->length_bytes > 0) {
-		urb->buffer =
-			urb_buffer_get(&urb->queue->urbs->buffers, urb->length_bytes);
+		urb->buffer = urb_buffer_get(&urb->queue->urbs->pool.buffers,
+					     urb->length_bytes);
 		if (!urb->buffer)
 			return -ENOMEM;
 	}
@@ -116,14 +125,14 @@ static int hand_in(struct urb *urb)
 }
 
 /* The kernel moves setup.length bytes, behind the SETUP packet in its buffer. */
-static int hand_control(struct urb *urb)
+static int submit_control(struct urb *urb)
 {
 	struct usbdev_transfer *transfer = urb->transfers[0];
 	const struct usbdev_setup *setup = &transfer->setup;
 	uint8_t *data;
 	int r = 0;
 
-	urb->buffer = urb_buffer_get_heap(&urb->queue->urbs->buffers,
+	urb->buffer = urb_buffer_get_heap(&urb->queue->urbs->pool.buffers,
 					  SETUP_BYTES + (uint32_t)setup->length);
 	if (!urb->buffer)
 		return -ENOMEM;
@@ -140,10 +149,10 @@ static int hand_control(struct urb *urb)
 	return r;
 }
 
-static int hand_piece(struct urb_queue *queue, struct usbdev_transfer *transfer,
-		      uint32_t bytes)
+static int submit_piece(struct urb_queue *queue, struct usbdev_transfer *transfer,
+			uint32_t bytes)
 {
-	struct urb *urb = urb_get(queue);
+	struct urb *urb = urb_get(&queue->urbs->pool, queue);
 	int r;
 
 	if (!urb)
@@ -155,17 +164,17 @@ static int hand_piece(struct urb_queue *queue, struct usbdev_transfer *transfer,
 	urb->usb.endpoint = transfer->ep_addr;
 	if (transfer->type == USBDEV_TYPE_CONTROL) {
 		urb->usb.type = USBDEVFS_URB_TYPE_CONTROL;
-		r = hand_control(urb);
+		r = submit_control(urb);
 	} else {
 		urb->is_last = bytes == transfer->length_bytes - transfer->actual_bytes;
 		urb->usb.type = transfer->type == USBDEV_TYPE_INTERRUPT
 					? USBDEVFS_URB_TYPE_INTERRUPT
 					: USBDEVFS_URB_TYPE_BULK;
 		urb->usb.stream_id = transfer->stream_id;
-		r = usbdev_transfer_is_in(transfer) ? hand_in(urb) : hand_out(urb);
+		r = usbdev_transfer_is_in(transfer) ? submit_in(urb) : submit_out(urb);
 	}
 	if (r < 0)
-		urb_put(queue->urbs, urb);
+		urb_put(&queue->urbs->pool, urb);
 	return r;
 }
 
@@ -177,12 +186,13 @@ static uint32_t piece_bytes(const struct urbs *urbs,
 	return MIN_OF(transfer->length_bytes - transfer->actual_bytes, urbs->piece_bytes);
 }
 
-/* Is it worth trying with less? Not while memory will come back from transfers of ours. */
+/* Makes pieces smaller. Return: false if that is not worth a try, as memory will come back from
+ * URBs of ours, or if they are the smallest. */
 static bool shrink(struct urbs *urbs, const struct usbdev_transfer *transfer)
 {
 	uint32_t bytes = piece_bytes(urbs, transfer);
 
-	if (transfer->type == USBDEV_TYPE_CONTROL || urbs->with_kernel_count > 0 ||
+	if (transfer->type == USBDEV_TYPE_CONTROL || urbs->in_flight.count > 0 ||
 	    bytes <= URB_PIECE_BYTES_MIN)
 		return false;
 	while (urbs->piece_bytes >= bytes && urbs->piece_bytes > URB_PIECE_BYTES_MIN)
@@ -190,30 +200,31 @@ static bool shrink(struct urbs *urbs, const struct usbdev_transfer *transfer)
 	return true;
 }
 
-/* What it means that a submission was refused. */
-static enum usbdev_status refused(struct urbs *urbs,
-				  const struct usbdev_transfer *transfer, int error)
+/* How a transfer ends whose submission the kernel refused with @error. */
+static enum usbdev_status status_of_refusal(struct urbs *urbs,
+					    const struct usbdev_transfer *transfer,
+					    int error)
 {
 	switch (error) {
 	case -EFAULT:
 		return USBDEV_STATUS_MEMORY;
 	case -ENODEV:
-		urbs_look_if_gone(urbs);
+		urb_check_presence(&urbs->standing);
 		return USBDEV_STATUS_GONE;
 	case -EPIPE:
 		return USBDEV_STATUS_STALL;
-	case -EBUSY: /* somebody else has the interface */
-		urbs_disturb(urbs);
+	case -EBUSY: /* another driver has the interface */
+		urb_suspect_claim(&urbs->standing);
 		return USBDEV_STATUS_ERROR;
 	case -ESHUTDOWN: /* the endpoint is being disabled */
-	case -EPERM:     /* it is being emptied */
+	case -EPERM:     /* the endpoint is being flushed */
 		return USBDEV_STATUS_CANCELLED;
 	case -ENOENT:
 	case -EINVAL:
 	case -ESRCH:
 	case -EHOSTUNREACH:
-		/* usbfs finds no such interface or endpoint, or no configuration with
-		 * one: the device would refuse such a request */
+		/* usbfs knows no such interface or endpoint, or the device has no
+		 * configuration: the device would refuse such a request */
 		if (transfer->type == USBDEV_TYPE_CONTROL)
 			return USBDEV_STATUS_STALL;
 		return USBDEV_STATUS_ERROR;
@@ -222,12 +233,12 @@ static enum usbdev_status refused(struct urbs *urbs,
 	}
 }
 
-/* ---- fetched back from the kernel ---- */
+/* ---- leftover data ---- */
 
-static_assert(URB_QUEUE_BYTES_MAX < URB_LATE_BYTES_MAX,
-	      "what is with the kernel may all come late");
+static_assert(URB_QUEUE_BYTES_MAX < URB_LEFTOVER_BYTES_MAX,
+	      "all that is with the kernel may become leftover data");
 
-/* IN data of a transfer that does not get it now. */
+/* Keeps IN data, from @offset on, that its transfer does not take. */
 static void keep(struct urb *urb, uint32_t offset)
 {
 	struct usbdev_transfer *transfer = urb->transfers[0];
@@ -238,14 +249,14 @@ static void keep(struct urb *urb, uint32_t offset)
 						   len % BULK_PACKET_UNIT != 0));
 
 	if (len > offset || is_short)
-		urb_late_keep(&urb->queue->late, transfer->ep_addr,
-			      urb->buffer ? urb->buffer->data + offset : NULL,
-			      len - offset, is_short);
+		urb_leftover_keep(&urb->queue->leftover, transfer->ep_addr,
+				  urb->buffer ? urb->buffer->data + offset : NULL,
+				  len - offset, is_short);
 }
 
-/* Those behind @first have no URB with the kernel any more. They are cancelled
- * (@cancel), or wait again. */
-static void fetch_behind(struct urb_queue *queue, struct usbdev_transfer *first,
+/* No transfer behind @first has an URB with the kernel any more. Cancels them (@cancel), or has
+ * them wait again. */
+static void drain_behind(struct urb_queue *queue, struct usbdev_transfer *first,
 			 bool cancel)
 {
 	struct list *node;
@@ -267,65 +278,76 @@ static void fetch_behind(struct urb_queue *queue, struct usbdev_transfer *first,
 		else if (urb)
 			urb_transfer_set_waiting(queue, transfer);
 		if (urb)
-			urb_put(queue->urbs, urb);
+			urb_put(&queue->urbs->pool, urb);
 	}
 }
 
-/* A transfer that waits cannot go. */
-static void refuse(struct urb_queue *queue, struct usbdev_transfer *transfer,
-		   enum usbdev_status status)
+/* Ends a transfer that waits. */
+static void end_waiting(struct urb_queue *queue, struct usbdev_transfer *transfer,
+			enum usbdev_status status)
 {
 	if (urb_is_failure(transfer, status))
-		fetch_behind(queue, transfer, true);
+		drain_behind(queue, transfer, true);
 	urb_transfer_set_over(queue, transfer, status);
 }
 
-enum urb_handed urb_piece_hand(struct urb_queue *queue, struct usbdev_transfer *transfer)
+/* Gives @transfer, which waits, leftover data. Return: true if that ends it. */
+static bool take_leftover(struct urb_queue *queue, struct usbdev_transfer *transfer)
+{
+	enum usbdev_status status = USBDEV_STATUS_ERROR;
+	int r;
+
+	if (!urb_leftover_is_due(&queue->leftover))
+		return false;
+	r = urb_leftover_deliver(&queue->leftover, transfer);
+	if (r == 0)
+		return false;
+	if (r > 0)
+		status = USBDEV_STATUS_OK;
+	else if (r == -EFAULT)
+		status = USBDEV_STATUS_MEMORY;
+	end_waiting(queue, transfer, status);
+	return true;
+}
+
+bool urb_piece_submit(struct urb_queue *queue, struct usbdev_transfer *transfer)
 {
 	struct urbs *urbs = queue->urbs;
 	uint32_t bytes;
 	int r;
 
-	if (urb_late_is_due(&queue->late)) {
-		r = urb_late_deliver(&queue->late, transfer);
-		if (r != 0) {
-			refuse(queue, transfer,
-			       r > 0          ? USBDEV_STATUS_OK
-			       : r == -EFAULT ? USBDEV_STATUS_MEMORY
-					      : USBDEV_STATUS_ERROR);
-			return URB_HANDED_ON;
-		}
-	}
+	if (take_leftover(queue, transfer))
+		return true;
 	if (transfer->type == USBDEV_TYPE_CONTROL && !usbdev_transfer_is_in(transfer) &&
 	    transfer->length_bytes < transfer->setup.length) {
-		/* the device would wait for more than there is */
-		refuse(queue, transfer, USBDEV_STATUS_ERROR);
-		return URB_HANDED_ON;
+		/* the device would wait for more data than there is */
+		end_waiting(queue, transfer, USBDEV_STATUS_ERROR);
+		return true;
 	}
 	do {
 		bytes = piece_bytes(urbs, transfer);
 		if (queue->with_kernel > 0 &&
 		    queue->kernel_bytes + bytes > URB_QUEUE_BYTES_MAX)
-			return URB_HANDED_WAIT;
-		r = hand_piece(queue, transfer, bytes);
+			return false;
+		r = submit_piece(queue, transfer, bytes);
 	} while (r == -ENOMEM && shrink(urbs, transfer));
 	if (r == -ENOMEM) {
-		urbs_starve(queue);
-		return URB_HANDED_WAIT;
+		urb_queue_wait_for_memory(queue);
+		return false;
 	}
-	if (r == -EBUSY && urbs->contest != URB_LOOKED) {
-		urbs->contest = URB_CONTESTED;
-		urbs_disturb(urbs);
-		return URB_HANDED_WAIT;
+	if (r == -EBUSY && urbs->standing.claim != URB_CLAIM_CHECKED) {
+		urb_set_claim(&urbs->standing, URB_CLAIM_CONTESTED);
+		urb_suspect_claim(&urbs->standing);
+		return false;
 	}
 	if (r < 0)
-		refuse(queue, transfer, refused(urbs, transfer, r));
-	return URB_HANDED_ON;
+		end_waiting(queue, transfer, status_of_refusal(urbs, transfer, r));
+	return true;
 }
 
 /* ---- back from the kernel ---- */
 
-/* True if the transfer's owner has closed its memory. */
+/* True if the transfer's memory cannot be reached any more. */
 static bool is_closed(struct usbdev_transfer *transfer)
 {
 	struct iovec iov;
@@ -334,7 +356,7 @@ static bool is_closed(struct usbdev_transfer *transfer)
 	       usbdev_transfer_iov(transfer, transfer->actual_bytes, 1, &iov, 1) <= 0;
 }
 
-static void judge_control(struct urb *urb)
+static void complete_control(struct urb *urb)
 {
 	struct usbdev_transfer *transfer = urb->transfers[0];
 	uint32_t arrived = arrived_bytes(urb);
@@ -345,16 +367,16 @@ static void judge_control(struct urb *urb)
 		return;
 	transfer->actual_bytes =
 		urb_deliver(transfer, 0, urb->buffer->data + SETUP_BYTES, len);
-	if (urb->verdict != USBDEV_STATUS_OK)
+	if (urb->status != USBDEV_STATUS_OK)
 		return;
 	if (transfer->actual_bytes < len)
-		urb->verdict = transfer->cancelled ? USBDEV_STATUS_CANCELLED
-						   : USBDEV_STATUS_MEMORY;
+		urb->status = transfer->cancelled ? USBDEV_STATUS_CANCELLED
+						  : USBDEV_STATUS_MEMORY;
 	else if (arrived > len)
-		urb->verdict = USBDEV_STATUS_BABBLE;
+		urb->status = USBDEV_STATUS_BABBLE;
 }
 
-static void judge_in(struct urb *urb)
+static void complete_in(struct urb *urb)
 {
 	struct usbdev_transfer *transfer = urb->transfers[0];
 	uint32_t arrived = arrived_bytes(urb);
@@ -365,63 +387,65 @@ static void judge_in(struct urb *urb)
 		done = urb_deliver(transfer, transfer->actual_bytes, urb->buffer->data,
 				   arrived);
 	transfer->actual_bytes += done;
-	/* a short packet without data is something to keep as well */
-	lost_end = arrived == 0 && urb->verdict == USBDEV_STATUS_OK &&
+	/* a short packet without data has to be kept as well */
+	lost_end = arrived == 0 && urb->status == USBDEV_STATUS_OK &&
 		   transfer->cancelled && is_closed(transfer);
-	if ((done == arrived && !lost_end) || urb->verdict == USBDEV_STATUS_GONE)
+	if ((done == arrived && !lost_end) || urb->status == USBDEV_STATUS_GONE)
 		return;
 	keep(urb, done);
-	if (urb->verdict == USBDEV_STATUS_OK)
-		urb->verdict = transfer->cancelled ? USBDEV_STATUS_CANCELLED
-						   : USBDEV_STATUS_MEMORY;
+	if (urb->status == USBDEV_STATUS_OK)
+		urb->status = transfer->cancelled ? USBDEV_STATUS_CANCELLED
+						  : USBDEV_STATUS_MEMORY;
 }
 
-/* What became of the transfer, and its data to where it belongs. */
-static void judge(struct urb *urb)
+/* Delivers the data and decides how the transfer goes on. */
+static void decide(struct urb *urb)
 {
 	struct usbdev_transfer *transfer = urb->transfers[0];
+	bool gone = urb_is_gone(&urb->queue->urbs->standing);
 	uint32_t arrived = arrived_bytes(urb);
+	enum urb_state state = URB_STATE_DONE;
 
-	urb->is_judged = true;
-	urb->verdict = urb_status(urb->queue->urbs, urb->usb.status);
+	urb->status = urb_status(urb->usb.status, gone);
 	if (transfer->type == USBDEV_TYPE_CONTROL)
-		judge_control(urb);
+		complete_control(urb);
 	else if (usbdev_transfer_is_in(transfer))
-		judge_in(urb);
+		complete_in(urb);
 	else
 		transfer->actual_bytes += arrived;
-	if (urb->verdict != USBDEV_STATUS_OK || urb->is_last ||
-	    arrived < urb->length_bytes)
-		return;
-	if (transfer->cancelled)
-		urb->verdict = USBDEV_STATUS_CANCELLED;
-	else if (urb->queue->urbs->gone)
-		urb->verdict = USBDEV_STATUS_GONE;
-	else
-		urb->goes_on = true;
+	if (urb->status == USBDEV_STATUS_OK && !urb->is_last &&
+	    arrived == urb->length_bytes) {
+		if (transfer->cancelled)
+			urb->status = USBDEV_STATUS_CANCELLED;
+		else if (gone)
+			urb->status = USBDEV_STATUS_GONE;
+		else
+			state = URB_STATE_CONTINUES;
+	}
+	urb_set_state(urb, state);
 }
 
-bool urb_piece_retire(struct urb *urb)
+bool urb_piece_complete(struct urb *urb)
 {
 	struct usbdev_transfer *transfer = urb->transfers[0];
 	struct urb_queue *queue = urb->queue;
 	bool failed;
 
-	if (!urb->is_judged)
-		judge(urb);
-	failed = urb_is_failure(transfer, urb->verdict);
-	if (failed || queue->fetching || !urb_late_empty(&queue->late)) {
-		queue->fetching = queue->with_kernel > 0;
-		if (queue->fetching) {
-			urb_queue_discard(queue);
+	if (urb->state == URB_STATE_BACK)
+		decide(urb);
+	failed = urb_is_failure(transfer, urb->status);
+	if (failed || queue->draining || !urb_leftover_empty(&queue->leftover)) {
+		queue->draining = queue->with_kernel > 0;
+		if (queue->draining) {
+			urb_unlink_queue(queue);
 			return false;
 		}
-		fetch_behind(queue, transfer, failed);
+		drain_behind(queue, transfer, failed);
 	}
-	if (urb->goes_on)
+	if (urb->state == URB_STATE_CONTINUES)
 		urb_transfer_set_waiting(queue, transfer);
 	else
-		urb_transfer_set_over(queue, transfer, urb->verdict);
-	urb_put(queue->urbs, urb);
+		urb_transfer_set_over(queue, transfer, urb->status);
+	urb_put(&queue->urbs->pool, urb);
 	return true;
 }

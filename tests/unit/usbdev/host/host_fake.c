@@ -149,7 +149,7 @@ static void finish(struct usbdev_transfer *transfer, enum usbdev_status status,
 	assert_int_equal(fake.frozen, 0);
 	list_remove(&transfer->node);
 	fake.with--;
-	urbs->owner.finished(urbs->owner.ctx, transfer, status, actual_bytes);
+	urbs->owner.completed(urbs->owner.ctx, transfer, status, actual_bytes);
 }
 
 /* Deferred: the cancelled ones end. */
@@ -227,7 +227,7 @@ void urbs_cancel_all(struct urbs *u)
 		urbs_cancel(u, LIST_ENTRY(node, struct usbdev_transfer, node));
 }
 
-void urbs_forget_late_data(struct urbs *u, uint8_t ep_addr)
+void urbs_forget_leftovers(struct urbs *u, uint8_t ep_addr)
 {
 	(void)u;
 	fake.forgotten |= descr_ep_bit(ep_addr);
@@ -439,7 +439,7 @@ void fake_unplug(void)
 	urbs->owner.gone(urbs->owner.ctx);
 }
 
-void urbs_looked(struct urbs *u)
+void urbs_claim_checked(struct urbs *u)
 {
 	assert_ptr_equal(u, urbs);
 	fake.looked++;
@@ -447,5 +447,5 @@ void urbs_looked(struct urbs *u)
 
 void fake_disturb(void)
 {
-	urbs->owner.disturbed(urbs->owner.ctx);
+	urbs->owner.claim_suspect(urbs->owner.ctx);
 }

@@ -12,7 +12,7 @@
 
 #include "fake_usbfs.h"
 #include "urbs_fixture.h"
-#include "usbdev/host/urb/urb_priv.h"
+#include "usbdev/host/urb/engine.h"
 #include "util/compiler.h"
 #include "util/loop.h"
 
@@ -330,7 +330,7 @@ static void test_freezing_in_doubt(void **state)
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_CANCELLED, 0);
 	settle();
-	assert_int_equal(f.disturbed, 1);
+	assert_int_equal(f.claim_checks, 1);
 	xfer_free(&x[0]);
 	xfer_free(&x[1]);
 }

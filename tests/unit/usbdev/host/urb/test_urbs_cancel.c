@@ -12,7 +12,7 @@
 
 #include "fake_usbfs.h"
 #include "urbs_fixture.h"
-#include "usbdev/host/urb/urb_priv.h"
+#include "usbdev/host/urb/engine.h"
 #include "util/compiler.h"
 #include "util/loop.h"
 
@@ -150,7 +150,7 @@ static void test_no_discard_while_frozen(void **state)
 	fake.closed = true;
 	xfer_cancel(&x[0]);
 	settle();
-	assert_false(f.urbs->discarding);
+	assert_false(f.urbs->unlinks.running);
 	fake.closed = false;
 	urbs_thaw(f.urbs);
 	xfer_wait(&x[0]);
@@ -190,7 +190,7 @@ static void test_unsolicited_kill(void **state)
 	xfer_check(&x[1], USBDEV_STATUS_CANCELLED, 0);
 	assert_int_equal(f.gone, 0);
 	settle();
-	assert_int_equal(f.disturbed, 1);
+	assert_int_equal(f.claim_checks, 1);
 	free_all(2);
 }
 

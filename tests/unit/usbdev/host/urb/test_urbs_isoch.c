@@ -12,7 +12,8 @@
 
 #include "fake_usbfs.h"
 #include "urbs_fixture.h"
-#include "usbdev/host/urb/urb_priv.h"
+#include "usbdev/host/urb/isoch.h"
+#include "usbdev/host/urb/queue.h"
 #include "util/compiler.h"
 #include "util/loop.h"
 

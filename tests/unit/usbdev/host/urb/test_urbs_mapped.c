@@ -12,7 +12,7 @@
 
 #include "fake_usbfs.h"
 #include "urbs_fixture.h"
-#include "usbdev/host/urb/urb_priv.h"
+#include "usbdev/host/urb/engine.h"
 #include "util/compiler.h"
 #include "util/loop.h"
 
@@ -46,7 +46,7 @@ static void move(uint8_t ep_addr, uint32_t len)
 /* What lies spare is not unmapped by time: a busy machine may be slower than that. */
 static void no_trims(void)
 {
-	f.urbs->trim_armed = true;
+	f.urbs->pool.trim_armed = true;
 }
 
 /* ---- what is mapped ---- */
@@ -185,8 +185,8 @@ static void test_refused(void **state)
 	fake.map_error = -EACCES;
 	fake.map_errors = 1;
 	move(0x81, 64 * KIB);
-	assert_in_range(f.urbs->buffers.refused_until_ns, 1, UINT64_MAX);
-	f.urbs->buffers.refused_until_ns = UINT64_MAX;
+	assert_in_range(f.urbs->pool.buffers.refused_until_ns, 1, UINT64_MAX);
+	f.urbs->pool.buffers.refused_until_ns = UINT64_MAX;
 	/* nor is it tried again at once, as it may take the kernel long to say no */
 	move(0x81, 64 * KIB);
 	move(0x81, 512 * KIB);
@@ -348,7 +348,7 @@ static void test_spares_go_when_idle(void **state)
 static bool used_again_is_old_or_gone(void)
 {
 	/* 32 KiB */
-	const struct urb_buffer *spare = f.urbs->buffers.mapped.first[6];
+	const struct urb_buffer *spare = f.urbs->pool.buffers.mapped.first[6];
 
 	return !spare || spare->is_old;
 }

@@ -11,7 +11,7 @@
 #include "../../../allocs.h"
 #include "fake_usbfs.h"
 #include "urbs_fixture.h"
-#include "usbdev/host/urb/urb_priv.h"
+#include "usbdev/host/urb/engine.h"
 #include "util/compiler.h"
 
 #define STREAMS 300u
@@ -70,7 +70,7 @@ static void test_queues_of_streams_do_not_stay(void **state)
 			x[i].transfer.stream_id = (uint16_t)(1 + i);
 			xfer_submit(&x[i]);
 		}
-		assert_int_equal(f.urbs->stream_count, STREAMS);
+		assert_int_equal(f.urbs->queues.stream_count, STREAMS);
 		/* from the last, so that those first in the list go while it is walked */
 		for (unsigned i = STREAMS; i-- > 0;)
 			fake_finish(fake_pending(i), 0, 8, 1);
@@ -79,7 +79,7 @@ static void test_queues_of_streams_do_not_stay(void **state)
 			xfer_check(&x[i], USBDEV_STATUS_OK, 8);
 			xfer_free(&x[i]);
 		}
-		assert_int_equal(f.urbs->stream_count, URB_STREAMS_SPARE_MAX);
+		assert_int_equal(f.urbs->queues.stream_count, URB_STREAMS_SPARE_MAX);
 	}
 }
 

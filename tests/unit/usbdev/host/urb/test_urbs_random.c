@@ -17,7 +17,7 @@
 
 #include "fake_usbfs.h"
 #include "urbs_fixture.h"
-#include "usbdev/host/urb/urb_priv.h"
+#include "usbdev/host/urb/engine.h"
 #include "util/compiler.h"
 #include "util/loop.h"
 
@@ -114,7 +114,7 @@ static void turn(void)
 {
 	assert_int_equal(loop_turn(f.loop, false), 0);
 	/* the worker must not discard what the test looks at */
-	while (f.urbs->discarding)
+	while (f.urbs->unlinks.running)
 		assert_int_equal(loop_turn(f.loop, true), 0);
 }
 
@@ -200,7 +200,7 @@ static void test_stream_is_whole(void **state)
 		for (unsigned n = 0; n < STEPS; n++)
 			step();
 		drain();
-		urbs_forget_late_data(f.urbs, EP); /* empty packets */
+		urbs_forget_leftovers(f.urbs, EP); /* empty packets */
 		all += sent;
 	}
 	print_message("# %llu bytes\n", (unsigned long long)all);

@@ -254,9 +254,9 @@ static void test_refused_submissions(void **state)
 		xfer_free(&x[1]);
 		/* once for all that was refused in a turn */
 		settle();
-		assert_int_equal(f.disturbed, refusals[i].kernel == -EBUSY ? 2 : 0);
+		assert_int_equal(f.claim_checks, refusals[i].kernel == -EBUSY ? 2 : 0);
 		assert_int_equal(fake.submit_errors, 0);
-		f.disturbed = 0;
+		f.claim_checks = 0;
 	}
 	/* reaping says that it is there */
 	assert_int_equal(f.gone, 0);
@@ -266,7 +266,7 @@ static void test_refused_submissions(void **state)
 static void test_busy(void **state)
 {
 	(void)state;
-	f.looks = true;
+	f.checks_later = true;
 	for (unsigned i = 0; i < 2; i++) {
 		fake.submit_error = -EBUSY;
 		fake.submit_errors = 3;
@@ -275,9 +275,9 @@ static void test_busy(void **state)
 		submit_bulk(2, 0x81, 100);
 		settle();
 		assert_int_equal(f.finished, 3 * i);
-		assert_int_equal(f.disturbed, i + 1);
+		assert_int_equal(f.claim_checks, i + 1);
 		fake.submit_errors = 0;
-		urbs_looked(f.urbs);
+		urbs_claim_checked(f.urbs);
 		settle();
 		/* in their order, and the next time it is looked again */
 		assert_ptr_equal(fake_pending(0)->buffer, x[0].data);
@@ -296,7 +296,7 @@ static void test_busy(void **state)
 static void test_busy_and_over(void **state)
 {
 	(void)state;
-	f.looks = true;
+	f.checks_later = true;
 	fake.submit_error = -EBUSY;
 	fake.submit_errors = 1000;
 	submit_bulk(0, 0x02, 100);
@@ -308,7 +308,7 @@ static void test_busy_and_over(void **state)
 	fake_gone();
 	xfer_wait(&x[1]);
 	xfer_check(&x[1], USBDEV_STATUS_GONE, 0);
-	urbs_looked(f.urbs);
+	urbs_claim_checked(f.urbs);
 	settle();
 	assert_int_equal(f.finished, 2);
 	xfer_free(&x[0]);

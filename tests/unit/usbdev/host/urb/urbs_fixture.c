@@ -18,8 +18,8 @@
 
 struct fixture f;
 
-static void on_finished(void *ctx, struct usbdev_transfer *transfer,
-			enum usbdev_status status, uint32_t actual_bytes)
+static void on_completed(void *ctx, struct usbdev_transfer *transfer,
+			 enum usbdev_status status, uint32_t actual_bytes)
 {
 	struct xfer *x = CONTAINER_OF(transfer, struct xfer, transfer);
 
@@ -42,21 +42,21 @@ static void on_gone(void *ctx)
 	f.finished_when_gone = f.finished;
 }
 
-static void on_disturbed(void *ctx)
+static void on_claim_suspect(void *ctx)
 {
 	assert_ptr_equal(ctx, &f);
 	assert_false(f.in_call);
-	f.disturbed++;
-	if (!f.looks)
-		urbs_looked(f.urbs);
+	f.claim_checks++;
+	if (!f.checks_later)
+		urbs_claim_checked(f.urbs);
 }
 
 void fixture_create(uint32_t caps)
 {
 	static const struct urbs_owner owner = {
 		.ctx = &f,
-		.finished = on_finished,
-		.disturbed = on_disturbed,
+		.completed = on_completed,
+		.claim_suspect = on_claim_suspect,
 		.gone = on_gone,
 	};
 

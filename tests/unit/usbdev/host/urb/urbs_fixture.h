@@ -33,8 +33,8 @@ struct fixture {
 	int fd;
 	unsigned finished;
 	unsigned gone;
-	unsigned disturbed;
-	bool looks; /* takes its time to answer that */
+	unsigned claim_checks; /* asked of the owner */
+	bool checks_later;     /* takes its time to answer that */
 	unsigned finished_when_gone;
 	bool in_call;
 };

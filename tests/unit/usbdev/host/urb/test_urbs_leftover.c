@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_urbs_late.c - data for transfers that cannot take it any more
+ * test_urbs_leftover.c - data for transfers that cannot take it any more
  */
 #include <errno.h>
 #include <linux/usbdevice_fs.h>
@@ -261,7 +261,8 @@ static bool takes_late_from(uint16_t stream_id, uint32_t len)
 static void test_late_data_of_a_device_is_bounded(void **state)
 {
 	uint32_t len = 1023 * KIB;
-	uint16_t fit = (uint16_t)(URB_LATE_TOTAL_MAX / (len + URB_LATE_HEAD_BYTES));
+	uint16_t fit =
+		(uint16_t)(URB_LEFTOVER_TOTAL_MAX / (len + URB_LEFTOVER_HEAD_BYTES));
 	unsigned kept = 0;
 
 	(void)state;
@@ -279,7 +280,7 @@ static void test_late_data_of_a_device_is_bounded(void **state)
 	for (unsigned round = 0; round < 3; round++) {
 		for (uint16_t id = 1; id <= fit; id++)
 			make_late_on(id, len);
-		urbs_forget_late_data(f.urbs, 0x81);
+		urbs_forget_leftovers(f.urbs, 0x81);
 	}
 	make_late_on(1, len);
 	assert_true(takes_late_from(1, len));
@@ -288,14 +289,14 @@ static void test_late_data_of_a_device_is_bounded(void **state)
 /* A packet without data, for which there is no buffer. */
 static void test_keep_nothing_of_nowhere(void **state)
 {
-	struct urb_late late;
+	struct urb_leftover leftover;
 	uint32_t total = 0;
 
 	(void)state;
-	urb_late_init(&late, &total);
-	urb_late_keep(&late, 0x81, NULL, 0, true);
-	assert_int_equal(total, URB_LATE_HEAD_BYTES);
-	urb_late_forget(&late);
+	urb_leftover_init(&leftover, &total);
+	urb_leftover_keep(&leftover, 0x81, NULL, 0, true);
+	assert_int_equal(total, URB_LEFTOVER_HEAD_BYTES);
+	urb_leftover_forget(&leftover);
 	assert_int_equal(total, 0);
 }
 
@@ -303,11 +304,11 @@ static void test_forget_late_data(void **state)
 {
 	(void)state;
 	make_late(0, 64, 1);
-	urbs_forget_late_data(f.urbs, 0x01); /* another one */
+	urbs_forget_leftovers(f.urbs, 0x01); /* another one */
 	submit_bulk(1, 0x81, 32);
 	xfer_wait(&x[1]);
 	xfer_check_bytes(&x[1], 0, 32, 1);
-	urbs_forget_late_data(f.urbs, 0x81);
+	urbs_forget_leftovers(f.urbs, 0x81);
 	submit_bulk(2, 0x81, 64);
 	settle();
 	assert_int_equal(fake_pending(0)->bytes, 64);
@@ -331,7 +332,7 @@ static void test_forget_while_fetching(void **state)
 	urbs_thaw(f.urbs);
 	settle();
 	assert_int_equal(f.finished, 0);
-	urbs_forget_late_data(f.urbs, 0x81);
+	urbs_forget_leftovers(f.urbs, 0x81);
 	fake_open_gate();
 	xfer_wait(&x[0]);
 	settle();
@@ -372,26 +373,26 @@ static void test_all_that_is_with_the_kernel_may_come_late(void **state)
 static void test_late_data_is_bounded(void **state)
 {
 	static uint8_t data[1024 * KIB];
-	struct urb_late late;
+	struct urb_leftover leftover;
 	uint32_t total = 0;
 
 	(void)state;
-	urb_late_init(&late, &total);
+	urb_leftover_init(&leftover, &total);
 	for (unsigned i = 0; i < 5; i++) {
 		memset(data, (int)i, sizeof(data));
-		urb_late_keep(&late, 0x81, data, sizeof(data), false);
-		assert_in_range(late.bytes, sizeof(data), URB_LATE_BYTES_MAX);
+		urb_leftover_keep(&leftover, 0x81, data, sizeof(data), false);
+		assert_in_range(leftover.bytes, sizeof(data), URB_LEFTOVER_BYTES_MAX);
 	}
-	assert_true(urb_late_is_due(&late));
+	assert_true(urb_leftover_is_due(&leftover));
 	xfer_init(&x[0], USBDEV_TYPE_BULK, 0x81, sizeof(data));
-	assert_int_equal(urb_late_deliver(&late, &x[0].transfer), -EIO);
+	assert_int_equal(urb_leftover_deliver(&leftover, &x[0].transfer), -EIO);
 	assert_int_equal(x[0].transfer.actual_bytes, 0);
 	for (unsigned i = 1; i < 5; i++) {
 		x[0].transfer.actual_bytes = 0;
-		assert_int_equal(urb_late_deliver(&late, &x[0].transfer), 1);
+		assert_int_equal(urb_leftover_deliver(&leftover, &x[0].transfer), 1);
 		xfer_check_bytes(&x[0], 0, sizeof(data), (uint8_t)i);
 	}
-	assert_false(urb_late_is_due(&late));
+	assert_false(urb_leftover_is_due(&leftover));
 	assert_int_equal(total, 0);
 	free_all(1);
 }
@@ -437,7 +438,7 @@ static void test_forget_late_data_of_streams(void **state)
 			xfer_cancel(&x[0]);
 			urbs_thaw(f.urbs);
 			xfer_wait(&x[0]);
-			urbs_forget_late_data(f.urbs, 0x81);
+			urbs_forget_leftovers(f.urbs, 0x81);
 		}
 	}
 	settle();

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ * presence.h - is the device still there, and are its interfaces still ours?
+ *
+ * Presence. The kernel reports the end of a device only to a reap that finds no URB.
+ * Before that, URBs come back with statuses that have other causes too, such as a
+ * change of the interface under them.
+ *
+ *   PRESENT --- submit: -ENODEV ---> CHECKING --- URB back as if gone ---> SUSPECT
+ *      |  ^                             | |                                 |  |
+ *      |  '----- reap: no URB back -----' '--- reap: -ENODEV ---.           |  |
+ *      |  '----- reap: no URB back; check the claim ------------+-----------'  |
+ *      |                                                        v              |
+ *      |--- URB back as if gone ---> SUSPECT                   GONE <----------'
+ *      '--- reap: -ENODEV -----------------------------------> GONE
+ *                                            GONE --- owner notified ---> GONE_NOTIFIED
+ *
+ * CHECKING and SUSPECT reap soon. In SUSPECT, URBs that came back as if the device
+ * were gone are not completed yet: their transfers end as GONE or as CANCELLED.
+ *
+ * Claim. When the host was suspended its drivers may have got interfaces of ours.
+ *
+ *   OURS -- submit: -EBUSY --> CONTESTED -- owner has checked --> CHECKED
+ *   any  -- submit: OK ------> OURS
+ *
+ * In CONTESTED, a submission that the kernel refused waits. In CHECKED it fails.
+ * Asking the owner to check is a request of its own, in any state: URBs that came back
+ * killed lead to it as well, and no submission has to wait then.
+ */
+#ifndef USBDEV_HOST_URB_PRESENCE_H
+#define USBDEV_HOST_URB_PRESENCE_H
+
+#include <stdbool.h>
+
+struct urb_work;
+
+enum urb_presence {
+	URB_PRESENCE_PRESENT,
+	URB_PRESENCE_CHECKING,
+	URB_PRESENCE_SUSPECT,
+	URB_PRESENCE_GONE,
+	URB_PRESENCE_GONE_NOTIFIED,
+};
+
+enum urb_claim {
+	URB_CLAIM_OURS,
+	URB_CLAIM_CONTESTED,
+	URB_CLAIM_CHECKED,
+};
+
+/**
+ * struct urb_standing - what we know of one device; both states change by the functions
+ * below only
+ * @fd:		usbfs, for log lines
+ * @check_wanted: the owner is to check the claim
+ */
+struct urb_standing {
+	struct urb_work *work;
+	int fd;
+	enum urb_presence presence;
+	enum urb_claim claim;
+	bool check_wanted;
+};
+
+void urb_standing_init(struct urb_standing *standing, struct urb_work *work, int fd);
+
+static inline bool urb_is_gone(const struct urb_standing *standing)
+{
+	return standing->presence >= URB_PRESENCE_GONE;
+}
+
+static inline bool urb_is_suspect(const struct urb_standing *standing)
+{
+	return standing->presence == URB_PRESENCE_SUSPECT;
+}
+
+/* True if only a reap can tell whether the device is there. */
+static inline bool urb_wants_reap(const struct urb_standing *standing)
+{
+	return standing->presence == URB_PRESENCE_CHECKING ||
+	       standing->presence == URB_PRESENCE_SUSPECT;
+}
+
+/* Enters @presence, and runs the task if that state has something to do. Entering a state
+ * again runs the task again. */
+void urb_set_presence(struct urb_standing *standing, enum urb_presence presence);
+/* The kernel refused a submission with -ENODEV. */
+void urb_check_presence(struct urb_standing *standing);
+
+void urb_set_claim(struct urb_standing *standing, enum urb_claim claim);
+/* Asks the owner, in the task, to check that the interfaces are still ours. */
+void urb_suspect_claim(struct urb_standing *standing);
+
+#endif /* USBDEV_HOST_URB_PRESENCE_H */
