@@ -9,7 +9,7 @@
 
 #include "daemon/attach_priv.h"
 #include "daemon/devices.h"
-#include "daemon/sandbox.h"
+#include "daemon/sandbox/sandbox.h"
 #include "rules/guard.h"
 #include "util/apart.h"
 #include "util/closer.h"

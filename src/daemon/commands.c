@@ -15,7 +15,7 @@
 #include "daemon/device_list.h"
 #include "daemon/node.h"
 #include "daemon/rulebook.h"
-#include "daemon/sandbox.h"
+#include "daemon/sandbox/sandbox.h"
 #include "daemon/version.h"
 #include "util/fds.h"
 #include "util/log.h"

@@ -8,7 +8,7 @@
 
 #include "daemon/commands_priv.h"
 #include "daemon/device_list.h"
-#include "daemon/sandbox.h"
+#include "daemon/sandbox/sandbox.h"
 #include "daemon/vm.h"
 #include "rules/rule.h"
 #include "util/fds.h"
@@ -161,8 +161,8 @@ static struct control_sandbox tell_sandbox(struct sandbox_state *state,
 					   const char *last[SANDBOX_LAST])
 {
 	sandbox_state(state);
-	for (unsigned i = 0; i < state->last_count; i++)
-		last[i] = state->last[i];
+	for (unsigned i = 0; i < state->refused.last_count; i++)
+		last[i] = state->refused.last[i];
 	return (struct control_sandbox){
 		.mode = sandbox_mode_name(state->mode),
 		.dac_override = state->of_others,
@@ -171,9 +171,9 @@ static struct control_sandbox tell_sandbox(struct sandbox_state *state,
 		.no_landlock = state->no_landlock,
 		.system_calls = state->calls,
 		.no_system_calls = state->no_calls,
-		.refused = state->refused,
+		.refused = state->refused.count,
 		.last = last,
-		.nlast = state->last_count,
+		.nlast = state->refused.last_count,
 	};
 }
 

@@ -11,7 +11,7 @@
 #include "control/server.h"
 #include "daemon/devices.h"
 #include "daemon/options.h"
-#include "daemon/sandbox.h"
+#include "daemon/sandbox/sandbox.h"
 #include "rules/rule.h"
 #include "rules/uevent.h"
 #include "usbdev/host/host.h"

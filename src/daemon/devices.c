@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/sandbox.h"
+#include "daemon/sandbox/sandbox.h"
 #include "usbdev/keyboard/keyboard.h"
 #include "usbdev/stick/stick.h"
 #include "usbdev/usbdev.h"

@@ -22,7 +22,7 @@
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/rulebook.h"
-#include "daemon/sandbox.h"
+#include "daemon/sandbox/sandbox.h"
 #include "daemon/version.h"
 #include "daemon/vm.h"
 #include "rules/rule.h"
@@ -612,7 +612,7 @@ static void settle_inherited(void)
 	(void)signal(SIGHUP, SIG_IGN);
 	/* writing to a client or pipe that has gone is an error, not our death */
 	(void)signal(SIGPIPE, SIG_IGN);
-	/* nobody waits for the processes of sandbox_paths.c, apart.h and closer.h; the sandbox
+	/* nobody waits for the processes of sandbox/paths.c, apart.h and closer.h; the sandbox
 	 * forbids to */
 	(void)signal(SIGCHLD, SIG_IGN);
 	do {

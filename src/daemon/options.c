@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/sandbox/sandbox.h"
 #include "xhci/xhci.h"
 
 #define LISTEN_FDS_START 3 /* SD_LISTEN_FDS_START */

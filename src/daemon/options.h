@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "daemon/sandbox.h"
+#include "daemon/sandbox/access.h"
 #include "util/compiler.h"
 #include "util/err.h"
 #include "util/log.h"

@@ -75,7 +75,7 @@ def calls_allowed(unit, known):
 
 
 def calls_wanted(source):
-    """What sandbox_calls.c allows, with any arguments or with some."""
+    """What sandbox/calls.c allows, with any arguments or with some."""
     listed = re.search(r"\ballowed\[\] = \{(.*?)\n\};", source, re.S)
     checked = re.search(r"\nstatic int add_checked\(.*?\n\}", source, re.S)
     wanted = set(re.findall(r"SCMP_SYS\((\w+)\)", listed.group(1))) if listed else set()
@@ -110,9 +110,9 @@ def main():
     except ValueError as error:
         findings.append(f"usbvfiod@.service: {error}")
         allowed = None
-    wanted = calls_wanted((args.root / "src/daemon/sandbox_calls.c").read_text())
+    wanted = calls_wanted((args.root / "src/daemon/sandbox/calls.c").read_text())
     if len(wanted) < 40:
-        findings.append("src/daemon/sandbox_calls.c: the list of calls was not found")
+        findings.append("src/daemon/sandbox/calls.c: the list of calls was not found")
     elif allowed is not None:
         findings += [f"usbvfiod@.service: SystemCallFilter= refuses {call}, which the sandbox allows" for call in sorted(wanted - allowed)]
     tree.finish(findings, built)

@@ -10,39 +10,21 @@
  *
  * One process has one sandbox, so its state is not handed around. Loop thread only.
  */
-#ifndef DAEMON_SANDBOX_H
-#define DAEMON_SANDBOX_H
+#ifndef DAEMON_SANDBOX_SANDBOX_H
+#define DAEMON_SANDBOX_SANDBOX_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
+#include "daemon/sandbox/access.h"
+#include "daemon/sandbox/refused.h"
 #include "util/compiler.h"
 #include "util/err.h"
 
 struct loop;
 
-enum sandbox_mode {
-	SANDBOX_ON,
-	SANDBOX_LOG, /* tells which system calls would be refused, and refuses nothing */
-	SANDBOX_OFF,
-};
-
-/* What may be done beneath a path. Looking whether something is there is always possible. */
-#define SANDBOX_READ   1u /* files, and lists of folders */
-#define SANDBOX_WRITE  2u /* files and device nodes that are there */
-#define SANDBOX_MAKE   4u /* files and FIFOs, in a folder */
-#define SANDBOX_REMOVE 8u /* files, from a folder */
-#define SANDBOX_ALL    15u
-/* It is said if it is not there. */
-#define SANDBOX_EXPECTED 16u
-
 /* As many as can be named: a device has one and a folder. */
 #define SANDBOX_PATHS_MAX 128u
-
-/* How many kinds of refused calls are remembered, and the room for a name. */
-#define SANDBOX_LAST       4u
-#define SANDBOX_NAME_BYTES 32u
 
 /**
  * struct sandbox_state - what sandbox_describe() says, in parts
@@ -53,8 +35,6 @@ enum sandbox_mode {
  * @no_landlock: why there is none, for people; NULL with @landlock, or where none is wanted
  * @calls:	how many system calls are on the list; 0: there is no list
  * @no_calls:	likewise
- * @refused:	system calls refused so far; with SANDBOX_LOG, those that would have been
- * @last:	the names of the last kinds, each once, the newest first
  */
 struct sandbox_state {
 	enum sandbox_mode mode;
@@ -64,9 +44,7 @@ struct sandbox_state {
 	const char *no_landlock;
 	unsigned calls;
 	const char *no_calls;
-	uint64_t refused;
-	unsigned last_count;
-	char last[SANDBOX_LAST][SANDBOX_NAME_BYTES];
+	struct sandbox_refused refused;
 };
 
 /* "on", "log", "off". Return: 0 or -EINVAL. */
@@ -114,4 +92,4 @@ void sandbox_state(struct sandbox_state *ret_state);
  * how to mend it. */
 bool sandbox_explains(const char *path, char *hint, unsigned size);
 
-#endif /* DAEMON_SANDBOX_H */
+#endif /* DAEMON_SANDBOX_SANDBOX_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * sandbox.c - what this process can still reach once it serves
  */
-#include "daemon/sandbox.h"
+#include "daemon/sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/sandbox_priv.h"
+#include "daemon/sandbox/calls.h"
+#include "daemon/sandbox/landlock.h"
+#include "daemon/sandbox/paths.h"
+#include "daemon/sandbox/user.h"
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/self.h"
@@ -119,11 +122,9 @@ static int allow_common(void)
 	/* interrupts: io_submit() of a read that ends at once (signaller.h) */
 	if (r == 0)
 		r = sandbox_allow("/dev/null", SANDBOX_READ);
-#ifdef SANDBOX_INSTRUMENTED
 	/* reports of sanitizers want symbols, and coverage is written at the end */
-	if (r == 0)
+	if (r == 0 && SANDBOX_INSTRUMENTED)
 		r = sandbox_allow("/", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_MAKE);
-#endif
 	return r;
 }
 
@@ -268,11 +269,9 @@ static const char *why_not(int error)
 	case -ENOSYS:
 		return "this kernel has none";
 	case -EOPNOTSUPP:
-#ifdef SANDBOX_INSTRUMENTED
-		return "a build with sanitizers or coverage has no list";
-#else
-		return "it is switched off in this kernel (lsm=)";
-#endif
+		return SANDBOX_INSTRUMENTED
+			       ? "a build with sanitizers or coverage has no list"
+			       : "it is switched off in this kernel (lsm=)";
 	default:
 		return strerror(-error); /* NOLINT(concurrency-mt-unsafe) */
 	}
@@ -280,7 +279,7 @@ static const char *why_not(int error)
 
 bool sandbox_is_whole(void)
 {
-	return sandbox.mode != SANDBOX_ON || INSTRUMENTED ||
+	return sandbox.mode != SANDBOX_ON || SANDBOX_INSTRUMENTED ||
 	       (sandbox.landlock >= 0 && sandbox.calls >= 0);
 }
 
@@ -331,7 +330,7 @@ void sandbox_state(struct sandbox_state *ret_state)
 		ret_state->no_calls = why_not(sandbox.calls);
 	else
 		ret_state->calls = sandbox_calls_count();
-	sandbox_refused_state(ret_state);
+	ret_state->refused = sandbox_refused_state();
 }
 
 static bool is_beneath(const char *path, const char *folder)

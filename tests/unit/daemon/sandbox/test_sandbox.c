@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_sandbox.c - tests of src/daemon/sandbox*.c: each door is shut
+ * test_sandbox.c - tests of src/daemon/sandbox: each door is shut
  *
  * Each door is tried by a child of its own, in the daemon's own sandbox. It tells by its exit
  * status what came of it, or has been ended by the kernel.
@@ -37,7 +37,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/sandbox.h"
+#include "daemon/sandbox/sandbox.h"
 #include "util/loop.h"
 
 #define EXIT_OPEN   0 /* it worked */
@@ -415,7 +415,7 @@ static long try_fcntl_of_others(void)
 }
 
 /* Those that sanitizers have to have open are so in their builds. */
-#ifdef SANDBOX_INSTRUMENTED
+#if SANDBOX_INSTRUMENTED
 #define SANITIZERS_TOO false
 #else
 #define SANITIZERS_TOO true
@@ -652,7 +652,8 @@ static void use_what_is_allowed(const void *arg)
 	must(ioctl(fd, USBDEVFS_GET_CAPABILITIES, path) < 0 && errno == ENOTTY,
 	     "speak to usbfs");
 	sandbox_state(&now);
-	must(now.refused == 0, now.last_count > 0 ? now.last[0] : "nothing refused");
+	must(now.refused.count == 0,
+	     now.refused.last_count > 0 ? now.refused.last[0] : "nothing refused");
 	_exit(EXIT_OPEN);
 }
 
@@ -667,7 +668,7 @@ static unsigned long long refused_so_far(void)
 	struct sandbox_state now;
 
 	sandbox_state(&now);
-	return (unsigned long long)now.refused;
+	return (unsigned long long)now.refused.count;
 }
 
 /* Other C libraries, or other versions of this, make these calls. */
@@ -845,7 +846,8 @@ static void count_refused(const void *arg)
 
 	enter(*mode);
 	sandbox_state(&now);
-	must(now.mode == *mode && now.refused == 0 && now.last_count == 0, "a start");
+	must(now.mode == *mode && now.refused.count == 0 && now.refused.last_count == 0,
+	     "a start");
 	must(now.uid == uid && now.calls > 20 && !now.no_calls, "a list");
 	must(*mode == SANDBOX_ON ? (now.landlock > 0) == !now.no_landlock
 				 : now.landlock == 0 && !now.no_landlock,
@@ -853,11 +855,11 @@ static void count_refused(const void *arg)
 	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
 		(void)syscall(calls[i], 0);
 		sandbox_state(&now);
-		must(now.refused == i + 1, "a count");
+		must(now.refused.count == i + 1, "a count");
 	}
-	must(now.last_count == ARRAY_SIZE(last), "names");
+	must(now.refused.last_count == ARRAY_SIZE(last), "names");
 	for (unsigned i = 0; i < ARRAY_SIZE(last); i++)
-		must(strcmp(now.last[i], last[i]) == 0, last[i]);
+		must(strcmp(now.refused.last[i], last[i]) == 0, last[i]);
 	_exit(EXIT_OPEN);
 }
 

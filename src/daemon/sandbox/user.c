@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * sandbox_user.c - who this process is, and what it may do as that
+ * user.c - who this process is, and what it may do as that
  *
  * Capabilities are set by the system call: libcap would be one more library for one call.
  */
@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/sandbox_priv.h"
+#include "daemon/sandbox/user.h"
 
 /* A kernel may know more than our headers: it says where they end. */
 #define CAPABILITIES_MAX 64

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * sandbox_refused.c - telling which system calls were, or would be, refused
+ * refused.c - telling which system calls were, or would be, refused
  *
  * SANDBOX_ON: the kernel sends the thread SIGSYS in the place of the call. The handler makes it in
- * another form that is listed (sandbox_forms.c), if there is one. Else it notes the call's number,
+ * another form that is listed (forms.c), if there is one. Else it notes the call's number,
  * wakes the loop, and has the call return -EPERM. All that it does itself is on the list.
  *
  * SANDBOX_LOG: the kernel holds the thread until our own has noted the call, which then is made
@@ -23,7 +23,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "daemon/sandbox_priv.h"
+#include "daemon/sandbox/forms.h"
+#include "daemon/sandbox/refused.h"
 #include "util/fds.h"
 #include "util/log.h"
 #include "util/loop.h"
@@ -43,9 +44,7 @@ static struct {
 	int event_fd;
 	struct loop_watch *watch;
 	/* told so far, by the loop: all calls, and the last kinds, the newest first */
-	uint64_t told;
-	unsigned last_count;
-	char last[SANDBOX_LAST][SANDBOX_NAME_BYTES];
+	struct sandbox_refused told;
 	const char *verdict;
 	/* of SANDBOX_LOG */
 	sem_t loaded;
@@ -74,22 +73,23 @@ static void note(int number)
 
 static void remember(const char *name)
 {
+	struct sandbox_refused *told = &refused.told;
 	unsigned at = 0;
 
-	while (at < refused.last_count && strcmp(refused.last[at], name) != 0)
+	while (at < told->last_count && strcmp(told->last[at], name) != 0)
 		at++;
-	if (at == refused.last_count && at < SANDBOX_LAST)
-		refused.last_count++;
+	if (at == told->last_count && at < SANDBOX_LAST)
+		told->last_count++;
 	at = MIN_OF(at, SANDBOX_LAST - 1);
-	memmove(refused.last[1], refused.last[0], at * sizeof(refused.last[0]));
-	(void)snprintf(refused.last[0], sizeof(refused.last[0]), "%s", name);
+	memmove(told->last[1], told->last[0], at * sizeof(told->last[0]));
+	(void)snprintf(told->last[0], sizeof(told->last[0]), "%s", name);
 }
 
 static void tell(void)
 {
 	unsigned count = atomic_exchange(&refused.count, 0);
 
-	refused.told += count;
+	refused.told.count += count;
 	for (unsigned i = 0; i < NOTED_MAX; i++) {
 		int number = atomic_exchange(&refused.noted[i], 0) - 1;
 		char name[SANDBOX_NAME_BYTES];
@@ -232,13 +232,11 @@ void sandbox_refused_answer(int listener)
 	(void)sem_post(&refused.loaded);
 }
 
-void sandbox_refused_state(struct sandbox_state *state)
+struct sandbox_refused sandbox_refused_state(void)
 {
 	if (atomic_load(&refused.count) > 0)
 		tell();
-	state->refused = refused.told;
-	state->last_count = refused.last_count;
-	memcpy(state->last, refused.last, sizeof(state->last));
+	return refused.told;
 }
 
 void sandbox_refused_finish(void)

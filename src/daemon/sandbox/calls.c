@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * sandbox_calls.c - the system calls of a daemon that serves, by seccomp
+ * calls.c - the system calls of a daemon that serves, by seccomp
  *
  * Four answers. What is listed works, with the arguments listed. What the C library tries and can
  * do without is refused without a word. Calls that neither we nor the C library ever make and that
  * only somebody else's code in this process would are its end. All others are an oversight of ours
- * or an attack: they fail with EPERM and are told (sandbox_refused.c).
+ * or an attack: they fail with EPERM and are told (refused.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/sandbox_priv.h"
+#include "daemon/sandbox/calls.h"
 
 #define CLONE_NAMESPACES                                                         \
 	((unsigned)CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
@@ -34,7 +35,7 @@
 
 /* With any arguments. Those made per transfer come first: they are looked for in this order where
  * the kernel has no table of them (before 5.11). The C library makes some of them in other forms,
- * which sandbox_forms.c makes in these. */
+ * which forms.c makes in these. */
 static const int allowed[] = {
 /* of the loop and its sockets */
 #ifdef __NR_epoll_wait
@@ -330,13 +331,14 @@ static int load_beside_sanitizers(void)
 	/* there is no list of what is allowed */
 	return r < 0 ? r : -EOPNOTSUPP;
 }
+
 int sandbox_calls_load(enum sandbox_mode mode, int *ret_listener)
 {
 	scmp_filter_ctx filter;
 	int r;
 
 	*ret_listener = -1;
-	if (INSTRUMENTED)
+	if (SANDBOX_INSTRUMENTED)
 		return mode == SANDBOX_ON ? load_beside_sanitizers() : -EOPNOTSUPP;
 	filter = seccomp_init(mode == SANDBOX_LOG ? SCMP_ACT_NOTIFY : SCMP_ACT_TRAP);
 	if (!filter)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * sandbox_forms.c - calls that a C library makes in another form than the list has
+ * forms.c - calls that a C library makes in another form than the list has
  *
  * Versions of the C library differ in the calls that they use for the same thing, and the list
  * has one of each. The others are seldom made here, so a signal's time is no loss: the handler
@@ -16,7 +16,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "daemon/sandbox_priv.h"
+#include "daemon/sandbox/forms.h"
+#include "util/compiler.h"
 #include "util/self.h"
 
 static long call(long number, long a, long b, long c, long d)

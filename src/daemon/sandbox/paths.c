@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * sandbox_paths.c - what was named is made and opened, by a process that may be left behind
+ * paths.c - what was named is made and opened, by a process that may be left behind
  *
  * A file system may never answer, and a thread that waits for one cannot be ended by SIGTERM. So a
  * child makes and opens one path after the other and hands each over. If it is silent for too
@@ -20,7 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/sandbox_priv.h"
+#include "daemon/sandbox/access.h"
+#include "daemon/sandbox/paths.h"
 #include "util/fds.h"
 
 /* A path that takes longer is left out; each that was makes us wait half as long for the next, as

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * sandbox_landlock.c - which files can be opened, by Landlock
+ * landlock.c - which files can be opened, by Landlock
  *
  * The C library has no functions for it, and headers of distributions lag behind kernels, so the
  * numbers stand here (Documentation/userspace-api/landlock.rst of the kernel). All rights that the
@@ -12,7 +12,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/sandbox_priv.h"
+#include "daemon/sandbox/access.h"
+#include "daemon/sandbox/landlock.h"
+#include "daemon/sandbox/paths.h"
+#include "util/compiler.h"
 
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
