@@ -11,7 +11,8 @@
 #include "control/json.h"
 #include "control/server.h"
 #include "daemon/capture.h"
-#include "daemon/commands_priv.h"
+#include "daemon/commands_device.h"
+#include "daemon/commands_pending.h"
 #include "daemon/device_list.h"
 #include "daemon/node.h"
 #include "daemon/rulebook.h"
@@ -20,40 +21,16 @@
 #include "util/fds.h"
 #include "util/log.h"
 
-/* --- requests that take time --- */
-
-struct pending *command_keep(struct commands *commands, struct control_request *req)
-{
-	struct pending *pending = calloc(1, sizeof(*pending));
-
-	if (!pending) {
-		control_refuse(req, CONTROL_CODE_INTERNAL, NULL, "not enough memory");
-		return NULL;
-	}
-	pending->commands = commands;
-	pending->request = req;
-	list_append(&commands->pending, &pending->node);
-	return pending;
-}
-
-struct control_request *command_release(struct pending *pending)
-{
-	struct control_request *req = pending->request;
-
-	list_remove(&pending->node);
-	free(pending);
-	return req;
-}
-
-void command_refuse(struct control_request *req, const struct err *err, const char *hint)
-{
-	/* with a hint it is the node that cannot be opened */
-	bool is_guard = err->code == EPERM && (!hint || hint[0] == '\0');
-	enum control_code code =
-		is_guard ? CONTROL_CODE_REFUSED : control_code_of_errno(-err->code);
-
-	control_refuse(req, code, hint && hint[0] != '\0' ? hint : NULL, "%s", err->text);
-}
+/**
+ * struct commands
+ * @pending:	captures that start or stop
+ */
+struct commands {
+	struct commands_options options;
+	struct device_commands devices;
+	struct control_server *server;
+	struct list pending;
+};
 
 /* --- capture, log, rules --- */
 
@@ -89,7 +66,7 @@ static void answer_capture(struct commands *commands, struct control_request *re
 
 static void on_capture_stopped(void *ctx)
 {
-	struct commands *commands = ((struct pending *)ctx)->commands;
+	struct commands *commands = ((struct pending *)ctx)->ctx;
 
 	answer_capture(commands, command_release(ctx));
 }
@@ -114,7 +91,7 @@ static void refuse_capture(struct control_request *req, const struct err *err)
 
 static void on_capture_started(void *ctx, const struct err *err)
 {
-	struct commands *commands = ((struct pending *)ctx)->commands;
+	struct commands *commands = ((struct pending *)ctx)->ctx;
 	struct control_request *req = command_release(ctx);
 
 	if (err)
@@ -137,7 +114,7 @@ static void start_capture(struct commands *commands, struct control_request *req
 		command_refuse(req, &err, NULL);
 		return;
 	}
-	pending = command_keep(commands, req);
+	pending = command_keep(&commands->pending, req, commands);
 	if (pending && capture_start(commands->options.capture, path, steal_fd(&req->fd),
 				     on_capture_started, pending, &err) < 0)
 		refuse_capture(command_release(pending), &err);
@@ -145,7 +122,7 @@ static void start_capture(struct commands *commands, struct control_request *req
 
 static void stop_capture(struct commands *commands, struct control_request *req)
 {
-	struct pending *pending = command_keep(commands, req);
+	struct pending *pending = command_keep(&commands->pending, req, commands);
 	int r = pending ? capture_stop(commands->options.capture, on_capture_stopped,
 				       pending)
 			: 0;
@@ -240,13 +217,13 @@ static void on_request(void *ctx, struct control_request *req)
 		  (int)req->pid, (unsigned)req->uid);
 	switch (req->verb) {
 	case CONTROL_VERB_ATTACH:
-		command_attach(commands, req);
+		command_attach(&commands->devices, req);
 		break;
 	case CONTROL_VERB_DETACH:
 	case CONTROL_VERB_RESET:
 	case CONTROL_VERB_LIST:
 	case CONTROL_VERB_STATS:
-		command_with_devices(commands, req);
+		command_with_devices(&commands->devices, req);
 		break;
 	case CONTROL_VERB_CAPTURE:
 		do_capture(commands, req);
@@ -284,6 +261,9 @@ struct commands *commands_create(const struct commands_options *options, int fd,
 	}
 	commands->options = *options;
 	list_init(&commands->pending);
+	commands->devices.vm = options->vm;
+	commands->devices.attach = options->attach;
+	list_init(&commands->devices.pending);
 	commands->server = control_server_create(options->loop, fd, &server, err);
 	if (!commands->server) {
 		free(commands);
@@ -294,16 +274,10 @@ struct commands *commands_create(const struct commands_options *options, int fd,
 
 void commands_destroy(struct commands *commands)
 {
-	struct list *pos, *tmp;
-
 	if (!commands)
 		return;
-	LIST_FOREACH_SAFE(pos, tmp, &commands->pending) {
-		struct pending *pending = LIST_ENTRY(pos, struct pending, node);
-
-		control_refuse(command_release(pending), CONTROL_CODE_STOPPING, NULL,
-			       "usbvfiod is stopping");
-	}
+	commands_refuse_all(&commands->devices.pending);
+	commands_refuse_all(&commands->pending);
 	capture_forget(commands->options.capture);
 	control_server_destroy(commands->server);
 	free(commands);

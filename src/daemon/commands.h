@@ -19,7 +19,6 @@ struct vm;
 
 /**
  * struct commands_options - what commands act on; borrowed
- * @ports:	of each kind
  * @operators, @readers: see struct control_options
  */
 struct commands_options {
@@ -28,7 +27,6 @@ struct commands_options {
 	struct attach *attach;
 	struct capture *capture;
 	struct rulebook *rules;
-	unsigned ports;
 	const struct peers *operators;
 	const struct peers *readers;
 };

@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/commands_priv.h"
+#include "daemon/commands_device.h"
+
+#include "daemon/attach.h"
+#include "daemon/commands_pending.h"
 #include "daemon/device_list.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/vm.h"
 #include "rules/rule.h"
 #include "util/fds.h"
-
-#define PORTS_MAX 30u
 
 /* Index of the target in @list; refuses the request if it is not there. */
 static int find_target(struct control_request *req, const struct device_list *list)
@@ -31,14 +32,14 @@ static int find_target(struct control_request *req, const struct device_list *li
 
 /* --- attach, detach, reset --- */
 
-static void answer_device(struct commands *commands, struct control_request *req,
+static void answer_device(struct device_commands *commands, struct control_request *req,
 			  unsigned id)
 {
 	struct device_list *list = malloc(sizeof(*list));
 	int i = -1;
 
 	if (list) {
-		device_list_read(list, commands->options.attach);
+		device_list_read(list, commands->attach);
 		i = device_list_find(list, id);
 	}
 	if (i >= 0)
@@ -52,7 +53,7 @@ static void on_attached(void *ctx, unsigned id, unsigned port, const struct err 
 			const char *hint)
 {
 	struct pending *pending = ctx;
-	struct commands *commands = pending->commands;
+	struct device_commands *commands = pending->ctx;
 	struct control_request *req = command_release(pending);
 
 	if (port > 0)
@@ -73,7 +74,7 @@ static int take_reset(const char *text, enum host_reset *ret_reset)
 	return strcmp(text, "never") == 0 ? 0 : -EINVAL;
 }
 
-void command_attach(struct commands *commands, struct control_request *req)
+void command_attach(struct device_commands *commands, struct control_request *req)
 {
 	const struct control_attach *wanted = &req->attach;
 	struct attach_order order = {
@@ -104,14 +105,14 @@ void command_attach(struct commands *commands, struct control_request *req)
 			       wanted->name ? wanted->name : "a device handed over");
 		order.text = name;
 	}
-	pending = command_keep(commands, req);
+	pending = command_keep(&commands->pending, req, commands);
 	if (!pending)
 		return;
 	order.fd = steal_fd(&req->fd);
 	order.giver_uid = req->uid;
 	order.fd_is_file = wanted->spec != NULL;
 	order.ctx = pending;
-	if (attach_order(commands->options.attach, &order, &err) < 0)
+	if (attach_order(commands->attach, &order, &err) < 0)
 		command_refuse(command_release(pending), &err, NULL);
 }
 
@@ -120,7 +121,7 @@ static void on_detached(void *ctx)
 	control_answer(command_release(ctx), NULL);
 }
 
-static void do_detach(struct commands *commands, struct control_request *req,
+static void do_detach(struct device_commands *commands, struct control_request *req,
 		      const struct device_list *list)
 {
 	struct pending *pending;
@@ -128,14 +129,14 @@ static void do_detach(struct commands *commands, struct control_request *req,
 
 	if (i < 0)
 		return;
-	pending = command_keep(commands, req);
-	if (pending && attach_detach(commands->options.attach, list->ids[i], on_detached,
-				     pending) < 0)
+	pending = command_keep(&commands->pending, req, commands);
+	if (pending &&
+	    attach_detach(commands->attach, list->ids[i], on_detached, pending) < 0)
 		control_refuse(command_release(pending), CONTROL_CODE_BUSY, NULL,
 			       "it is being detached already");
 }
 
-static void do_reset(struct commands *commands, struct control_request *req,
+static void do_reset(struct device_commands *commands, struct control_request *req,
 		     const struct device_list *list)
 {
 	struct pending *pending;
@@ -144,11 +145,11 @@ static void do_reset(struct commands *commands, struct control_request *req,
 
 	if (i < 0)
 		return;
-	pending = command_keep(commands, req);
+	pending = command_keep(&commands->pending, req, commands);
 	if (!pending)
 		return;
-	if (attach_again(commands->options.attach, list->ids[i], on_attached, pending,
-			 &err) < 0) {
+	if (attach_again(commands->attach, list->ids[i], on_attached, pending, &err) <
+	    0) {
 		req = command_release(pending);
 		command_refuse(req, &err, NULL);
 	}
@@ -177,26 +178,27 @@ static struct control_sandbox tell_sandbox(struct sandbox_state *state,
 	};
 }
 
-static void do_list(struct commands *commands, struct control_request *req,
+static void do_list(struct device_commands *commands, struct control_request *req,
 		    const struct device_list *list)
 {
-	struct vm_client client = vm_client(commands->options.vm);
+	struct vm_client client = vm_client(commands->vm);
 	const struct control_vmm vmm = {
 		.connected = client.connected,
 		.memory_shared = client.shared_bytes,
 		.memory_unshared = client.unshared_bytes,
 	};
-	struct control_port ports[PORTS_MAX];
+	struct control_port ports[VM_PORT_MAX];
 	struct sandbox_state state;
 	const char *last[SANDBOX_LAST];
 	const struct control_sandbox sandbox = tell_sandbox(&state, last);
-	unsigned count = MIN_OF(2 * commands->options.ports, PORTS_MAX);
+	unsigned count = MIN_OF(vm_port_count(commands->vm), VM_PORT_MAX);
 
-	/* xhci: the USB 2 ports come first */
 	for (unsigned i = 0; i < count; i++) {
 		ports[i] = (struct control_port){
 			.port = i + 1,
-			.kind = i < commands->options.ports ? "usb2" : "usb3",
+			.kind = vm_port_kind(commands->vm, i + 1) == VM_PORT_KIND_USB3
+					? "usb3"
+					: "usb2",
 		};
 		for (size_t d = 0; d < list->count; d++) {
 			if (list->devices[d].port == i + 1 && list->devices[d].since != 0)
@@ -229,7 +231,7 @@ static void do_stats(struct control_request *req, const struct device_list *list
 		control_answer_device(req, &list->devices[i]);
 }
 
-void command_with_devices(struct commands *commands, struct control_request *req)
+void command_with_devices(struct device_commands *commands, struct control_request *req)
 {
 	struct device_list *list = malloc(sizeof(*list));
 
@@ -237,7 +239,7 @@ void command_with_devices(struct commands *commands, struct control_request *req
 		control_refuse(req, CONTROL_CODE_INTERNAL, NULL, "not enough memory");
 		return;
 	}
-	device_list_read(list, commands->options.attach);
+	device_list_read(list, commands->attach);
 	if (req->verb == CONTROL_VERB_DETACH)
 		do_detach(commands, req, list);
 	else if (req->verb == CONTROL_VERB_RESET)

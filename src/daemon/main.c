@@ -368,7 +368,6 @@ static int start_control(struct daemon *daemon)
 		.attach = daemon->attach,
 		.capture = daemon->capture,
 		.rules = daemon->rules,
-		.ports = daemon->options.ports,
 		.operators = if_given(&daemon->options.control_peers),
 		.readers = if_given(&daemon->options.control_readers),
 	};
@@ -562,7 +561,7 @@ static int run(struct daemon *daemon)
 /* An fd can be one thing only. */
 static int check_fds(const struct options *options, struct err *err)
 {
-	int taken[OPTIONS_DEVICES_MAX + 2] = {options->fd, options->control_fd};
+	int taken[VM_PORT_MAX + 2] = {options->fd, options->control_fd};
 	unsigned count = 2;
 
 	for (unsigned i = 0; i < options->device_count; i++) {

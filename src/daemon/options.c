@@ -159,9 +159,8 @@ static int parse_number(const char *option, const char *text, long min, long max
 
 static int take_device(struct options *options, const char *spec, struct err *err)
 {
-	if (options->device_count == OPTIONS_DEVICES_MAX)
-		return err_set(err, E2BIG, "--device: more than %u devices",
-			       OPTIONS_DEVICES_MAX);
+	if (options->device_count == VM_PORT_MAX)
+		return err_set(err, E2BIG, "--device: more than %u devices", VM_PORT_MAX);
 	options->devices[options->device_count++] = spec;
 	return 0;
 }

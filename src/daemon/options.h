@@ -8,12 +8,11 @@
 #include <stdio.h>
 
 #include "daemon/sandbox/access.h"
+#include "daemon/vm.h"
 #include "util/compiler.h"
 #include "util/err.h"
 #include "util/log.h"
 #include "util/peers.h"
-
-#define OPTIONS_DEVICES_MAX 30u /* as many as there can be ports */
 
 #define OPTIONS_SANDBOX_PATHS_MAX 32u
 
@@ -42,7 +41,7 @@ struct options {
 	enum options_action action;
 	const char *socket_path;
 	int fd;
-	const char *devices[OPTIONS_DEVICES_MAX];
+	const char *devices[VM_PORT_MAX];
 	unsigned device_count;
 	unsigned ports;
 	const char *control_path;

@@ -62,6 +62,7 @@ enum vm_irq {
  * @device_count: plugged in, or pulled and not yet wholly destroyed
  * @bus_master:	COMMAND.BME
  * @guest:	whose guest the controller works for
+ * @unasked:	for devices that leave without a caller who waits for the end
  * @relay:	the devices' tap while there is a @listener. Devices that are pulled with
  *		transfers in flight keep it, and so cannot hold the listener
  */
@@ -79,6 +80,7 @@ struct vm {
 	unsigned device_count;
 	bool bus_master;
 	enum vm_guest guest;
+	struct vm_unplug unasked;
 	struct usbdev_tap relay;
 	struct usbdev_tap *listener;
 	bool ended;
@@ -352,11 +354,14 @@ static void describe_device(struct vm *vm)
 
 static void on_destroyed(void *ctx)
 {
-	struct vm *vm = ctx;
+	struct vm_unplug *unplug = ctx;
+	struct vm *vm = unplug->vm;
 
 	vm->device_count--;
 	if (vm->emptying && vm_is_empty(vm))
 		loop_defer(vm->loop, &vm->tell);
+	if (unplug->done)
+		unplug->done(unplug);
 }
 
 static void on_released(void *ctx, struct usbdev *dev)
@@ -365,39 +370,19 @@ static void on_released(void *ctx, struct usbdev *dev)
 	usbdev_destroy(dev, on_destroyed, ctx);
 }
 
-static void on_unplugged(void *ctx)
-{
-	struct vm_unplug *unplug = ctx;
-
-	on_destroyed(unplug->vm);
-	unplug->done(unplug);
-}
-
-static void on_released_for(void *ctx, struct usbdev *dev)
-{
-	log_info("%s: unplugged", dev->label);
-	usbdev_destroy(dev, on_unplugged, ctx);
-}
-
 int vm_unplug(struct vm *vm, unsigned port, struct vm_unplug *unplug)
 {
+	if (!unplug)
+		unplug = &vm->unasked;
 	unplug->vm = vm;
-	return xhci_detach(vm->xhci, port, on_released_for, unplug);
-}
-
-static void unplug(struct vm *vm, unsigned port)
-{
-	int r = xhci_detach(vm->xhci, port, on_released, vm);
-
-	if (r < 0 && r != -ENOENT)
-		log_warn("port %u: cannot unplug: error %d", port, -r);
+	return xhci_detach(vm->xhci, port, on_released, unplug);
 }
 
 static void on_device_gone(void *ctx, unsigned port)
 {
 	struct vm *vm = ctx;
 
-	unplug(vm, port);
+	(void)!vm_unplug(vm, port, NULL);
 	if (vm->options.gone)
 		vm->options.gone(vm->options.ctx, port);
 }
@@ -442,24 +427,48 @@ static bool is_kept(const struct vm_kept *kept, unsigned port)
 	return false;
 }
 
+unsigned vm_port_count(const struct vm *vm)
+{
+	return xhci_port_count(vm->xhci);
+}
+
+enum vm_port_kind vm_port_kind(const struct vm *vm, unsigned port)
+{
+	return xhci_port_is_usb3(vm->xhci, port) ? VM_PORT_KIND_USB3 : VM_PORT_KIND_USB2;
+}
+
+static bool is_free_for(const struct vm *vm, const struct usbdev *dev, unsigned port)
+{
+	return port >= 1 && port <= xhci_port_count(vm->xhci) &&
+	       !xhci_port_device(vm->xhci, port) &&
+	       xhci_port_is_usb3(vm->xhci, port) == usbdev_speed_is_usb3(dev->speed);
+}
+
+/* Return: 0 if no port suits @dev: xhci_attach() then says why. */
+static unsigned choose_port(const struct vm *vm, const struct usbdev *dev,
+			    unsigned wanted, const struct vm_kept *kept)
+{
+	if (is_free_for(vm, dev, wanted))
+		return wanted;
+	for (unsigned port = 1; port <= xhci_port_count(vm->xhci); port++) {
+		if (!is_kept(kept, port) && is_free_for(vm, dev, port))
+			return port;
+	}
+	for (unsigned i = 0; kept && i < kept->count; i++) {
+		if (is_free_for(vm, dev, kept->ports[i]))
+			return kept->ports[i];
+	}
+	return 0;
+}
+
 int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, const struct vm_kept *kept,
 	    struct err *err)
 {
-	unsigned count = xhci_port_count(vm->xhci);
-	int r = port == 0 ? -ENOENT : xhci_attach(vm->xhci, dev, port, NULL);
+	int r = xhci_attach(vm->xhci, dev, choose_port(vm, dev, port, kept), err);
 
-	for (unsigned i = 1; r < 0 && i <= count; i++) {
-		if (!is_kept(kept, i))
-			r = xhci_attach(vm->xhci, dev, i, NULL);
-	}
-	for (unsigned i = 0; r < 0 && kept && i < kept->count; i++)
-		r = xhci_attach(vm->xhci, dev, kept->ports[i], NULL);
-	/* for the reason */
-	if (r < 0)
-		r = xhci_attach(vm->xhci, dev, 0, err);
 	vm->device_count++;
 	if (r < 0)
-		usbdev_destroy(dev, on_destroyed, vm);
+		usbdev_destroy(dev, on_destroyed, &vm->unasked);
 	else if (vm->listener)
 		usbdev_set_tap(dev, &vm->relay);
 	return r;
@@ -468,10 +477,9 @@ int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, const struct vm_ke
 void vm_unplug_all(struct vm *vm)
 {
 	vm->emptying = true;
-	for (unsigned port = 1; port <= xhci_port_count(vm->xhci); port++) {
-		if (xhci_port_device(vm->xhci, port))
-			unplug(vm, port);
-	}
+	/* -ENOENT is fine: an empty port */
+	for (unsigned port = 1; port <= xhci_port_count(vm->xhci); port++)
+		(void)!vm_unplug(vm, port, NULL);
 	if (vm_is_empty(vm))
 		loop_defer(vm->loop, &vm->tell);
 }
@@ -522,6 +530,7 @@ struct vm *vm_create(struct loop *loop, const struct vm_options *options)
 		return NULL;
 	vm->options = *options;
 	vm->loop = loop;
+	vm->unasked.vm = vm;
 	vm->relay.submitted = on_submitted;
 	vm->relay.completed = on_completed;
 	vm->run = (struct loop_task){.cb = on_run, .ctx = vm};

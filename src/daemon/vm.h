@@ -63,8 +63,18 @@ struct vm_client {
 };
 struct vm_client vm_client(const struct vm *vm);
 
-/* No port has a number above that. */
+/* The highest number that a port can have. Ports are numbered from 1. */
 #define VM_PORT_MAX 30u
+
+enum vm_port_kind {
+	VM_PORT_KIND_USB2,
+	VM_PORT_KIND_USB3,
+};
+
+/* How many ports there are, of both kinds. */
+unsigned vm_port_count(const struct vm *vm);
+/* The kind of @port, which is one of them. */
+enum vm_port_kind vm_port_kind(const struct vm *vm, unsigned port);
 
 /**
  * struct vm_kept - free ports that are kept for others
@@ -86,17 +96,18 @@ struct vm_kept {
 MUST_USE int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port,
 		     const struct vm_kept *kept, struct err *err);
 /**
- * struct vm_unplug - a device that is being given back; the caller's until @done
+ * struct vm_unplug - a device that leaves; the caller's until @done
+ * @vm:		filled in by vm_unplug()
  * @done:	the device has been destroyed, what it had is with the host again. Called later,
- *		from the loop
+ *		from the loop. May be NULL
  */
 struct vm_unplug {
 	struct vm *vm;
 	void (*done)(struct vm_unplug *unplug);
 };
 
-/* Pulls the device in @port and destroys it: the port is free at once. @unplug->done is
- * set by the caller. Return: 0, or -ENOENT: no device, nothing will be called. */
+/* Pulls the device in @port and destroys it: the port is free at once. @unplug may be NULL.
+ * Return: 0, or -ENOENT: the port is empty, and @unplug->done will not be called. */
 MUST_USE int vm_unplug(struct vm *vm, unsigned port, struct vm_unplug *unplug);
 /* Pulls and destroys every device. Transfers in flight end first, and what the devices
  * have to give back is given back: when all is done, and not before this returns,

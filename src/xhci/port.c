@@ -57,6 +57,11 @@ unsigned xhci_port_count(const struct xhci *xhci)
 	return 2 * xhci->ports_per_kind;
 }
 
+bool xhci_port_is_usb3(const struct xhci *xhci, unsigned port)
+{
+	return port >= 1 && port <= xhci_port_count(xhci) && xhci->ports[port - 1].usb3;
+}
+
 struct usbdev *xhci_port_device(const struct xhci *xhci, unsigned port)
 {
 	if (port == 0 || port > xhci_port_count(xhci))

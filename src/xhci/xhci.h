@@ -99,6 +99,8 @@ void xhci_on_gone(struct xhci *xhci, void (*gone)(void *ctx, unsigned port), voi
 /* The device in @port, or NULL. */
 struct usbdev *xhci_port_device(const struct xhci *xhci, unsigned port);
 unsigned xhci_port_count(const struct xhci *xhci);
+/* Whether @port is for USB 3 devices; the others are for USB 2 ones. */
+bool xhci_port_is_usb3(const struct xhci *xhci, unsigned port);
 
 /* True if no transfer is in flight and no detached device awaits release. */
 bool xhci_idle(const struct xhci *xhci);

@@ -214,10 +214,10 @@ static void test_many_devices(void **state)
 	char line[1024] = "--fd 3";
 
 	(void)state;
-	for (unsigned i = 0; i < OPTIONS_DEVICES_MAX; i++)
+	for (unsigned i = 0; i < VM_PORT_MAX; i++)
 		strcat(line, " --device keyboard");
 	accept_line(line);
-	assert_int_equal(options.device_count, OPTIONS_DEVICES_MAX);
+	assert_int_equal(options.device_count, VM_PORT_MAX);
 	strcat(line, " --device keyboard");
 	refuse_line(line, "more than 30");
 }

@@ -85,6 +85,8 @@ struct xhci {
 	unsigned runs, resets, replays, memory_changes;
 	uint64_t written;
 	struct usbdev *ports[PORTS + 1];
+	unsigned first_usb3; /* 0: none is */
+	unsigned attaches;
 	void (*released)(void *ctx, struct usbdev *dev);
 	void *released_ctx;
 	struct usbdev *detached[PORTS];
@@ -154,6 +156,7 @@ void xhci_replay_interrupts(struct xhci *x)
 
 int xhci_attach(struct xhci *x, struct usbdev *dev, unsigned port, struct err *err)
 {
+	x->attaches++;
 	if (port > 0 && x->ports[port])
 		return err_set(err, EBUSY, "taken");
 	if (port > 0) {
@@ -197,6 +200,11 @@ unsigned xhci_port_count(const struct xhci *x)
 {
 	(void)x;
 	return PORTS;
+}
+
+bool xhci_port_is_usb3(const struct xhci *x, unsigned port)
+{
+	return x->first_usb3 > 0 && port >= x->first_usb3;
 }
 
 bool xhci_idle(const struct xhci *x)
@@ -607,6 +615,56 @@ static void test_kept_ports(void **state)
 	assert_int_equal(emptied, 1);
 }
 
+/* The port is chosen before the controller is asked. */
+static void test_port_of_the_kind(void **state)
+{
+	struct err err;
+
+	(void)state;
+	xhci.first_usb3 = 2;
+	assert_int_equal(vm_port_count(vm), PORTS);
+	assert_int_equal(vm_port_kind(vm, 1), VM_PORT_KIND_USB2);
+	assert_int_equal(vm_port_kind(vm, 2), VM_PORT_KIND_USB3);
+	assert_int_equal(
+		vm_plug(vm, device_new(loop, USBDEV_SPEED_SUPER, "fast"), 0, NULL, &err),
+		2);
+	assert_int_equal(vm_plug(vm, device_create(), 3, NULL, &err), 1);
+	assert_int_equal(vm_plug(vm, device_new(loop, USBDEV_SPEED_SUPER, "fast"),
+				 PORTS + 1, NULL, &err),
+			 3);
+	assert_int_equal(xhci.attaches, 3);
+	vm_unplug_all(vm);
+	turn();
+	turn();
+	assert_int_equal(emptied, 1);
+}
+
+/* Whoever asks for the end hears of it, and only of that device. */
+static unsigned unplugged;
+
+static void on_unplugged(struct vm_unplug *unplug)
+{
+	assert_ptr_equal(unplug->vm, vm);
+	unplugged++;
+}
+
+static void test_unplug_one(void **state)
+{
+	struct vm_unplug unplug = {.done = on_unplugged};
+	struct err err;
+
+	(void)state;
+	unplugged = 0;
+	assert_int_equal(vm_plug(vm, device_create(), 0, NULL, &err), 1);
+	assert_int_equal(vm_unplug(vm, 2, &unplug), -ENOENT);
+	assert_int_equal(vm_unplug(vm, 1, &unplug), 0);
+	assert_int_equal(unplugged, 0);
+	turn();
+	assert_int_equal(destroyed, 1);
+	assert_int_equal(unplugged, 1);
+	assert_true(vm_is_empty(vm));
+}
+
 static void test_unplug_nothing(void **state)
 {
 	(void)state;
@@ -694,6 +752,8 @@ int main(void)
 		VM_TEST(test_unplug_takes_time),
 		VM_TEST(test_wanted_port),
 		VM_TEST(test_kept_ports),
+		VM_TEST(test_port_of_the_kind),
+		VM_TEST(test_unplug_one),
 		VM_TEST(test_unplug_nothing),
 		VM_TEST(test_device_gone),
 		VM_TEST(test_no_port),
