@@ -1,60 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * emulated.c - queues, halts and life of the emulated devices
+ * emulated.c - life of the emulated devices, and the operations of the boundary
  */
 #include "usbdev/emulated.h"
 
 #include <assert.h>
-#include <string.h>
 
-static unsigned ep_slot(uint8_t ep_addr)
-{
-	return (ep_addr & 0x0fu) | ((ep_addr & USBDEV_DIR_IN) ? 16u : 0u);
-}
-
-struct emulated_ep *emulated_ep(struct emulated *dev, uint8_t ep_addr)
-{
-	struct emulated_ep *ep = &dev->eps[ep_slot(ep_addr)];
-
-	return ep->info ? ep : NULL;
-}
-
-struct usbdev_transfer *emulated_first(struct emulated *dev, uint8_t ep_addr)
-{
-	struct list *node = list_first(&dev->eps[ep_slot(ep_addr)].queue);
-
-	return node ? LIST_ENTRY(node, struct usbdev_transfer, node) : NULL;
-}
-
-void emulated_complete(struct emulated *dev, struct usbdev_transfer *transfer,
-		       enum usbdev_status status)
-{
-	usbdev_complete_soon(&dev->usbdev, transfer, status, transfer->actual_bytes);
-}
-
-/* Completes all that waits on @ep. */
-static void drain(struct emulated *dev, struct emulated_ep *ep, enum usbdev_status status)
-{
-	struct list *node;
-
-	while ((node = list_first(&ep->queue)))
-		emulated_complete(dev, LIST_ENTRY(node, struct usbdev_transfer, node),
-				  status);
-}
-
-void emulated_halt(struct emulated *dev, uint8_t ep_addr)
-{
-	struct emulated_ep *ep = &dev->eps[ep_slot(ep_addr)];
-
-	ep->halted = true;
-	drain(dev, ep, USBDEV_STATUS_STALL);
-}
-
-uint16_t emulated_max_packet(const struct emulated *dev, uint8_t ep_addr)
-{
-	const struct emulated_ep_info *info = dev->eps[ep_slot(ep_addr)].info;
-
-	return info ? info->max_packet[emulated_column(dev->usbdev.speed)] : 0;
-}
+#include "usbdev/emulated_control.h"
+#include "util/compiler.h"
 
 bool emulated_may_wake(const struct emulated *dev)
 {
@@ -62,67 +14,6 @@ bool emulated_may_wake(const struct emulated *dev)
 							       : dev->remote_wakeup;
 
 	return dev->suspended && allowed;
-}
-
-const struct emulated_config_info *emulated_config(const struct emulated *dev)
-{
-	for (unsigned i = 0; i < dev->info->n_configs; i++) {
-		if (dev->info->configs[i].value == dev->configuration)
-			return &dev->info->configs[i];
-	}
-	return NULL;
-}
-
-static bool interface_is_set(const struct emulated *dev,
-			     const struct emulated_interface_info *interface)
-{
-	return dev->alternates[interface->number] == interface->alternate;
-}
-
-/* Makes dev->eps follow the configuration and alternate settings. Endpoints
- * that were or are of @interface (-1: of any) start anew, without transfers. */
-static void start_endpoints(struct emulated *dev, int interface,
-			    enum usbdev_status status)
-{
-	const struct emulated_config_info *config = emulated_config(dev);
-	const struct emulated_ep_info *now[ARRAY_SIZE(dev->eps)] = {0};
-	bool fresh[ARRAY_SIZE(dev->eps)] = {0};
-
-	for (unsigned i = 0; config && i < config->n_interfaces; i++) {
-		const struct emulated_interface_info *in = &config->interfaces[i];
-
-		for (unsigned e = 0; e < in->n_eps; e++) {
-			unsigned slot = ep_slot(in->eps[e].addr);
-
-			fresh[slot] |= in->number == interface;
-			if (interface_is_set(dev, in))
-				now[slot] = &in->eps[e];
-		}
-	}
-	for (unsigned slot = 0; slot < ARRAY_SIZE(dev->eps); slot++) {
-		if (interface >= 0 && !fresh[slot])
-			continue;
-		dev->eps[slot].info = now[slot];
-		dev->eps[slot].halted = false;
-		drain(dev, &dev->eps[slot], status);
-	}
-	if (dev->info->configured)
-		dev->info->configured(dev);
-}
-
-void emulated_set_config(struct emulated *dev, uint8_t value)
-{
-	dev->configuration = value;
-	memset(dev->alternates, 0, sizeof(dev->alternates));
-	dev->function_wakeup = false;
-	start_endpoints(dev, -1, USBDEV_STATUS_ERROR);
-}
-
-void emulated_set_alternate(struct emulated *dev, uint8_t interface, uint8_t alternate)
-{
-	assert(interface < EMULATED_INTERFACES_MAX);
-	dev->alternates[interface] = alternate;
-	start_endpoints(dev, interface, USBDEV_STATUS_ERROR);
 }
 
 static struct emulated *from_usbdev(struct usbdev *usbdev)
@@ -202,15 +93,12 @@ static void op_reset(struct usbdev *usbdev)
 {
 	struct emulated *dev = from_usbdev(usbdev);
 
-	dev->configuration = 0;
-	memset(dev->alternates, 0, sizeof(dev->alternates));
 	dev->remote_wakeup = false;
-	dev->function_wakeup = false;
 	dev->u1_enabled = false;
 	dev->u2_enabled = false;
 	dev->ltm_enabled = false;
 	dev->suspended = false;
-	start_endpoints(dev, -1, USBDEV_STATUS_CANCELLED);
+	emulated_set_config(dev, 0, USBDEV_STATUS_CANCELLED);
 	dev->resets_pending++;
 	loop_defer(usbdev->loop, &dev->reset_task);
 }

@@ -5,11 +5,15 @@
  * negative value for a request that is to be stalled. A stall of endpoint 0
  * is over with the next SETUP (8.5.3.4 of USB 2.0), so it leaves no trace.
  */
+#include "usbdev/emulated_control.h"
+
 #include <assert.h>
 #include <errno.h>
 
-#include "usbdev/emulated.h"
+#include "usbdev/emulated_descr.h"
+#include "usbdev/emulated_ep.h"
 #include "util/bytes.h"
+#include "util/compiler.h"
 
 #define STALL (-EPIPE)
 
@@ -181,7 +185,7 @@ static int set_configuration(struct emulated *dev, const struct usbdev_setup *se
 		known |= dev->info->configs[i].value == value;
 	if (!known)
 		return STALL;
-	emulated_set_config(dev, value);
+	emulated_set_config(dev, value, USBDEV_STATUS_ERROR);
 	return 0;
 }
 

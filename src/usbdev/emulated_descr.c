@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * emulated_descr.c - descriptors of emulated devices (USB 2.0 9.6, USB 3.2 9.6)
  */
+#include "usbdev/emulated_descr.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-#include "usbdev/emulated.h"
 #include "util/bytes.h"
+#include "util/compiler.h"
 
 #define LANGUAGE_ENGLISH_US 0x0409u
 #define CAPABILITY_USB2_EXT 2u

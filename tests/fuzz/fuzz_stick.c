@@ -16,9 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "usbdev/stick/device.h"
 #include "usbdev/stick/image.h"
 #include "usbdev/stick/stick.h"
-#include "usbdev/stick/stick_priv.h"
 #include "usbdev/usbdev.h"
 #include "util/bytes.h"
 #include "util/compiler.h"

@@ -147,7 +147,7 @@ class Checks(unittest.TestCase):
     def test_layers_accept_what_is_allowed(self):
         self.accepts("layers", {
             "src/vuser/dma.c": '#include "mem/guest_mem.h"\n#include "util/log.h"\n',
-            "src/usbdev/stick/bot.c": '#include "usbdev/emulated.h"\n#include "usbdev/stick/stick_priv.h"\n',
+            "src/usbdev/stick/bot.c": '#include "usbdev/emulated.h"\n#include "usbdev/stick/device.h"\n',
             "src/usbdev/host/host.c": '#include "usbdev/host/urb/urbs.h"\n',
             "src/daemon/options.c": '#include "xhci/xhci.h"\n',
             "tests/unit/xhci/test_port.c": '#include "xhci/xhci_priv.h"\n#include "vuser/server.h"\n',

@@ -10,11 +10,14 @@
  *  - the device has more, or the directions differ: nothing is executed, and the
  *    CSW says phase error. An answer is sent as far as the host has room.
  */
+#include "usbdev/stick/bot.h"
+
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 
-#include "usbdev/stick/stick_priv.h"
+#include "usbdev/stick/data.h"
+#include "usbdev/stick/device.h"
+#include "usbdev/stick/payload.h"
 #include "util/bytes.h"
 #include "util/log.h"
 
@@ -27,87 +30,79 @@
 
 static const uint8_t zeros[STICK_PAD_MAX];
 
+static void enter(struct stick *stick, enum stick_state state)
+{
+	static const char *const names[] = {
+		[STICK_STATE_COMMAND] = "COMMAND", [STICK_STATE_BEFORE] = "BEFORE",
+		[STICK_STATE_DATA] = "DATA",       [STICK_STATE_AFTER] = "AFTER",
+		[STICK_STATE_STATUS] = "STATUS",   [STICK_STATE_DEAD] = "DEAD",
+	};
+
+	if (state == stick->state)
+		return;
+	log_trace("%s: %s -> %s", stick->emu.usbdev.label, names[stick->state],
+		  names[state]);
+	stick->state = state;
+}
+
 /* BOT 6.6.1: both ends stall until the host resets and clears them. */
 static void die(struct stick *stick, const char *why)
 {
 	log_limited(LOG_LEVEL_DEBUG, "%s: bad command block wrapper: %s",
 		    stick->emu.usbdev.label, why);
-	stick->state = STICK_DEAD;
+	enter(stick, STICK_STATE_DEAD);
 	emulated_halt(&stick->emu, STICK_EP_IN);
 	emulated_halt(&stick->emu, STICK_EP_OUT);
-}
-
-/* To the data phase, or past it. */
-static void enter_data(struct stick *stick)
-{
-	stick->state = stick->host_in ? STICK_DATA_IN : STICK_DATA_OUT;
-}
-
-/* The command's data is over (all of it, or there was an error): what remains
- * of the host's is filled or stalled. */
-static void end_payload(struct stick *stick)
-{
-	uint32_t rest = stick->host_bytes - stick->done_bytes;
-
-	stick->left_bytes = 0;
-	if (rest <= STICK_PAD_MAX) {
-		stick->pad_bytes = rest;
-		return;
-	}
-	stick->pad_bytes = 0;
-	emulated_halt(&stick->emu, stick->host_in ? STICK_EP_IN : STICK_EP_OUT);
 }
 
 /* Compares what host and device want of the data phase. */
 static void begin_data(struct stick *stick)
 {
-	struct scsi_command *command = &stick->command;
+	struct scsi_command *command = &stick->bot.command;
 	bool device_in =
 		command->kind == SCSI_KIND_REPLY || command->kind == SCSI_KIND_READ;
 	uint64_t device_bytes = command->length_bytes;
 
 	if (command->kind == SCSI_KIND_NONE || device_bytes == 0) {
-		stick->left_bytes = 0;
-	} else if (stick->host_bytes > 0 && stick->host_in == device_in &&
-		   device_bytes <= stick->host_bytes) {
-		stick->left_bytes = (uint32_t)device_bytes;
+		stick->bot.left_bytes = 0;
+	} else if (stick->bot.host_bytes > 0 && stick->bot.host_in == device_in &&
+		   device_bytes <= stick->bot.host_bytes) {
+		stick->bot.left_bytes = (uint32_t)device_bytes;
 	} else {
-		stick->csw_status = STICK_CSW_PHASE_ERROR;
+		stick->bot.csw_status = STICK_CSW_STATUS_PHASE_ERROR;
 		command->before = SCSI_WORK_NONE;
-		if (command->kind == SCSI_KIND_REPLY && stick->host_in)
-			stick->left_bytes = stick->host_bytes;
+		if (command->kind == SCSI_KIND_REPLY && stick->bot.host_in)
+			stick->bot.left_bytes = stick->bot.host_bytes;
 		else
 			command->kind = SCSI_KIND_NONE;
 	}
-	stick->next_offset = command->offset_bytes;
-	stick->next_bytes = command->before == SCSI_WORK_VERIFY ? command->verify_bytes
-								: command->length_bytes;
-	stick->state = STICK_WORK;
+	stick->bot.next_offset = command->offset_bytes;
+	stick->bot.next_bytes = command->before == SCSI_WORK_VERIFY
+					? command->verify_bytes
+					: command->length_bytes;
+	enter(stick, STICK_STATE_BEFORE);
 	/* nothing to be moved: the rest, if any, is decided now */
-	if (stick->left_bytes == 0)
-		end_payload(stick);
+	if (stick->bot.left_bytes == 0)
+		stick_payload_end(stick);
 }
 
 static void begin_command(struct stick *stick, const uint8_t *cbw)
 {
-	stick->tag = get_le32(cbw + 4);
-	stick->host_bytes = get_le32(cbw + 8);
-	stick->host_in = (cbw[12] & USBDEV_DIR_IN) != 0;
-	stick->csw_status = STICK_CSW_PASSED;
-	stick->done_bytes = 0;
-	stick->bad_bytes = 0;
-	stick->left_bytes = 0;
-	stick->pad_bytes = 0;
-	stick->data_done = false;
+	stick->bot = (struct stick_bot){
+		.tag = get_le32(cbw + 4),
+		.host_bytes = get_le32(cbw + 8),
+		.host_in = (cbw[12] & USBDEV_DIR_IN) != 0,
+		.csw_status = STICK_CSW_STATUS_PASSED,
+	};
 	if (!scsi_start(&stick->disk, cbw[13] & 0x0f, cbw + 15, cbw[14] & 0x1f,
-			&stick->command)) {
-		stick->csw_status = STICK_CSW_FAILED;
-		memset(&stick->command, 0, sizeof(stick->command));
+			&stick->bot.command)) {
+		stick->bot.csw_status = STICK_CSW_STATUS_FAILED;
+		memset(&stick->bot.command, 0, sizeof(stick->bot.command));
 	}
 	log_trace("%s: command %02x, host wants %u bytes %s, device %llu",
-		  stick->emu.usbdev.label, cbw[15], stick->host_bytes,
-		  stick->host_in ? "in" : "out",
-		  (unsigned long long)stick->command.length_bytes);
+		  stick->emu.usbdev.label, cbw[15], stick->bot.host_bytes,
+		  stick->bot.host_in ? "in" : "out",
+		  (unsigned long long)stick->bot.command.length_bytes);
 	begin_data(stick);
 }
 
@@ -139,53 +134,19 @@ static enum stick_step command_step(struct stick *stick)
 	return STICK_STEP_MORE;
 }
 
-void stick_io_failed(struct stick *stick, bool write, uint64_t offset, int code)
-{
-	log_limited(code == -EILSEQ ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
-		    "%s: %s the image failed: %s", stick->emu.usbdev.label,
-		    write ? "writing" : "reading", strerror(-code));
-	/* what has been read ahead is of no use; what is being written comes back */
-	if (!write)
-		stick_pieces_drop(stick);
-	if (stick->csw_status == STICK_CSW_PASSED) {
-		scsi_io_error(&stick->disk, write, code);
-		stick->bad_bytes = stick->done_bytes -
-				   (uint32_t)MIN_OF(offset - stick->command.offset_bytes,
-						    (uint64_t)stick->done_bytes);
-	}
-	stick->csw_status = STICK_CSW_FAILED;
-	stick->command.before = SCSI_WORK_NONE;
-	stick->command.after = SCSI_WORK_NONE;
-	stick->next_bytes = 0;
-	if (stick->left_bytes > 0)
-		end_payload(stick);
-}
-
-void stick_moved(struct stick *stick, struct usbdev_transfer *transfer, uint32_t n)
-{
-	transfer->actual_bytes += n;
-	stick->done_bytes += n;
-	stick->left_bytes -= n;
-	stick->turn_left -= MIN_OF(n, stick->turn_left);
-	if (transfer->actual_bytes == transfer->length_bytes)
-		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
-	if (stick->left_bytes == 0)
-		end_payload(stick);
-}
-
 /* Zeros to the host, or what it sends to nowhere. */
 static void move_padding(struct stick *stick, struct usbdev_transfer *transfer)
 {
 	uint32_t room = transfer->length_bytes - transfer->actual_bytes;
-	uint32_t n = MIN_OF(room, stick->pad_bytes);
+	uint32_t n = MIN_OF(room, stick->bot.pad_bytes);
 
-	if (stick->host_in &&
+	if (stick->bot.host_in &&
 	    usbdev_transfer_write(transfer, transfer->actual_bytes, zeros, n) < 0) {
 		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_MEMORY);
 		return;
 	}
 	transfer->actual_bytes += n;
-	stick->pad_bytes -= n;
+	stick->bot.pad_bytes -= n;
 	if (transfer->actual_bytes == transfer->length_bytes)
 		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
 }
@@ -194,12 +155,12 @@ static void move_padding(struct stick *stick, struct usbdev_transfer *transfer)
 static enum stick_step move_small(struct stick *stick, struct usbdev_transfer *transfer)
 {
 	uint32_t room = transfer->length_bytes - transfer->actual_bytes;
-	uint32_t n = MIN_OF(room, stick->left_bytes);
-	uint8_t *data = stick->disk.data + stick->done_bytes;
+	uint32_t n = MIN_OF(room, stick->bot.left_bytes);
+	uint8_t *data = stick->disk.data + stick->bot.done_bytes;
 	int r;
 
-	assert(stick->done_bytes + n <= SCSI_DATA_BYTES);
-	if (stick->host_in)
+	assert(stick->bot.done_bytes + n <= SCSI_DATA_BYTES);
+	if (stick->bot.host_in)
 		r = usbdev_transfer_write(transfer, transfer->actual_bytes, data, n);
 	else
 		r = usbdev_transfer_read(transfer, transfer->actual_bytes, data, n);
@@ -213,35 +174,34 @@ static enum stick_step move_small(struct stick *stick, struct usbdev_transfer *t
 
 static void end_data(struct stick *stick)
 {
-	uint8_t ep_addr = stick->host_in ? STICK_EP_IN : STICK_EP_OUT;
+	uint8_t ep_addr = stick->bot.host_in ? STICK_EP_IN : STICK_EP_OUT;
 	struct usbdev_transfer *transfer = emulated_first(&stick->emu, ep_addr);
 
-	stick->data_done = true;
-	stick->state = STICK_WORK;
+	enter(stick, STICK_STATE_AFTER);
 	if (transfer && transfer->actual_bytes > 0) {
-		if (stick->host_in) {
+		if (stick->bot.host_in) {
 			/* a short packet ends it */
 			emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
 		} else {
 			/* the host sends more than the CBW has said */
-			stick->csw_status = STICK_CSW_PHASE_ERROR;
+			stick->bot.csw_status = STICK_CSW_STATUS_PHASE_ERROR;
 			emulated_halt(&stick->emu, ep_addr);
 		}
 	}
-	if (stick->command.kind == SCSI_KIND_PARAMS &&
-	    stick->csw_status == STICK_CSW_PASSED &&
-	    !scsi_params(&stick->disk, stick->done_bytes, &stick->command))
-		stick->csw_status = STICK_CSW_FAILED;
-	if (stick->csw_status == STICK_CSW_PHASE_ERROR)
-		stick->command.after = SCSI_WORK_NONE;
+	if (stick->bot.command.kind == SCSI_KIND_PARAMS &&
+	    stick->bot.csw_status == STICK_CSW_STATUS_PASSED &&
+	    !scsi_params(&stick->disk, stick->bot.done_bytes, &stick->bot.command))
+		stick->bot.csw_status = STICK_CSW_STATUS_FAILED;
+	if (stick->bot.csw_status == STICK_CSW_STATUS_PHASE_ERROR)
+		stick->bot.command.after = SCSI_WORK_NONE;
 }
 
 static enum stick_step data_step(struct stick *stick)
 {
-	uint8_t ep_addr = stick->host_in ? STICK_EP_IN : STICK_EP_OUT;
+	uint8_t ep_addr = stick->bot.host_in ? STICK_EP_IN : STICK_EP_OUT;
 	struct usbdev_transfer *transfer = emulated_first(&stick->emu, ep_addr);
 
-	if (stick->left_bytes == 0 && stick->pad_bytes == 0) {
+	if (stick->bot.left_bytes == 0 && stick->bot.pad_bytes == 0) {
 		end_data(stick);
 		return STICK_STEP_MORE;
 	}
@@ -251,11 +211,11 @@ static enum stick_step data_step(struct stick *stick)
 		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
 		return STICK_STEP_MORE;
 	}
-	if (stick->left_bytes == 0) {
+	if (stick->bot.left_bytes == 0) {
 		move_padding(stick, transfer);
 		return STICK_STEP_MORE;
 	}
-	switch (stick->command.kind) {
+	switch (stick->bot.command.kind) {
 	case SCSI_KIND_READ:
 		return stick_read_step(stick, transfer);
 	case SCSI_KIND_WRITE:
@@ -271,19 +231,17 @@ static enum stick_step data_step(struct stick *stick)
 
 static enum stick_step work_step(struct stick *stick)
 {
+	bool after = stick->state == STICK_STATE_AFTER;
 	enum scsi_work *work =
-		stick->data_done ? &stick->command.after : &stick->command.before;
+		after ? &stick->bot.command.after : &stick->bot.command.before;
 
-	if (stick->piece_count > 0)
+	if (stick->pieces.count > 0)
 		return STICK_STEP_WAIT;
 	if (*work == SCSI_WORK_NONE) {
-		if (stick->data_done)
-			stick->state = STICK_STATUS;
-		else
-			enter_data(stick);
+		enter(stick, after ? STICK_STATE_STATUS : STICK_STATE_DATA);
 		return STICK_STEP_MORE;
 	}
-	if (*work == SCSI_WORK_VERIFY && stick->next_bytes == 0) {
+	if (*work == SCSI_WORK_VERIFY && stick->bot.next_bytes == 0) {
 		*work = SCSI_WORK_NONE;
 		return STICK_STEP_MORE;
 	}
@@ -305,9 +263,10 @@ static enum stick_step status_step(struct stick *stick)
 		return STICK_STEP_MORE;
 	}
 	put_le32(csw, CSW_SIGNATURE);
-	put_le32(csw + 4, stick->tag);
-	put_le32(csw + 8, stick->host_bytes - stick->done_bytes + stick->bad_bytes);
-	csw[12] = stick->csw_status;
+	put_le32(csw + 4, stick->bot.tag);
+	put_le32(csw + 8,
+		 stick->bot.host_bytes - stick->bot.done_bytes + stick->bot.bad_bytes);
+	csw[12] = (uint8_t)stick->bot.csw_status;
 	if (transfer->length_bytes < CSW_BYTES) {
 		emulated_complete(&stick->emu, transfer, USBDEV_STATUS_BABBLE);
 		return STICK_STEP_MORE;
@@ -318,23 +277,23 @@ static enum stick_step status_step(struct stick *stick)
 	}
 	transfer->actual_bytes = CSW_BYTES;
 	emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
-	stick->state = STICK_COMMAND;
+	enter(stick, STICK_STATE_COMMAND);
 	return STICK_STEP_MORE;
 }
 
 static enum stick_step step(struct stick *stick)
 {
 	switch (stick->state) {
-	case STICK_COMMAND:
+	case STICK_STATE_COMMAND:
 		return command_step(stick);
-	case STICK_WORK:
+	case STICK_STATE_BEFORE:
+	case STICK_STATE_AFTER:
 		return work_step(stick);
-	case STICK_DATA_IN:
-	case STICK_DATA_OUT:
+	case STICK_STATE_DATA:
 		return data_step(stick);
-	case STICK_STATUS:
+	case STICK_STATE_STATUS:
 		return status_step(stick);
-	case STICK_DEAD:
+	case STICK_STATE_DEAD:
 	default:
 		return STICK_STEP_WAIT;
 	}
@@ -342,7 +301,7 @@ static enum stick_step step(struct stick *stick)
 
 void stick_pump(struct stick *stick)
 {
-	while (!stick->stale) {
+	while (!stick->pieces.stale) {
 		if (stick->turn_left < STEP_COST) {
 			loop_defer_next_turn(stick->emu.usbdev.loop, &stick->pump_task);
 			return;
@@ -364,9 +323,9 @@ static void drop_partial(struct stick *stick, uint8_t ep_addr)
 
 void stick_abort(struct stick *stick)
 {
-	stick_pieces_drop(stick);
+	stick_pieces_drop(&stick->pieces);
 	drop_partial(stick, STICK_EP_IN);
 	drop_partial(stick, STICK_EP_OUT);
-	stick->state = STICK_COMMAND;
+	enter(stick, STICK_STATE_COMMAND);
 	loop_defer(stick->emu.usbdev.loop, &stick->pump_task);
 }

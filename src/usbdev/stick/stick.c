@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "usbdev/stick/stick_priv.h"
+#include "usbdev/stick/bot.h"
+#include "usbdev/stick/data.h"
+#include "usbdev/stick/device.h"
 #include "util/log.h"
 
 /* The ids of Linux' file-backed storage gadget, which is the same thing. */
@@ -96,7 +98,7 @@ static void on_configured(struct emulated *emu)
 static bool on_may_clear_halt(struct emulated *emu, uint8_t ep_addr)
 {
 	(void)ep_addr;
-	return from_emulated(emu)->state != STICK_DEAD;
+	return from_emulated(emu)->state != STICK_STATE_DEAD;
 }
 
 static void on_pump(void *ctx)
@@ -111,8 +113,7 @@ static void on_pump(void *ctx)
 static void stick_free(struct stick *stick)
 {
 	worker_destroy(stick->worker);
-	for (unsigned i = 0; i < STICK_PIECES; i++)
-		free(stick->pieces[i].buf);
+	stick_pieces_finish(&stick->pieces);
 	image_close(&stick->image);
 	free(stick);
 }
@@ -123,10 +124,12 @@ static void run_closing(struct worker_job *job)
 	image_close(&CONTAINER_OF(job, struct stick, closing)->image);
 }
 
-static void closing_done(struct worker_job *job)
+static void on_closed(struct worker_job *job)
 {
 	struct stick *stick = CONTAINER_OF(job, struct stick, closing);
 
+	/* pieces that came back while the image was being closed ask for a pump */
+	loop_undefer(stick->emu.usbdev.loop, &stick->pump_task);
 	emulated_finish(&stick->emu);
 	stick_free(stick);
 }
@@ -137,8 +140,7 @@ static void on_destroy(struct emulated *emu)
 	struct stick *stick = from_emulated(emu);
 
 	stick_abort(stick);
-	loop_undefer(emu->usbdev.loop, &stick->pump_task);
-	stick->closing = (struct worker_job){.run = run_closing, .done = closing_done};
+	stick->closing = (struct worker_job){.run = run_closing, .done = on_closed};
 	worker_submit(stick->worker, &stick->closing);
 }
 
@@ -162,16 +164,12 @@ static struct stick *stick_alloc(struct loop *loop)
 	if (!stick)
 		return NULL;
 	stick->image.fd = -1;
-	for (unsigned i = 0; i < STICK_PIECES; i++) {
-		/* touched, and so real memory, when first needed only */
-		stick->pieces[i].buf = malloc(STICK_PIECE_BYTES);
-		if (!stick->pieces[i].buf) {
-			stick_free(stick);
-			return NULL;
-		}
-	}
 	stick->worker = worker_create(loop, "stick");
-	if (!stick->worker) {
+	stick->pieces.worker = stick->worker;
+	stick->pieces.image = &stick->image;
+	stick->pieces.disk = &stick->disk;
+	stick->pieces.on_back = stick_on_piece_back;
+	if (!stick->worker || stick_pieces_init(&stick->pieces) < 0) {
 		stick_free(stick);
 		return NULL;
 	}

@@ -11,6 +11,7 @@
  * are served together then. What the process sleeps through is served late but not
  * lost, up to CATCH_UP intervals; after a longer sleep the endpoint starts anew.
  */
+#include "usbdev/emulated_descr.h"
 #include "usbdev/zero/zero_priv.h"
 #include "util/log.h"
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "host.h"
-#include "usbdev/stick/stick_priv.h"
+#include "usbdev/stick/device.h"
 
 #define STICK_HOST_BLOCKS 8192u /* 4 MiB */
 

@@ -200,7 +200,7 @@ static void test_reset_with_both_pieces_out(void **state)
 	assert_int_equal(out.transfer.status, USBDEV_STATUS_CANCELLED);
 	assert_int_equal(sh.host.resets, 1);
 	urb_finish(&out);
-	assert_true(sh.stick->stale); /* until the second is back, too */
+	assert_true(sh.stick->pieces.stale); /* until the second is back, too */
 	host_configure(&sh.host);
 	stick_host_release();
 	stick_check_read(0, STICK_PIECE_BYTES * 2, MIB, sh.content + 512);
