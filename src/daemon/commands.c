@@ -10,11 +10,12 @@
 
 #include "control/json.h"
 #include "control/server.h"
+#include "daemon/attach/node.h"
 #include "daemon/capture.h"
+#include "daemon/client_path.h"
 #include "daemon/commands_device.h"
 #include "daemon/commands_pending.h"
 #include "daemon/device_list.h"
-#include "daemon/node.h"
 #include "daemon/rulebook.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/version.h"
@@ -106,11 +107,7 @@ static void start_capture(struct commands *commands, struct control_request *req
 	struct pending *pending;
 	struct err err = {0};
 
-	if (req->fd < 0 && path[0] != '/') {
-		(void)err_set(&err, EINVAL,
-			      "'%.128s' is a relative path, and usbvfiod stands in "
-			      "another folder than you: say all of it",
-			      path);
+	if (req->fd < 0 && client_path_check(path, &err) < 0) {
 		command_refuse(req, &err, NULL);
 		return;
 	}

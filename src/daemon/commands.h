@@ -6,7 +6,7 @@
 #ifndef DAEMON_COMMANDS_H
 #define DAEMON_COMMANDS_H
 
-#include "daemon/attach.h"
+#include "daemon/attach/attach.h"
 #include "util/compiler.h"
 #include "util/err.h"
 

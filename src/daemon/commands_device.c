@@ -8,7 +8,7 @@
 
 #include "daemon/commands_device.h"
 
-#include "daemon/attach.h"
+#include "daemon/attach/attach.h"
 #include "daemon/commands_pending.h"
 #include "daemon/device_list.h"
 #include "daemon/sandbox/sandbox.h"
@@ -148,7 +148,7 @@ static void do_reset(struct device_commands *commands, struct control_request *r
 	pending = command_keep(&commands->pending, req, commands);
 	if (!pending)
 		return;
-	if (attach_again(commands->attach, list->ids[i], on_attached, pending, &err) <
+	if (attach_reset(commands->attach, list->ids[i], on_attached, pending, &err) <
 	    0) {
 		req = command_release(pending);
 		command_refuse(req, &err, NULL);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "control/server.h"
-#include "daemon/devices.h"
+#include "daemon/attach/devices.h"
 #include "daemon/options.h"
 #include "daemon/sandbox/sandbox.h"
 #include "rules/rule.h"

@@ -17,8 +17,14 @@ static const char *known(const char *text)
 void device_tell(const struct attach_info *info, struct device_text *text,
 		 struct control_device *device)
 {
+	static const char *const stages[] = {
+		[ATTACH_STAGE_OPENING] = "opening",
+		[ATTACH_STAGE_PLUGGED] = "attached",
+		[ATTACH_STAGE_AWAY] = "gone",
+		[ATTACH_STAGE_LEAVING] = "leaving",
+	};
 	const char *name = strrchr(info->place, '/');
-	bool is_away = strcmp(info->state, "away") == 0;
+	bool is_away = info->stage == ATTACH_STAGE_AWAY;
 
 	*device = (struct control_device)CONTROL_DEVICE_INIT;
 	(void)snprintf(text->id, sizeof(text->id), "%u", info->id);
@@ -43,9 +49,7 @@ void device_tell(const struct attach_info *info, struct device_text *text,
 	device->address = is_away ? 0 : info->number;
 	device->place = name ? name + 1 : NULL;
 	device->since = info->since;
-	device->state = strcmp(info->state, "plugged") == 0 ? "attached"
-			: is_away                           ? "gone"
-							    : info->state;
+	device->state = stages[info->stage];
 	device->rule = known(info->rule);
 	device->has_counters = info->since != 0;
 	device->bytes_in = info->stats.in_bytes;

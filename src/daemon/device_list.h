@@ -11,7 +11,7 @@
 
 #include "control/device.h"
 #include "control/request.h"
-#include "daemon/attach.h"
+#include "daemon/attach/attach.h"
 
 /* Strings of a control_device that are made here. */
 struct device_text {

@@ -12,11 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/attach.h"
+#include "daemon/attach/attach.h"
+#include "daemon/attach/devices.h"
 #include "daemon/capture.h"
 #include "daemon/commands.h"
 #include "daemon/confine.h"
-#include "daemon/devices.h"
 #include "daemon/ending.h"
 #include "daemon/fd_limit.h"
 #include "daemon/notify.h"

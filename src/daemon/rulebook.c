@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "control/json.h"
-#include "daemon/node.h"
+#include "daemon/attach/node.h"
 #include "rules/file.h"
 #include "rules/keeper.h"
 #include "rules/rule.h"

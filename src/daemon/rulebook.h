@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "daemon/attach.h"
+#include "daemon/attach/attach.h"
 #include "util/compiler.h"
 #include "util/err.h"
 

@@ -418,10 +418,10 @@ void vm_set_tap(struct vm *vm, struct usbdev_tap *tap)
 
 static_assert(VM_PORT_MAX == 2 * XHCI_PORTS_MAX, "both kinds");
 
-static bool is_kept(const struct vm_kept *kept, unsigned port)
+static bool is_reserved(const struct vm_reserved *reserved, unsigned port)
 {
-	for (unsigned i = 0; kept && i < kept->count; i++) {
-		if (kept->ports[i] == port)
+	for (unsigned i = 0; reserved && i < reserved->count; i++) {
+		if (reserved->ports[i] == port)
 			return true;
 	}
 	return false;
@@ -446,25 +446,25 @@ static bool is_free_for(const struct vm *vm, const struct usbdev *dev, unsigned 
 
 /* Return: 0 if no port suits @dev: xhci_attach() then says why. */
 static unsigned choose_port(const struct vm *vm, const struct usbdev *dev,
-			    unsigned wanted, const struct vm_kept *kept)
+			    unsigned wanted, const struct vm_reserved *reserved)
 {
 	if (is_free_for(vm, dev, wanted))
 		return wanted;
 	for (unsigned port = 1; port <= xhci_port_count(vm->xhci); port++) {
-		if (!is_kept(kept, port) && is_free_for(vm, dev, port))
+		if (!is_reserved(reserved, port) && is_free_for(vm, dev, port))
 			return port;
 	}
-	for (unsigned i = 0; kept && i < kept->count; i++) {
-		if (is_free_for(vm, dev, kept->ports[i]))
-			return kept->ports[i];
+	for (unsigned i = 0; reserved && i < reserved->count; i++) {
+		if (is_free_for(vm, dev, reserved->ports[i]))
+			return reserved->ports[i];
 	}
 	return 0;
 }
 
-int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, const struct vm_kept *kept,
-	    struct err *err)
+int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port,
+	    const struct vm_reserved *reserved, struct err *err)
 {
-	int r = xhci_attach(vm->xhci, dev, choose_port(vm, dev, port, kept), err);
+	int r = xhci_attach(vm->xhci, dev, choose_port(vm, dev, port, reserved), err);
 
 	vm->device_count++;
 	if (r < 0)

@@ -77,10 +77,10 @@ unsigned vm_port_count(const struct vm *vm);
 enum vm_port_kind vm_port_kind(const struct vm *vm, unsigned port);
 
 /**
- * struct vm_kept - free ports that are kept for others
+ * struct vm_reserved - free ports that are reserved for others
  * @ports:	in the order in which they are given up
  */
-struct vm_kept {
+struct vm_reserved {
 	unsigned count;
 	unsigned ports[VM_PORT_MAX];
 };
@@ -89,12 +89,12 @@ struct vm_kept {
  * vm_plug() - plug a device in
  * @dev:	taken, also on failure
  * @port:	where; another one if that is 0, taken or of the other kind
- * @kept:	only if there is no other one; may be NULL
+ * @reserved: only if there is no other one; may be NULL
  *
  * Return: the port's number (1-based), or -errno with the reason in @err.
  */
 MUST_USE int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port,
-		     const struct vm_kept *kept, struct err *err);
+		     const struct vm_reserved *reserved, struct err *err);
 /**
  * struct vm_unplug - a device that leaves; the caller's until @done
  * @vm:		filled in by vm_unplug()

@@ -26,8 +26,14 @@ ALLOWED = {
 }
 # single headers beyond that
 ALSO = {("xhci", "usbdev/usbdev.h")}
-# Folders that are a part of the one they lie in, which sees of them one header and they nothing of it.
-PARTS = {"usbdev/host/urb": "usbdev/host/urb/urbs.h"}
+# Folders that are a part of the one they lie in: the headers that their layer sees of them, and the layers and single headers
+# that they see beside util.
+PARTS = {
+    "usbdev/host/urb": ({"usbdev/host/urb/urbs.h"}, {"usbdev/usbdev.h"}),
+    "daemon/attach": ({"daemon/attach/attach.h", "daemon/attach/devices.h", "daemon/attach/node.h"},
+                      {"rules", "usbdev", "daemon/sandbox/sandbox.h", "daemon/vm.h", "daemon/client_path.h"}),
+    "daemon/sandbox": ({"daemon/sandbox/sandbox.h", "daemon/sandbox/access.h"}, set()),
+}
 # Of these a file of the daemon may know one, and vm.c all.
 JOINED = {"mem", "pci", "vuser", "xhci"}
 JOINER = "daemon/vm.c"
@@ -49,15 +55,20 @@ def refusal(name, bracket, header):
         return f"{target} is no layer"
     if header.endswith("_priv.h") and header.rsplit("/", 1)[0] != folder:
         return "it is private to its folder"
+    below = header.rsplit("/", 1)[0]
+    if folder in PARTS and below != folder:
+        seen = PARTS[folder][1]
+        if target != "util" and target not in seen and header not in seen:
+            return f"{folder} must not know {below}"
+    if below in PARTS and below.rsplit("/", 1)[0] == folder:
+        shown = PARTS[below][0]
+        return None if header in shown else f"of {below} it may include {' and '.join(sorted(shown))} only"
     if layer == target:
         # usbdev/stick, usbdev/keyboard...: back ends are siblings too
-        below, above = header.rsplit("/", 1)[0], folder
-        if below in PARTS and below.rsplit("/", 1)[0] == above:
-            return None if header == PARTS[below] else f"of {below} it may include {PARTS[below]} only"
-        if below not in (layer, above):
-            return f"{above} must not know {below}"
+        if below not in (layer, folder) and header not in PARTS.get(folder, ((), ()))[1]:
+            return f"{folder} must not know {below}"
         return None
-    if header.rsplit("/", 1)[0] in PARTS:
+    if below in PARTS:
         return "it is a part of " + header.rsplit("/", 2)[0]
     if target in ALLOWED[layer] or (layer, header) in ALSO:
         return None

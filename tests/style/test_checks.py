@@ -130,6 +130,12 @@ class Checks(unittest.TestCase):
         self.include("src/usbdev/host/host.c", '"usbdev/host/urb/pool.h"', "usbdev/host/urb/urbs.h only")
         self.include("src/usbdev/stick/stick.c", '"usbdev/host/urb/urbs.h"', "must not know usbdev/host/urb")
         self.include("src/daemon/main.c", '"usbdev/host/urb/urbs.h"', "it is a part of usbdev/host")
+        self.include("src/daemon/main.c", '"daemon/attach/steps.h"', "daemon/attach/attach.h")
+        self.include("src/daemon/attach/steps.c", '"daemon/commands.h"', "daemon/attach must not know daemon")
+        self.include("src/daemon/attach/steps.c", '"control/json.h"', "daemon/attach must not know control")
+        self.include("src/daemon/attach/open.c", '"daemon/sandbox/calls.h"', "must not know daemon/sandbox")
+        self.include("src/daemon/sandbox/paths.c", '"daemon/attach/node.h"', "must not know daemon/attach")
+        self.include("src/daemon/sandbox/paths.c", '"rules/rule.h"', "daemon/sandbox must not know rules")
         self.include("src/util/log.c", '"mem/guest_mem.h"', "util must not know mem")
         self.include("src/vuser/dma.c", '"pci/function.h"', "vuser must not know pci")
         self.include("src/daemon/vm.c", '"xhci/xhci_priv.h"', "private")
@@ -149,6 +155,8 @@ class Checks(unittest.TestCase):
             "src/vuser/dma.c": '#include "mem/guest_mem.h"\n#include "util/log.h"\n',
             "src/usbdev/stick/bot.c": '#include "usbdev/emulated.h"\n#include "usbdev/stick/device.h"\n',
             "src/usbdev/host/host.c": '#include "usbdev/host/urb/urbs.h"\n',
+            "src/daemon/attach/steps.c": '#include "daemon/sandbox/sandbox.h"\n#include "daemon/vm.h"\n',
+            "src/daemon/main.c": '#include "daemon/attach/attach.h"\n#include "daemon/sandbox/sandbox.h"\n',
             "src/daemon/options.c": '#include "xhci/xhci.h"\n',
             "tests/unit/xhci/test_port.c": '#include "xhci/xhci_priv.h"\n#include "vuser/server.h"\n',
         })

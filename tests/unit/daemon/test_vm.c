@@ -595,20 +595,20 @@ static void test_wanted_port(void **state)
 	assert_int_equal(emptied, 1);
 }
 
-static void test_kept_ports(void **state)
+static void test_reserved_ports(void **state)
 {
-	const struct vm_kept kept = {2, {2, 1}};
+	const struct vm_reserved reserved = {2, {2, 1}};
 	struct err err;
 
 	(void)state;
-	assert_int_equal(vm_plug(vm, device_create(), 0, &kept, &err), 3);
-	/* it is the one that it is kept for */
-	assert_int_equal(vm_plug(vm, device_create(), 1, &kept, &err), 1);
+	assert_int_equal(vm_plug(vm, device_create(), 0, &reserved, &err), 3);
+	/* its own device */
+	assert_int_equal(vm_plug(vm, device_create(), 1, &reserved, &err), 1);
 	for (unsigned port = 4; port <= PORTS; port++)
-		assert_int_equal(vm_plug(vm, device_create(), 0, &kept, &err), port);
+		assert_int_equal(vm_plug(vm, device_create(), 0, &reserved, &err), port);
 	/* there is no other one */
-	assert_int_equal(vm_plug(vm, device_create(), 0, &kept, &err), 2);
-	assert_int_equal(vm_plug(vm, device_create(), 0, &kept, &err), -ENOSPC);
+	assert_int_equal(vm_plug(vm, device_create(), 0, &reserved, &err), 2);
+	assert_int_equal(vm_plug(vm, device_create(), 0, &reserved, &err), -ENOSPC);
 	vm_unplug_all(vm);
 	turn();
 	turn();
@@ -751,7 +751,7 @@ int main(void)
 		VM_TEST(test_unplug_all),
 		VM_TEST(test_unplug_takes_time),
 		VM_TEST(test_wanted_port),
-		VM_TEST(test_kept_ports),
+		VM_TEST(test_reserved_ports),
 		VM_TEST(test_port_of_the_kind),
 		VM_TEST(test_unplug_one),
 		VM_TEST(test_unplug_nothing),

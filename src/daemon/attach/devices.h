@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * devices.h - from the text form of a device to the device
  */
-#ifndef DAEMON_DEVICES_H
-#define DAEMON_DEVICES_H
+#ifndef DAEMON_ATTACH_DEVICES_H
+#define DAEMON_ATTACH_DEVICES_H
 
 #include <limits.h>
 #include <stdbool.h>
@@ -90,4 +90,4 @@ MUST_USE int device_create(struct loop *loop, const char *text, struct device_fi
 /* "super" for USBDEV_SPEED_SUPER... */
 const char *device_speed_name(unsigned speed);
 
-#endif /* DAEMON_DEVICES_H */
+#endif /* DAEMON_ATTACH_DEVICES_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_node.c - tests of src/daemon/node.c, as far as they need no USB
+ * test_node.c - tests of src/daemon/attach/node.c, as far as they need no USB
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "daemon/node.h"
+#include "daemon/attach/node.h"
 
 #define NOBODY 65534
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_attach_return.c - tests of src/daemon/attach_return.c
+ * test_away.c - tests of src/daemon/attach/away.c
  */
 #include "attach_fixture.h"
 

@@ -20,8 +20,8 @@
 
 #include "fake_device.h"
 
-#include "daemon/attach.h"
-#include "daemon/node.h"
+#include "daemon/attach/attach.h"
+#include "daemon/attach/node.h"
 #include "daemon/vm.h"
 #include "usbdev/host/host.h"
 #include "usbdev/usbdev.h"
@@ -75,7 +75,7 @@ extern int open_error;
 extern struct usbdev *ports[16];
 extern unsigned plugs;
 extern unsigned wanted;
-extern struct vm_kept kept_ports;
+extern struct vm_reserved reserved_ports;
 extern int plug_error;
 
 /* Calls of attach's owner. */

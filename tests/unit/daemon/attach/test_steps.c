@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_attach_order.c - tests of src/daemon/attach_order.c
+ * test_steps.c - tests of src/daemon/attach/steps.c: orders
  */
 #include "ordered.h"
 
@@ -16,7 +16,7 @@ static void test_path(void **state)
 	ready();
 	id = order("/dev/bus/usb/001/005");
 	assert_int_equal(look(id), 1);
-	assert_string_equal(found.state, "opening");
+	assert_int_equal(found.stage, ATTACH_STAGE_OPENING);
 	opened(1);
 	assert_int_equal(done_count, 0);
 	(void)answer(0);
@@ -24,7 +24,7 @@ static void test_path(void **state)
 	assert_int_equal(done_id, id);
 	assert_int_equal(done_port, 1);
 	assert_int_equal(look(id), 1);
-	assert_string_equal(found.state, "plugged");
+	assert_int_equal(found.stage, ATTACH_STAGE_PLUGGED);
 	assert_string_equal(found.speed, "high");
 	assert_string_equal(found.place, PLACE);
 	assert_int_equal(found.bus, 1);
@@ -136,7 +136,7 @@ static void test_names(void **state)
 	assert_true(id > 0);
 	assert_int_equal(look((unsigned)id), 1);
 	assert_string_equal(found.label, "my key");
-	assert_int_equal(attach_again(attach, (unsigned)id, on_done, &done_count, &err),
+	assert_int_equal(attach_reset(attach, (unsigned)id, on_done, &done_count, &err),
 			 0);
 	turns();
 	assert_int_equal(look((unsigned)id), 1);
@@ -212,10 +212,10 @@ static void test_file_handed_over(void **state)
 	assert_true(id > 0);
 	assert_int_equal(done_count, 0);
 	assert_int_equal(look((unsigned)id), 1);
-	assert_string_equal(found.state, "opening");
+	assert_int_equal(found.stage, ATTACH_STAGE_OPENING);
 	await_done(1);
 	assert_int_equal(done_port, 1);
-	assert_int_equal(attach_again(attach, (unsigned)id, on_done, &done_count, &err),
+	assert_int_equal(attach_reset(attach, (unsigned)id, on_done, &done_count, &err),
 			 0);
 	await_done(2);
 	assert_int_equal(done_error, 0);
@@ -360,7 +360,7 @@ static void test_detach_waits_for_the_end(void **state)
 	turns();
 	assert_int_equal(left_count, 0);
 	assert_int_equal(look(id), 1);
-	assert_string_equal(found.state, "leaving");
+	assert_int_equal(found.stage, ATTACH_STAGE_LEAVING);
 	assert_int_equal(attach_detach(attach, id, on_left, &left_count), -EALREADY);
 	device_finish(destroying);
 	turns();
@@ -430,7 +430,7 @@ static void test_detach_while_away(void **state)
 	(void)answer(0);
 	go(1);
 	assert_int_equal(look(id), 1);
-	assert_string_equal(found.state, "away");
+	assert_int_equal(found.stage, ATTACH_STAGE_AWAY);
 	detach(id);
 	turns();
 	assert_int_equal(left_count, 1);
@@ -530,12 +530,12 @@ static void plug_in(unsigned port, const char *rule, unsigned nth)
 	(void)answer(nth - 1);
 }
 
-static void test_port_of_a_rule_is_kept(void **state)
+static void test_port_of_a_rule_is_reserved(void **state)
 {
 	(void)state;
 	ready();
 	plug_in(0, "r1", 1);
-	assert_int_equal(kept_ports.count, 0);
+	assert_int_equal(reserved_ports.count, 0);
 	plug_in(0, NULL, 2);
 	plug_in(0, "r2", 3);
 	/* in the order in which they go; that of no rule is not waited for */
@@ -544,24 +544,24 @@ static void test_port_of_a_rule_is_kept(void **state)
 	go(1);
 	plug_in(0, NULL, 4);
 	assert_int_equal(wanted, 0);
-	assert_int_equal(kept_ports.count, 2);
-	assert_int_equal(kept_ports.ports[0], 3);
-	assert_int_equal(kept_ports.ports[1], 1);
+	assert_int_equal(reserved_ports.count, 2);
+	assert_int_equal(reserved_ports.ports[0], 3);
+	assert_int_equal(reserved_ports.ports[1], 1);
 	/* of an agent that does not know any more where it was */
 	plugs = 2;
 	plug_in(0, "r2", 5);
 	assert_int_equal(wanted, 3);
 	plugs = 4;
 	plug_in(0, NULL, 6);
-	assert_int_equal(kept_ports.count, 1);
-	assert_int_equal(kept_ports.ports[0], 1);
+	assert_int_equal(reserved_ports.count, 1);
+	assert_int_equal(reserved_ports.ports[0], 1);
 	/* whoever has it now: it is nobody's any more */
 	plugs = 0;
 	plug_in(1, "r3", 7);
 	assert_int_equal(wanted, 1);
 	plugs = 5;
 	plug_in(0, NULL, 8);
-	assert_int_equal(kept_ports.count, 0);
+	assert_int_equal(reserved_ports.count, 0);
 }
 
 static void test_too_many(void **state)
@@ -628,7 +628,7 @@ int main(void)
 		T(test_attached_again_while_opening),
 		T(test_detach_one_that_waits),
 		T(test_of_a_rule_is_not_looked_for),
-		T(test_port_of_a_rule_is_kept),
+		T(test_port_of_a_rule_is_reserved),
 		T(test_too_many),
 		T(test_stop_with_orders),
 	};

@@ -4,71 +4,22 @@
  * Loop thread only. What --device and orders at run time name is made or opened here,
  * plugged into the vm, given back, and looked for when it comes back after it has gone.
  */
-#ifndef DAEMON_ATTACH_H
-#define DAEMON_ATTACH_H
+#ifndef DAEMON_ATTACH_ATTACH_H
+#define DAEMON_ATTACH_ATTACH_H
 
 #include <stdbool.h>
-#include <sys/types.h>
-#include <time.h>
 
-#include "daemon/devices.h"
-#include "usbdev/usbdev.h"
+#include "daemon/attach/info.h"
+#include "daemon/attach/order.h"
 #include "util/compiler.h"
 #include "util/err.h"
 
 struct attach;
-struct hostdev;
 struct loop;
 struct vm;
 
 /* On their way in, plugged in or leaving; more orders are refused. */
-#define ATTACH_MAX        64u
-#define ATTACH_NAME_BYTES 64u
-#define ATTACH_RULE_BYTES 64u
-
-enum attach_event {
-	ATTACH_EVENT_ATTACHED,
-	ATTACH_EVENT_RETURNED, /* attached again, after it had gone */
-	ATTACH_EVENT_GONE,     /* pulled on the host's side */
-	ATTACH_EVENT_DETACHED, /* as ordered */
-	ATTACH_EVENT_FAILED,   /* it could not be had */
-};
-
-/**
- * struct attach_info - what is known of a device; strings borrowed for the call
- * @id:		its number, never used again; > 0
- * @state:	"opening", "plugged", "away", "leaving"
- * @text:	what was asked for
- * @label:	what it says of itself; "" before it was opened
- * @rule:	the rule it is attached for, "" if none
- * @place:	in sysfs (struct uevent), "" if unknown or emulated
- * @port:	1-based port of the controller, 0 before it has one
- * @bus, @number: of its node, 0 if emulated
- * @speed:	"high"..., "" before it was opened
- * @since:	when it was plugged in (CLOCK_REALTIME), 0 if it is not
- * @vendor, @product: 0 = not known
- * @host:	what sysfs says of it; NULL if emulated, handed over open or not known
- * @why:	with ATTACH_EVENT_FAILED, and _GONE if it cannot come back; else NULL
- */
-struct attach_info {
-	unsigned id;
-	const char *state;
-	const char *text;
-	const char *label;
-	const char *rule;
-	const char *place;
-	bool real;
-	unsigned port;
-	unsigned bus;
-	unsigned number;
-	const char *speed;
-	time_t since;
-	unsigned vendor;
-	unsigned product;
-	const struct hostdev *host;
-	struct usbdev_stats stats;
-	const struct err *why;
-};
+#define ATTACH_MAX 64u
 
 /**
  * struct attach_options - where to plug in, and whom to tell
@@ -85,40 +36,6 @@ struct attach_options {
 	void (*settled)(void *ctx, int result);
 	void (*idle)(void *ctx);
 	void (*event)(void *ctx, enum attach_event event, const struct attach_info *info);
-	void *ctx;
-};
-
-/* How an order has ended: @port, or 0 and why not (@err, and @hint how to mend it, which
- * may be ""). */
-typedef void attach_done(void *ctx, unsigned id, unsigned port, const struct err *err,
-			 const char *hint);
-
-/**
- * struct attach_order - a device to be attached at run time; copied
- * @text:	as device_check() accepts, or a name for @fd
- * @name:	what to call it in messages, NULL: as @text says. Not with @fd
- * @fd:		open node of a real device, taken, also on failure; -1: @text says what
- * @giver_uid:	whose process handed @fd over; (uid_t)-1 = not known
- * @fd_is_file:	@fd is no node, but the file that the emulated device of @text needs. Without
- *		it that is opened by its name, which must be an absolute path
- * @reset:	with @fd
- * @port:	where to if that is free and of its kind, 0 = anywhere
- * @force:	also one that the host would miss (rules/guard.h)
- * @rule:	id of the rule this is for, or NULL. Such a device is not looked for when it
- *		has gone: the rule does that
- * @done:	called exactly once, inside attach_order() or later; not after attach_stop()
- */
-struct attach_order {
-	const char *text;
-	const char *name;
-	int fd;
-	uid_t giver_uid;
-	bool fd_is_file;
-	enum host_reset reset;
-	unsigned port;
-	const char *rule;
-	bool force;
-	attach_done *done;
 	void *ctx;
 };
 
@@ -163,7 +80,7 @@ MUST_USE int attach_detach(struct attach *attach, unsigned id, void (*done)(void
 			   void *ctx);
 
 /**
- * attach_again() - pull a device and plug it into the same port again, opened anew
+ * attach_reset() - pull a device and plug it into the same port again, opened anew
  * @done:	as of an order
  *
  * One that was handed over open is opened by a copy of that descriptor, which is of no use
@@ -171,7 +88,7 @@ MUST_USE int attach_detach(struct attach *attach, unsigned id, void (*done)(void
  * Return: 0, or -errno with the reason in @err: -ENOENT no such device, -EBUSY it is not
  * plugged in.
  */
-MUST_USE int attach_again(struct attach *attach, unsigned id, attach_done *done,
+MUST_USE int attach_reset(struct attach *attach, unsigned id, attach_done *done,
 			  void *ctx, struct err *err);
 
 /* While @awaited the start is not over, unless that takes too long: someone is still
@@ -191,4 +108,4 @@ bool attach_is_idle(const struct attach *attach);
 /* Devices plugged in. */
 unsigned attach_count(const struct attach *attach);
 
-#endif /* DAEMON_ATTACH_H */
+#endif /* DAEMON_ATTACH_ATTACH_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * node.h - device nodes of usbfs, and where on the host's buses their devices sit
  */
-#ifndef DAEMON_NODE_H
-#define DAEMON_NODE_H
+#ifndef DAEMON_ATTACH_NODE_H
+#define DAEMON_ATTACH_NODE_H
 
 #include "rules/uevent.h"
 #include "util/compiler.h"
@@ -62,4 +62,4 @@ MUST_USE int node_at(const char *place, unsigned *ret_bus, unsigned *ret_number)
 /* The path of a device's node. */
 void node_path(unsigned bus, unsigned number, char ret_path[NODE_PATH_BYTES]);
 
-#endif /* DAEMON_NODE_H */
+#endif /* DAEMON_ATTACH_NODE_H */

@@ -273,16 +273,16 @@ void refuse(unsigned index, int error)
 struct usbdev *ports[16];
 unsigned plugs;
 unsigned wanted;
-struct vm_kept kept_ports;
+struct vm_reserved reserved_ports;
 int plug_error;
 
-int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port, const struct vm_kept *kept,
-	    struct err *err)
+int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port,
+	    const struct vm_reserved *reserved, struct err *err)
 {
 	(void)vm;
 	assert_null(dev->events);
 	wanted = port;
-	kept_ports = *kept;
+	reserved_ports = *reserved;
 	if (plug_error) {
 		usbdev_destroy(dev, NULL, NULL);
 		return err_set(err, plug_error, "no port");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_devices.c - tests of src/daemon/devices.c
+ * test_devices.c - tests of src/daemon/attach/devices.c
  *
  * The back ends' constructors are the fakes below: they note what they are asked for.
  */
@@ -14,7 +14,7 @@
 
 #include <errno.h>
 
-#include "daemon/devices.h"
+#include "daemon/attach/devices.h"
 #include "usbdev/keyboard/keyboard.h"
 #include "usbdev/stick/stick.h"
 #include "usbdev/zero/zero.h"

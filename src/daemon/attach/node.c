@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * node.c - device nodes of usbfs, and where on the host's buses their devices sit
  */
-#include "daemon/node.h"
+#include "daemon/attach/node.h"
 
 #include <errno.h>
 #include <fcntl.h>

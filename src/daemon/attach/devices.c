@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * devices.c - from the text form of a device to the device
  */
-#include "daemon/devices.h"
+#include "daemon/attach/devices.h"
 
 #include <assert.h>
 #include <ctype.h>

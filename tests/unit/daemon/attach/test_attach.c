@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_attach.c - tests of src/daemon/attach.c: the start and the end
+ * test_attach.c - tests of src/daemon/attach/attach.c: the start and the end
  */
 #include "attach_fixture.h"
 

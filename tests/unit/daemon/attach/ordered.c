@@ -3,8 +3,6 @@
  */
 #include "ordered.h"
 
-#include "daemon/attach_priv.h"
-
 #include <stdio.h>
 
 /* --- what was told --- */
@@ -66,25 +64,17 @@ unsigned order(const char *text)
 	return (unsigned)id;
 }
 
-static bool node_is_awaited(unsigned id)
-{
-	struct list *pos;
-
-	LIST_FOREACH(pos, &attach->attachments) {
-		if (attachment_of(pos)->id == id)
-			return attachment_of(pos)->state == ATTACH_NODE;
-	}
-	return false;
-}
-
 unsigned order_fd(const char *rule)
 {
+	unsigned before = __atomic_load_n(&nodes.reopens, __ATOMIC_SEQ_CST);
 	struct err err = {0};
 	int id = try_order("from afar", 7, 0, rule, &err);
 
 	assert_true(id > 0);
-	while (node_is_awaited((unsigned)id))
+	/* its worker knows what it is, and the loop too */
+	while (look((unsigned)id) > 0 && found.id == (unsigned)id && found.bus == 0)
 		assert_int_equal(loop_turn(loop, true), 0);
+	assert_int_equal(nodes.reopens, before + 1);
 	return (unsigned)id;
 }
 
