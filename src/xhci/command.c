@@ -19,7 +19,7 @@
 void xhci_commands_reset(struct xhci *xhci)
 {
 	xhci_stream_request_abandon(xhci);
-	xhci->commands = (struct xhci_commands){.ring = {0, false}};
+	*xhci->commands = (struct xhci_commands){.ring = {0, false}};
 }
 
 static struct xhci_endpoint *command_endpoint(struct xhci *xhci,
@@ -35,7 +35,7 @@ static struct xhci_endpoint *command_endpoint(struct xhci *xhci,
 
 void xhci_commands_halt(struct xhci *xhci)
 {
-	struct xhci_commands *commands = &xhci->commands;
+	struct xhci_commands *commands = xhci->commands;
 
 	if (commands->active && commands->result == XHCI_CC_INVALID) {
 		struct xhci_endpoint *ep = command_endpoint(xhci, &commands->trb);
@@ -125,7 +125,7 @@ static enum xhci_cc execute(struct xhci *xhci, const struct xhci_trb *trb)
 	case XHCI_TRB_TYPE_NOOP_COMMAND:
 		return XHCI_CC_SUCCESS;
 	case XHCI_TRB_TYPE_ENABLE_SLOT:
-		return xhci_slot_enable(xhci, &xhci->commands.result_slot);
+		return xhci_slot_enable(xhci, &xhci->commands->result_slot);
 	case XHCI_TRB_TYPE_DISABLE_SLOT:
 	case XHCI_TRB_TYPE_ADDRESS_DEVICE:
 	case XHCI_TRB_TYPE_CONFIGURE_ENDPOINT:
@@ -158,7 +158,7 @@ static int post_completion(struct xhci *xhci, uint64_t trb_iova, enum xhci_cc cc
 /* Goes on with the active command. Return: true once it is answered. */
 static bool finish_active(struct xhci *xhci)
 {
-	struct xhci_commands *commands = &xhci->commands;
+	struct xhci_commands *commands = xhci->commands;
 
 	if (commands->result == XHCI_CC_INVALID) {
 		commands->result_slot = xhci_trb_slot_id(&commands->trb);
@@ -166,7 +166,9 @@ static bool finish_active(struct xhci *xhci)
 		xhci_lend_command_end(xhci);
 		xhci_lend_command_told(xhci, &commands->trb, commands->result);
 	}
-	if (commands->result == XHCI_CC_INVALID && commands->abort) {
+	/* a controller that has failed takes the command back, see xhci_commands_halt() */
+	if (commands->result == XHCI_CC_INVALID && commands->abort &&
+	    xhci_activity(xhci) != XHCI_ACTIVITY_FAILED) {
 		struct xhci_endpoint *ep = command_endpoint(xhci, &commands->trb);
 
 		if (ep) { /* what it took back is run again */
@@ -192,7 +194,7 @@ static bool finish_active(struct xhci *xhci)
 static int fetch(struct xhci *xhci)
 {
 	struct xhci_budget looks = xhci_budget_of(XHCI_RING_LINKS_MAX + 1);
-	struct xhci_commands *commands = &xhci->commands;
+	struct xhci_commands *commands = xhci->commands;
 	int r;
 
 	do {
@@ -210,7 +212,7 @@ static int fetch(struct xhci *xhci)
 
 enum xhci_progress xhci_commands_run(struct xhci *xhci)
 {
-	struct xhci_commands *commands = &xhci->commands;
+	struct xhci_commands *commands = xhci->commands;
 
 	/* one in any case: endpoints that spend all of every budget do not keep commands off */
 	for (unsigned n = 0; n == 0 || !xhci_budget_is_spent(&xhci->budget); n++) {

@@ -321,7 +321,7 @@ static void await_device(struct xhci_endpoint *ep)
 
 	list_remove(&ep->quiescing_node);
 	list_append(&xhci->quiescing, &ep->quiescing_node);
-	ep->give_up_at_ns = xhci->env.now_ns(xhci->env.ctx) + XHCI_GIVE_UP_NS;
+	ep->give_up_at_ns = xhci_now_ns(xhci) + XHCI_GIVE_UP_NS;
 }
 
 static void set_activity(struct xhci_endpoint *ep, enum xhci_ep_activity activity)
@@ -414,7 +414,7 @@ void xhci_endpoints_give_up(struct xhci *xhci)
 	uint64_t at_ns;
 
 	while ((at_ns = xhci_endpoints_give_up_ns(xhci)) != 0 &&
-	       xhci->env.now_ns(xhci->env.ctx) >= at_ns)
+	       xhci_now_ns(xhci) >= at_ns)
 		give_up(LIST_ENTRY(list_first(&xhci->quiescing), struct xhci_endpoint,
 				   quiescing_node));
 }
@@ -446,8 +446,8 @@ void xhci_doorbell(struct xhci *xhci, unsigned slot_id, uint32_t value)
 
 	if (slot_id == 0) {
 		if (dci == 0 && !xhci->halted) {
-			xhci->commands.doorbell = true;
-			xhci->commands.running = true;
+			xhci->commands->doorbell = true;
+			xhci->commands->running = true;
 			xhci_kick(xhci);
 		}
 		return;

@@ -13,56 +13,110 @@
  * then frees a single TRB gets no second error into it, which would go on
  * for ever: ordinary events must fit again first.
  */
+#include "xhci/event_ring.h"
+
 #include <errno.h>
 
+#include "xhci/controller.h"
 #include "xhci/lend.h"
-#include "xhci/xhci_priv.h"
 
 #define ERST_ENTRY_BYTES 16u
 #define SEGMENT_TRBS_MIN 16u
 #define SEGMENT_TRBS_MAX 4096u
 #define POINTER_MASK     (~UINT64_C(0x3f)) /* ERST entries, 6.5 */
 
-/* A place in the ring. */
-struct position {
-	unsigned segment;
-	uint64_t segment_iova;
-	uint32_t segment_trbs;
-	uint32_t index;
-	bool cycle;
-};
-
-static uint64_t position_iova(const struct position *position)
+static void set_state(struct xhci_event_ring *ring, enum xhci_event_ring_state state)
 {
-	return position->segment_iova + (uint64_t)position->index * XHCI_TRB_SIZE;
+	static const char *const names[] = {[XHCI_EVENT_RING_NEW] = "NEW",
+					    [XHCI_EVENT_RING_OPEN] = "OPEN",
+					    [XHCI_EVENT_RING_FULL] = "FULL",
+					    [XHCI_EVENT_RING_FULL_TOLD] = "FULL_TOLD",
+					    [XHCI_EVENT_RING_OPEN_TOLD] = "OPEN_TOLD"};
+
+	if (state == ring->state)
+		return;
+	log_trace("event ring %u: %s -> %s", ring->number, names[ring->state],
+		  names[state]);
+	ring->state = state;
 }
 
-static struct position enqueue_get(const struct xhci_interrupter *intr)
+static bool is_full(const struct xhci_event_ring *ring)
 {
-	return (struct position){
-		.segment = intr->segment,
-		.segment_iova = intr->segment_iova,
-		.segment_trbs = intr->segment_trbs,
-		.index = intr->index,
-		.cycle = intr->cycle,
+	return ring->state == XHCI_EVENT_RING_FULL ||
+	       ring->state == XHCI_EVENT_RING_FULL_TOLD;
+}
+
+static bool is_told(const struct xhci_event_ring *ring)
+{
+	return ring->state == XHCI_EVENT_RING_FULL_TOLD ||
+	       ring->state == XHCI_EVENT_RING_OPEN_TOLD;
+}
+
+void xhci_event_ring_reset(struct xhci_event_ring *ring, unsigned number)
+{
+	*ring = (struct xhci_event_ring){
+		.number = number,
+		.state = XHCI_EVENT_RING_NEW,
 	};
 }
 
-static void enqueue_set(struct xhci_interrupter *intr, const struct position *position)
+/* The ring starts again (4.9.4: a write of ERSTBA starts it), but not before there is an
+ * event: until then the guest writes halves in any order. A new size alone only lengthens
+ * or shortens a ring that is in use. */
+void xhci_event_ring_set_erstsz(struct xhci_event_ring *ring, uint32_t erstsz)
 {
-	intr->segment = position->segment;
-	intr->segment_iova = position->segment_iova;
-	intr->segment_trbs = position->segment_trbs;
-	intr->index = position->index;
-	intr->cycle = position->cycle;
+	if (ring->erstsz == 0 || erstsz == 0)
+		set_state(ring, XHCI_EVENT_RING_NEW);
+	ring->erstsz = erstsz;
+}
+
+void xhci_event_ring_set_erstba(struct xhci_event_ring *ring, uint64_t erstba)
+{
+	ring->erstba = erstba;
+	set_state(ring, XHCI_EVENT_RING_NEW);
+}
+
+/* A ring that was full takes events again, as far as the guest has made room. */
+static enum xhci_event_ring_state reopened(enum xhci_event_ring_state state)
+{
+	switch (state) {
+	case XHCI_EVENT_RING_FULL:
+		return XHCI_EVENT_RING_OPEN;
+	case XHCI_EVENT_RING_FULL_TOLD:
+		return XHCI_EVENT_RING_OPEN_TOLD;
+	case XHCI_EVENT_RING_NEW:
+	case XHCI_EVENT_RING_OPEN:
+	case XHCI_EVENT_RING_OPEN_TOLD:
+		break;
+	}
+	return state;
+}
+
+void xhci_event_ring_set_erdp(struct xhci_event_ring *ring, uint64_t erdp)
+{
+	ring->erdp = erdp;
+	set_state(ring, reopened(ring->state));
+}
+
+void xhci_event_ring_save(struct xhci_event_ring *ring)
+{
+	ring->saved.erstsz = ring->erstsz;
+	ring->saved.erstba = ring->erstba;
+	ring->saved.state = ring->state;
+}
+
+void xhci_event_ring_restore(struct xhci_event_ring *ring)
+{
+	if (ring->erstsz == ring->saved.erstsz && ring->erstba == ring->saved.erstba)
+		set_state(ring, reopened(ring->saved.state));
 }
 
 /* Start of @segment, its entry read from the table. Return: 0, or -EFAULT with the
  * controller told. */
-static int segment_enter(struct xhci *xhci, const struct xhci_interrupter *intr,
-			 unsigned segment, struct position *position)
+static int segment_enter(struct xhci *xhci, const struct xhci_event_ring *ring,
+			 unsigned segment, struct xhci_event_place *place)
 {
-	uint64_t entry_iova = intr->erstba + (uint64_t)segment * ERST_ENTRY_BYTES;
+	uint64_t entry_iova = ring->erstba + (uint64_t)segment * ERST_ENTRY_BYTES;
 	uint8_t entry[ERST_ENTRY_BYTES];
 	uint32_t trbs;
 
@@ -76,149 +130,131 @@ static int segment_enter(struct xhci *xhci, const struct xhci_interrupter *intr,
 		xhci_controller_error(xhci, "event ring segment of a forbidden size");
 		return -EFAULT;
 	}
-	position->segment = segment;
-	position->segment_iova = get_le64(entry) & POINTER_MASK;
-	position->segment_trbs = trbs;
-	position->index = 0;
+	place->segment = segment;
+	place->segment_iova = get_le64(entry) & POINTER_MASK;
+	place->segment_trbs = trbs;
+	place->index = 0;
 	return 0;
 }
 
 /* The first event after the ring was set up. Return: 0 or -EFAULT. */
-static int ring_start(struct xhci *xhci, struct xhci_interrupter *intr)
+static int ring_start(struct xhci *xhci, struct xhci_event_ring *ring)
 {
-	struct position first = {.cycle = true};
+	struct xhci_event_place first = {.cycle = true};
 	int r;
 
-	if (intr->erstsz > BIT(XHCI_ERST_MAX_LOG2)) {
+	if (ring->erstsz > BIT(XHCI_ERST_MAX_LOG2)) {
 		xhci_controller_error(xhci, "ERSTSZ over ERST Max");
 		return -EFAULT;
 	}
-	r = segment_enter(xhci, intr, 0, &first);
+	r = segment_enter(xhci, ring, 0, &first);
 	if (r < 0)
 		return r;
-	xhci_lend_event_ring(xhci, intr);
-	enqueue_set(intr, &first);
-	intr->erst_changed = false;
-	intr->pending = false;
-	intr->full_told = false;
+	xhci_lend_event_ring(xhci, ring->number);
+	ring->enqueue = first;
+	ring->pending = false;
+	set_state(ring, XHCI_EVENT_RING_OPEN);
 	return 0;
 }
 
-/* Moves @position one TRB on. Return: 0 or -EFAULT. */
-static int position_next(struct xhci *xhci, const struct xhci_interrupter *intr,
-			 struct position *position)
+/* Moves @place one TRB on. Return: 0 or -EFAULT. */
+static int place_next(struct xhci *xhci, const struct xhci_event_ring *ring,
+		      struct xhci_event_place *place)
 {
-	position->index++;
-	if (position->index < position->segment_trbs)
+	place->index++;
+	if (place->index < place->segment_trbs)
 		return 0;
-	if (position->segment + 1 < intr->erstsz)
-		return segment_enter(xhci, intr, position->segment + 1, position);
-	position->cycle = !position->cycle;
-	return segment_enter(xhci, intr, 0, position);
+	if (place->segment + 1 < ring->erstsz)
+		return segment_enter(xhci, ring, place->segment + 1, place);
+	place->cycle = !place->cycle;
+	return segment_enter(xhci, ring, 0, place);
 }
 
 /* Fills the TRB at the enqueue position and goes on to @next. Return: 0 or -EFAULT. */
-static int event_write(struct xhci *xhci, struct xhci_interrupter *intr,
-		       const struct xhci_trb *event, const struct position *next)
+static int event_write(struct xhci *xhci, struct xhci_event_ring *ring,
+		       const struct xhci_trb *event, const struct xhci_event_place *next)
 {
-	struct position here = enqueue_get(intr);
-	const struct xhci_event_place place = {
-		.segment = here.segment,
-		.segment_iova = here.segment_iova,
-		.segment_trbs = here.segment_trbs,
-		.index = here.index,
-	};
-	uint64_t iova = position_iova(&here);
-	uint32_t control = (event->control & ~XHCI_TRB_C) | (here.cycle ? XHCI_TRB_C : 0);
+	const struct xhci_event_place *here = &ring->enqueue;
+	uint64_t iova = xhci_event_place_iova(here);
+	uint32_t control =
+		(event->control & ~XHCI_TRB_C) | (here->cycle ? XHCI_TRB_C : 0);
 	uint8_t raw[XHCI_TRB_SIZE];
 	int r;
 
 	/* the control word hands the TRB over: last, and ordered */
 	xhci_trb_put(raw, event);
-	xhci_lend_event(xhci, intr, &place);
+	xhci_lend_event(xhci, ring->number, here, ring->erstsz, ring->erdp);
 	r = guest_mem_write(xhci->mem, iova, raw, 12);
 	if (r == 0)
 		r = guest_mem_store_le32(xhci->mem, iova + 12, control);
-	xhci_lend_event_end(xhci, intr, &place, r == 0);
+	xhci_lend_event_end(xhci, ring->number, here, r == 0);
 	if (r < 0) {
 		xhci_dma_fault(xhci, "event ring", iova);
 		return -EFAULT;
 	}
 	xhci_budget_spend(&xhci->budget, 1);
 	xhci_pace_event_posted(&xhci->pace);
-	enqueue_set(intr, next);
+	ring->enqueue = *next;
 	return 0;
 }
 
-static int event_write_full(struct xhci *xhci, struct xhci_interrupter *intr,
-			    const struct position *next)
+/* Return: -ENOSPC the guest has been told, or -EFAULT. */
+static int post_full(struct xhci *xhci, struct xhci_event_ring *ring,
+		     const struct xhci_event_place *next)
 {
 	const struct xhci_trb event = {
 		.status = (uint32_t)XHCI_CC_EVENT_RING_FULL << 24,
 		.control = xhci_trb_type_bits(XHCI_TRB_TYPE_HOST_CONTROLLER_EVENT),
 	};
-	int r = event_write(xhci, intr, &event, next);
+	int r = event_write(xhci, ring, &event, next);
 
 	if (r < 0)
 		return r;
-	log_limited(LOG_LEVEL_DEBUG, "xhci: event ring %u is full", intr->number);
-	intr->full_told = true;
-	intr->pending = true;
-	return 0;
+	log_limited(LOG_LEVEL_DEBUG, "xhci: event ring %u is full", ring->number);
+	ring->pending = true;
+	set_state(ring, XHCI_EVENT_RING_FULL_TOLD);
+	return -ENOSPC;
 }
 
-/* Where an event for interrupter @number goes, NULL = nowhere yet. */
-static struct xhci_interrupter *event_target(struct xhci *xhci, unsigned number)
+int xhci_event_ring_post(struct xhci *xhci, struct xhci_event_ring *ring,
+			 const struct xhci_trb *event, bool block)
 {
-	struct xhci_interrupter *intr = &xhci->interrupters[0];
-
-	if (number < XHCI_INTERRUPTERS && xhci->interrupters[number].erstsz > 0)
-		intr = &xhci->interrupters[number];
-	return intr->erstsz > 0 ? intr : NULL;
-}
-
-int xhci_event_post(struct xhci *xhci, unsigned number, const struct xhci_trb *event,
-		    bool block)
-{
-	struct xhci_interrupter *intr = event_target(xhci, number);
-	struct position next, second;
+	struct xhci_event_place next, second;
 	int r;
 
-	if (!intr || intr->full)
+	if (is_full(ring))
 		return -ENOSPC;
-	if (intr->erst_changed) {
-		r = ring_start(xhci, intr);
+	if (ring->state == XHCI_EVENT_RING_NEW) {
+		r = ring_start(xhci, ring);
 		if (r < 0)
 			return r;
 	}
 
-	next = enqueue_get(intr);
-	r = position_next(xhci, intr, &next);
+	next = ring->enqueue;
+	r = place_next(xhci, ring, &next);
 	if (r < 0)
 		return r;
-	if (position_iova(&next) == intr->erdp) {
-		intr->full = true;
+	if (xhci_event_place_iova(&next) == ring->erdp) {
+		set_state(ring, is_told(ring) ? XHCI_EVENT_RING_FULL_TOLD
+					      : XHCI_EVENT_RING_FULL);
 		return -ENOSPC;
 	}
 	second = next;
-	r = position_next(xhci, intr, &second);
+	r = place_next(xhci, ring, &second);
 	if (r < 0)
 		return r;
-	if (position_iova(&second) == intr->erdp) {
-		if (!intr->full_told) {
-			r = event_write_full(xhci, intr, &next);
-			if (r < 0)
-				return r;
-		}
-		intr->full = true;
+	if (xhci_event_place_iova(&second) == ring->erdp) {
+		if (!is_told(ring))
+			return post_full(xhci, ring, &next);
+		set_state(ring, XHCI_EVENT_RING_FULL_TOLD);
 		return -ENOSPC;
 	}
 
-	r = event_write(xhci, intr, event, &next);
+	r = event_write(xhci, ring, event, &next);
 	if (r < 0)
 		return r;
-	intr->full_told = false;
+	set_state(ring, XHCI_EVENT_RING_OPEN);
 	if (!block)
-		intr->pending = true;
+		ring->pending = true;
 	return 0;
 }

@@ -11,7 +11,11 @@
  * The handler ends with a write of ERDP that clears EHB. If events are left
  * behind the new ERDP, and only then, the interrupter fires again when it may.
  */
-#include "xhci/xhci_priv.h"
+#include "xhci/interrupter.h"
+
+#include <errno.h>
+
+#include "xhci/controller.h"
 
 #define IMOD_UNIT_NS       250u
 #define ERSTSZ_MASK        0xffffu
@@ -19,24 +23,19 @@
 #define ERDP_LO_FLAGS      0xfu
 #define ERDP_DESI          0x7u
 
-static uint64_t now_ns(const struct xhci *xhci)
-{
-	return xhci->env.now_ns(xhci->env.ctx);
-}
-
 void xhci_interrupter_reset(struct xhci *xhci, unsigned number)
 {
 	xhci->interrupters[number] = (struct xhci_interrupter){
 		.number = number,
 		.imod = XHCI_IMOD_DEFAULT,
-		.erst_changed = true,
 	};
+	xhci_event_ring_reset(&xhci->interrupters[number].ring, number);
 }
 
 /* IMODC counts down to 0 in steps of 250 ns. */
 static uint32_t imod_counter(const struct xhci *xhci, const struct xhci_interrupter *intr)
 {
-	uint64_t now = now_ns(xhci);
+	uint64_t now = xhci_now_ns(xhci);
 	uint64_t left;
 
 	if (intr->fire_at_ns <= now)
@@ -55,16 +54,16 @@ uint32_t xhci_interrupter_read(struct xhci *xhci, unsigned number, uint32_t reg)
 	case XHCI_INTR_IMOD:
 		return intr->imod | imod_counter(xhci, intr) << 16;
 	case XHCI_INTR_ERSTSZ:
-		return intr->erstsz;
+		return intr->ring.erstsz;
 	case XHCI_INTR_ERSTBA_LO:
-		return (uint32_t)intr->erstba;
+		return (uint32_t)intr->ring.erstba;
 	case XHCI_INTR_ERSTBA_HI:
-		return (uint32_t)(intr->erstba >> 32);
+		return (uint32_t)(intr->ring.erstba >> 32);
 	case XHCI_INTR_ERDP_LO:
-		return (uint32_t)intr->erdp | intr->desi |
+		return (uint32_t)intr->ring.erdp | intr->desi |
 		       (intr->ehb ? XHCI_ERDP_EHB : 0);
 	case XHCI_INTR_ERDP_HI:
-		return (uint32_t)(intr->erdp >> 32);
+		return (uint32_t)(intr->ring.erdp >> 32);
 	default:
 		return 0;
 	}
@@ -75,34 +74,17 @@ static void imod_write(struct xhci *xhci, struct xhci_interrupter *intr, uint32_
 	uint32_t counter = value >> 16;
 
 	intr->imod = value & 0xffff;
-	intr->fire_at_ns = counter ? now_ns(xhci) + (uint64_t)counter * IMOD_UNIT_NS : 0;
-}
-
-/* The event ring begins anew (4.9.4: a write of ERSTBA starts it), but not before
- * there is an event: until then the guest writes halves in any order. A new
- * size alone only lengthens or shortens a ring that is in use. */
-static void erst_change(struct xhci_interrupter *intr)
-{
-	intr->erst_changed = true;
-	intr->full = false;
-}
-
-static void erstsz_write(struct xhci_interrupter *intr, uint32_t value)
-{
-	uint32_t old = intr->erstsz;
-
-	intr->erstsz = value & ERSTSZ_MASK;
-	if (old == 0 || intr->erstsz == 0)
-		erst_change(intr);
+	intr->fire_at_ns =
+		counter ? xhci_now_ns(xhci) + (uint64_t)counter * IMOD_UNIT_NS : 0;
 }
 
 static void erdp_lo_write(struct xhci_interrupter *intr, uint32_t value)
 {
-	intr->erdp = with_low32(intr->erdp, value & ~ERDP_LO_FLAGS);
+	xhci_event_ring_set_erdp(&intr->ring,
+				 with_low32(intr->ring.erdp, value & ~ERDP_LO_FLAGS));
 	intr->desi = value & ERDP_DESI;
 	if (value & XHCI_ERDP_EHB)
 		intr->ehb = false;
-	intr->full = false;
 }
 
 void xhci_interrupter_write(struct xhci *xhci, unsigned number, uint32_t reg,
@@ -120,23 +102,24 @@ void xhci_interrupter_write(struct xhci *xhci, unsigned number, uint32_t reg,
 		imod_write(xhci, intr, value);
 		break;
 	case XHCI_INTR_ERSTSZ:
-		erstsz_write(intr, value);
+		xhci_event_ring_set_erstsz(&intr->ring, value & ERSTSZ_MASK);
 		break;
 	case XHCI_INTR_ERSTBA_LO:
-		intr->erstba = with_low32(intr->erstba, value & ~ERSTBA_LO_RESERVED);
-		erst_change(intr);
+		xhci_event_ring_set_erstba(
+			&intr->ring,
+			with_low32(intr->ring.erstba, value & ~ERSTBA_LO_RESERVED));
 		break;
 	case XHCI_INTR_ERSTBA_HI:
-		intr->erstba = with_high32(intr->erstba, value);
-		erst_change(intr);
+		xhci_event_ring_set_erstba(&intr->ring,
+					   with_high32(intr->ring.erstba, value));
 		break;
 	case XHCI_INTR_ERDP_LO:
 		erdp_lo_write(intr, value);
 		xhci_pace_guest_reacted(&xhci->pace);
 		break;
 	case XHCI_INTR_ERDP_HI:
-		intr->erdp = with_high32(intr->erdp, value);
-		intr->full = false;
+		xhci_event_ring_set_erdp(&intr->ring,
+					 with_high32(intr->ring.erdp, value));
 		break;
 	default:
 		return;
@@ -146,37 +129,38 @@ void xhci_interrupter_write(struct xhci *xhci, unsigned number, uint32_t reg,
 
 void xhci_interrupters_save(struct xhci *xhci)
 {
-	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++) {
-		struct xhci_interrupter *intr = &xhci->interrupters[i];
-
-		intr->saved.erstsz = intr->erstsz;
-		intr->saved.erstba = intr->erstba;
-		intr->saved.erst_changed = intr->erst_changed;
-	}
+	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++)
+		xhci_event_ring_save(&xhci->interrupters[i].ring);
 }
 
 void xhci_interrupters_restore(struct xhci *xhci)
 {
-	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++) {
-		struct xhci_interrupter *intr = &xhci->interrupters[i];
-
-		if (intr->erstsz == intr->saved.erstsz &&
-		    intr->erstba == intr->saved.erstba)
-			intr->erst_changed = intr->saved.erst_changed;
-	}
+	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++)
+		xhci_event_ring_restore(&xhci->interrupters[i].ring);
 }
 
-/* Events lie between ERDP and the enqueue position. */
-static bool has_events(const struct xhci_interrupter *intr)
+/* Where an event for interrupter @number goes, NULL = nowhere yet. */
+static struct xhci_event_ring *event_target(struct xhci *xhci, unsigned number)
 {
-	return !intr->erst_changed &&
-	       intr->erdp != intr->segment_iova + (uint64_t)intr->index * XHCI_TRB_SIZE;
+	struct xhci_event_ring *ring = &xhci->interrupters[0].ring;
+
+	if (number < XHCI_INTERRUPTERS && xhci->interrupters[number].ring.erstsz > 0)
+		ring = &xhci->interrupters[number].ring;
+	return ring->erstsz > 0 ? ring : NULL;
+}
+
+int xhci_event_post(struct xhci *xhci, unsigned number, const struct xhci_trb *event,
+		    bool block)
+{
+	struct xhci_event_ring *ring = event_target(xhci, number);
+
+	return ring ? xhci_event_ring_post(xhci, ring, event, block) : -ENOSPC;
 }
 
 /* An interrupt is wanted as soon as moderation allows. */
 static bool wants_interrupt(const struct xhci_interrupter *intr)
 {
-	return intr->pending && !intr->ehb;
+	return intr->ring.pending && !intr->ehb;
 }
 
 static void raise_interrupt(struct xhci *xhci, struct xhci_interrupter *intr)
@@ -184,7 +168,8 @@ static void raise_interrupt(struct xhci *xhci, struct xhci_interrupter *intr)
 	intr->ip = false;
 	intr->fire_at_ns = 0;
 	if (intr->imod)
-		intr->fire_at_ns = now_ns(xhci) + (uint64_t)intr->imod * IMOD_UNIT_NS;
+		intr->fire_at_ns =
+			xhci_now_ns(xhci) + (uint64_t)intr->imod * IMOD_UNIT_NS;
 	xhci->env.interrupt(xhci->env.ctx, intr->number);
 }
 
@@ -200,12 +185,12 @@ void xhci_interrupters_update(struct xhci *xhci)
 		struct xhci_interrupter *intr = &xhci->interrupters[i];
 
 		/* the guest found them by itself */
-		if (intr->pending && !has_events(intr))
-			intr->pending = false;
-		if (wants_interrupt(intr) && now_ns(xhci) >= intr->fire_at_ns) {
+		if (intr->ring.pending && !xhci_event_ring_has_events(&intr->ring))
+			intr->ring.pending = false;
+		if (wants_interrupt(intr) && xhci_now_ns(xhci) >= intr->fire_at_ns) {
 			intr->ip = true;
 			intr->ehb = true;
-			intr->pending = false;
+			intr->ring.pending = false;
 			xhci->usbsts |= XHCI_USBSTS_EINT;
 		}
 		if (intr->ip && can_raise(xhci, intr))

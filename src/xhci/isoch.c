@@ -45,16 +45,6 @@
 /* 6.2.3.6: the largest Interval that means something; 4 s. */
 #define INTERVAL_MAX 15u
 
-static uint64_t now(const struct xhci *xhci)
-{
-	return xhci->env.now_ns(xhci->env.ctx);
-}
-
-uint64_t xhci_uframes(const struct xhci *xhci)
-{
-	return (now(xhci) - xhci->mfindex_zero_ns) / XHCI_UFRAME_NS;
-}
-
 void xhci_isoch_init(struct xhci_endpoint *ep, const struct xhci_context *ctx)
 {
 	unsigned interval = xhci_ep_context_interval(ctx);
@@ -92,7 +82,7 @@ enum xhci_isoch_turn xhci_isoch_admit(struct xhci_endpoint *ep, const struct xhc
 	const struct xhci_trb *trb = isoch_trb(td);
 	uint64_t frame = xhci_uframes(ep->xhci) / UFRAMES_PER_FRAME;
 	/* it has been waited for, and is not late for our waking up late */
-	bool waited = ep->isoch.due_ns != 0 && now(ep->xhci) >= ep->isoch.due_ns;
+	bool waited = ep->isoch.due_ns != 0 && xhci_now_ns(ep->xhci) >= ep->isoch.due_ns;
 	unsigned ahead;
 
 	if (td->bad || !trb)
@@ -103,7 +93,7 @@ enum xhci_isoch_turn xhci_isoch_admit(struct xhci_endpoint *ep, const struct xhc
 			return XHCI_ISOCH_TURN_MISSED;
 		if (ahead > 0) {
 			set_due(ep,
-				ep->xhci->mfindex_zero_ns + (frame + ahead) * FRAME_NS);
+				ep->xhci->mfindex.zero_ns + (frame + ahead) * FRAME_NS);
 			return XHCI_ISOCH_TURN_LATER;
 		}
 	}
@@ -120,10 +110,11 @@ int xhci_isoch_empty(struct xhci_endpoint *ep)
 	if (!ep->isoch.streaming)
 		return 0;
 	if (ep->isoch.due_ns == 0) {
-		set_due(ep, now(ep->xhci) + MAX_OF(ep->isoch.interval_ns, GRACE_MIN_NS));
+		set_due(ep, xhci_now_ns(ep->xhci) +
+				    MAX_OF(ep->isoch.interval_ns, GRACE_MIN_NS));
 		return 0;
 	}
-	if (now(ep->xhci) < ep->isoch.due_ns)
+	if (xhci_now_ns(ep->xhci) < ep->isoch.due_ns)
 		return 0;
 	/* the TRB Pointer is not valid: there is none */
 	event = xhci_transfer_event(ep, 0,
@@ -144,7 +135,7 @@ void xhci_isoch_wake(struct xhci *xhci)
 		struct xhci_endpoint *ep =
 			LIST_ENTRY(node, struct xhci_endpoint, isoch.node);
 
-		if (now(xhci) < ep->isoch.due_ns)
+		if (xhci_now_ns(xhci) < ep->isoch.due_ns)
 			continue;
 		/* no xhci_kick(): this is a run, and one that is blocked needs no other */
 		if (list_empty(&ep->ring.kick_node))
@@ -163,7 +154,7 @@ uint64_t xhci_isoch_wake_ns(const struct xhci *xhci)
 		uint64_t due_ns = LIST_ENTRY(node, struct xhci_isoch, node)->due_ns;
 
 		/* one that is due and cannot go on waits for something else */
-		if (due_ns > now(xhci) && (at_ns == 0 || due_ns < at_ns))
+		if (due_ns > xhci_now_ns(xhci) && (at_ns == 0 || due_ns < at_ns))
 			at_ns = due_ns;
 	}
 	return at_ns;

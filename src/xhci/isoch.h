@@ -53,8 +53,6 @@ enum xhci_isoch_turn xhci_isoch_admit(struct xhci_endpoint *ep, const struct xhc
  * xhci_event_post(): call again. */
 int xhci_isoch_empty(struct xhci_endpoint *ep);
 
-/* Microframes since the controller runs; MFINDEX are the low 14 bits. */
-uint64_t xhci_uframes(const struct xhci *xhci);
 /* Puts the endpoints that are due among the kicked ones. At the begin of a run. */
 void xhci_isoch_wake(struct xhci *xhci);
 /* When the next one will be; 0 = none. */

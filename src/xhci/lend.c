@@ -69,7 +69,7 @@ void xhci_lend_reset(struct xhci *xhci)
 	dma_check_none(check_of(xhci), DMA_WHAT_ANY, 0, 0,
 		       "the guest has reset the controller");
 	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++)
-		xhci_lend_event_ring(xhci, &xhci->interrupters[i]);
+		xhci_lend_event_ring(xhci, i);
 }
 
 /* ---- data ---- */
@@ -111,20 +111,14 @@ void xhci_lend_settle(const struct xhci *xhci)
 
 /* ---- events ---- */
 
-static struct unread *unread_of(const struct xhci *xhci,
-				const struct xhci_interrupter *intr)
+static struct unread *unread_of(const struct xhci *xhci, unsigned number)
 {
-	return xhci->lend ? &xhci->lend->unread[intr->number] : NULL;
+	return xhci->lend ? &xhci->lend->unread[number] : NULL;
 }
 
 static const struct xhci_event_place *unread_at(const struct unread *unread, unsigned i)
 {
 	return &unread->places[(unread->first + i) % UNREAD_MAX];
-}
-
-static uint64_t place_iova(const struct xhci_event_place *place)
-{
-	return place->segment_iova + (uint64_t)place->index * XHCI_TRB_SIZE;
 }
 
 static void forget(struct unread *unread)
@@ -133,9 +127,9 @@ static void forget(struct unread *unread)
 	unread->count = 0;
 }
 
-void xhci_lend_event_ring(struct xhci *xhci, const struct xhci_interrupter *intr)
+void xhci_lend_event_ring(struct xhci *xhci, unsigned number)
 {
-	struct unread *unread = unread_of(xhci, intr);
+	struct unread *unread = unread_of(xhci, number);
 
 	if (!unread)
 		return;
@@ -148,7 +142,7 @@ void xhci_lend_event_ring(struct xhci *xhci, const struct xhci_interrupter *intr
 static void take_read(struct unread *unread, uint64_t erdp)
 {
 	for (unsigned i = 0; i < unread->count; i++) {
-		if (place_iova(unread_at(unread, i)) != erdp)
+		if (xhci_event_place_iova(unread_at(unread, i)) != erdp)
 			continue;
 		unread->first = (unread->first + i) % UNREAD_MAX;
 		unread->count -= i;
@@ -158,53 +152,54 @@ static void take_read(struct unread *unread, uint64_t erdp)
 }
 
 /* A guest that changes the ring while it is used loses events by its own fault. */
-static void take_shape(struct unread *unread, const struct xhci_interrupter *intr,
+static void take_shape(struct unread *unread, uint32_t erstsz,
 		       const struct xhci_event_place *place)
 {
 	struct xhci_event_place *known = &unread->segments[place->segment];
 
-	if (intr->erstsz < unread->erstsz ||
+	if (erstsz < unread->erstsz ||
 	    (known->segment_trbs != 0 && (known->segment_iova != place->segment_iova ||
 					  known->segment_trbs != place->segment_trbs)))
 		forget(unread);
-	unread->erstsz = intr->erstsz;
+	unread->erstsz = erstsz;
 	*known = *place;
 }
 
-void xhci_lend_event(struct xhci *xhci, const struct xhci_interrupter *intr,
-		     const struct xhci_event_place *place)
+void xhci_lend_event(struct xhci *xhci, unsigned number,
+		     const struct xhci_event_place *place, uint32_t erstsz, uint64_t erdp)
 {
 	const struct dma_leave leave = {
 		.what = DMA_WHAT_EVENT,
 		.by_iova = place->segment_iova,
 	};
-	struct unread *unread = unread_of(xhci, intr);
+	struct unread *unread = unread_of(xhci, number);
 
 	if (unread) {
-		take_shape(unread, intr, place);
-		take_read(unread, intr->erdp);
+		take_shape(unread, erstsz, place);
+		take_read(unread, erdp);
 		for (unsigned i = 0; i < unread->count; i++) {
 			const struct xhci_event_place *other = unread_at(unread, i);
 
 			if (other->segment == place->segment &&
 			    other->index == place->index)
-				dma_check_fail(check_of(xhci), place_iova(place),
+				dma_check_fail(check_of(xhci),
+					       xhci_event_place_iova(place),
 					       XHCI_TRB_SIZE,
 					       "an event over one that the guest has not "
 					       "taken");
 		}
 	}
 	if (place->index < place->segment_trbs)
-		dma_check_permit(check_of(xhci), intr, &leave, place_iova(place),
-				 XHCI_TRB_SIZE);
+		dma_check_permit(check_of(xhci), place, &leave,
+				 xhci_event_place_iova(place), XHCI_TRB_SIZE);
 }
 
-void xhci_lend_event_end(struct xhci *xhci, const struct xhci_interrupter *intr,
+void xhci_lend_event_end(struct xhci *xhci, unsigned number,
 			 const struct xhci_event_place *place, bool written)
 {
-	struct unread *unread = unread_of(xhci, intr);
+	struct unread *unread = unread_of(xhci, number);
 
-	dma_check_revoke(check_of(xhci), intr);
+	dma_check_revoke(check_of(xhci), place);
 	if (unread && written && unread->count < UNREAD_MAX)
 		unread->places[(unread->first + unread->count++) % UNREAD_MAX] = *place;
 }
@@ -255,16 +250,16 @@ void xhci_lend_command(struct xhci *xhci, uint64_t iova, uint64_t len)
 {
 	const struct dma_leave leave = {
 		.what = DMA_WHAT_COMMAND,
-		.slot = xhci_trb_slot_id(&xhci->commands.trb),
-		.by_iova = xhci->commands.trb_iova,
+		.slot = xhci_trb_slot_id(&xhci->commands->trb),
+		.by_iova = xhci->commands->trb_iova,
 	};
 
-	dma_check_permit(check_of(xhci), &xhci->commands, &leave, iova, len);
+	dma_check_permit(check_of(xhci), xhci->commands, &leave, iova, len);
 }
 
 void xhci_lend_command_end(struct xhci *xhci)
 {
-	dma_check_revoke(check_of(xhci), &xhci->commands);
+	dma_check_revoke(check_of(xhci), xhci->commands);
 }
 
 /* Endpoints that are not there any more have nothing. */

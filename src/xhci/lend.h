@@ -17,21 +17,8 @@
 
 struct xhci;
 struct xhci_endpoint;
-struct xhci_interrupter;
 struct xhci_stream;
 struct xhci_td;
-
-/**
- * struct xhci_event_place - a TRB of an event ring
- * @segment, @segment_iova, @segment_trbs: its segment, as the guest described it
- * @index:	in that
- */
-struct xhci_event_place {
-	unsigned segment;
-	uint64_t segment_iova;
-	uint32_t segment_trbs;
-	uint32_t index;
-};
 
 #ifdef DMA_CHECK
 
@@ -50,13 +37,15 @@ void xhci_lend_td_end(const struct xhci_td *td);
 /* Pointers into guest memory handed out before are stale. */
 void xhci_lend_settle(const struct xhci *xhci);
 
-/* An event goes to @place; it has been written, or not. */
-void xhci_lend_event(struct xhci *xhci, const struct xhci_interrupter *intr,
-		     const struct xhci_event_place *place);
-void xhci_lend_event_end(struct xhci *xhci, const struct xhci_interrupter *intr,
+/* An event of event ring @number goes to @place; it has been written, or not. @erstsz, @erdp:
+ * the registers of that ring. */
+void xhci_lend_event(struct xhci *xhci, unsigned number,
+		     const struct xhci_event_place *place, uint32_t erstsz,
+		     uint64_t erdp);
+void xhci_lend_event_end(struct xhci *xhci, unsigned number,
 			 const struct xhci_event_place *place, bool written);
-/* The event ring begins anew. */
-void xhci_lend_event_ring(struct xhci *xhci, const struct xhci_interrupter *intr);
+/* Event ring @number starts again. */
+void xhci_lend_event_ring(struct xhci *xhci, unsigned number);
 
 /* State and dequeue pointer in the output context, while @ep is there. */
 void xhci_lend_endpoint(const struct xhci_endpoint *ep);
@@ -102,27 +91,28 @@ static inline void xhci_lend_settle(const struct xhci *xhci)
 {
 	(void)xhci;
 }
-static inline void xhci_lend_event(struct xhci *xhci, const struct xhci_interrupter *intr,
-				   const struct xhci_event_place *place)
+static inline void xhci_lend_event(struct xhci *xhci, unsigned number,
+				   const struct xhci_event_place *place, uint32_t erstsz,
+				   uint64_t erdp)
 {
 	(void)xhci;
-	(void)intr;
+	(void)number;
 	(void)place;
+	(void)erstsz;
+	(void)erdp;
 }
-static inline void xhci_lend_event_end(struct xhci *xhci,
-				       const struct xhci_interrupter *intr,
+static inline void xhci_lend_event_end(struct xhci *xhci, unsigned number,
 				       const struct xhci_event_place *place, bool written)
 {
 	(void)xhci;
-	(void)intr;
+	(void)number;
 	(void)place;
 	(void)written;
 }
-static inline void xhci_lend_event_ring(struct xhci *xhci,
-					const struct xhci_interrupter *intr)
+static inline void xhci_lend_event_ring(struct xhci *xhci, unsigned number)
 {
 	(void)xhci;
-	(void)intr;
+	(void)number;
 }
 static inline void xhci_lend_endpoint(const struct xhci_endpoint *ep)
 {

@@ -52,11 +52,6 @@ struct xhci_port *xhci_port(struct xhci *xhci, unsigned number)
 	return &xhci->ports[number - 1];
 }
 
-unsigned xhci_port_count(const struct xhci *xhci)
-{
-	return 2 * xhci->ports_per_kind;
-}
-
 bool xhci_port_is_usb3(const struct xhci *xhci, unsigned port)
 {
 	return port >= 1 && port <= xhci_port_count(xhci) && xhci->ports[port - 1].usb3;
@@ -130,7 +125,7 @@ static void show(struct xhci_port *port)
 	if (pls_get(port) == XHCI_PLS_DISABLED)
 		return;
 	/* nobody looks at the ports of a halted controller, so nobody can miss it */
-	if (port->absent_until_ns <= xhci->env.now_ns(xhci->env.ctx) || xhci->halted) {
+	if (port->absent_until_ns <= xhci_now_ns(xhci) || xhci->halted) {
 		connect(port);
 		return;
 	}
@@ -178,7 +173,7 @@ static void be_absent(struct xhci_port *port)
 {
 	struct xhci *xhci = port->xhci;
 
-	port->absent_until_ns = xhci->env.now_ns(xhci->env.ctx) + ABSENT_NS;
+	port->absent_until_ns = xhci_now_ns(xhci) + ABSENT_NS;
 	port->absence_read = false;
 }
 
@@ -190,7 +185,7 @@ static void on_reset_done(void *ctx, int result)
 	port->resetting = false;
 	if (!(port->portsc & XHCI_PORTSC_PR))
 		return;
-	if (xhci->env.now_ns(xhci->env.ctx) < port->given_up_ns) {
+	if (xhci_now_ns(xhci) < port->given_up_ns) {
 		reset_finish(port, result);
 		return;
 	}
@@ -243,7 +238,7 @@ static void reset_start(struct xhci_port *port, bool warm)
 	port->warm = warm;
 	pls_set(port, port->usb3 && !warm ? XHCI_PLS_HOT_RESET : XHCI_PLS_POLLING);
 	suspend(port, false);
-	port->given_up_ns = xhci->env.now_ns(xhci->env.ctx) + GIVEN_UP_NS;
+	port->given_up_ns = xhci_now_ns(xhci) + GIVEN_UP_NS;
 	if (!port->resetting) {
 		port->resetting = true;
 		usbdev_reset(port->dev);
@@ -458,8 +453,7 @@ struct usbdev *xhci_port_unplug(struct xhci_port *port)
 
 void xhci_ports_show(struct xhci *xhci)
 {
-	if (xhci->ports_wake_ns == 0 ||
-	    xhci->env.now_ns(xhci->env.ctx) < xhci->ports_wake_ns)
+	if (xhci->ports_wake_ns == 0 || xhci_now_ns(xhci) < xhci->ports_wake_ns)
 		return;
 	xhci->ports_wake_ns = 0;
 	for (unsigned i = 0; i < xhci_port_count(xhci); i++)

@@ -179,7 +179,7 @@ static uint32_t operational_read(const struct xhci *xhci, uint32_t reg)
 	case XHCI_OP_DNCTRL:
 		return xhci->dnctrl;
 	case XHCI_OP_CRCR_LO:
-		return xhci->commands.running ? XHCI_CRCR_CRR : 0;
+		return xhci->commands->running ? XHCI_CRCR_CRR : 0;
 	case XHCI_OP_DCBAAP_LO:
 		return low(xhci->dcbaap);
 	case XHCI_OP_DCBAAP_HI:
@@ -213,7 +213,7 @@ static void usbcmd_write(struct xhci *xhci, uint32_t value)
 /* 5.4.5. With the ring running only CS and CA do something. */
 static void crcr_lo_write(struct xhci *xhci, uint32_t value)
 {
-	struct xhci_commands *commands = &xhci->commands;
+	struct xhci_commands *commands = xhci->commands;
 
 	if (!commands->running) {
 		commands->ring.dequeue_iova =
@@ -246,9 +246,9 @@ static void operational_write(struct xhci *xhci, uint32_t reg, uint32_t value)
 		crcr_lo_write(xhci, value);
 		break;
 	case XHCI_OP_CRCR_HI:
-		if (!xhci->commands.running)
-			xhci->commands.ring.dequeue_iova =
-				with_high32(xhci->commands.ring.dequeue_iova, value);
+		if (!xhci->commands->running)
+			xhci->commands->ring.dequeue_iova =
+				with_high32(xhci->commands->ring.dequeue_iova, value);
 		break;
 	case XHCI_OP_DCBAAP_LO:
 		xhci->dcbaap = with_low32(xhci->dcbaap, value & POINTER_LO);
@@ -296,10 +296,10 @@ static uint32_t dword_rest(struct xhci *xhci, const struct place *place)
 		if (place->reg == XHCI_OP_USBSTS)
 			return 0;
 		if (place->reg == XHCI_OP_CRCR_LO)
-			return (low(xhci->commands.ring.dequeue_iova) & POINTER_LO) |
-			       (xhci->commands.ring.cycle ? XHCI_CRCR_RCS : 0);
+			return (low(xhci->commands->ring.dequeue_iova) & POINTER_LO) |
+			       (xhci->commands->ring.cycle ? XHCI_CRCR_RCS : 0);
 		if (place->reg == XHCI_OP_CRCR_HI)
-			return high(xhci->commands.ring.dequeue_iova);
+			return high(xhci->commands->ring.dequeue_iova);
 		return value;
 	case SPACE_PORT:
 		return place->reg == XHCI_PORT_PORTSC ? value & ~PORTSC_ACTING : value;

@@ -317,7 +317,7 @@ static enum xhci_cc take_input(struct xhci *xhci, struct xhci_slot *slot,
 {
 	enum xhci_cc cc;
 
-	if (xhci->commands.stream_request)
+	if (xhci->awaited_streams)
 		return xhci_stream_request_finish(xhci, input);
 	if (!input_ok(xhci, input_iova, input))
 		return XHCI_CC_INVALID;

@@ -21,7 +21,7 @@
 /**
  * struct xhci_stream_request - one request
  * @node:	among xhci->stream_requests, until it is answered
- * @awaited:	by the active command (xhci->commands.stream_request)
+ * @awaited:	by the active command (xhci->awaited_streams)
  * @answered:	@result is there
  * @slot_id:	of the command
  * @input:	of the command
@@ -160,14 +160,14 @@ enum xhci_cc xhci_stream_request_begin(struct xhci *xhci, struct xhci_slot *slot
 	request->slot_id = slot->id;
 	request->input = *input;
 	request->awaited = true;
-	xhci->commands.stream_request = request;
+	xhci->awaited_streams = request;
 	request_send(request);
 	return XHCI_CC_INVALID;
 }
 
 enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *ret_input)
 {
-	struct xhci_stream_request *request = xhci->commands.stream_request;
+	struct xhci_stream_request *request = xhci->awaited_streams;
 	bool granted;
 
 	if (!request->answered)
@@ -179,18 +179,18 @@ enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *re
 		log_limited(LOG_LEVEL_INFO, "slot %u: no streams from its device (%d)",
 			    request->slot_id, request->result);
 	*ret_input = request->input;
-	xhci->commands.stream_request = NULL;
+	xhci->awaited_streams = NULL;
 	free(request);
 	return granted ? XHCI_CC_SUCCESS : XHCI_CC_RESOURCE_ERROR;
 }
 
 void xhci_stream_request_abandon(struct xhci *xhci)
 {
-	struct xhci_stream_request *request = xhci->commands.stream_request;
+	struct xhci_stream_request *request = xhci->awaited_streams;
 
 	if (!request)
 		return;
-	xhci->commands.stream_request = NULL;
+	xhci->awaited_streams = NULL;
 	request->awaited = false;
 	if (!request->answered)
 		return; /* on_done() does the rest */

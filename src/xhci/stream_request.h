@@ -22,7 +22,7 @@ struct xhci_slot;
  * @input:	its input context, copied
  * @dcis:	the endpoints in it that shall have streams
  *
- * Return: XHCI_CC_INVALID: call it again, or if xhci->commands.stream_request is set
+ * Return: XHCI_CC_INVALID: call it again, or if xhci->awaited_streams is set
  * xhci_stream_request_finish(), in a later run, which comes; else why not.
  */
 enum xhci_cc xhci_stream_request_begin(struct xhci *xhci, struct xhci_slot *slot,

@@ -259,8 +259,8 @@ enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring)
 		    xhci_memory_unsettled(ep->xhci, td->memory_generation)) {
 			/* nothing was lost: the device still has what did not move */
 			rewind_to_first(ring);
-			return ep->xhci->parked ? XHCI_PROGRESS_BLOCKED
-						: XHCI_PROGRESS_DONE;
+			return ep->xhci->parking.parked ? XHCI_PROGRESS_BLOCKED
+							: XHCI_PROGRESS_DONE;
 		}
 		if (xhci_td_post_events(td, &failed) < 0)
 			return XHCI_PROGRESS_BLOCKED;

@@ -11,6 +11,7 @@
 
 #include "util/compiler.h"
 #include "util/list.h"
+#include "xhci/controller.h"
 #include "xhci/ring.h"
 
 struct xhci_endpoint;
@@ -20,12 +21,6 @@ struct xhci_endpoint;
 #define XHCI_TDS_PER_RING 64u
 /* TDs fetched from one ring in one run, before others get their turn. */
 #define XHCI_TDS_PER_TURN 32u
-
-enum xhci_progress {
-	XHCI_PROGRESS_DONE,    /* nothing more to do now */
-	XHCI_PROGRESS_MORE,    /* used up its turn */
-	XHCI_PROGRESS_BLOCKED, /* no room for an event, or no memory: state kept */
-};
 
 /**
  * struct xhci_transfer_ring - one transfer ring of an endpoint

@@ -57,6 +57,25 @@ static inline unsigned xhci_trb_dci(const struct xhci_trb *trb)
 	return (trb->control >> XHCI_TRB_EP_SHIFT) & 0x1f;
 }
 
+/**
+ * struct xhci_event_place - a TRB of an event ring
+ * @segment, @segment_iova, @segment_trbs: its segment, as the guest described it
+ * @index:	in that
+ * @cycle:	producer cycle state there
+ */
+struct xhci_event_place {
+	unsigned segment;
+	uint64_t segment_iova;
+	uint32_t segment_trbs;
+	uint32_t index;
+	bool cycle;
+};
+
+static inline uint64_t xhci_event_place_iova(const struct xhci_event_place *place)
+{
+	return place->segment_iova + (uint64_t)place->index * XHCI_TRB_SIZE;
+}
+
 static inline void xhci_trb_put(uint8_t raw[XHCI_TRB_SIZE], const struct xhci_trb *trb)
 {
 	put_le64(raw, trb->parameter);

@@ -14,24 +14,34 @@
 #include "xhci/stream_request.h"
 #include "xhci/xhci_priv.h"
 
-/* A VMM re-maps all RAM within about a millisecond; a hole that lasts longer
- * than this after the last unmap is real. */
-#define PARK_NS 100000000u
-/* How soon what found no memory is tried again. */
-#define MEMORY_WAIT_NS 10000000u
 /* Endpoints served in one run. */
 #define ENDPOINTS_PER_RUN 64u
 
 #define MFINDEX_PERIOD_NS ((uint64_t)XHCI_MFINDEX_UFRAMES * XHCI_UFRAME_NS)
 
+/* A controller and its parts, which other files know by pointers. */
+struct whole {
+	struct xhci xhci;
+	struct xhci_commands commands;
+	struct xhci_interrupter interrupters[XHCI_INTERRUPTERS];
+	struct xhci_port ports[2 * XHCI_PORTS_MAX];
+	struct xhci_slot slots[XHCI_SLOTS + 1];
+};
+
 struct xhci *xhci_create(const struct xhci_env *env, struct guest_mem *mem,
 			 unsigned ports)
 {
-	struct xhci *xhci = calloc(1, sizeof(*xhci));
+	struct whole *whole = calloc(1, sizeof(*whole));
+	struct xhci *xhci;
 
 	assert(ports >= 1 && ports <= XHCI_PORTS_MAX);
-	if (!xhci)
+	if (!whole)
 		return NULL;
+	xhci = &whole->xhci;
+	xhci->commands = &whole->commands;
+	xhci->interrupters = whole->interrupters;
+	xhci->ports = whole->ports;
+	xhci->slots = whole->slots;
 	xhci->env = *env;
 	xhci->mem = mem;
 	xhci->ports_per_kind = ports;
@@ -59,22 +69,7 @@ void xhci_destroy(struct xhci *xhci)
 	xhci_slots_reset(xhci);
 	assert(xhci_idle(xhci));
 	xhci_lend_end(xhci);
-	free(xhci);
-}
-
-void xhci_kick(struct xhci *xhci)
-{
-	if (xhci->kicked)
-		return;
-	xhci->kicked = true;
-	if (!xhci->in_run)
-		xhci->env.kick(xhci->env.ctx);
-}
-
-bool xhci_can_work(const struct xhci *xhci)
-{
-	return (xhci->usbcmd & XHCI_USBCMD_RS) && !xhci->halted && xhci->bus_master &&
-	       !xhci->parked && !(xhci->usbsts & (XHCI_USBSTS_HSE | XHCI_USBSTS_HCE));
+	free(CONTAINER_OF(xhci, struct whole, xhci));
 }
 
 static void for_each_endpoint(struct xhci *xhci, void (*fn)(struct xhci_endpoint *ep))
@@ -122,7 +117,7 @@ void xhci_set_running(struct xhci *xhci, bool run)
 	xhci->usbcmd |= XHCI_USBCMD_RS;
 	xhci->halted = false;
 	xhci_lend_gate(xhci);
-	xhci->mfindex_zero_ns = xhci->env.now_ns(xhci->env.ctx);
+	xhci->mfindex.zero_ns = xhci_now_ns(xhci);
 	for_each_endpoint(xhci, xhci_endpoint_kick);
 	xhci_kick(xhci);
 }
@@ -135,13 +130,13 @@ void xhci_hcrst(struct xhci *xhci)
 	xhci->usbsts = 0;
 	xhci->halted = true;
 	xhci->saved = false;
-	xhci->parked = false;
+	xhci->parking.parked = false;
 	xhci->dnctrl = 0;
 	xhci->dcbaap = 0;
 	xhci->config = 0;
-	xhci->mfindex_zero_ns = 0;
-	xhci->mfindex_wrap_ns = 0;
-	xhci->mfindex_event = false;
+	xhci->mfindex.zero_ns = 0;
+	xhci->mfindex.wrap_ns = 0;
+	xhci->mfindex.event = false;
 	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++)
 		xhci_interrupter_reset(xhci, i);
 	xhci_lend_gate(xhci);
@@ -187,70 +182,8 @@ void xhci_set_bus_master(struct xhci *xhci, bool enabled)
 
 void xhci_memory_changed(struct xhci *xhci)
 {
-	if (xhci->parked)
+	if (xhci->parking.parked)
 		xhci_kick(xhci);
-}
-
-/* Guest memory is away for the moment: the controller waits for it. */
-static bool park_if_away(struct xhci *xhci)
-{
-	uint64_t now_ns = xhci->env.now_ns(xhci->env.ctx);
-	uint64_t unmap_ns = guest_mem_last_change_ns(xhci->mem);
-	bool none = guest_mem_count(xhci->mem) == 0;
-
-	if (!none && (unmap_ns == 0 || now_ns >= unmap_ns + PARK_NS))
-		return false;
-	xhci->parked = true;
-	xhci->parked_until_ns = none ? 0 : unmap_ns + PARK_NS;
-	xhci->parked_generation = guest_mem_generation(xhci->mem);
-	return true;
-}
-
-uint64_t xhci_memory_generation(const struct xhci *xhci)
-{
-	return guest_mem_generation(xhci->mem) + xhci->bus_master_losses;
-}
-
-bool xhci_memory_unsettled(struct xhci *xhci, uint64_t since_generation)
-{
-	return xhci_memory_generation(xhci) != since_generation || park_if_away(xhci);
-}
-
-void xhci_dma_fault(struct xhci *xhci, const char *what, uint64_t iova)
-{
-	if (xhci->parked || (xhci->usbsts & XHCI_USBSTS_HSE))
-		return;
-	if (park_if_away(xhci)) {
-		log_limited(LOG_LEVEL_DEBUG, "%s at 0x%llx: memory is away, waiting",
-			    what, (unsigned long long)iova);
-		return;
-	}
-	log_limited(LOG_LEVEL_WARN,
-		    "%s at 0x%llx is not in guest memory: Host System Error, "
-		    "the guest must reset the controller",
-		    what, (unsigned long long)iova);
-	xhci->usbsts |= XHCI_USBSTS_HSE;
-	begin_halt(xhci);
-}
-
-void xhci_controller_error(struct xhci *xhci, const char *why)
-{
-	log_limited(LOG_LEVEL_WARN,
-		    "%s: Host Controller Error, the guest must reset the controller",
-		    why);
-	xhci->usbsts |= XHCI_USBSTS_HCE;
-	begin_halt(xhci);
-}
-
-static void unpark(struct xhci *xhci)
-{
-	uint64_t now_ns = xhci->env.now_ns(xhci->env.ctx);
-
-	if (!xhci->parked)
-		return;
-	if (guest_mem_generation(xhci->mem) != xhci->parked_generation ||
-	    (xhci->parked_until_ns != 0 && now_ns >= xhci->parked_until_ns))
-		xhci->parked = false;
 }
 
 /* MFINDEX Wrap Events, only for who asked for them (4.14.2). Return: as xhci_event_post(). */
@@ -260,22 +193,22 @@ static int run_mfindex(struct xhci *xhci)
 		.status = (uint32_t)XHCI_CC_SUCCESS << 24,
 		.control = xhci_trb_type_bits(XHCI_TRB_TYPE_MFINDEX_WRAP_EVENT),
 	};
-	uint64_t now_ns = xhci->env.now_ns(xhci->env.ctx);
-	uint64_t wraps = (now_ns - xhci->mfindex_zero_ns) / MFINDEX_PERIOD_NS;
+	uint64_t now_ns = xhci_now_ns(xhci);
+	uint64_t wraps = (now_ns - xhci->mfindex.zero_ns) / MFINDEX_PERIOD_NS;
 	int r = 0;
 
 	if (!(xhci->usbcmd & XHCI_USBCMD_EWE)) {
-		xhci->mfindex_wrap_ns = 0;
-		xhci->mfindex_event = false;
+		xhci->mfindex.wrap_ns = 0;
+		xhci->mfindex.event = false;
 		return 0;
 	}
-	if (xhci->mfindex_wrap_ns != 0 && now_ns >= xhci->mfindex_wrap_ns)
-		xhci->mfindex_event = true;
-	xhci->mfindex_wrap_ns = xhci->mfindex_zero_ns + (wraps + 1) * MFINDEX_PERIOD_NS;
-	if (xhci->mfindex_event)
+	if (xhci->mfindex.wrap_ns != 0 && now_ns >= xhci->mfindex.wrap_ns)
+		xhci->mfindex.event = true;
+	xhci->mfindex.wrap_ns = xhci->mfindex.zero_ns + (wraps + 1) * MFINDEX_PERIOD_NS;
+	if (xhci->mfindex.event)
 		r = xhci_event_post(xhci, 0, &event, false);
 	if (r == 0)
-		xhci->mfindex_event = false;
+		xhci->mfindex.event = false;
 	return r;
 }
 
@@ -320,8 +253,9 @@ static bool work(struct xhci *xhci)
 {
 	bool more;
 
-	/* what finds no room is still due in a later run */
-	(void)(xhci_ports_run(xhci) == 0 && run_mfindex(xhci) == 0);
+	/* an event that finds no room is still due in a later run */
+	if (xhci_ports_run(xhci) == 0)
+		(void)run_mfindex(xhci);
 	xhci_isoch_wake(xhci);
 	/* endpoints first: a doorbell counts before a Stop Endpoint written after it */
 	more = run_endpoints(xhci);
@@ -334,7 +268,7 @@ static bool work(struct xhci *xhci)
 static bool may_go_on(struct xhci *xhci)
 {
 	return xhci->pace.rest_until_ns == 0 ||
-	       xhci_pace_allows(&xhci->pace, xhci->env.now_ns(xhci->env.ctx));
+	       xhci_pace_allows(&xhci->pace, xhci_now_ns(xhci));
 }
 
 /* The work of a run, within its budget. Return: as work(); false if the controller is to
@@ -348,7 +282,7 @@ static bool work_within_budget(struct xhci *xhci)
 	xhci_pace_spent(&xhci->pace, xhci_budget_spent(&xhci->budget));
 	if (!xhci_pace_is_ahead(&xhci->pace))
 		return more;
-	xhci_pace_settle(&xhci->pace, xhci->env.now_ns(xhci->env.ctx));
+	xhci_pace_settle(&xhci->pace, xhci_now_ns(xhci));
 	return more && xhci->pace.rest_until_ns == 0;
 }
 
@@ -360,24 +294,17 @@ static uint64_t earlier_ns(uint64_t a_ns, uint64_t b_ns)
 	return MIN_OF(a_ns, b_ns);
 }
 
-void xhci_short_of_memory(struct xhci *xhci)
-{
-	log_limited(LOG_LEVEL_WARN, "not enough memory for transfers: they wait");
-	xhci->memory_wake_ns = xhci->env.now_ns(xhci->env.ctx) + MEMORY_WAIT_NS;
-}
-
 static void schedule_wake(struct xhci *xhci)
 {
 	uint64_t at_ns = earlier_ns(xhci_interrupters_wake_ns(xhci), xhci->ports_wake_ns);
 
 	at_ns = earlier_ns(at_ns, xhci_endpoints_give_up_ns(xhci));
 	at_ns = earlier_ns(at_ns, xhci->memory_wake_ns);
-	if (xhci->parked)
-		at_ns = earlier_ns(at_ns, xhci->parked_until_ns);
+	if (xhci->parking.parked)
+		at_ns = earlier_ns(at_ns, xhci->parking.until_ns);
 	/* a wrap that could not be told yet waits for the guest, not for time */
-	if (xhci_can_work(xhci) &&
-	    xhci->mfindex_wrap_ns > xhci->env.now_ns(xhci->env.ctx))
-		at_ns = earlier_ns(at_ns, xhci->mfindex_wrap_ns);
+	if (xhci_can_work(xhci) && xhci->mfindex.wrap_ns > xhci_now_ns(xhci))
+		at_ns = earlier_ns(at_ns, xhci->mfindex.wrap_ns);
 	if (xhci_can_work(xhci))
 		at_ns = earlier_ns(at_ns, xhci_isoch_wake_ns(xhci));
 	if (xhci_can_work(xhci))
@@ -393,15 +320,17 @@ void xhci_run(struct xhci *xhci)
 
 	xhci->in_run = true;
 	xhci->kicked = false;
-	if (xhci->wake_ns != 0 && xhci->env.now_ns(xhci->env.ctx) >= xhci->wake_ns)
+	if (xhci->wake_ns != 0 && xhci_now_ns(xhci) >= xhci->wake_ns)
 		xhci->wake_ns = 0; /* it was this wake-up, or overtaken */
 	xhci->memory_wake_ns = 0;  /* this run tries again */
-	unpark(xhci);
+	xhci_unpark(xhci);
 	xhci_ports_show(xhci);
 	xhci_endpoints_give_up(xhci);
 	if (xhci_can_work(xhci) && may_go_on(xhci))
 		more = work_within_budget(xhci);
-	if (!(xhci->usbcmd & XHCI_USBCMD_RS) && !xhci->halted && all_quiet(xhci)) {
+	if (xhci_activity(xhci) == XHCI_ACTIVITY_FAILED)
+		begin_halt(xhci);
+	if (xhci_activity(xhci) == XHCI_ACTIVITY_HALTING && all_quiet(xhci)) {
 		xhci->halted = true;
 		xhci_lend_gate(xhci);
 	}

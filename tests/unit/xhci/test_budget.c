@@ -310,7 +310,8 @@ static void a_run_is_bounded_and_fair(void **state)
 static struct xhci_trb last_event(struct fixture *f)
 {
 	const struct xhci_interrupter *intr = &f->xhci->interrupters[0];
-	unsigned index = (intr->index + FIXTURE_EVENTS_TRBS - 1) % FIXTURE_EVENTS_TRBS;
+	unsigned index = (intr->ring.enqueue.index + FIXTURE_EVENTS_TRBS - 1) %
+			 FIXTURE_EVENTS_TRBS;
 
 	return guest_get_trb(f, FIXTURE_EVENTS_IOVA + index * XHCI_TRB_SIZE);
 }

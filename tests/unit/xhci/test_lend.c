@@ -216,16 +216,16 @@ static void an_event_over_another(void **state)
 	intr = &scene.d->f->xhci->interrupters[0];
 	for (unsigned i = 0; i < 3; i++)
 		post_one(&scene);
-	intr->index -= 2;
+	intr->ring.enqueue.index -= 2;
 	assert_true(dies_saying(post_one, &scene,
 				"an event over one that the guest has not taken"));
-	intr->index += 2;
+	intr->ring.enqueue.index += 2;
 	post_one(&scene);
 	/* nothing is lost if the guest has taken it */
 	events_skip(scene.d->f);
-	intr->index -= 2;
+	intr->ring.enqueue.index -= 2;
 	post_one(&scene);
-	intr->index += 1;
+	intr->ring.enqueue.index += 1;
 	driver_end(scene.d);
 }
 
@@ -237,10 +237,10 @@ static void an_event_beyond_its_segment(void **state)
 
 	begin(&scene, state);
 	intr = &scene.d->f->xhci->interrupters[0];
-	index = intr->index;
-	intr->index = intr->segment_trbs;
+	index = intr->ring.enqueue.index;
+	intr->ring.enqueue.index = intr->ring.enqueue.segment_trbs;
 	assert_true(dies_saying(post_one, &scene, NOT_ASKED));
-	intr->index = index;
+	intr->ring.enqueue.index = index;
 	driver_end(scene.d);
 }
 

@@ -243,7 +243,7 @@ static void test_hcrst(void **state)
 	assert_int_equal(read32(f, OPER(DNCTRL)), 0);
 	assert_int_equal(read32(f, OPER(CONFIG)), 0);
 	assert_int_equal(xhci_mmio_read(f->xhci, OPER(DCBAAP_LO), 8), 0);
-	assert_int_equal(f->xhci->commands.ring.dequeue_iova, 0);
+	assert_int_equal(f->xhci->commands->ring.dequeue_iova, 0);
 }
 
 /* RW1C bits in bytes that are not written stay; in bytes that are, they go. */
@@ -310,7 +310,7 @@ static void test_narrow_interrupter(void **state)
 static void test_crcr(void **state)
 {
 	struct fixture *f = *state;
-	const struct xhci_ring *ring = &f->xhci->commands.ring;
+	const struct xhci_ring *ring = &f->xhci->commands->ring;
 
 	write64(f, OPER(CRCR_LO), UINT64_C(0x1234567890) | XHCI_CRCR_RCS | 0x30);
 	assert_int_equal(ring->dequeue_iova, UINT64_C(0x1234567880));
@@ -330,7 +330,7 @@ static void test_crcr(void **state)
 static void test_crcr_running(void **state)
 {
 	struct fixture *f = *state;
-	struct xhci_commands *commands = &f->xhci->commands;
+	struct xhci_commands *commands = f->xhci->commands;
 
 	write64(f, OPER(CRCR_LO), 0x2000);
 	run_until_idle(f);
