@@ -8,12 +8,17 @@
 #include "xhci/command.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "xhci/endpoint.h"
+#include "xhci/endpoint_commands.h"
+#include "xhci/interrupter.h"
 #include "xhci/lend.h"
 #include "xhci/slot.h"
+#include "xhci/slot_commands.h"
 #include "xhci/stream_request.h"
-#include "xhci/xhci_priv.h"
 
+#define POINTER_LO             (~0x3fu)
 #define PORT_BANDWIDTH_PERCENT 80u /* Get Port Bandwidth: nothing is reserved */
 
 void xhci_commands_reset(struct xhci *xhci)
@@ -155,6 +160,20 @@ static int post_completion(struct xhci *xhci, uint64_t trb_iova, enum xhci_cc cc
 	return xhci_event_post(xhci, 0, &event, false);
 }
 
+/* The endpoints that the slot of @trb does not have, a bit each. */
+static uint32_t disabled_dcis(const struct xhci *xhci, const struct xhci_trb *trb)
+{
+	unsigned slot_id = xhci_trb_slot_id(trb);
+	uint32_t dcis = 0;
+
+	if (slot_id < 1 || slot_id > XHCI_SLOTS)
+		return 0;
+	for (unsigned dci = 1; dci <= XHCI_DCI_MAX; dci++)
+		if (!xhci->slots[slot_id].endpoints[dci])
+			dcis |= BIT(dci);
+	return dcis;
+}
+
 /* Goes on with the active command. Return: true once it is answered. */
 static bool finish_active(struct xhci *xhci)
 {
@@ -162,9 +181,11 @@ static bool finish_active(struct xhci *xhci)
 
 	if (commands->result == XHCI_CC_INVALID) {
 		commands->result_slot = xhci_trb_slot_id(&commands->trb);
+		xhci_lend_command_begin(xhci, &commands->trb, commands->trb_iova);
 		commands->result = execute(xhci, &commands->trb);
 		xhci_lend_command_end(xhci);
-		xhci_lend_command_told(xhci, &commands->trb, commands->result);
+		xhci_lend_command_told(xhci, &commands->trb, commands->result,
+				       disabled_dcis(xhci, &commands->trb));
 	}
 	/* a controller that has failed takes the command back, see xhci_commands_halt() */
 	if (commands->result == XHCI_CC_INVALID && commands->abort &&
@@ -243,4 +264,54 @@ enum xhci_progress xhci_commands_run(struct xhci *xhci)
 		xhci_budget_spend(&xhci->budget, XHCI_BUDGET_COMMAND);
 	}
 	return XHCI_PROGRESS_MORE;
+}
+
+void xhci_commands_doorbell(struct xhci *xhci, uint32_t value)
+{
+	if ((value & 0xff) != 0 || xhci->halted)
+		return;
+	xhci->commands->doorbell = true;
+	xhci->commands->running = true;
+	xhci_kick(xhci);
+}
+
+uint32_t xhci_commands_crcr(const struct xhci *xhci)
+{
+	return xhci->commands->running ? XHCI_CRCR_CRR : 0;
+}
+
+/* With the ring running only CS and CA do something. */
+void xhci_commands_set_crcr_lo(struct xhci *xhci, uint32_t value)
+{
+	struct xhci_commands *commands = xhci->commands;
+
+	if (!commands->running) {
+		commands->ring.dequeue_iova =
+			with_low32(commands->ring.dequeue_iova, value & POINTER_LO);
+		commands->ring.cycle = (value & XHCI_CRCR_RCS) != 0;
+		return;
+	}
+	if (!(value & (XHCI_CRCR_CS | XHCI_CRCR_CA)))
+		return;
+	if (value & XHCI_CRCR_CS)
+		commands->stop = true;
+	if (value & XHCI_CRCR_CA)
+		commands->abort = true;
+	xhci_kick(xhci);
+}
+
+void xhci_commands_set_crcr_hi(struct xhci *xhci, uint32_t value)
+{
+	struct xhci_commands *commands = xhci->commands;
+
+	if (!commands->running)
+		commands->ring.dequeue_iova =
+			with_high32(commands->ring.dequeue_iova, value);
+}
+
+uint64_t xhci_commands_crcr_rest(const struct xhci *xhci)
+{
+	const struct xhci_ring *ring = &xhci->commands->ring;
+
+	return (ring->dequeue_iova & ~UINT64_C(0x3f)) | (ring->cycle ? XHCI_CRCR_RCS : 0);
 }

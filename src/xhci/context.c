@@ -46,3 +46,22 @@ int xhci_context_write(struct guest_mem *mem, uint64_t iova,
 		put_le32(raw + 4 * i, ctx->dw[i]);
 	return guest_mem_write(mem, iova, raw, sizeof(raw));
 }
+
+enum usbdev_type xhci_ep_type_usbdev(enum xhci_ep_type type)
+{
+	switch (type) {
+	case XHCI_EP_TYPE_ISOCH_OUT:
+	case XHCI_EP_TYPE_ISOCH_IN:
+		return USBDEV_TYPE_ISOCHRONOUS;
+	case XHCI_EP_TYPE_BULK_OUT:
+	case XHCI_EP_TYPE_BULK_IN:
+		return USBDEV_TYPE_BULK;
+	case XHCI_EP_TYPE_INTERRUPT_OUT:
+	case XHCI_EP_TYPE_INTERRUPT_IN:
+		return USBDEV_TYPE_INTERRUPT;
+	case XHCI_EP_TYPE_CONTROL:
+	case XHCI_EP_TYPE_INVALID:
+		break;
+	}
+	return USBDEV_TYPE_CONTROL;
+}

@@ -58,6 +58,9 @@ enum xhci_progress {
 	XHCI_PROGRESS_DONE,    /* nothing more to do now */
 	XHCI_PROGRESS_MORE,    /* used up its turn */
 	XHCI_PROGRESS_BLOCKED, /* no room for an event, or no memory: state kept */
+	/* of a transfer ring: what its endpoint must go to */
+	XHCI_PROGRESS_HALT,  /* Halted */
+	XHCI_PROGRESS_ERROR, /* Error */
 };
 
 /**

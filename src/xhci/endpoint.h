@@ -9,16 +9,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "usbdev/usbdev.h"
 #include "util/compiler.h"
 #include "util/list.h"
 #include "xhci/context.h"
+#include "xhci/controller.h"
 #include "xhci/isoch.h"
+#include "xhci/pipe.h"
 #include "xhci/spec.h"
 #include "xhci/transfer_ring.h"
 
+struct usbdev;
 struct xhci;
-struct xhci_slot;
 struct xhci_streams;
 
 /* How long we wait for the device to give back cancelled transfers: far longer than it takes,
@@ -27,75 +28,53 @@ struct xhci_streams;
 /* Transfer rings of one endpoint served in one run, before others get their turn. */
 #define XHCI_RINGS_PER_TURN 32u
 
-/*
- *              quiesce                Stop Endpoint
- *   ACTIVE ------------> QUIESCING <-----------------> STOPPING
- *     ^                      |      command abandoned,     |
- *     |                      |      halted with streams    |
- *     +------- settled ------+------ done, or halted ------+
- *
- * Changed by set_activity() in endpoint.c only.
- */
-enum xhci_ep_activity {
-	XHCI_EP_ACTIVE, /* transfers start */
-	XHCI_EP_QUIESCING, /* what is with the device is being cancelled; nothing new starts */
-	XHCI_EP_STOPPING, /* the same for a Stop Endpoint command, which posts Stopped events */
-};
-
 /**
  * struct xhci_endpoint - one endpoint of a slot; exists while not Disabled
- * @info:	dword 0 of its context without the EP State
+ * @pipe:	its ground
+ * @context_iova: of its output endpoint context
+ * @info:	dword 0 of that without the EP State
  * @ring:	the transfer ring, if it has no streams
- * @streams:	else they, see stream.h; NULL = none
- * @rings:	all transfer rings, xhci_transfer_ring.node
- * @kicked_rings: those that may have work, xhci_transfer_ring.kick_node
- * @td_count, @in_flight: TDs of all rings; of them with the device
+ * @streams:	NULL unless it has streams
  * @isoch:	schedule, isochronous endpoints only
- * @quiescing_node: in the controller's list while it is not active; at @give_up_at_ns it
- *		leaves the list and what the device has not given back is given up
+ * @quiescing_node: on xhci->quiescing until the device has returned everything or
+ *		@give_up_at_ns passes
  * @stream_error: a doorbell had a Stream ID that cannot be served: why, to be told.
  *		XHCI_CC_INVALID = none
  */
 struct xhci_endpoint {
-	struct xhci *xhci;
-	struct xhci_slot *slot;
-	unsigned dci;
-	uint8_t ep_addr;
-	enum xhci_ep_type type;
-	enum xhci_ep_state state;
+	struct xhci_pipe pipe;
+	uint64_t context_iova;
 	uint32_t info;
 	unsigned max_packet_bytes;
 	struct xhci_transfer_ring ring;
 	struct xhci_streams *streams;
-	struct list rings;
-	struct list kicked_rings;
-	unsigned td_count;
-	unsigned in_flight;
 	struct xhci_isoch isoch;
-	enum xhci_ep_activity activity;
 	struct list quiescing_node;
 	uint64_t give_up_at_ns;
 	enum xhci_cc stream_error;
-	struct list kick_node;
 };
-
-/* What a device calls an endpoint of this type, and its direction (not control). */
-enum usbdev_type xhci_ep_type_usbdev(enum xhci_ep_type type);
-bool xhci_ep_type_is_in(enum xhci_ep_type type);
 
 /* True if an endpoint of this kind at @dci can be had. @ret_cc: why not. */
 bool xhci_endpoint_context_ok(const struct xhci_context *ctx, unsigned dci,
 			      enum xhci_cc *ret_cc);
 
-/* Makes an endpoint from its context, Running, not yet in @slot. NULL: no memory. */
-struct xhci_endpoint *xhci_endpoint_create(struct xhci *xhci, struct xhci_slot *slot,
-					   unsigned dci, const struct xhci_context *ctx);
-/* Makes it slot->endpoints[] of its DCI; one that is there is dropped first. The slot must
- * have its output context. */
-void xhci_endpoint_enable(struct xhci_endpoint *ep);
-/* Frees it; its TDs become orphans. NULL is fine. */
-void xhci_endpoint_drop(struct xhci_endpoint *ep);
+/**
+ * xhci_endpoint_create() - make an endpoint, Running, from its context
+ * @dev:	the device of its slot, or NULL
+ * @context_iova: of its output context, in reach
+ * @ctx:	its input context
+ *
+ * Return: owned, or NULL without memory.
+ */
+struct xhci_endpoint *xhci_endpoint_create(struct xhci *xhci, unsigned slot_id,
+					   unsigned dci, struct usbdev *dev,
+					   uint64_t context_iova,
+					   const struct xhci_context *ctx);
+/* Its TDs become orphans. NULL is fine. */
+void xhci_endpoint_destroy(struct xhci_endpoint *ep);
 
+/* Goes to EP State @state, and writes the context. */
+void xhci_endpoint_enter(struct xhci_endpoint *ep, enum xhci_ep_state state);
 /* Writes EP State and TR Dequeue Pointer to the output context; with streams the pointers
  * of the Stream Contexts, and that of the endpoint stays. Callers have checked that
  * they are in reach. */
@@ -105,10 +84,12 @@ void xhci_endpoint_write_context(struct xhci_endpoint *ep);
  * parks or fails the controller. */
 bool xhci_endpoint_contexts_ok(struct xhci_endpoint *ep);
 
+/* Its doorbell was rung. */
+void xhci_endpoint_doorbell(struct xhci_endpoint *ep, unsigned stream_id);
 /* There may be work, on any of its rings: on the list for the next run. */
 void xhci_endpoint_kick(struct xhci_endpoint *ep);
-/* The same, but on none of its rings. */
-void xhci_endpoint_list(struct xhci_endpoint *ep);
+/* Puts the isochronous endpoints whose time has come on that list. At the start of a run. */
+void xhci_endpoints_wake(struct xhci *xhci);
 
 /* Posts events of completed TDs, fetches and submits new ones. If there is more to do
  * (XHCI_PROGRESS_MORE) it is on the list for the next run again. */
@@ -127,16 +108,6 @@ uint64_t xhci_endpoints_give_up_ns(const struct xhci *xhci);
 /* True once nothing is with the device, or not waited for. */
 bool xhci_endpoint_is_quiet(const struct xhci_endpoint *ep);
 
-/* Commands. Each returns the completion code, or XHCI_CC_INVALID while it waits
- * (call again in a later run). */
-enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep);
-enum xhci_cc xhci_endpoint_reset(struct xhci_endpoint *ep, bool preserve_state);
-enum xhci_cc xhci_endpoint_set_dequeue(struct xhci_endpoint *ep, unsigned stream_id,
-				       uint64_t pointer);
-
-/* For transfer_ring.c: a TD has failed; the state goes to Halted or Error, other
- * streams are taken back. */
-void xhci_endpoint_halt(struct xhci_endpoint *ep, enum xhci_ep_state state);
 /* For endpoint_commands.c: xhci_transfer_ring_report() for all rings; not DONE if one
  * is not. */
 enum xhci_progress xhci_endpoint_report(struct xhci_endpoint *ep);
@@ -149,7 +120,7 @@ void xhci_endpoint_stop_failed(struct xhci_endpoint *ep);
 /* Likewise: the doorbells rung up to now are forgotten. */
 void xhci_endpoint_unring(struct xhci_endpoint *ep);
 
-/* The device under it has gone: what is in flight is cancelled. */
+/* Its device was pulled: all that is in flight is cancelled. */
 void xhci_endpoint_device_gone(struct xhci_endpoint *ep);
 
 #endif /* XHCI_ENDPOINT_H */

@@ -4,10 +4,10 @@
  * The command code has checked that the output context can be written, and
  * memory does not change within a run: writes here do not fail.
  */
+#include "xhci/endpoint_commands.h"
+
 #include "xhci/endpoint.h"
-#include "xhci/slot.h"
 #include "xhci/stream.h"
-#include "xhci/xhci_priv.h"
 
 /* Posts the Stopped events: one for each ring that was on its way with a TD. */
 static int post_stopped(struct xhci_endpoint *ep)
@@ -15,7 +15,7 @@ static int post_stopped(struct xhci_endpoint *ep)
 	struct list *node;
 	int r = 0;
 
-	LIST_FOREACH(node, &ep->rings) {
+	LIST_FOREACH(node, &ep->pipe.rings) {
 		r = xhci_transfer_ring_post_stopped(
 			LIST_ENTRY(node, struct xhci_transfer_ring, node));
 		if (r < 0)
@@ -27,8 +27,8 @@ static int post_stopped(struct xhci_endpoint *ep)
 /* 4.6.9. Waits until nothing is with the device and all events are posted. */
 enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 {
-	if (ep->activity != XHCI_EP_STOPPING) {
-		if (ep->state != XHCI_EP_STATE_RUNNING)
+	if (ep->pipe.activity != XHCI_EP_ACTIVITY_STOPPING) {
+		if (ep->pipe.state != XHCI_EP_STATE_RUNNING)
 			return XHCI_CC_CONTEXT_STATE_ERROR;
 		xhci_endpoint_stop_begin(ep);
 	}
@@ -36,7 +36,7 @@ enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 		return XHCI_CC_INVALID;
 	if (xhci_endpoint_report(ep) != XHCI_PROGRESS_DONE)
 		return XHCI_CC_INVALID;
-	if (ep->state != XHCI_EP_STATE_RUNNING) { /* halted on the way */
+	if (ep->pipe.state != XHCI_EP_STATE_RUNNING) { /* halted on the way */
 		xhci_endpoint_stop_failed(ep);
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	}
@@ -46,22 +46,21 @@ enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 		return XHCI_CC_INVALID;
 	xhci_endpoint_settle(ep);
 	xhci_endpoint_unring(ep);
-	ep->state = XHCI_EP_STATE_STOPPED;
-	xhci_endpoint_write_context(ep);
+	xhci_endpoint_enter(ep, XHCI_EP_STATE_STOPPED);
 	return XHCI_CC_SUCCESS;
 }
 
 /* 4.6.8 */
 enum xhci_cc xhci_endpoint_reset(struct xhci_endpoint *ep, bool preserve_state)
 {
-	if (ep->state != XHCI_EP_STATE_HALTED)
+	if (ep->pipe.state != XHCI_EP_STATE_HALTED)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
-	if (ep->activity != XHCI_EP_ACTIVE) /* other streams are still being taken back */
+	if (ep->pipe.activity !=
+	    XHCI_EP_ACTIVITY_ACTIVE) /* other streams are still being taken back */
 		return XHCI_CC_INVALID;
-	if (!preserve_state && ep->slot->dev && ep->dci > 1)
-		usbdev_endpoint_reset(ep->slot->dev, ep->ep_addr);
-	ep->state = XHCI_EP_STATE_STOPPED;
-	xhci_endpoint_write_context(ep);
+	if (!preserve_state && ep->pipe.dev && ep->pipe.id.dci > 1)
+		usbdev_endpoint_reset(ep->pipe.dev, ep->pipe.ep_addr);
+	xhci_endpoint_enter(ep, XHCI_EP_STATE_STOPPED);
 	return XHCI_CC_SUCCESS;
 }
 
@@ -69,21 +68,22 @@ enum xhci_cc xhci_endpoint_reset(struct xhci_endpoint *ep, bool preserve_state)
 enum xhci_cc xhci_endpoint_set_dequeue(struct xhci_endpoint *ep, unsigned stream_id,
 				       uint64_t pointer)
 {
-	if (ep->state != XHCI_EP_STATE_STOPPED && ep->state != XHCI_EP_STATE_ERROR)
+	if (ep->pipe.state != XHCI_EP_STATE_STOPPED &&
+	    ep->pipe.state != XHCI_EP_STATE_ERROR)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	if (!ep->streams && stream_id != 0)
 		return XHCI_CC_TRB_ERROR;
-	if (ep->activity != XHCI_EP_ACTIVE)
+	if (ep->pipe.activity != XHCI_EP_ACTIVITY_ACTIVE)
 		return XHCI_CC_INVALID;
 	if (ep->streams) {
-		enum xhci_cc cc = xhci_stream_set_dequeue(ep, stream_id, pointer);
+		enum xhci_cc cc =
+			xhci_stream_set_dequeue(ep->streams, stream_id, pointer);
 
 		if (cc != XHCI_CC_SUCCESS)
 			return cc;
 	} else {
 		xhci_transfer_ring_set_dequeue(&ep->ring, pointer);
 	}
-	ep->state = XHCI_EP_STATE_STOPPED;
-	xhci_endpoint_write_context(ep);
+	xhci_endpoint_enter(ep, XHCI_EP_STATE_STOPPED);
 	return XHCI_CC_SUCCESS;
 }

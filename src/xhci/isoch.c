@@ -33,9 +33,10 @@
  */
 #include "xhci/isoch.h"
 
-#include "xhci/endpoint.h"
+#include "xhci/controller.h"
+#include "xhci/interrupter.h"
 #include "xhci/td.h"
-#include "xhci/xhci_priv.h"
+#include "xhci/transfer_events.h"
 
 #define UFRAMES_PER_FRAME 8u
 #define FRAME_NS          ((uint64_t)UFRAMES_PER_FRAME * XHCI_UFRAME_NS)
@@ -45,28 +46,49 @@
 /* 6.2.3.6: the largest Interval that means something; 4 s. */
 #define INTERVAL_MAX 15u
 
-void xhci_isoch_init(struct xhci_endpoint *ep, const struct xhci_context *ctx)
+/* @due_ns: 0 unless the state has a time */
+static void set_state(struct xhci_isoch *isoch, enum xhci_isoch_state state,
+		      uint64_t due_ns)
+{
+	static const char *const names[] = {[XHCI_ISOCH_STATE_IDLE] = "IDLE",
+					    [XHCI_ISOCH_STATE_WAITING] = "WAITING",
+					    [XHCI_ISOCH_STATE_STREAMING] = "STREAMING",
+					    [XHCI_ISOCH_STATE_DRAINED] = "DRAINED"};
+
+	if (state == isoch->state && due_ns == isoch->due_ns)
+		return;
+	log_trace("slot %u ep 0x%02x: isochronous stream %s -> %s", isoch->id.slot_id,
+		  xhci_dci_ep_addr(isoch->id.dci), names[isoch->state], names[state]);
+	list_remove(&isoch->node);
+	if (due_ns != 0)
+		list_append(&isoch->xhci->isoch_due, &isoch->node);
+	isoch->state = state;
+	isoch->due_ns = due_ns;
+}
+
+void xhci_isoch_init(struct xhci_isoch *isoch, struct xhci *xhci, struct xhci_ep_id id,
+		     const struct xhci_context *ctx)
 {
 	unsigned interval = xhci_ep_context_interval(ctx);
 
-	ep->isoch = (struct xhci_isoch){
+	*isoch = (struct xhci_isoch){
+		.xhci = xhci,
+		.id = id,
 		.interval_ns = (uint64_t)XHCI_UFRAME_NS << MIN_OF(interval, INTERVAL_MAX),
+		.state = XHCI_ISOCH_STATE_IDLE,
 	};
-	list_init(&ep->isoch.node);
+	list_init(&isoch->node);
 }
 
-static void set_due(struct xhci_endpoint *ep, uint64_t due_ns)
+void xhci_isoch_end(struct xhci_isoch *isoch)
 {
-	ep->isoch.due_ns = due_ns;
-	list_remove(&ep->isoch.node);
-	if (due_ns != 0)
-		list_append(&ep->xhci->isoch_due, &ep->isoch.node);
+	set_state(isoch, XHCI_ISOCH_STATE_IDLE, 0);
 }
 
-void xhci_isoch_end(struct xhci_endpoint *ep)
+static bool is_streaming(const struct xhci_isoch *isoch)
 {
-	ep->isoch.streaming = false;
-	set_due(ep, 0);
+	return isoch->state == XHCI_ISOCH_STATE_STREAMING ||
+	       isoch->state == XHCI_ISOCH_STATE_DRAINED;
 }
 
 static const struct xhci_trb *isoch_trb(const struct xhci_td *td)
@@ -77,72 +99,57 @@ static const struct xhci_trb *isoch_trb(const struct xhci_td *td)
 	return NULL;
 }
 
-enum xhci_isoch_turn xhci_isoch_admit(struct xhci_endpoint *ep, const struct xhci_td *td)
+enum xhci_isoch_turn xhci_isoch_admit(struct xhci_isoch *isoch, const struct xhci_td *td)
 {
 	const struct xhci_trb *trb = isoch_trb(td);
-	uint64_t frame = xhci_uframes(ep->xhci) / UFRAMES_PER_FRAME;
-	/* it has been waited for, and is not late for our waking up late */
-	bool waited = ep->isoch.due_ns != 0 && xhci_now_ns(ep->xhci) >= ep->isoch.due_ns;
+	uint64_t frame = xhci_uframes(isoch->xhci) / UFRAMES_PER_FRAME;
+	/* a stream that waited for its frame is not late because we wake up late */
+	bool waited = isoch->due_ns != 0 && xhci_now_ns(isoch->xhci) >= isoch->due_ns;
 	unsigned ahead;
 
 	if (td->bad || !trb)
 		return XHCI_ISOCH_TURN_NOW;
-	if (!ep->isoch.streaming && !waited && !(trb->control & XHCI_TRB_SIA)) {
+	if (!is_streaming(isoch) && !waited && !(trb->control & XHCI_TRB_SIA)) {
 		ahead = (unsigned)(xhci_trb_frame_id(trb) - frame) % FRAME_IDS;
 		if (ahead > FRAMES_AHEAD_MAX)
 			return XHCI_ISOCH_TURN_MISSED;
 		if (ahead > 0) {
-			set_due(ep,
-				ep->xhci->mfindex.zero_ns + (frame + ahead) * FRAME_NS);
+			set_state(isoch, XHCI_ISOCH_STATE_WAITING,
+				  isoch->xhci->mfindex.zero_ns +
+					  (frame + ahead) * FRAME_NS);
 			return XHCI_ISOCH_TURN_LATER;
 		}
 	}
-	ep->isoch.streaming = true;
-	set_due(ep, 0);
+	set_state(isoch, XHCI_ISOCH_STATE_STREAMING, 0);
 	return XHCI_ISOCH_TURN_NOW;
 }
 
-int xhci_isoch_empty(struct xhci_endpoint *ep)
+int xhci_isoch_empty(struct xhci_isoch *isoch)
 {
+	uint64_t now_ns;
 	struct xhci_trb event;
 	int r;
 
-	if (!ep->isoch.streaming)
+	if (!is_streaming(isoch))
 		return 0;
-	if (ep->isoch.due_ns == 0) {
-		set_due(ep, xhci_now_ns(ep->xhci) +
-				    MAX_OF(ep->isoch.interval_ns, GRACE_MIN_NS));
+	now_ns = xhci_now_ns(isoch->xhci);
+	if (isoch->state == XHCI_ISOCH_STATE_STREAMING) {
+		set_state(isoch, XHCI_ISOCH_STATE_DRAINED,
+			  now_ns + MAX_OF(isoch->interval_ns, GRACE_MIN_NS));
 		return 0;
 	}
-	if (xhci_now_ns(ep->xhci) < ep->isoch.due_ns)
+	if (now_ns < isoch->due_ns)
 		return 0;
 	/* the TRB Pointer is not valid: there is none */
-	event = xhci_transfer_event(ep, 0,
-				    xhci_ep_type_is_in(ep->type) ? XHCI_CC_RING_OVERRUN
-								 : XHCI_CC_RING_UNDERRUN,
+	event = xhci_transfer_event(&isoch->id, 0,
+				    xhci_ep_type_is_in(isoch->id.type)
+					    ? XHCI_CC_RING_OVERRUN
+					    : XHCI_CC_RING_UNDERRUN,
 				    0);
-	r = xhci_event_post(ep->xhci, 0, &event, false);
+	r = xhci_event_post(isoch->xhci, 0, &event, false);
 	if (r == 0)
-		xhci_isoch_end(ep);
+		xhci_isoch_end(isoch);
 	return r;
-}
-
-void xhci_isoch_wake(struct xhci *xhci)
-{
-	struct list *node;
-
-	LIST_FOREACH(node, &xhci->isoch_due) {
-		struct xhci_endpoint *ep =
-			LIST_ENTRY(node, struct xhci_endpoint, isoch.node);
-
-		if (xhci_now_ns(xhci) < ep->isoch.due_ns)
-			continue;
-		/* no xhci_kick(): this is a run, and one that is blocked needs no other */
-		if (list_empty(&ep->ring.kick_node))
-			list_append(&ep->kicked_rings, &ep->ring.kick_node);
-		if (list_empty(&ep->kick_node))
-			list_append(&xhci->kicked_endpoints, &ep->kick_node);
-	}
 }
 
 uint64_t xhci_isoch_wake_ns(const struct xhci *xhci)

@@ -10,10 +10,8 @@
 #include <stdlib.h>
 
 #include "mem/dma_check.h"
-#include "xhci/endpoint.h"
-#include "xhci/stream.h"
-#include "xhci/td.h"
-#include "xhci/xhci_priv.h"
+#include "xhci/context.h"
+#include "xhci/controller.h"
 
 #define CONTEXT_OFF_DEQUEUE 8u
 #define SEGMENTS            BIT(XHCI_ERST_MAX_LOG2)
@@ -30,6 +28,7 @@ struct unread {
 
 struct xhci_lend {
 	struct unread unread[XHCI_INTERRUPTERS];
+	struct dma_leave command; /* of the command that is being executed */
 };
 
 static struct dma_check *check_of(const struct xhci *xhci)
@@ -74,34 +73,22 @@ void xhci_lend_reset(struct xhci *xhci)
 
 /* ---- data ---- */
 
-void xhci_lend_td(const struct xhci_td *td)
+void xhci_lend_data(struct xhci *xhci, const void *owner, const struct xhci_ep_id *id,
+		    uint64_t td_iova, uint64_t iova, uint64_t len)
 {
-	const struct xhci_endpoint *ep = td->ring->ep;
 	const struct dma_leave leave = {
 		.what = DMA_WHAT_DATA,
-		.slot = ep->slot->id,
-		.dci = ep->dci,
-		.by_iova = td->start.dequeue_iova,
+		.slot = id->slot_id,
+		.dci = id->dci,
+		.by_iova = td_iova,
 	};
-	uint32_t skip = td->moved_bytes;
 
-	if (!usbdev_transfer_is_in(&td->transfer))
-		return;
-	for (unsigned i = 0; i < td->trb_count; i++) {
-		const struct xhci_trb *trb = &td->trbs[i].trb;
-		uint32_t len = xhci_trb_has_data(trb) ? xhci_trb_length(trb) : 0;
-		uint32_t moved = MIN_OF(len, skip);
-
-		skip -= moved;
-		if (!(trb->control & XHCI_TRB_IDT))
-			dma_check_permit(check_of(td->xhci), td, &leave,
-					 trb->parameter + moved, len - moved);
-	}
+	dma_check_permit(check_of(xhci), owner, &leave, iova, len);
 }
 
-void xhci_lend_td_end(const struct xhci_td *td)
+void xhci_lend_data_end(struct xhci *xhci, const void *owner)
 {
-	dma_check_revoke(check_of(td->xhci), td);
+	dma_check_revoke(check_of(xhci), owner);
 }
 
 void xhci_lend_settle(const struct xhci *xhci)
@@ -206,55 +193,57 @@ void xhci_lend_event_end(struct xhci *xhci, unsigned number,
 
 /* ---- contexts ---- */
 
-void xhci_lend_endpoint(const struct xhci_endpoint *ep)
+void xhci_lend_endpoint(struct xhci *xhci, const void *owner, const struct xhci_ep_id *id,
+			uint64_t iova, bool streams)
 {
-	uint64_t iova = ep->slot->context_iova + ep->dci * XHCI_CONTEXT_SIZE;
 	const struct dma_leave leave = {
 		.what = DMA_WHAT_ENDPOINT,
-		.slot = ep->slot->id,
-		.dci = ep->dci,
+		.slot = id->slot_id,
+		.dci = id->dci,
 		.by_iova = iova,
 	};
 
-	dma_check_permit(check_of(ep->xhci), ep, &leave, iova, sizeof(uint32_t));
-	if (!ep->streams)
-		dma_check_permit(check_of(ep->xhci), ep, &leave,
+	dma_check_permit(check_of(xhci), owner, &leave, iova, sizeof(uint32_t));
+	if (!streams)
+		dma_check_permit(check_of(xhci), owner, &leave,
 				 iova + CONTEXT_OFF_DEQUEUE, sizeof(uint64_t));
 }
 
-void xhci_lend_endpoint_end(const struct xhci_endpoint *ep)
+void xhci_lend_stream(struct xhci *xhci, const void *owner, const struct xhci_ep_id *id,
+		      uint64_t iova)
 {
-	dma_check_revoke(check_of(ep->xhci), ep);
-}
-
-void xhci_lend_stream(const struct xhci_stream *stream)
-{
-	const struct xhci_endpoint *ep = stream->ring.ep;
 	const struct dma_leave leave = {
 		.what = DMA_WHAT_ENDPOINT,
-		.slot = ep->slot->id,
-		.dci = ep->dci,
-		.by_iova = stream->context_iova,
+		.slot = id->slot_id,
+		.dci = id->dci,
+		.by_iova = iova,
 	};
 
-	dma_check_permit(check_of(ep->xhci), stream, &leave, stream->context_iova,
-			 sizeof(uint64_t));
+	dma_check_permit(check_of(xhci), owner, &leave, iova, sizeof(uint64_t));
 }
 
-void xhci_lend_stream_end(const struct xhci_stream *stream)
+void xhci_lend_context_end(struct xhci *xhci, const void *owner)
 {
-	dma_check_revoke(check_of(stream->ring.ep->xhci), stream);
+	dma_check_revoke(check_of(xhci), owner);
+}
+
+void xhci_lend_command_begin(struct xhci *xhci, const struct xhci_trb *trb,
+			     uint64_t trb_iova)
+{
+	if (xhci->lend)
+		xhci->lend->command = (struct dma_leave){
+			.what = DMA_WHAT_COMMAND,
+			.slot = xhci_trb_slot_id(trb),
+			.by_iova = trb_iova,
+		};
 }
 
 void xhci_lend_command(struct xhci *xhci, uint64_t iova, uint64_t len)
 {
-	const struct dma_leave leave = {
-		.what = DMA_WHAT_COMMAND,
-		.slot = xhci_trb_slot_id(&xhci->commands->trb),
-		.by_iova = xhci->commands->trb_iova,
-	};
+	const struct dma_leave none = {.what = DMA_WHAT_COMMAND};
 
-	dma_check_permit(check_of(xhci), xhci->commands, &leave, iova, len);
+	dma_check_permit(check_of(xhci), xhci->commands,
+			 xhci->lend ? &xhci->lend->command : &none, iova, len);
 }
 
 void xhci_lend_command_end(struct xhci *xhci)
@@ -262,21 +251,15 @@ void xhci_lend_command_end(struct xhci *xhci)
 	dma_check_revoke(check_of(xhci), xhci->commands);
 }
 
-/* Endpoints that are not there any more have nothing. */
-static void none_of_disabled(struct xhci *xhci, unsigned slot_id)
+static void none_of_disabled(struct xhci *xhci, unsigned slot_id, uint32_t dcis)
 {
-	uint32_t dcis = 0;
-
-	for (unsigned dci = 1; dci <= XHCI_DCI_MAX; dci++)
-		if (!xhci->slots[slot_id].endpoints[dci])
-			dcis |= UINT32_C(1) << dci;
 	if (dcis != 0)
 		dma_check_none(check_of(xhci), DMA_WHAT_ANY, slot_id, dcis,
 			       "the guest is told that the endpoint is disabled");
 }
 
 void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
-			    enum xhci_cc cc)
+			    enum xhci_cc cc, uint32_t disabled_dcis)
 {
 	unsigned slot_id = xhci_trb_slot_id(trb);
 
@@ -290,10 +273,10 @@ void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
 	case XHCI_TRB_TYPE_RESET_DEVICE:
 		dma_check_none(check_of(xhci), DMA_WHAT_DATA, slot_id, 0,
 			       "the guest is told that the device is reset");
-		none_of_disabled(xhci, slot_id);
+		none_of_disabled(xhci, slot_id, disabled_dcis);
 		break;
 	case XHCI_TRB_TYPE_CONFIGURE_ENDPOINT:
-		none_of_disabled(xhci, slot_id);
+		none_of_disabled(xhci, slot_id, disabled_dcis);
 		break;
 	case XHCI_TRB_TYPE_STOP_ENDPOINT:
 	case XHCI_TRB_TYPE_RESET_ENDPOINT:

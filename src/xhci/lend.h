@@ -16,9 +16,7 @@
 #include "xhci/trb.h"
 
 struct xhci;
-struct xhci_endpoint;
-struct xhci_stream;
-struct xhci_td;
+struct xhci_ep_id;
 
 #ifdef DMA_CHECK
 
@@ -30,10 +28,11 @@ void xhci_lend_gate(struct xhci *xhci);
 /* HCRST: there is nothing. */
 void xhci_lend_reset(struct xhci *xhci);
 
-/* The buffers of @td, IN, go to the device: what has not moved yet. */
-void xhci_lend_td(const struct xhci_td *td);
-/* The device is done with it, or it is an orphan. */
-void xhci_lend_td_end(const struct xhci_td *td);
+/* A buffer of an IN TD goes to the device. @owner: the TD; @td_iova: its first TRB. */
+void xhci_lend_data(struct xhci *xhci, const void *owner, const struct xhci_ep_id *id,
+		    uint64_t td_iova, uint64_t iova, uint64_t len);
+/* The device is done with all buffers of @owner, or it is an orphan. */
+void xhci_lend_data_end(struct xhci *xhci, const void *owner);
 /* Pointers into guest memory handed out before are stale. */
 void xhci_lend_settle(const struct xhci *xhci);
 
@@ -47,19 +46,26 @@ void xhci_lend_event_end(struct xhci *xhci, unsigned number,
 /* Event ring @number starts again. */
 void xhci_lend_event_ring(struct xhci *xhci, unsigned number);
 
-/* State and dequeue pointer in the output context, while @ep is there. */
-void xhci_lend_endpoint(const struct xhci_endpoint *ep);
-void xhci_lend_endpoint_end(const struct xhci_endpoint *ep);
-/* TR Dequeue Pointer of the Stream Context, while @stream is there. */
-void xhci_lend_stream(const struct xhci_stream *stream);
-void xhci_lend_stream_end(const struct xhci_stream *stream);
+/* State and dequeue pointer in the endpoint context at @iova, while @owner, the endpoint, is
+ * there. With streams the pointer is not ours. */
+void xhci_lend_endpoint(struct xhci *xhci, const void *owner, const struct xhci_ep_id *id,
+			uint64_t iova, bool streams);
+/* TR Dequeue Pointer of the Stream Context at @iova, while @owner, the stream, is there. */
+void xhci_lend_stream(struct xhci *xhci, const void *owner, const struct xhci_ep_id *id,
+		      uint64_t iova);
+/* Either of them. */
+void xhci_lend_context_end(struct xhci *xhci, const void *owner);
 
-/* The command that is being done may write there, too. */
+/* Command @trb, found at @trb_iova, is executed: it may write, too, as it says by
+ * xhci_lend_command(), until it is over for this run. */
+void xhci_lend_command_begin(struct xhci *xhci, const struct xhci_trb *trb,
+			     uint64_t trb_iova);
 void xhci_lend_command(struct xhci *xhci, uint64_t iova, uint64_t len);
 void xhci_lend_command_end(struct xhci *xhci);
-/* Its completion event is about to be posted. */
+/* Its completion event is about to be posted. @disabled_dcis: a bit for each endpoint that its
+ * slot does not have. */
 void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
-			    enum xhci_cc cc);
+			    enum xhci_cc cc, uint32_t disabled_dcis);
 
 #else
 
@@ -79,13 +85,21 @@ static inline void xhci_lend_reset(struct xhci *xhci)
 {
 	(void)xhci;
 }
-static inline void xhci_lend_td(const struct xhci_td *td)
+static inline void xhci_lend_data(struct xhci *xhci, const void *owner,
+				  const struct xhci_ep_id *id, uint64_t td_iova,
+				  uint64_t iova, uint64_t len)
 {
-	(void)td;
+	(void)xhci;
+	(void)owner;
+	(void)id;
+	(void)td_iova;
+	(void)iova;
+	(void)len;
 }
-static inline void xhci_lend_td_end(const struct xhci_td *td)
+static inline void xhci_lend_data_end(struct xhci *xhci, const void *owner)
 {
-	(void)td;
+	(void)xhci;
+	(void)owner;
 }
 static inline void xhci_lend_settle(const struct xhci *xhci)
 {
@@ -114,21 +128,35 @@ static inline void xhci_lend_event_ring(struct xhci *xhci, unsigned number)
 	(void)xhci;
 	(void)number;
 }
-static inline void xhci_lend_endpoint(const struct xhci_endpoint *ep)
+static inline void xhci_lend_endpoint(struct xhci *xhci, const void *owner,
+				      const struct xhci_ep_id *id, uint64_t iova,
+				      bool streams)
 {
-	(void)ep;
+	(void)xhci;
+	(void)owner;
+	(void)id;
+	(void)iova;
+	(void)streams;
 }
-static inline void xhci_lend_endpoint_end(const struct xhci_endpoint *ep)
+static inline void xhci_lend_stream(struct xhci *xhci, const void *owner,
+				    const struct xhci_ep_id *id, uint64_t iova)
 {
-	(void)ep;
+	(void)xhci;
+	(void)owner;
+	(void)id;
+	(void)iova;
 }
-static inline void xhci_lend_stream(const struct xhci_stream *stream)
+static inline void xhci_lend_context_end(struct xhci *xhci, const void *owner)
 {
-	(void)stream;
+	(void)xhci;
+	(void)owner;
 }
-static inline void xhci_lend_stream_end(const struct xhci_stream *stream)
+static inline void xhci_lend_command_begin(struct xhci *xhci, const struct xhci_trb *trb,
+					   uint64_t trb_iova)
 {
-	(void)stream;
+	(void)xhci;
+	(void)trb;
+	(void)trb_iova;
 }
 static inline void xhci_lend_command(struct xhci *xhci, uint64_t iova, uint64_t len)
 {
@@ -141,11 +169,12 @@ static inline void xhci_lend_command_end(struct xhci *xhci)
 	(void)xhci;
 }
 static inline void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
-					  enum xhci_cc cc)
+					  enum xhci_cc cc, uint32_t disabled_dcis)
 {
 	(void)xhci;
 	(void)trb;
 	(void)cc;
+	(void)disabled_dcis;
 }
 
 #endif /* DMA_CHECK */

@@ -5,13 +5,29 @@
  * (struct xhci_release): when its last transfer has completed, and the reset and the
  * requests for streams that it was busy with have been answered.
  */
+#include "xhci/plug.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
+#include "usbdev/usbdev.h"
+#include "xhci/controller.h"
+#include "xhci/port.h"
 #include "xhci/slot.h"
 #include "xhci/stream_request.h"
-#include "xhci/xhci_priv.h"
+
+/* A device that was pulled, until its last transfer has completed and a reset
+ * that was on its way is over (@resetting; the end of it kicks). Whoever frees it takes
+ * its events off the device first: usbdev_set_events(dev, NULL, NULL). */
+struct xhci_release {
+	struct list node;
+	struct xhci *xhci;
+	struct usbdev *dev;
+	bool resetting;
+	void (*released)(void *ctx, struct usbdev *dev);
+	void *ctx;
+};
 
 /* The first free port that suits @dev, or the one wanted. */
 static int port_choose(struct xhci *xhci, const struct usbdev *dev, unsigned wanted,

@@ -31,7 +31,11 @@
  * been given up by the guest, which would not look at the port again: to the guest it is
  * pulled and plugged in again.
  */
-#include "xhci/xhci_priv.h"
+#include "xhci/port.h"
+
+#include "usbdev/usbdev.h"
+#include "xhci/controller.h"
+#include "xhci/interrupter.h"
 
 /* the bits of PORTPMSC and PORTHLPMC that can be written; hardware LPM (HLE) and
  * test modes are not there */

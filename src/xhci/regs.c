@@ -14,13 +14,19 @@
  * take its absence as "nothing to hand over"; its presence makes some wait for a
  * semaphore that nobody would ever release.
  */
-#include "xhci/isoch.h"
-#include "xhci/xhci_priv.h"
+#include "usbdev/usbdev.h"
+#include "util/bytes.h"
+#include "xhci/command.h"
+#include "xhci/controller.h"
+#include "xhci/interrupter.h"
+#include "xhci/port.h"
+#include "xhci/slot.h"
+#include "xhci/usbcmd.h"
 
 #define PAGESIZE_4K 1u
 #define DNCTRL_RW   0xffffu
 #define CONFIG_RW   0xffu    /* MaxSlotsEn */
-#define POINTER_LO  (~0x3fu) /* of CRCR, DCBAAP */
+#define POINTER_LO  (~0x3fu) /* of DCBAAP */
 #define USBCMD_RW   (XHCI_USBCMD_INTE | XHCI_USBCMD_HSEE | XHCI_USBCMD_EWE)
 #define USBSTS_RW1C \
 	(XHCI_USBSTS_HSE | XHCI_USBSTS_EINT | XHCI_USBSTS_PCD | XHCI_USBSTS_SRE)
@@ -179,7 +185,7 @@ static uint32_t operational_read(const struct xhci *xhci, uint32_t reg)
 	case XHCI_OP_DNCTRL:
 		return xhci->dnctrl;
 	case XHCI_OP_CRCR_LO:
-		return xhci->commands->running ? XHCI_CRCR_CRR : 0;
+		return xhci_commands_crcr(xhci);
 	case XHCI_OP_DCBAAP_LO:
 		return low(xhci->dcbaap);
 	case XHCI_OP_DCBAAP_HI:
@@ -210,26 +216,6 @@ static void usbcmd_write(struct xhci *xhci, uint32_t value)
 	xhci_kick(xhci); /* INTE, EWE */
 }
 
-/* 5.4.5. With the ring running only CS and CA do something. */
-static void crcr_lo_write(struct xhci *xhci, uint32_t value)
-{
-	struct xhci_commands *commands = xhci->commands;
-
-	if (!commands->running) {
-		commands->ring.dequeue_iova =
-			with_low32(commands->ring.dequeue_iova, value & POINTER_LO);
-		commands->ring.cycle = (value & XHCI_CRCR_RCS) != 0;
-		return;
-	}
-	if (!(value & (XHCI_CRCR_CS | XHCI_CRCR_CA)))
-		return;
-	if (value & XHCI_CRCR_CS)
-		commands->stop = true;
-	if (value & XHCI_CRCR_CA)
-		commands->abort = true;
-	xhci_kick(xhci);
-}
-
 static void operational_write(struct xhci *xhci, uint32_t reg, uint32_t value)
 {
 	switch (reg) {
@@ -243,12 +229,10 @@ static void operational_write(struct xhci *xhci, uint32_t reg, uint32_t value)
 		xhci->dnctrl = value & DNCTRL_RW;
 		break;
 	case XHCI_OP_CRCR_LO:
-		crcr_lo_write(xhci, value);
+		xhci_commands_set_crcr_lo(xhci, value);
 		break;
 	case XHCI_OP_CRCR_HI:
-		if (!xhci->commands->running)
-			xhci->commands->ring.dequeue_iova =
-				with_high32(xhci->commands->ring.dequeue_iova, value);
+		xhci_commands_set_crcr_hi(xhci, value);
 		break;
 	case XHCI_OP_DCBAAP_LO:
 		xhci->dcbaap = with_low32(xhci->dcbaap, value & POINTER_LO);
@@ -296,10 +280,9 @@ static uint32_t dword_rest(struct xhci *xhci, const struct place *place)
 		if (place->reg == XHCI_OP_USBSTS)
 			return 0;
 		if (place->reg == XHCI_OP_CRCR_LO)
-			return (low(xhci->commands->ring.dequeue_iova) & POINTER_LO) |
-			       (xhci->commands->ring.cycle ? XHCI_CRCR_RCS : 0);
+			return low(xhci_commands_crcr_rest(xhci));
 		if (place->reg == XHCI_OP_CRCR_HI)
-			return high(xhci->commands->ring.dequeue_iova);
+			return high(xhci_commands_crcr_rest(xhci));
 		return value;
 	case SPACE_PORT:
 		return place->reg == XHCI_PORT_PORTSC ? value & ~PORTSC_ACTING : value;
@@ -317,6 +300,14 @@ static uint32_t dword_rest(struct xhci *xhci, const struct place *place)
 	default:
 		return 0;
 	}
+}
+
+static void doorbell_write(struct xhci *xhci, unsigned slot_id, uint32_t value)
+{
+	if (slot_id == 0)
+		xhci_commands_doorbell(xhci, value);
+	else
+		xhci_slot_doorbell(xhci, slot_id, value);
 }
 
 /* @mask: ones in the bytes that are written */
@@ -339,7 +330,7 @@ static void dword_write(struct xhci *xhci, const struct place *place, uint32_t v
 		break;
 	case SPACE_DOORBELL:
 		if (mask & DOORBELL_TARGET)
-			xhci_doorbell(xhci, place->index, value);
+			doorbell_write(xhci, place->index, value);
 		break;
 	case SPACE_CAPABILITY:
 	case SPACE_XCAPS:

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * slot.h - device slots and the commands that change them (4.5, 4.6)
+ * slot.h - a device slot: its state, its endpoints, its output device context (4.5)
  *
- * The command functions return the completion code. They change nothing unless
- * it is XHCI_CC_SUCCESS. An access to guest memory that fails returns
- * XHCI_CC_INVALID after xhci_dma_fault(): try again later. Loop thread only.
+ * Loop thread only.
  */
 #ifndef XHCI_SLOT_H
 #define XHCI_SLOT_H
@@ -11,28 +9,59 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "xhci/context.h"
 #include "xhci/spec.h"
 
 struct usbdev;
 struct xhci;
-struct xhci_slot;
+struct xhci_endpoint;
 
-/* All slots disabled, as after HCRST. Transfers become orphans. */
-void xhci_slots_reset(struct xhci *xhci);
-/* @dev is being pulled: no slot refers to it any more, what is in flight is cancelled. */
+/**
+ * struct xhci_slot - a device slot
+ * @context_iova: output device context; valid from Address Device on
+ * @port:	root hub port number, 0 = none yet
+ * @dev:	NULL: nothing answers
+ * @endpoints:	by DCI; NULL = disabled
+ */
+struct xhci_slot {
+	unsigned id;
+	bool enabled;
+	enum xhci_slot_state state;
+	uint64_t context_iova;
+	unsigned port;
+	struct usbdev *dev;
+	struct xhci_endpoint *endpoints[XHCI_DCI_MAX + 1];
+};
+
+/* The slot after power-on and HCRST. Transfers of its endpoints become orphans. */
+void xhci_slot_clear(struct xhci_slot *slot, bool enabled);
+/* @dev is being pulled: no slot refers to it any more, and all its transfers are cancelled. */
 void xhci_slots_device_gone(struct xhci *xhci, struct usbdev *dev);
+/* The doorbell of slot @slot_id, not 0, was rung (5.6). */
+void xhci_slot_doorbell(struct xhci *xhci, unsigned slot_id, uint32_t value);
+/* What the guest calls the device at @slot, for captures. */
+void xhci_slot_set_address(struct xhci_slot *slot, unsigned address);
 
-/* Output device context at @iova in reach? Else parks or fails the controller. */
+/* Output device context at @iova in reach? Else parks or fails the controller. The rest
+ * needs a slot whose output context is in reach. */
 bool xhci_slot_output_ok(struct xhci *xhci, uint64_t iova);
+/* One of its contexts: the slot context (@dci 0) or that of an endpoint. */
+void xhci_slot_read_context(struct xhci *xhci, const struct xhci_slot *slot, unsigned dci,
+			    struct xhci_context *ctx);
+void xhci_slot_write_context(struct xhci *xhci, const struct xhci_slot *slot,
+			     unsigned dci, const struct xhci_context *ctx);
+/* Sets the state, here and in the output slot context. */
+void xhci_slot_set_state(struct xhci *xhci, struct xhci_slot *slot,
+			 enum xhci_slot_state state);
 
-enum xhci_cc xhci_slot_enable(struct xhci *xhci, unsigned *ret_slot_id);
-enum xhci_cc xhci_slot_disable(struct xhci *xhci, struct xhci_slot *slot);
-enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,
-			       uint64_t input_iova, bool block_set_address);
-enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
-				 uint64_t input_iova, bool deconfigure);
-enum xhci_cc xhci_slot_evaluate(struct xhci *xhci, struct xhci_slot *slot,
-				uint64_t input_iova);
-enum xhci_cc xhci_slot_reset_device(struct xhci *xhci, struct xhci_slot *slot);
+static inline uint64_t xhci_slot_endpoint_context_iova(uint64_t context_iova,
+						       unsigned dci)
+{
+	return context_iova + dci * XHCI_CONTEXT_SIZE;
+}
+/* Takes @ep as the endpoint of its DCI, in place of one that is there. */
+void xhci_slot_put_endpoint(struct xhci_slot *slot, struct xhci_endpoint *ep);
+/* Destroys endpoint @dci, if there is one, and shows it as Disabled. */
+void xhci_slot_drop_endpoint(struct xhci *xhci, struct xhci_slot *slot, unsigned dci);
 
 #endif /* XHCI_SLOT_H */

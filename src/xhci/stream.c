@@ -16,9 +16,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "xhci/endpoint.h"
+#include "xhci/controller.h"
 #include "xhci/lend.h"
-#include "xhci/xhci_priv.h"
+#include "xhci/pipe.h"
 
 #define STREAM_CONTEXT_BYTES UINT64_C(16)
 #define POINTER_MASK         (~UINT64_C(0xf))
@@ -35,12 +35,14 @@ static bool sct_is_array(unsigned sct)
 	return sct > XHCI_SCT_PRIMARY_RING;
 }
 
-struct xhci_streams *xhci_streams_create(const struct xhci_context *ctx)
+struct xhci_streams *xhci_streams_create(struct xhci_pipe *pipe,
+					 const struct xhci_context *ctx)
 {
 	struct xhci_streams *streams = calloc(1, sizeof(*streams));
 
 	if (!streams)
 		return NULL;
+	streams->pipe = pipe;
 	streams->array_iova = xhci_ep_context_dequeue(ctx) & POINTER_MASK;
 	streams->entries = xhci_ep_context_primary_streams(ctx);
 	streams->linear = xhci_ep_context_linear(ctx);
@@ -56,24 +58,25 @@ static struct xhci_stream *stream_of(struct list *node)
 
 void xhci_stream_drop(struct xhci_stream *stream)
 {
-	xhci_lend_stream_end(stream);
-	stream->ring.ep->xhci->streams--;
+	struct xhci *xhci = stream->ring.pipe->xhci;
+
+	xhci_lend_context_end(xhci, stream);
+	xhci->streams--;
 	xhci_transfer_ring_finish(&stream->ring);
 	list_remove(&stream->node);
 	free(stream);
 }
 
-void xhci_streams_destroy(struct xhci_endpoint *ep)
+void xhci_streams_destroy(struct xhci_streams *streams)
 {
 	struct list *node;
 	struct list *tmp;
 
-	if (!ep->streams)
+	if (!streams)
 		return;
-	LIST_FOREACH_SAFE(node, tmp, &ep->rings)
+	LIST_FOREACH_SAFE(node, tmp, &streams->pipe->rings)
 		xhci_stream_drop(stream_of(node));
-	free(ep->streams);
-	ep->streams = NULL;
+	free(streams);
 }
 
 /* Reads the TR Dequeue Pointer dwords of a Stream Context; 0 if that fails. */
@@ -123,9 +126,9 @@ static bool id_ok(const struct xhci_streams *streams, unsigned stream_id)
 	       stream_id / streams->entries < SSA_ENTRIES(XHCI_SCT_SSA_256);
 }
 
-static struct xhci_stream *find(struct xhci_endpoint *ep, unsigned stream_id)
+static struct xhci_stream *find(struct xhci_streams *streams, unsigned stream_id)
 {
-	struct list *bucket = &ep->streams->buckets[stream_id % ep->streams->entries];
+	struct list *bucket = &streams->buckets[stream_id % streams->entries];
 	struct list *node;
 
 	LIST_FOREACH(node, bucket) {
@@ -137,59 +140,55 @@ static struct xhci_stream *find(struct xhci_endpoint *ep, unsigned stream_id)
 	return NULL;
 }
 
-static struct xhci_stream *create(struct xhci_endpoint *ep, unsigned stream_id)
+static struct xhci_stream *create(struct xhci_streams *streams, unsigned stream_id)
 {
+	struct xhci *xhci = streams->pipe->xhci;
 	struct xhci_stream *stream;
 
-	if (ep->xhci->streams >= XHCI_STREAMS_TOTAL)
+	if (xhci->streams >= XHCI_STREAMS_TOTAL)
 		return NULL;
 	stream = calloc(1, sizeof(*stream));
 	if (!stream)
 		return NULL;
-	ep->xhci->streams++;
-	xhci_transfer_ring_init(&stream->ring, ep, stream_id, 0);
-	list_append(&ep->streams->buckets[stream_id % ep->streams->entries],
-		    &stream->node);
+	xhci->streams++;
+	stream->streams = streams;
+	xhci_transfer_ring_init(&stream->ring, streams->pipe, NULL, stream_id, 0);
+	list_append(&streams->buckets[stream_id % streams->entries], &stream->node);
 	return stream;
 }
 
-void xhci_stream_doorbell(struct xhci_endpoint *ep, unsigned stream_id)
+enum xhci_cc xhci_stream_doorbell(struct xhci_streams *streams, unsigned stream_id)
 {
 	struct xhci_stream *stream;
 
 	/* reserved values: ignored (5.6) */
 	if (stream_id == 0 || stream_id > XHCI_STREAM_ID_MAX)
-		return;
-	if (!id_ok(ep->streams, stream_id)) {
-		ep->stream_error = XHCI_CC_INVALID_STREAM_ID;
-		xhci_endpoint_list(ep);
-		return;
-	}
-	stream = find(ep, stream_id);
+		return XHCI_CC_SUCCESS;
+	if (!id_ok(streams, stream_id))
+		return XHCI_CC_INVALID_STREAM_ID;
+	stream = find(streams, stream_id);
 	if (!stream)
-		stream = create(ep, stream_id);
-	if (!stream) {
-		ep->stream_error = XHCI_CC_RESOURCE_ERROR;
-		xhci_endpoint_list(ep);
-		return;
-	}
+		stream = create(streams, stream_id);
+	if (!stream)
+		return XHCI_CC_RESOURCE_ERROR;
 	stream->ring.rung = true;
 	xhci_transfer_ring_kick(&stream->ring);
+	return XHCI_CC_SUCCESS;
 }
 
 /* Where the Stream Context of @stream_id, which is id_ok(), is, what SCT it must have,
  * and what it holds. Return: as xhci_stream_prepare(). */
-static enum xhci_cc locate(struct xhci_endpoint *ep, unsigned stream_id,
+static enum xhci_cc locate(const struct xhci_streams *streams, unsigned stream_id,
 			   uint64_t *ret_iova, unsigned *ret_sct, uint64_t *ret_pointer)
 {
-	const struct xhci_streams *streams = ep->streams;
+	struct xhci *xhci = streams->pipe->xhci;
 	unsigned secondary = stream_id / streams->entries;
 	unsigned sct;
 
 	*ret_sct = XHCI_SCT_PRIMARY_RING;
 	*ret_iova =
 		streams->array_iova + stream_id % streams->entries * STREAM_CONTEXT_BYTES;
-	if (read_pointer(ep->xhci, *ret_iova, ret_pointer) < 0)
+	if (read_pointer(xhci, *ret_iova, ret_pointer) < 0)
 		goto fault;
 	sct = sct_of(*ret_pointer);
 	if (streams->linear || !sct_is_array(sct))
@@ -198,18 +197,18 @@ static enum xhci_cc locate(struct xhci_endpoint *ep, unsigned stream_id,
 		return XHCI_CC_INVALID_STREAM_ID;
 	*ret_sct = XHCI_SCT_SECONDARY_RING;
 	*ret_iova = (*ret_pointer & POINTER_MASK) + secondary * STREAM_CONTEXT_BYTES;
-	if (read_pointer(ep->xhci, *ret_iova, ret_pointer) < 0)
+	if (read_pointer(xhci, *ret_iova, ret_pointer) < 0)
 		goto fault;
 	return XHCI_CC_SUCCESS;
 fault:
-	xhci_dma_fault(ep->xhci, "stream context", *ret_iova);
+	xhci_dma_fault(xhci, "stream context", *ret_iova);
 	return XHCI_CC_INVALID;
 }
 
 /* In reach, for reading and writing? Else xhci_dma_fault(). */
 static bool context_ok(const struct xhci_stream *stream)
 {
-	struct xhci *xhci = stream->ring.ep->xhci;
+	struct xhci *xhci = stream->ring.pipe->xhci;
 
 	xhci_budget_spend(&xhci->budget, 1);
 	if (guest_mem_check(xhci->mem, stream->context_iova, STREAM_CONTEXT_BYTES,
@@ -221,14 +220,15 @@ static bool context_ok(const struct xhci_stream *stream)
 
 enum xhci_cc xhci_stream_prepare(struct xhci_stream *stream)
 {
-	struct xhci_endpoint *ep = stream->ring.ep;
+	const struct xhci_pipe *pipe = stream->ring.pipe;
 	uint64_t pointer;
 	unsigned sct;
 	enum xhci_cc cc;
 
 	if (stream->prepared)
 		return XHCI_CC_SUCCESS;
-	cc = locate(ep, stream->ring.stream_id, &stream->context_iova, &sct, &pointer);
+	cc = locate(stream->streams, stream->ring.stream_id, &stream->context_iova, &sct,
+		    &pointer);
 	if (cc != XHCI_CC_SUCCESS)
 		return cc;
 	if (sct_of(pointer) != sct)
@@ -238,19 +238,18 @@ enum xhci_cc xhci_stream_prepare(struct xhci_stream *stream)
 	xhci_ring_init(&stream->ring.cursor, pointer, (pointer & 1) != 0);
 	stream->context_low = (uint32_t)pointer & LOW_BITS & ~1u;
 	stream->prepared = true;
-	xhci_lend_stream(stream);
+	xhci_lend_stream(pipe->xhci, stream, &pipe->id, stream->context_iova);
 	return XHCI_CC_SUCCESS;
 }
 
-bool xhci_streams_contexts_ok(struct xhci_endpoint *ep)
+bool xhci_streams_contexts_ok(struct xhci_streams *streams)
 {
-	uint64_t generation = guest_mem_generation(ep->xhci->mem);
-	struct xhci_streams *streams = ep->streams;
+	uint64_t generation = guest_mem_generation(streams->pipe->xhci->mem);
 	struct list *node;
 
 	if (streams->checked && streams->checked_generation == generation)
 		return true;
-	LIST_FOREACH(node, &ep->rings) {
+	LIST_FOREACH(node, &streams->pipe->rings) {
 		const struct xhci_stream *stream = stream_of(node);
 
 		if (stream->prepared && !context_ok(stream))
@@ -261,29 +260,31 @@ bool xhci_streams_contexts_ok(struct xhci_endpoint *ep)
 	return true;
 }
 
-void xhci_streams_write_contexts(struct xhci_endpoint *ep)
+void xhci_streams_write_contexts(struct xhci_streams *streams)
 {
+	struct xhci *xhci = streams->pipe->xhci;
 	struct list *node;
 
-	LIST_FOREACH(node, &ep->rings) {
+	LIST_FOREACH(node, &streams->pipe->rings) {
 		struct xhci_stream *stream = stream_of(node);
 		struct xhci_ring dequeue = xhci_transfer_ring_dequeue(&stream->ring);
 		uint8_t raw[8];
 
 		if (!stream->prepared)
 			continue;
-		xhci_budget_spend(&ep->xhci->budget, 1);
+		xhci_budget_spend(&xhci->budget, 1);
 		put_le64(raw, dequeue.dequeue_iova | stream->context_low |
 				      (dequeue.cycle ? 1 : 0));
-		if (guest_mem_write(ep->xhci->mem, stream->context_iova, raw,
-				    sizeof(raw)) < 0)
-			xhci_dma_fault(ep->xhci, "stream context", stream->context_iova);
+		if (guest_mem_write(xhci->mem, stream->context_iova, raw, sizeof(raw)) <
+		    0)
+			xhci_dma_fault(xhci, "stream context", stream->context_iova);
 	}
 }
 
-enum xhci_cc xhci_stream_set_dequeue(struct xhci_endpoint *ep, unsigned stream_id,
+enum xhci_cc xhci_stream_set_dequeue(struct xhci_streams *streams, unsigned stream_id,
 				     uint64_t pointer)
 {
+	struct xhci *xhci = streams->pipe->xhci;
 	struct xhci_stream *stream;
 	uint8_t raw[8];
 	uint64_t old;
@@ -291,21 +292,21 @@ enum xhci_cc xhci_stream_set_dequeue(struct xhci_endpoint *ep, unsigned stream_i
 	unsigned sct;
 	enum xhci_cc cc;
 
-	if (!id_ok(ep->streams, stream_id))
+	if (!id_ok(streams, stream_id))
 		return XHCI_CC_INVALID_STREAM_ID;
-	cc = locate(ep, stream_id, &iova, &sct, &old);
+	cc = locate(streams, stream_id, &iova, &sct, &old);
 	if (cc != XHCI_CC_SUCCESS)
 		return cc;
 	if (sct_of(pointer) != sct)
 		return XHCI_CC_INVALID_STREAM_TYPE;
 	put_le64(raw, pointer);
-	xhci_lend_command(ep->xhci, iova, sizeof(raw));
-	if (guest_mem_write(ep->xhci->mem, iova, raw, sizeof(raw)) < 0) {
-		xhci_dma_fault(ep->xhci, "stream context", iova);
+	xhci_lend_command(xhci, iova, sizeof(raw));
+	if (guest_mem_write(xhci->mem, iova, raw, sizeof(raw)) < 0) {
+		xhci_dma_fault(xhci, "stream context", iova);
 		return XHCI_CC_INVALID;
 	}
 	/* the next doorbell reads it from there */
-	stream = find(ep, stream_id);
+	stream = find(streams, stream_id);
 	if (stream)
 		xhci_stream_drop(stream);
 	return XHCI_CC_SUCCESS;

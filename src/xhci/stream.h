@@ -19,7 +19,8 @@
 #include "xhci/transfer_ring.h"
 
 struct xhci;
-struct xhci_endpoint;
+struct xhci_pipe;
+struct xhci_streams;
 
 /* States of streams in all endpoints. Linear arrays of four endpoints in each of all slots
  * fit twice; beyond it a doorbell is answered with Resource Error. */
@@ -35,6 +36,7 @@ struct xhci_endpoint;
  */
 struct xhci_stream {
 	struct xhci_transfer_ring ring;
+	struct xhci_streams *streams;
 	struct list node;
 	bool prepared;
 	uint64_t context_iova;
@@ -52,6 +54,7 @@ struct xhci_stream {
  * @buckets:	one per entry of the primary array: the streams found through it
  */
 struct xhci_streams {
+	struct xhci_pipe *pipe;
 	uint64_t array_iova;
 	unsigned entries;
 	bool linear;
@@ -61,17 +64,19 @@ struct xhci_streams {
 };
 
 /* From an endpoint context with MaxPStreams > 0. NULL: no memory. */
-struct xhci_streams *xhci_streams_create(const struct xhci_context *ctx);
-/* Ends all streams of @ep and the rest. Without streams: nothing. */
-void xhci_streams_destroy(struct xhci_endpoint *ep);
+struct xhci_streams *xhci_streams_create(struct xhci_pipe *pipe,
+					 const struct xhci_context *ctx);
+/* Ends all streams and frees the rest. NULL is fine. */
+void xhci_streams_destroy(struct xhci_streams *streams);
 
 /* The highest Stream ID that can be used with the arrays of this endpoint context.
  * Return: 0 or -EFAULT. */
 MUST_USE int xhci_streams_id_max(struct xhci *xhci, const struct xhci_context *ctx,
 				 unsigned *ret_id_max);
 
-/* The doorbell of @ep was rung for @stream_id. Touches no guest memory. */
-void xhci_stream_doorbell(struct xhci_endpoint *ep, unsigned stream_id);
+/* The doorbell was rung for @stream_id. Touches no guest memory. Return: XHCI_CC_SUCCESS, or
+ * why that stream cannot be served. */
+enum xhci_cc xhci_stream_doorbell(struct xhci_streams *streams, unsigned stream_id);
 
 /**
  * xhci_stream_prepare() - make sure the ring of @stream is known
@@ -87,10 +92,10 @@ static inline struct xhci_stream *xhci_stream_of(struct xhci_transfer_ring *ring
 /* Ends it. TDs with the device become orphans. */
 void xhci_stream_drop(struct xhci_stream *stream);
 
-/* Stream Contexts of all streams of @ep that are in use: in reach? Else xhci_dma_fault(). */
-bool xhci_streams_contexts_ok(struct xhci_endpoint *ep);
+/* Stream Contexts of all streams that are in use: in reach? Else xhci_dma_fault(). */
+bool xhci_streams_contexts_ok(struct xhci_streams *streams);
 /* Writes where each of them stands. Callers have checked that they are in reach. */
-void xhci_streams_write_contexts(struct xhci_endpoint *ep);
+void xhci_streams_write_contexts(struct xhci_streams *streams);
 
 /**
  * xhci_stream_set_dequeue() - Set TR Dequeue Pointer with a Stream ID (4.6.10)
@@ -98,7 +103,7 @@ void xhci_streams_write_contexts(struct xhci_endpoint *ep);
  *
  * Return: as xhci_stream_prepare().
  */
-enum xhci_cc xhci_stream_set_dequeue(struct xhci_endpoint *ep, unsigned stream_id,
+enum xhci_cc xhci_stream_set_dequeue(struct xhci_streams *streams, unsigned stream_id,
 				     uint64_t pointer);
 
 #endif /* XHCI_STREAM_H */

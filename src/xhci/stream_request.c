@@ -14,14 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "xhci/controller.h"
 #include "xhci/endpoint.h"
+#include "xhci/port.h"
+#include "xhci/slot.h"
 #include "xhci/stream.h"
-#include "xhci/xhci_priv.h"
 
 /**
  * struct xhci_stream_request - one request
  * @node:	among xhci->stream_requests, until it is answered
- * @awaited:	by the active command (xhci->awaited_streams)
+ * @awaited:	by the active command: it is xhci->awaited_streams
  * @answered:	@result is there
  * @slot_id:	of the command
  * @input:	of the command
@@ -56,28 +58,7 @@ static bool is_plugged(const struct xhci *xhci, const struct usbdev *dev)
 	return false;
 }
 
-/* Nobody uses what the device has granted: back with it, but for endpoints that still
- * have streams from an earlier command. */
-static void give_back_unused(struct xhci_stream_request *request)
-{
-	const struct xhci_slot *slot = &request->xhci->slots[request->slot_id];
-	uint8_t ep_addrs[USBDEV_STREAM_EPS_MAX];
-	unsigned count = 0;
-
-	if (!is_plugged(request->xhci, request->dev))
-		return;
-	for (unsigned i = 0; i < request->streams.ep_count; i++) {
-		uint8_t addr = request->streams.ep_addrs[i];
-		unsigned dci = 2u * (addr & 0xf) + ((addr & USBDEV_DIR_IN) ? 1 : 0);
-		bool in_use = slot->dev == request->dev && slot->endpoints[dci] &&
-			      slot->endpoints[dci]->streams;
-
-		if (!in_use)
-			ep_addrs[count++] = addr;
-	}
-	if (count > 0)
-		xhci_streams_give_back(request->xhci, request->dev, ep_addrs, count);
-}
+static void give_back_unused(struct xhci_stream_request *request);
 
 static void on_done(struct usbdev_streams *streams, int result)
 {
@@ -116,8 +97,8 @@ static void request_send(struct xhci_stream_request *request)
 	usbdev_streams(request->dev, &request->streams);
 }
 
-void xhci_streams_give_back(struct xhci *xhci, struct usbdev *dev,
-			    const uint8_t *ep_addrs, unsigned count)
+static void give_back(struct xhci *xhci, struct usbdev *dev, const uint8_t *ep_addrs,
+		      unsigned count)
 {
 	struct xhci_stream_request *request = request_create(xhci, dev);
 
@@ -126,6 +107,45 @@ void xhci_streams_give_back(struct xhci *xhci, struct usbdev *dev,
 	memcpy(request->streams.ep_addrs, ep_addrs, count);
 	request->streams.ep_count = count;
 	request_send(request);
+}
+
+/* Nobody uses what the device has granted: back with it, but for endpoints that still
+ * have streams from an earlier command. */
+static void give_back_unused(struct xhci_stream_request *request)
+{
+	const struct xhci_slot *slot = &request->xhci->slots[request->slot_id];
+	uint8_t ep_addrs[USBDEV_STREAM_EPS_MAX];
+	unsigned count = 0;
+
+	if (!is_plugged(request->xhci, request->dev))
+		return;
+	for (unsigned i = 0; i < request->streams.ep_count; i++) {
+		uint8_t addr = request->streams.ep_addrs[i];
+		unsigned dci = xhci_dci_of_ep_addr(addr);
+		bool in_use = slot->dev == request->dev && slot->endpoints[dci] &&
+			      slot->endpoints[dci]->streams;
+
+		if (!in_use)
+			ep_addrs[count++] = addr;
+	}
+	if (count > 0)
+		give_back(request->xhci, request->dev, ep_addrs, count);
+}
+
+void xhci_slot_give_back_streams(struct xhci *xhci, const struct xhci_slot *slot,
+				 uint32_t dcis)
+{
+	uint8_t ep_addrs[USBDEV_STREAM_EPS_MAX];
+	unsigned count = 0;
+
+	if (!slot->dev)
+		return;
+	for (unsigned dci = 2; dci <= XHCI_DCI_MAX; dci++)
+		if ((dcis & BIT(dci)) && slot->endpoints[dci] &&
+		    slot->endpoints[dci]->streams)
+			ep_addrs[count++] = xhci_dci_ep_addr(dci);
+	if (count > 0)
+		give_back(xhci, slot->dev, ep_addrs, count);
 }
 
 enum xhci_cc xhci_stream_request_begin(struct xhci *xhci, struct xhci_slot *slot,
@@ -153,7 +173,7 @@ enum xhci_cc xhci_stream_request_begin(struct xhci *xhci, struct xhci_slot *slot
 			return XHCI_CC_INVALID;
 		}
 		request->streams.ep_addrs[request->streams.ep_count++] =
-			(uint8_t)(dci >> 1 | ((dci & 1) ? USBDEV_DIR_IN : 0));
+			xhci_dci_ep_addr(dci);
 		request->streams.stream_count =
 			MAX_OF(request->streams.stream_count, id_max);
 	}

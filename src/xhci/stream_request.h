@@ -33,9 +33,12 @@ enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *re
 /* The command does not wait any more (or did not): what the device yet gives goes back. */
 void xhci_stream_request_abandon(struct xhci *xhci);
 
-/* Tells @dev that these endpoints need no streams any more. Nobody waits for it. */
-void xhci_streams_give_back(struct xhci *xhci, struct usbdev *dev,
-			    const uint8_t *ep_addrs, unsigned count);
+#define XHCI_DCIS_ALL UINT32_MAX
+
+/* Tells the device at @slot that its endpoints of @dcis, a bit per DCI, need no streams any
+ * more. Nothing waits for the answer. */
+void xhci_slot_give_back_streams(struct xhci *xhci, const struct xhci_slot *slot,
+				 uint32_t dcis);
 
 /* True while @dev has a request. The end of it kicks. */
 bool xhci_stream_requests_pending(const struct xhci *xhci, const struct usbdev *dev);

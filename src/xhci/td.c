@@ -15,9 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "xhci/endpoint.h"
+#include "xhci/controller.h"
 #include "xhci/lend.h"
-#include "xhci/xhci_priv.h"
 
 #define IDT_BYTES_MAX 8u
 #define SETUP_BYTES   8u
@@ -31,11 +30,6 @@ enum control_stage {
 	CONTROL_STAGE_STATUS,
 	CONTROL_STAGE_STATUS_CHAIN,
 };
-
-bool xhci_td_is_isoch(const struct xhci_td *td)
-{
-	return xhci_ep_type_usbdev(td->ring->ep->type) == USBDEV_TYPE_ISOCHRONOUS;
-}
 
 bool xhci_trb_has_data(const struct xhci_trb *trb)
 {
@@ -55,7 +49,7 @@ static int td_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t le
 	int used = 0;
 
 	xhci_lend_settle(td->xhci);
-	if (!td->ring || !td->xhci->bus_master)
+	if (td->state == XHCI_TD_STATE_ORPHAN || !td->xhci->bus_master)
 		return -EFAULT;
 	offset += td->moved_bytes;
 	if (offset < td->iov_offset) {
@@ -110,7 +104,8 @@ bool xhci_td_is_reachable(const struct xhci_td *td)
 	return true;
 }
 
-static struct xhci_td *td_alloc(struct xhci *xhci, bool always)
+static struct xhci_td *td_alloc(struct xhci *xhci, const struct xhci_ep_id *id,
+				bool always)
 {
 	struct xhci_td *td;
 
@@ -122,6 +117,7 @@ static struct xhci_td *td_alloc(struct xhci *xhci, bool always)
 		return NULL;
 	}
 	td->xhci = xhci;
+	td->id = *id;
 	td->trbs = td->trbs_inline;
 	td->trb_capacity = XHCI_TD_TRBS_INLINE;
 	td->transfer.owner = td;
@@ -132,41 +128,41 @@ static struct xhci_td *td_alloc(struct xhci *xhci, bool always)
 	return td;
 }
 
-struct xhci_td *xhci_td_stand_in(const struct xhci_td *td)
+struct xhci_td *xhci_td_replace(struct xhci_td *td)
 {
-	struct xhci_td *copy = td_alloc(td->xhci, true);
+	struct xhci_td *heir = td_alloc(td->xhci, &td->id, true);
 
-	if (!copy)
+	if (!heir)
 		return NULL;
-	*copy = *td;
-	copy->trbs = copy->trbs_inline;
-	if (td->trbs != td->trbs_inline) {
-		copy->trbs = malloc(td->trb_capacity * sizeof(*td->trbs));
-		if (!copy->trbs) {
-			copy->trbs = copy->trbs_inline;
-			copy->state = XHCI_TD_STATE_DONE;
-			list_init(&copy->node);
-			xhci_td_free(copy);
-			return NULL;
-		}
-		memcpy(copy->trbs, td->trbs, td->trb_count * sizeof(*td->trbs));
-		td->xhci->trbs += td->trb_capacity;
-	}
-	list_init(&copy->node);
-	list_init(&copy->transfer.node);
-	copy->transfer.owner = copy;
-	copy->transfer.backend = NULL;
-	copy->transfer.actual_bytes = 0;
-	copy->transfer.status = USBDEV_STATUS_CANCELLED;
-	copy->state = XHCI_TD_STATE_DONE;
-	return copy;
+	heir->ring = td->ring;
+	heir->transfer.setup = td->transfer.setup;
+	heir->transfer.status = USBDEV_STATUS_CANCELLED;
+	heir->state = XHCI_TD_STATE_DONE;
+	heir->is_transfer = td->is_transfer;
+	heir->bad = td->bad;
+	heir->start = td->start;
+	heir->end = td->end;
+	heir->length_bytes = td->length_bytes;
+	heir->moved_bytes = td->moved_bytes;
+	heir->report = td->report;
+
+	heir->trb_count = td->trb_count;
+	heir->trb_capacity = td->trb_capacity;
+	if (td->trbs == td->trbs_inline)
+		memcpy(heir->trbs_inline, td->trbs_inline, sizeof(td->trbs_inline));
+	else
+		heir->trbs = td->trbs;
+	td->trbs = td->trbs_inline;
+	td->trb_count = 0;
+	td->trb_capacity = XHCI_TD_TRBS_INLINE;
+	return heir;
 }
 
 void xhci_td_free(struct xhci_td *td)
 {
 	if (!td)
 		return;
-	assert(td->state != XHCI_TD_STATE_SUBMITTED);
+	assert(td->state != XHCI_TD_STATE_SUBMITTED && td->state != XHCI_TD_STATE_ORPHAN);
 	list_remove(&td->node);
 	td->xhci->tds--;
 	if (td->trbs != td->trbs_inline) {
@@ -230,7 +226,7 @@ static bool td_take_data(struct xhci_td *td, bool in)
  * isochronous TD, and that one only, is an Isoch TRB (4.11.2.3). False: invalid there. */
 static bool td_take_normal(struct xhci_td *td, enum xhci_ep_type type)
 {
-	bool isoch = xhci_ep_type_usbdev(type) == USBDEV_TYPE_ISOCHRONOUS;
+	bool isoch = xhci_ep_type_is_isoch(type);
 	bool first = !td->is_transfer;
 
 	switch ((int)xhci_trb_type(&td->trbs[td->trb_count - 1].trb)) {
@@ -339,7 +335,7 @@ static int td_add(struct xhci_td *td, const struct xhci_trb *trb, uint64_t iova,
 
 /* xhci_td_fetch(), with the looks that it may take. */
 static int fetch(struct xhci *xhci, struct xhci_budget *looks, struct xhci_ring *ring,
-		 enum xhci_ep_type type, bool always, struct xhci_td **ret_td)
+		 const struct xhci_ep_id *id, bool always, struct xhci_td **ret_td)
 {
 	struct xhci_ring next = *ring;
 	enum control_stage stage = CONTROL_STAGE_SETUP;
@@ -368,12 +364,12 @@ static int fetch(struct xhci *xhci, struct xhci_budget *looks, struct xhci_ring 
 			continue;
 		}
 		if (!td) {
-			td = td_alloc(xhci, always);
+			td = td_alloc(xhci, id, always);
 			if (!td)
 				return -EAGAIN;
 		}
 		/* it starts behind the Link TRBs before it */
-		r = td_add(td, &trb, iova, type, always, &stage);
+		r = td_add(td, &trb, iova, id->type, always, &stage);
 		if (!link && (!started || td->trb_count == 1))
 			td->start = (struct xhci_ring){iova, cycle};
 		started = started || !link;
@@ -388,11 +384,11 @@ static int fetch(struct xhci *xhci, struct xhci_budget *looks, struct xhci_ring 
 	return 1;
 }
 
-int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, enum xhci_ep_type type,
+int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring, const struct xhci_ep_id *id,
 		  bool always, struct xhci_td **ret_td)
 {
 	struct xhci_budget looks = xhci_budget_of(XHCI_TD_LOOKS_MAX);
-	int r = fetch(xhci, &looks, ring, type, always, ret_td);
+	int r = fetch(xhci, &looks, ring, id, always, ret_td);
 
 	xhci_budget_spend(&xhci->budget, xhci_budget_spent(&looks));
 	return r;

@@ -14,12 +14,12 @@
 #include "usbdev/usbdev.h"
 #include "util/compiler.h"
 #include "util/list.h"
+#include "xhci/context.h"
 #include "xhci/ring.h"
 #include "xhci/spec.h"
 #include "xhci/trb.h"
 
 struct xhci;
-struct xhci_endpoint;
 struct xhci_transfer_ring;
 
 /* Bounds. A TD of more than XHCI_TD_TRBS_MAX TRBs is refused with TRB Error: with 4 KiB
@@ -45,13 +45,31 @@ struct xhci_td_trb {
 enum xhci_td_state {
 	XHCI_TD_STATE_FETCHED,   /* to be submitted */
 	XHCI_TD_STATE_SUBMITTED, /* with the device */
-	XHCI_TD_STATE_DONE,      /* transfer.status counts; events to be posted */
+	XHCI_TD_STATE_ORPHAN, /* the same; nobody waits, and guest memory is closed to it */
+	XHCI_TD_STATE_DONE,   /* transfer.status counts; events to be posted */
+};
+
+/**
+ * struct xhci_td_report - how far the Transfer Events of a TD have been posted
+ * @index:	the next TRB
+ * @left:	bytes moved and not yet attributed to a TRB
+ * @edtla:	Event Data Transfer Length Accumulator
+ * @is_short:	the packet was short
+ * @failed:	isochronous: the error has been told
+ */
+struct xhci_td_report {
+	unsigned index;
+	uint32_t left;
+	uint32_t edtla;
+	bool is_short;
+	bool failed;
 };
 
 /**
  * struct xhci_td - one TD
  * @node:	in the transfer ring's list, or among the controller's orphans
- * @ring:	NULL: orphan; its result is dropped and guest memory is closed to it
+ * @ring:	its transfer ring; not of an orphan
+ * @id:		the endpoint
  * @dev:	the device it was submitted to
  * @memory_generation: xhci_memory_generation() at that time; @memory_losses likewise
  * @start:	ring cursor at its first TRB
@@ -60,14 +78,12 @@ enum xhci_td_state {
  * @bad:	a TRB is invalid: the last one of @trbs. TRB Error
  * @length_bytes: of the whole TD
  * @moved_bytes: by earlier submissions of this TD, which was stopped on the way
- * @event_*:	how far the posting of events has come: next TRB, bytes moved and
- *		not yet attributed to a TRB, EDTLA, whether the packet was short, and
- *		(isochronous) whether the error has been told
  */
 struct xhci_td {
 	struct list node;
 	struct xhci *xhci;
 	struct xhci_transfer_ring *ring;
+	struct xhci_ep_id id;
 	struct usbdev *dev;
 	uint64_t memory_generation;
 	unsigned memory_losses;
@@ -79,11 +95,7 @@ struct xhci_td {
 	struct xhci_ring end;
 	uint32_t length_bytes;
 	uint32_t moved_bytes;
-	unsigned event_index;
-	uint32_t event_left;
-	uint32_t event_edtla;
-	bool event_short;
-	bool event_failed;
+	struct xhci_td_report report;
 	/* where usbdev_transfer_iov() last was */
 	unsigned iov_index;
 	uint32_t iov_offset;
@@ -96,7 +108,7 @@ struct xhci_td {
 /**
  * xhci_td_fetch() - take the next whole TD off @ring
  * @ring:	cursor of the endpoint; moved behind the TD on success only
- * @type:	of the endpoint
+ * @id:		the endpoint
  * @always:	not refused for the totals if small
  *
  * Return: 1 and an owned TD in @ret_td (perhaps @bad); 0 nothing complete there;
@@ -104,36 +116,29 @@ struct xhci_td {
  * try again when another TD has been freed.
  */
 MUST_USE int xhci_td_fetch(struct xhci *xhci, struct xhci_ring *ring,
-			   enum xhci_ep_type type, bool always, struct xhci_td **ret_td);
+			   const struct xhci_ep_id *id, bool always,
+			   struct xhci_td **ret_td);
 /* True for a TD of an isochronous endpoint. It may end with any error: the endpoint
- * does not halt. Not for orphans. */
-bool xhci_td_is_isoch(const struct xhci_td *td);
-/* A TD in the place of @td, which is with the device and not waited for any longer: as if it
- * had been cancelled with nothing moved. Owned, on no list; NULL without memory. */
-struct xhci_td *xhci_td_stand_in(const struct xhci_td *td);
-/* Off its list, freed. NULL is fine. Not while submitted. */
+ * does not halt. */
+static inline bool xhci_td_is_isoch(const struct xhci_td *td)
+{
+	return xhci_ep_type_is_isoch(td->id.type);
+}
+/**
+ * xhci_td_replace() - make the TD that takes the place of @td, whose transfer the device holds
+ *
+ * The new TD takes over the TRBs, as if they had been cancelled with nothing moved. @td keeps
+ * the transfer and nothing else: only an orphan can become of it.
+ *
+ * Return: owned, on no list; NULL without memory, nothing has changed.
+ */
+struct xhci_td *xhci_td_replace(struct xhci_td *td);
+/* Off its list, freed. NULL is fine. Not while the device holds it. */
 void xhci_td_free(struct xhci_td *td);
 
 /* True if all of @td's data can be reached in guest memory. */
 bool xhci_td_is_reachable(const struct xhci_td *td);
 /* True for TRBs whose length counts as data of the TD. */
 bool xhci_trb_has_data(const struct xhci_trb *trb);
-
-/* A Transfer Event of @ep (6.4.2.1), without ED and cycle bit. */
-struct xhci_trb xhci_transfer_event(const struct xhci_endpoint *ep, uint64_t parameter,
-				    enum xhci_cc cc, uint32_t length_bytes);
-/**
- * xhci_td_post_events() - post the Transfer Events of a TD that is done
- * @ret_failed:	set if the TD ended with an error for which its endpoint stops
- *
- * May stop in the middle when the event ring is full, and goes on there when
- * called again. Return: 0 all posted, or as xhci_event_post().
- */
-MUST_USE int xhci_td_post_events(struct xhci_td *td, bool *ret_failed);
-/* Posts the events of the TRBs that a cancelled TD completed before it was
- * stopped. Return: as above. */
-MUST_USE int xhci_td_post_partial(struct xhci_td *td);
-/* Posts the Stopped event of @td for where it stands (4.6.9). Return: as above. */
-MUST_USE int xhci_td_post_stopped(struct xhci_td *td);
 
 #endif /* XHCI_TD_H */

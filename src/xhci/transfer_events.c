@@ -12,11 +12,10 @@
  * Every post may be refused, so the place reached is kept in the TD, and state
  * changes only after a post has succeeded.
  */
-#include <errno.h>
+#include "xhci/transfer_events.h"
 
-#include "xhci/endpoint.h"
+#include "xhci/interrupter.h"
 #include "xhci/td.h"
-#include "xhci/xhci_priv.h"
 
 #define EDTLA_MASK 0xffffffu
 
@@ -42,15 +41,15 @@ static enum xhci_cc cc_of_status(enum usbdev_status status)
 	return XHCI_CC_USB_TRANSACTION_ERROR;
 }
 
-struct xhci_trb xhci_transfer_event(const struct xhci_endpoint *ep, uint64_t parameter,
+struct xhci_trb xhci_transfer_event(const struct xhci_ep_id *id, uint64_t parameter,
 				    enum xhci_cc cc, uint32_t length_bytes)
 {
 	return (struct xhci_trb){
 		.parameter = parameter,
 		.status = (uint32_t)cc << 24 | (length_bytes & EDTLA_MASK),
 		.control = xhci_trb_type_bits(XHCI_TRB_TYPE_TRANSFER_EVENT) |
-			   (uint32_t)ep->dci << XHCI_TRB_EP_SHIFT |
-			   (uint32_t)ep->slot->id << XHCI_TRB_SLOT_SHIFT,
+			   (uint32_t)id->dci << XHCI_TRB_EP_SHIFT |
+			   (uint32_t)id->slot_id << XHCI_TRB_SLOT_SHIFT,
 	};
 }
 
@@ -58,7 +57,7 @@ struct xhci_trb xhci_transfer_event(const struct xhci_endpoint *ep, uint64_t par
 static int post(struct xhci_td *td, const struct xhci_td_trb *at, enum xhci_cc cc,
 		uint32_t residue)
 {
-	struct xhci_trb event = xhci_transfer_event(td->ring->ep, at->iova, cc, residue);
+	struct xhci_trb event = xhci_transfer_event(&td->id, at->iova, cc, residue);
 	bool block = (at->trb.control & XHCI_TRB_BEI) != 0;
 
 	if (xhci_trb_type(&at->trb) == XHCI_TRB_TYPE_EVENT_DATA) {
@@ -89,29 +88,30 @@ static int post_data_trb(struct xhci_td *td, const struct xhci_td_trb *at,
 			 enum xhci_cc cc)
 {
 	uint32_t len = xhci_trb_length(&at->trb);
-	uint32_t chunk = MIN_OF(len, td->event_left);
+	uint32_t chunk = MIN_OF(len, td->report.left);
 	bool failed = cc != XHCI_CC_SUCCESS &&
-		      (chunk < len || is_last_stage(td, td->event_index));
-	bool ends = !td->event_short && chunk < len;
+		      (chunk < len || is_last_stage(td, td->report.index));
+	bool ends = !td->report.is_short && chunk < len;
 	int r = 0;
 
-	if (td->event_failed)
+	if (td->report.failed)
 		return asks_for_event(&at->trb) ? post(td, at, cc, len) : 0;
 	if (failed)
 		r = post(td, at, cc, len - chunk);
 	else if (ends && (at->trb.control & (XHCI_TRB_ISP | XHCI_TRB_IOC)))
 		r = post(td, at, XHCI_CC_SHORT_PACKET, len - chunk);
 	else if (!ends && asks_for_event(&at->trb))
-		r = post(td, at, td->event_short ? XHCI_CC_SHORT_PACKET : XHCI_CC_SUCCESS,
+		r = post(td, at,
+			 td->report.is_short ? XHCI_CC_SHORT_PACKET : XHCI_CC_SUCCESS,
 			 len - chunk);
 	if (r < 0)
 		return r;
 	if (failed && !xhci_td_is_isoch(td))
 		return 1; /* the TD may yet be resumed in this TRB */
-	td->event_failed = failed;
-	td->event_left -= chunk;
-	td->event_edtla += chunk;
-	td->event_short = td->event_short || ends;
+	td->report.failed = failed;
+	td->report.left -= chunk;
+	td->report.edtla += chunk;
+	td->report.is_short = td->report.is_short || ends;
 	return 0;
 }
 
@@ -128,16 +128,16 @@ static int post_trb(struct xhci_td *td, const struct xhci_td_trb *at, enum xhci_
 			r = post(td, at, cc, 0);
 			return r < 0 ? r : 1;
 		}
-		td->event_short = false;
-		td->event_edtla = 0;
+		td->report.is_short = false;
+		td->report.edtla = 0;
 	}
 	if (type == XHCI_TRB_TYPE_EVENT_DATA) {
-		if (!td->event_failed)
-			cc = td->event_short ? XHCI_CC_SHORT_PACKET : XHCI_CC_SUCCESS;
+		if (!td->report.failed)
+			cc = td->report.is_short ? XHCI_CC_SHORT_PACKET : XHCI_CC_SUCCESS;
 		if (asks_for_event(&at->trb))
-			r = post(td, at, cc, td->event_edtla);
+			r = post(td, at, cc, td->report.edtla);
 		if (r == 0)
-			td->event_edtla = 0;
+			td->report.edtla = 0;
 		return r;
 	}
 	return asks_for_event(&at->trb) ? post(td, at, XHCI_CC_SUCCESS, 0) : 0;
@@ -161,8 +161,8 @@ int xhci_td_post_events(struct xhci_td *td, bool *ret_failed)
 		*ret_failed = r == 0;
 		return r;
 	}
-	for (; td->event_index < td->trb_count; td->event_index++) {
-		r = post_trb(td, &td->trbs[td->event_index], cc);
+	for (; td->report.index < td->trb_count; td->report.index++) {
+		r = post_trb(td, &td->trbs[td->report.index], cc);
 		if (r < 0)
 			return r;
 		if (r > 0) {
@@ -175,15 +175,15 @@ int xhci_td_post_events(struct xhci_td *td, bool *ret_failed)
 
 int xhci_td_post_partial(struct xhci_td *td)
 {
-	for (; td->event_index < td->trb_count; td->event_index++) {
-		const struct xhci_td_trb *at = &td->trbs[td->event_index];
+	for (; td->report.index < td->trb_count; td->report.index++) {
+		const struct xhci_td_trb *at = &td->trbs[td->report.index];
 		int r;
 
 		if (xhci_trb_type(&at->trb) == XHCI_TRB_TYPE_SETUP ||
 		    xhci_trb_type(&at->trb) == XHCI_TRB_TYPE_STATUS)
 			break;
 		if (xhci_trb_has_data(&at->trb) &&
-		    td->event_left < xhci_trb_length(&at->trb))
+		    td->report.left < xhci_trb_length(&at->trb))
 			break;
 		/* a zero-length TRB has not been executed */
 		if (xhci_trb_has_data(&at->trb) && xhci_trb_length(&at->trb) == 0)
@@ -197,7 +197,7 @@ int xhci_td_post_partial(struct xhci_td *td)
 
 int xhci_td_post_stopped(struct xhci_td *td)
 {
-	unsigned index = td->event_index;
+	unsigned index = td->report.index;
 	uint32_t residue = 0;
 	struct xhci_td_trb at;
 
@@ -208,9 +208,9 @@ int xhci_td_post_stopped(struct xhci_td *td)
 	at = td->trbs[index];
 	if (xhci_trb_has_data(&at.trb))
 		residue = xhci_trb_length(&at.trb) -
-			  MIN_OF(td->event_left, xhci_trb_length(&at.trb));
+			  MIN_OF(td->report.left, xhci_trb_length(&at.trb));
 	if (xhci_trb_type(&at.trb) == XHCI_TRB_TYPE_EVENT_DATA)
-		residue = td->event_edtla;
+		residue = td->report.edtla;
 	at.trb.control &= ~XHCI_TRB_BEI;
 	return post(td, &at, XHCI_CC_STOPPED, residue);
 }

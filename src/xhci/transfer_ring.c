@@ -31,11 +31,12 @@
 
 #include <errno.h>
 
-#include "xhci/endpoint.h"
+#include "xhci/interrupter.h"
+#include "xhci/isoch.h"
 #include "xhci/lend.h"
-#include "xhci/slot.h"
+#include "xhci/pipe.h"
 #include "xhci/td.h"
-#include "xhci/xhci_priv.h"
+#include "xhci/transfer_events.h"
 
 static struct xhci_td *td_of(struct list *node)
 {
@@ -44,7 +45,7 @@ static struct xhci_td *td_of(struct list *node)
 
 static bool is_isoch(const struct xhci_transfer_ring *ring)
 {
-	return xhci_ep_type_usbdev(ring->ep->type) == USBDEV_TYPE_ISOCHRONOUS;
+	return ring->isoch != NULL;
 }
 
 static struct xhci_td *first_td(const struct xhci_transfer_ring *ring)
@@ -54,17 +55,19 @@ static struct xhci_td *first_td(const struct xhci_transfer_ring *ring)
 	return node ? td_of(node) : NULL;
 }
 
-void xhci_transfer_ring_init(struct xhci_transfer_ring *ring, struct xhci_endpoint *ep,
-			     unsigned stream_id, uint64_t pointer)
+void xhci_transfer_ring_init(struct xhci_transfer_ring *ring, struct xhci_pipe *pipe,
+			     struct xhci_isoch *isoch, unsigned stream_id,
+			     uint64_t pointer)
 {
 	*ring = (struct xhci_transfer_ring){
-		.ep = ep,
+		.pipe = pipe,
+		.isoch = isoch,
 		.stream_id = (uint16_t)stream_id,
 	};
 	xhci_ring_init(&ring->cursor, pointer, (pointer & 1) != 0);
 	list_init(&ring->kick_node);
 	list_init(&ring->tds);
-	list_append(&ep->rings, &ring->node);
+	list_append(&pipe->rings, &ring->node);
 }
 
 void xhci_transfer_ring_finish(struct xhci_transfer_ring *ring)
@@ -76,11 +79,9 @@ void xhci_transfer_ring_finish(struct xhci_transfer_ring *ring)
 
 void xhci_transfer_ring_kick(struct xhci_transfer_ring *ring)
 {
-	struct xhci_endpoint *ep = ring->ep;
-
 	if (list_empty(&ring->kick_node))
-		list_append(&ep->kicked_rings, &ring->kick_node);
-	xhci_endpoint_list(ep);
+		list_append(&ring->pipe->kicked_rings, &ring->kick_node);
+	xhci_pipe_kick(ring->pipe);
 }
 
 struct xhci_ring xhci_transfer_ring_dequeue(const struct xhci_transfer_ring *ring)
@@ -96,16 +97,17 @@ static void td_done(struct usbdev_transfer *transfer)
 	struct xhci_td *td = transfer->owner;
 	struct xhci *xhci = td->xhci;
 	uint32_t submitted = transfer->length_bytes;
+	bool orphan = td->state == XHCI_TD_STATE_ORPHAN;
 
 	td->state = XHCI_TD_STATE_DONE;
-	xhci_lend_td_end(td);
+	xhci_lend_data_end(td->xhci, td);
 	if (transfer->actual_bytes > submitted)
 		transfer->actual_bytes = submitted;
 	/* cancelled when all had moved: it is complete, and must not move again */
 	if (transfer->status == USBDEV_STATUS_CANCELLED && submitted > 0 &&
 	    transfer->actual_bytes == submitted && transfer->type != USBDEV_TYPE_CONTROL)
 		transfer->status = USBDEV_STATUS_OK;
-	if (!td->ring) {
+	if (orphan) {
 		td->dev->forgotten--;
 		xhci_td_free(td);
 		xhci_kick(xhci);
@@ -119,16 +121,35 @@ static void td_done(struct usbdev_transfer *transfer)
 	if (is_isoch(td->ring) && transfer->status == USBDEV_STATUS_OK &&
 	    !usbdev_transfer_is_in(transfer))
 		transfer->actual_bytes = submitted;
-	td->ring->ep->in_flight--;
-	td->event_left += transfer->actual_bytes;
+	td->ring->pipe->in_flight--;
+	td->report.left += transfer->actual_bytes;
 	xhci_transfer_ring_kick(td->ring);
+}
+
+/* The checking build: what the device may write. */
+static void lend_data(const struct xhci_td *td)
+{
+	uint32_t skip = td->moved_bytes;
+
+	if (!usbdev_transfer_is_in(&td->transfer))
+		return;
+	for (unsigned i = 0; i < td->trb_count; i++) {
+		const struct xhci_trb *trb = &td->trbs[i].trb;
+		uint32_t len = xhci_trb_has_data(trb) ? xhci_trb_length(trb) : 0;
+		uint32_t moved = MIN_OF(len, skip);
+
+		skip -= moved;
+		if (!(trb->control & XHCI_TRB_IDT))
+			xhci_lend_data(td->xhci, td, &td->id, td->start.dequeue_iova,
+				       trb->parameter + moved, len - moved);
+	}
 }
 
 static void td_submit(struct xhci_td *td)
 {
-	struct xhci_endpoint *ep = td->ring->ep;
+	struct xhci_pipe *pipe = td->ring->pipe;
 	struct usbdev_transfer *transfer = &td->transfer;
-	struct usbdev *dev = ep->slot->dev;
+	struct usbdev *dev = pipe->dev;
 
 	transfer->length_bytes = td->length_bytes - td->moved_bytes;
 	transfer->actual_bytes = 0;
@@ -140,36 +161,37 @@ static void td_submit(struct xhci_td *td)
 		td->state = XHCI_TD_STATE_DONE;
 		return;
 	}
-	transfer->ep_addr = ep->ep_addr;
+	transfer->ep_addr = pipe->ep_addr;
 	transfer->stream_id = td->ring->stream_id;
-	transfer->type = xhci_ep_type_usbdev(ep->type);
+	transfer->type = xhci_ep_type_usbdev(pipe->id.type);
 	transfer->done = td_done;
 	td->dev = dev;
-	td->memory_generation = xhci_memory_generation(ep->xhci);
-	td->memory_losses = guest_mem_losses(ep->xhci->mem);
+	td->memory_generation = xhci_memory_generation(pipe->xhci);
+	td->memory_losses = guest_mem_losses(pipe->xhci->mem);
 	td->state = XHCI_TD_STATE_SUBMITTED;
-	ep->in_flight++;
-	xhci_budget_spend(&ep->xhci->budget, XHCI_BUDGET_TRANSFER);
-	xhci_lend_td(td);
+	pipe->in_flight++;
+	xhci_budget_spend(&pipe->xhci->budget, XHCI_BUDGET_TRANSFER);
+	lend_data(td);
 	usbdev_submit(dev, transfer);
 }
 
 static void td_forget(struct xhci_transfer_ring *ring, struct xhci_td *td)
 {
-	struct xhci_endpoint *ep = ring->ep;
+	struct xhci_pipe *pipe = ring->pipe;
 
 	list_remove(&td->node);
 	ring->td_count--;
-	ep->td_count--;
+	pipe->td_count--;
 	if (td->state != XHCI_TD_STATE_SUBMITTED) {
 		xhci_td_free(td);
 		return;
 	}
-	ep->in_flight--;
-	xhci_lend_td_end(td);
+	pipe->in_flight--;
+	xhci_lend_data_end(td->xhci, td);
 	td->ring = NULL;
+	td->state = XHCI_TD_STATE_ORPHAN;
 	td->dev->forgotten++;
-	list_append(&ep->xhci->orphans, &td->node);
+	list_append(&pipe->xhci->orphans, &td->node);
 	usbdev_cancel(td->dev, &td->transfer);
 }
 
@@ -209,7 +231,7 @@ static void rewind_to_first(struct xhci_transfer_ring *ring)
 		td->state = XHCI_TD_STATE_FETCHED;
 	}
 	ring->cursor = td->end;
-	ring->resume = ring->ep->type != XHCI_EP_TYPE_CONTROL && !is_isoch(ring) &&
+	ring->resume = ring->pipe->id.type != XHCI_EP_TYPE_CONTROL && !is_isoch(ring) &&
 		       !td->bad && td->moved_bytes > 0 &&
 		       td->moved_bytes < td->length_bytes;
 	if (!ring->resume) {
@@ -218,63 +240,61 @@ static void rewind_to_first(struct xhci_transfer_ring *ring)
 	}
 }
 
-static void td_failed(struct xhci_transfer_ring *ring, struct xhci_td *td)
+static enum xhci_progress td_failed(struct xhci_transfer_ring *ring, struct xhci_td *td)
 {
-	struct xhci_endpoint *ep = ring->ep;
+	struct xhci_pipe *pipe = ring->pipe;
 	bool bad = td->bad;
 
 	log_debug("slot %u ep 0x%02x stream %u: TD at 0x%llx failed, status %d, %u of %u "
 		  "bytes",
-		  ep->slot->id, ep->ep_addr, ring->stream_id,
+		  pipe->id.slot_id, pipe->ep_addr, ring->stream_id,
 		  (unsigned long long)td->start.dequeue_iova, td->transfer.status,
-		  td->event_left, td->length_bytes);
+		  td->report.left, td->length_bytes);
 	rewind_to_first(ring);
-	xhci_endpoint_halt(ep, bad ? XHCI_EP_STATE_ERROR : XHCI_EP_STATE_HALTED);
+	return bad ? XHCI_PROGRESS_ERROR : XHCI_PROGRESS_HALT;
 }
 
 /* A TD that is done, but did not end by itself: it goes back to the ring. */
-static bool is_taken_back(const struct xhci_endpoint *ep, const struct xhci_td *td)
+static bool is_taken_back(const struct xhci_pipe *pipe, const struct xhci_td *td)
 {
-	if (ep->activity == XHCI_EP_ACTIVE || !td->is_transfer)
+	if (pipe->activity == XHCI_EP_ACTIVITY_ACTIVE || !td->is_transfer)
 		return false;
-	if (ep->state == XHCI_EP_STATE_HALTED || ep->state == XHCI_EP_STATE_ERROR)
+	if (pipe->state == XHCI_EP_STATE_HALTED || pipe->state == XHCI_EP_STATE_ERROR)
 		return td->bad || td->transfer.status != USBDEV_STATUS_OK;
 	return td->transfer.status == USBDEV_STATUS_CANCELLED && !td->bad;
 }
 
 enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring)
 {
-	struct xhci_endpoint *ep = ring->ep;
+	struct xhci_pipe *pipe = ring->pipe;
 	struct xhci_td *td;
 
 	while ((td = first_td(ring)) && td->state == XHCI_TD_STATE_DONE) {
 		bool failed;
 
-		if (is_taken_back(ep, td))
+		if (is_taken_back(pipe, td))
 			break;
-		if (xhci_budget_is_spent(&ep->xhci->budget))
+		if (xhci_budget_is_spent(&pipe->xhci->budget))
 			return XHCI_PROGRESS_MORE;
 		if (td->is_transfer && !is_isoch(ring) &&
 		    td->transfer.status == USBDEV_STATUS_MEMORY &&
-		    xhci_memory_unsettled(ep->xhci, td->memory_generation)) {
+		    xhci_memory_unsettled(pipe->xhci, td->memory_generation)) {
 			/* nothing was lost: the device still has what did not move */
 			rewind_to_first(ring);
-			return ep->xhci->parking.parked ? XHCI_PROGRESS_BLOCKED
-							: XHCI_PROGRESS_DONE;
+			return pipe->xhci->parking.parked ? XHCI_PROGRESS_BLOCKED
+							  : XHCI_PROGRESS_DONE;
 		}
 		if (xhci_td_post_events(td, &failed) < 0)
 			return XHCI_PROGRESS_BLOCKED;
-		if (failed) {
-			td_failed(ring, td);
-			break;
-		}
+		if (failed)
+			return td_failed(ring, td);
 		log_trace("slot %u ep 0x%02x stream %u: TD at 0x%llx done, %u bytes",
-			  ep->slot->id, ep->ep_addr, ring->stream_id,
+			  pipe->id.slot_id, pipe->ep_addr, ring->stream_id,
 			  (unsigned long long)td->start.dequeue_iova,
 			  td->moved_bytes + td->transfer.actual_bytes);
-		xhci_pace_moved(&ep->xhci->pace, td->transfer.actual_bytes);
+		xhci_pace_moved(&pipe->xhci->pace, td->transfer.actual_bytes);
 		ring->td_count--;
-		ep->td_count--;
+		pipe->td_count--;
 		xhci_td_free(td);
 	}
 	return XHCI_PROGRESS_DONE;
@@ -288,7 +308,7 @@ void xhci_transfer_ring_settle(struct xhci_transfer_ring *ring)
 
 int xhci_transfer_ring_give_up(struct xhci_transfer_ring *ring)
 {
-	struct xhci_td *stand_in;
+	struct xhci_td *heir;
 	struct list *node;
 
 	LIST_FOREACH(node, &ring->tds)
@@ -296,13 +316,13 @@ int xhci_transfer_ring_give_up(struct xhci_transfer_ring *ring)
 			break;
 	if (node == &ring->tds)
 		return 0;
-	stand_in = xhci_td_stand_in(td_of(node));
-	if (!stand_in)
+	heir = xhci_td_replace(td_of(node));
+	if (!heir)
 		return -ENOMEM;
-	list_append(node, &stand_in->node); /* before it */
+	list_append(node, &heir->node); /* before it */
 	ring->td_count++;
-	ring->ep->td_count++;
-	forget_behind(ring, stand_in);
+	ring->pipe->td_count++;
+	forget_behind(ring, heir);
 	return 0;
 }
 
@@ -323,25 +343,25 @@ int xhci_transfer_ring_post_stopped(struct xhci_transfer_ring *ring)
 /* The ring cannot be read on: TRB Error where it stands, state Error. */
 static enum xhci_progress fail_ring(struct xhci_transfer_ring *ring)
 {
-	struct xhci_endpoint *ep = ring->ep;
-	struct xhci_trb event =
-		xhci_transfer_event(ep, ring->cursor.dequeue_iova, XHCI_CC_TRB_ERROR, 0);
+	struct xhci_pipe *pipe = ring->pipe;
+	struct xhci_trb event = xhci_transfer_event(&pipe->id, ring->cursor.dequeue_iova,
+						    XHCI_CC_TRB_ERROR, 0);
 
 	if (ring->td_count > 0) /* those before it first */
 		return XHCI_PROGRESS_DONE;
-	if (xhci_event_post(ep->xhci, 0, &event, false) < 0)
+	if (xhci_event_post(pipe->xhci, 0, &event, false) < 0)
 		return XHCI_PROGRESS_BLOCKED;
-	log_limited(
-		LOG_LEVEL_WARN, "slot %u ep 0x%02x: endless Link or Setup TRBs at 0x%llx",
-		ep->slot->id, ep->ep_addr, (unsigned long long)ring->cursor.dequeue_iova);
-	xhci_endpoint_halt(ep, XHCI_EP_STATE_ERROR);
-	return XHCI_PROGRESS_DONE;
+	log_limited(LOG_LEVEL_WARN,
+		    "slot %u ep 0x%02x: endless Link or Setup TRBs at 0x%llx",
+		    pipe->id.slot_id, pipe->ep_addr,
+		    (unsigned long long)ring->cursor.dequeue_iova);
+	return XHCI_PROGRESS_ERROR;
 }
 
 /* Nothing is on the ring. */
 static enum xhci_progress on_empty(struct xhci_transfer_ring *ring)
 {
-	if (is_isoch(ring) && ring->td_count == 0 && xhci_isoch_empty(ring->ep) < 0)
+	if (is_isoch(ring) && ring->td_count == 0 && xhci_isoch_empty(ring->isoch) < 0)
 		return XHCI_PROGRESS_BLOCKED;
 	return XHCI_PROGRESS_DONE;
 }
@@ -351,7 +371,7 @@ static enum xhci_progress on_empty(struct xhci_transfer_ring *ring)
 static bool admit_isoch(struct xhci_transfer_ring *ring, struct xhci_td *td,
 			struct xhci_ring before)
 {
-	switch (xhci_isoch_admit(ring->ep, td)) {
+	switch (xhci_isoch_admit(ring->isoch, td)) {
 	case XHCI_ISOCH_TURN_LATER:
 		ring->cursor = before;
 		xhci_td_free(td);
@@ -367,16 +387,16 @@ static bool admit_isoch(struct xhci_transfer_ring *ring, struct xhci_td *td,
 }
 
 /* The device keeps too much that nobody waits for: each orphan that ends kicks. */
-static bool keeps_too_many(const struct xhci_endpoint *ep)
+static bool keeps_too_many(const struct xhci_pipe *pipe)
 {
-	const struct usbdev *dev = ep->slot->dev;
+	const struct usbdev *dev = pipe->dev;
 
 	if (!dev || dev->forgotten < XHCI_ORPHANS_PER_DEVICE)
 		return false;
 	log_limited(LOG_LEVEL_WARN,
 		    "slot %u ep 0x%02x: %s has not given %u transfers back, and gets no "
 		    "more until it does",
-		    ep->slot->id, ep->ep_addr, dev->label, dev->forgotten);
+		    pipe->id.slot_id, pipe->ep_addr, dev->label, dev->forgotten);
 	return true;
 }
 
@@ -384,13 +404,13 @@ static bool keeps_too_many(const struct xhci_endpoint *ep)
 static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_started)
 {
 	unsigned tds_max = is_isoch(ring) ? XHCI_ISOCH_TDS_PER_RING : XHCI_TDS_PER_RING;
-	struct xhci_endpoint *ep = ring->ep;
+	struct xhci_pipe *pipe = ring->pipe;
 	struct xhci_ring before = ring->cursor;
 	struct xhci_td *td;
 	int r;
 
 	*ret_started = false;
-	if (keeps_too_many(ep))
+	if (keeps_too_many(pipe))
 		return XHCI_PROGRESS_BLOCKED;
 	if (ring->resume) {
 		ring->resume = false;
@@ -401,10 +421,10 @@ static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_st
 	if (ring->td_count >= tds_max ||
 	    (ring->td_count > 0 && td_of(ring->tds.prev)->bad))
 		return XHCI_PROGRESS_DONE; /* a completion will kick */
-	r = xhci_td_fetch(ep->xhci, &ring->cursor, ep->type, ep->td_count == 0, &td);
+	r = xhci_td_fetch(pipe->xhci, &ring->cursor, &pipe->id, pipe->td_count == 0, &td);
 	if (r == -EFAULT) {
 		if (ring->td_count == 0)
-			xhci_dma_fault(ep->xhci, "transfer ring",
+			xhci_dma_fault(pipe->xhci, "transfer ring",
 				       ring->cursor.dequeue_iova);
 		return XHCI_PROGRESS_BLOCKED;
 	}
@@ -419,7 +439,7 @@ static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_st
 	td->ring = ring;
 	list_append(&ring->tds, &td->node);
 	ring->td_count++;
-	ep->td_count++;
+	pipe->td_count++;
 	*ret_started = true;
 	if (td->state == XHCI_TD_STATE_FETCHED)
 		td_submit(td);
@@ -431,7 +451,7 @@ enum xhci_progress xhci_transfer_ring_start_tds(struct xhci_transfer_ring *ring)
 	bool started = true;
 
 	for (unsigned n = 0; started && n < XHCI_TDS_PER_TURN &&
-			     !xhci_budget_is_spent(&ring->ep->xhci->budget);
+			     !xhci_budget_is_spent(&ring->pipe->xhci->budget);
 	     n++) {
 		enum xhci_progress progress = start_td(ring, &started);
 

@@ -14,7 +14,8 @@
 #include "xhci/controller.h"
 #include "xhci/ring.h"
 
-struct xhci_endpoint;
+struct xhci_isoch;
+struct xhci_pipe;
 
 /* TDs of one transfer ring that are with the device or wait for their events;
  * isochronous: XHCI_ISOCH_TDS_PER_RING. */
@@ -24,7 +25,9 @@ struct xhci_endpoint;
 
 /**
  * struct xhci_transfer_ring - one transfer ring of an endpoint
- * @node:	in the endpoint's list of rings
+ * @pipe:	the ground of that endpoint
+ * @isoch:	its schedule; NULL unless it is isochronous
+ * @node:	in the pipe's list of rings
  * @kick_node:	in its list of those that may have work
  * @stream_id:	0 on an endpoint without streams
  * @cursor:	behind the last TD fetched
@@ -35,7 +38,8 @@ struct xhci_endpoint;
  * @stopped_posted: the Stopped event of the Stop Endpoint on its way has been posted
  */
 struct xhci_transfer_ring {
-	struct xhci_endpoint *ep;
+	struct xhci_pipe *pipe;
+	struct xhci_isoch *isoch;
 	struct list node;
 	struct list kick_node;
 	uint16_t stream_id;
@@ -47,10 +51,11 @@ struct xhci_transfer_ring {
 	bool stopped_posted;
 };
 
-/* One more ring of @ep. @pointer: TR Dequeue Pointer with DCS in bit 0. */
-void xhci_transfer_ring_init(struct xhci_transfer_ring *ring, struct xhci_endpoint *ep,
-			     unsigned stream_id, uint64_t pointer);
-/* Off the endpoint's lists, its TDs forgotten. */
+/* One more ring of @pipe. @pointer: TR Dequeue Pointer with DCS in bit 0. */
+void xhci_transfer_ring_init(struct xhci_transfer_ring *ring, struct xhci_pipe *pipe,
+			     struct xhci_isoch *isoch, unsigned stream_id,
+			     uint64_t pointer);
+/* Off the pipe's lists, its TDs forgotten. */
 void xhci_transfer_ring_finish(struct xhci_transfer_ring *ring);
 /* There may be work: on the list for the next run. */
 void xhci_transfer_ring_kick(struct xhci_transfer_ring *ring);
@@ -62,11 +67,13 @@ void xhci_transfer_ring_set_dequeue(struct xhci_transfer_ring *ring, uint64_t po
 struct xhci_ring xhci_transfer_ring_dequeue(const struct xhci_transfer_ring *ring);
 
 /* Posts the events of the TDs that are done, in order, up to one that was cancelled
- * while the endpoint is quiescing, or as far as the budget of the run goes. A TD that failed halts the endpoint; once it
- * is halted, others that failed wait, to be tried again. */
-enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring);
-/* Fetches TDs and hands them to the device: at most a turn of them. */
-enum xhci_progress xhci_transfer_ring_start_tds(struct xhci_transfer_ring *ring);
+ * while the endpoint is quiescing, or as far as the budget of the run goes. Return: HALT or
+ * ERROR if a TD has failed: the endpoint must go to that state. Once it is there, others that
+ * failed wait, and are tried again. */
+MUST_USE enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring);
+/* Fetches TDs and submits them to the device: at most a turn of them. Return: ERROR, as above,
+ * if the ring cannot be read on. */
+MUST_USE enum xhci_progress xhci_transfer_ring_start_tds(struct xhci_transfer_ring *ring);
 /* Cancels what is with the device, last one first so that none overtakes. */
 void xhci_transfer_ring_cancel(struct xhci_transfer_ring *ring);
 /* What is with the device, cancelled, is not waited for any longer: orphans, and the first of

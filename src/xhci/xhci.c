@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * xhci.c - the controller: life, running and halting, the work of a run
+ * xhci.c - the controller: life, and the work of a run
  */
 #include "xhci/xhci.h"
 
@@ -7,12 +7,18 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "usbdev/usbdev.h"
 #include "xhci/command.h"
+#include "xhci/controller.h"
 #include "xhci/endpoint.h"
+#include "xhci/interrupter.h"
+#include "xhci/isoch.h"
 #include "xhci/lend.h"
+#include "xhci/plug.h"
+#include "xhci/port.h"
 #include "xhci/slot.h"
-#include "xhci/stream_request.h"
-#include "xhci/xhci_priv.h"
+#include "xhci/slot_commands.h"
+#include "xhci/usbcmd.h"
 
 /* Endpoints served in one run. */
 #define ENDPOINTS_PER_RUN 64u
@@ -70,100 +76,6 @@ void xhci_destroy(struct xhci *xhci)
 	assert(xhci_idle(xhci));
 	xhci_lend_end(xhci);
 	free(CONTAINER_OF(xhci, struct whole, xhci));
-}
-
-static void for_each_endpoint(struct xhci *xhci, void (*fn)(struct xhci_endpoint *ep))
-{
-	for (unsigned id = 1; id <= XHCI_SLOTS; id++)
-		for (unsigned dci = 1; dci <= XHCI_DCI_MAX && xhci->slots[id].enabled;
-		     dci++)
-			if (xhci->slots[id].endpoints[dci])
-				fn(xhci->slots[id].endpoints[dci]);
-}
-
-/* RS goes to 0; HCH follows when nothing is with a device any more (5.4.1.1). */
-static void begin_halt(struct xhci *xhci)
-{
-	xhci->usbcmd &= ~XHCI_USBCMD_RS;
-	xhci_commands_halt(xhci);
-	for_each_endpoint(xhci, xhci_endpoint_quiesce);
-	xhci_kick(xhci);
-}
-
-static bool all_quiet(const struct xhci *xhci)
-{
-	for (unsigned id = 1; id <= XHCI_SLOTS; id++)
-		for (unsigned dci = 1; dci <= XHCI_DCI_MAX && xhci->slots[id].enabled;
-		     dci++)
-			if (xhci->slots[id].endpoints[dci] &&
-			    !xhci_endpoint_is_quiet(xhci->slots[id].endpoints[dci]))
-				return false;
-	return true;
-}
-
-void xhci_set_running(struct xhci *xhci, bool run)
-{
-	bool running = (xhci->usbcmd & XHCI_USBCMD_RS) != 0;
-
-	if (run == running ||
-	    (run && (xhci->usbsts & (XHCI_USBSTS_HSE | XHCI_USBSTS_HCE))))
-		return;
-	log_debug("controller %s", run ? "runs" : "halts");
-	xhci->saved = false;
-	if (!run) {
-		begin_halt(xhci);
-		return;
-	}
-	xhci->usbcmd |= XHCI_USBCMD_RS;
-	xhci->halted = false;
-	xhci_lend_gate(xhci);
-	xhci->mfindex.zero_ns = xhci_now_ns(xhci);
-	for_each_endpoint(xhci, xhci_endpoint_kick);
-	xhci_kick(xhci);
-}
-
-void xhci_hcrst(struct xhci *xhci)
-{
-	xhci_commands_reset(xhci);
-	xhci_slots_reset(xhci);
-	xhci->usbcmd = 0;
-	xhci->usbsts = 0;
-	xhci->halted = true;
-	xhci->saved = false;
-	xhci->parking.parked = false;
-	xhci->dnctrl = 0;
-	xhci->dcbaap = 0;
-	xhci->config = 0;
-	xhci->mfindex.zero_ns = 0;
-	xhci->mfindex.wrap_ns = 0;
-	xhci->mfindex.event = false;
-	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++)
-		xhci_interrupter_reset(xhci, i);
-	xhci_lend_gate(xhci);
-	xhci_lend_reset(xhci);
-	for (unsigned i = 0; i < 2 * xhci->ports_per_kind; i++)
-		xhci_port_reset_state(&xhci->ports[i]);
-	xhci_kick(xhci);
-}
-
-/* 4.23.2. Nothing is lost while the controller is halted, so there is nothing to write
- * down but what the guest's restoring of registers changes. */
-void xhci_save_state(struct xhci *xhci)
-{
-	if (!xhci->halted)
-		return;
-	xhci_interrupters_save(xhci);
-	xhci->saved = true;
-}
-
-void xhci_restore_state(struct xhci *xhci)
-{
-	if (!xhci->halted)
-		return;
-	if (!xhci->saved)
-		xhci->usbsts |= XHCI_USBSTS_SRE; /* it was reset: drivers begin anew */
-	else
-		xhci_interrupters_restore(xhci);
 }
 
 void xhci_reset(struct xhci *xhci)
@@ -229,16 +141,11 @@ static bool run_endpoints(struct xhci *xhci)
 		if (!node)
 			break;
 		list_remove(node);
-		ep = LIST_ENTRY(node, struct xhci_endpoint, kick_node);
-		switch (xhci_endpoint_run(ep)) {
-		case XHCI_PROGRESS_DONE:
-		case XHCI_PROGRESS_MORE: /* is on the list again */
-			break;
-		case XHCI_PROGRESS_BLOCKED:
-			if (list_empty(&ep->kick_node))
-				list_append(&blocked, &ep->kick_node);
-			break;
-		}
+		ep = LIST_ENTRY(node, struct xhci_endpoint, pipe.kick_node);
+		/* one with more to do is on the list again */
+		if (xhci_endpoint_run(ep) == XHCI_PROGRESS_BLOCKED &&
+		    list_empty(&ep->pipe.kick_node))
+			list_append(&blocked, &ep->pipe.kick_node);
 	}
 	more = !list_empty(&xhci->kicked_endpoints);
 	while ((node = list_first(&blocked))) {
@@ -256,7 +163,7 @@ static bool work(struct xhci *xhci)
 	/* an event that finds no room is still due in a later run */
 	if (xhci_ports_run(xhci) == 0)
 		(void)run_mfindex(xhci);
-	xhci_isoch_wake(xhci);
+	xhci_endpoints_wake(xhci);
 	/* endpoints first: a doorbell counts before a Stop Endpoint written after it */
 	more = run_endpoints(xhci);
 	if (!xhci_can_work(xhci))
@@ -328,12 +235,7 @@ void xhci_run(struct xhci *xhci)
 	xhci_endpoints_give_up(xhci);
 	if (xhci_can_work(xhci) && may_go_on(xhci))
 		more = work_within_budget(xhci);
-	if (xhci_activity(xhci) == XHCI_ACTIVITY_FAILED)
-		begin_halt(xhci);
-	if (xhci_activity(xhci) == XHCI_ACTIVITY_HALTING && all_quiet(xhci)) {
-		xhci->halted = true;
-		xhci_lend_gate(xhci);
-	}
+	xhci_halt_run(xhci);
 	if (xhci->bus_master)
 		xhci_interrupters_update(xhci);
 	xhci_releases_run(xhci);

@@ -15,7 +15,8 @@
 #include "util/bytes.h"
 #include "util/compiler.h"
 #include "util/loop.h"
-#include "xhci/xhci_priv.h"
+#include "xhci/controller.h"
+#include "xhci/slot.h"
 
 #define END_TURNS 100000u
 #define REST_NS   UINT64_C(1000000000)

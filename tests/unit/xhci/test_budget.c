@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "driver.h"
-#include "xhci/budget.h"
+#include "xhci/controller.h"
 #include "xhci/endpoint.h"
+#include "xhci/interrupter.h"
+#include "xhci/slot.h"
 #include "xhci/td.h"
-#include "xhci/xhci_priv.h"
 
 #define CONTROL 1u
 #define OUT     DRIVER_BULK_OUT_DCI

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#include "xhci/xhci_priv.h"
+#include "xhci/interrupter.h"
 
 #define ERST  FIXTURE_FREE_IOVA
 #define SEG_A (FIXTURE_FREE_IOVA + 0x1000)

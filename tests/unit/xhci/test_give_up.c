@@ -6,9 +6,10 @@
 
 #include "driver.h"
 #include "streams.h"
+#include "xhci/controller.h"
 #include "xhci/endpoint.h"
+#include "xhci/slot.h"
 #include "xhci/td.h"
-#include "xhci/xhci_priv.h"
 
 #define OUT    DRIVER_BULK_OUT_DCI
 #define IN     DRIVER_BULK_IN_DCI
@@ -88,8 +89,8 @@ static void stop_ends(void **state)
 	driver_complete(&d, IN, USBDEV_STATUS_OK, 1000);
 	driver_expect(&d, IN, first, XHCI_CC_SUCCESS, 0);
 	expect_no_event(d.f);
-	assert_int_equal(d.f->xhci->slots[1].endpoints[IN]->td_count, 1);
-	assert_int_equal(d.f->xhci->slots[1].endpoints[IN]->in_flight, 1);
+	assert_int_equal(d.f->xhci->slots[1].endpoints[IN]->pipe.td_count, 1);
+	assert_int_equal(d.f->xhci->slots[1].endpoints[IN]->pipe.in_flight, 1);
 	driver_end(&d);
 }
 

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#include "xhci/xhci_priv.h"
+#include "xhci/controller.h"
+#include "xhci/interrupter.h"
 
 #define ERST1 FIXTURE_FREE_IOVA
 #define RING1 (FIXTURE_FREE_IOVA + 0x1000)

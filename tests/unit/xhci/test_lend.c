@@ -9,8 +9,10 @@
 #include "mem/dma_check.h"
 #include "streams.h"
 #include "tests/lib/death.h"
+#include "xhci/controller.h"
 #include "xhci/endpoint.h"
-#include "xhci/xhci_priv.h"
+#include "xhci/interrupter.h"
+#include "xhci/slot.h"
 
 #define NOT_ASKED "DMA CHECK: a write that the guest did not ask for"
 #define STALE     "DMA CHECK: access by a pointer that was taken back, or beyond its piece"

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "xhci/xhci_priv.h"
+#include "xhci/controller.h"
+#include "xhci/interrupter.h"
+#include "xhci/port.h"
 
 static void test_empty(void **state)
 {

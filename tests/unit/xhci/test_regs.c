@@ -5,7 +5,10 @@
 
 #include <string.h>
 
-#include "xhci/xhci_priv.h"
+#include "xhci/command.h"
+#include "xhci/controller.h"
+#include "xhci/interrupter.h"
+#include "xhci/port.h"
 
 static uint8_t read8(struct fixture *f, uint32_t offset)
 {

@@ -107,7 +107,8 @@ static void endpoints_without_memory(void **state)
 	driver_end(&d);
 }
 
-/* A device that gives nothing back is given up when there is memory for that. */
+/* A device that gives nothing back is given up when there is memory for that: for the TD that
+ * takes the place of the one with the device, and for nothing else. */
 static void given_up_without_memory(void **state)
 {
 	for (unsigned nth = 0; nth < 2; nth++) {
@@ -120,12 +121,13 @@ static void given_up_without_memory(void **state)
 		driver_ring(&d, OUT);
 		driver_stop_put(&d, OUT);
 		run_until_idle(d.f);
-		/* what stands in for a TD, and its TRBs */
 		allocs_fail(nth, 1);
 		advance_ns(d.f, XHCI_GIVE_UP_NS);
-		assert_int_equal(allocs_work(), 1);
-		expect_no_event(d.f);
-		advance_ns(d.f, XHCI_GIVE_UP_NS);
+		assert_int_equal(allocs_work(), nth == 0);
+		if (nth == 0) {
+			expect_no_event(d.f);
+			advance_ns(d.f, XHCI_GIVE_UP_NS);
+		}
 		assert_int_equal(expect_event(d.f, XHCI_TRB_TYPE_TRANSFER_EVENT).status >>
 					 24,
 				 XHCI_CC_STOPPED);

@@ -6,9 +6,10 @@
 
 #include "streams.h"
 #include "util/bytes.h"
+#include "xhci/controller.h"
 #include "xhci/endpoint.h"
+#include "xhci/slot.h"
 #include "xhci/stream.h"
-#include "xhci/xhci_priv.h"
 
 static void streams_complete_in_any_order(void **state)
 {
@@ -558,7 +559,7 @@ static void streams_take_turns(void **state)
 		s.d.f->kicked = false;
 		xhci_run(s.d.f->xhci);
 		s.d.f->now_ns += 100000000;
-		LIST_FOREACH(node, &s.d.f->xhci->slots[1].endpoints[IN]->rings) {
+		LIST_FOREACH(node, &s.d.f->xhci->slots[1].endpoints[IN]->pipe.rings) {
 			struct xhci_transfer_ring *ring =
 				LIST_ENTRY(node, struct xhci_transfer_ring, node);
 
