@@ -1,289 +1,112 @@
 /* SPDX-License-Identifier: MIT
- * host.c - a real USB device of the host: its operations, and who may have the device
- *
- * See host_priv.h for how it works.
+ * host.c - opens a real device: takes it from the host's drivers, by one job of its worker
  */
-#include <assert.h>
-#include <errno.h>
-#include <string.h>
+#include "usbdev/host/host.h"
 
-#include "usbdev/host/host_priv.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "usbdev/host/clock.h"
+#include "usbdev/host/device.h"
+#include "usbdev/host/handle.h"
+#include "util/fds.h"
 #include "util/log.h"
 
-static void job_run(struct worker_job *worker_job)
-{
-	struct host_job *job = CONTAINER_OF(worker_job, struct host_job, worker_job);
-
-	job->run(job);
-}
-
-static void job_done(struct worker_job *worker_job)
-{
-	struct host_job *job = CONTAINER_OF(worker_job, struct host_job, worker_job);
-	struct host_device *host = job->host;
-
-	job->done(job);
-	urbs_thaw(host->urbs);
-	host_step_soon(host);
-}
-
-void host_run_job(struct host_device *host, struct host_job *job)
-{
-	job->host = host;
-	job->worker_job = (struct worker_job){.run = job_run, .done = job_done};
-	urbs_freeze(host->urbs);
-	worker_submit(host->worker, &job->worker_job);
-}
-
-bool host_withdraw_job(struct host_device *host, struct host_job *job)
-{
-	if (!worker_withdraw(host->worker, &job->worker_job))
-		return false;
-	urbs_thaw(host->urbs);
-	return true;
-}
-
-void host_to_urbs(struct host_device *host, struct usbdev_transfer *transfer)
-{
-	transfer->backend = NULL;
-	host->with_urbs++;
-	urbs_submit(host->urbs, transfer);
-}
-
-/* On another endpoint than 0. */
-static void to_device(struct host_device *host, struct usbdev_transfer *transfer)
-{
-	host->used = true;
-	host->pristine = false;
-	/* what comes from now on is for the guest itself */
-	host_wake_stop(host);
-	host_to_urbs(host, transfer);
-}
-
-void host_hold(struct host_device *host)
-{
-	host->holds++;
-}
-
-/* Those cancelled while they were held go the same way, so that they do not overtake
- * others of their endpoint; frozen, so that the device never sees them. */
-void host_unhold(struct host_device *host)
-{
-	struct list *node;
-
-	assert(host->holds > 0);
-	if (--host->holds > 0)
-		return;
-	urbs_freeze(host->urbs);
-	while ((node = list_first(&host->held))) {
-		struct usbdev_transfer *transfer =
-			LIST_ENTRY(node, struct usbdev_transfer, node);
-
-		list_remove(node);
-		if (transfer->cancelled) {
-			host_to_urbs(host, transfer);
-			urbs_cancel(host->urbs, transfer);
-		} else {
-			to_device(host, transfer);
-		}
-	}
-	urbs_thaw(host->urbs);
-}
-
-void host_step_soon(struct host_device *host)
-{
-	loop_defer(host->loop, &host->step_task);
-}
-
-void host_forget_leftovers(struct host_device *host, uint32_t endpoints)
-{
-	for (unsigned bit = 0; bit < 32; bit++) {
-		if (endpoints & UINT32_C(1) << bit)
-			urbs_forget_leftovers(host->urbs, descr_ep_addr(bit));
-	}
-}
-
-/* Told when there is somebody to hear it, and once. */
-static void tell_gone(struct host_device *host)
-{
-	if (!host->gone || host->gone_told || host->destroying || !host->usbdev.events)
-		return;
-	host->gone_told = true;
-	usbdev_gone(&host->usbdev);
-}
-
-void host_lost(struct host_device *host)
-{
-	if (!host->gone)
-		log_info("%s is gone", host->usbdev.label);
-	host->gone = true;
-	host_step_soon(host);
-	tell_gone(host);
-}
-
-static void on_urbs_completed(void *ctx, struct usbdev_transfer *transfer,
-			      enum usbdev_status status, uint32_t actual_bytes)
-{
-	struct host_device *host = ctx;
-
-	assert(host->with_urbs > 0);
-	host->with_urbs--;
-	if (host->holds > 0 || host->destroying)
-		host_step_soon(host);
-	if (transfer->type == USBDEV_TYPE_CONTROL)
-		host_control_finished(host, transfer, status, actual_bytes);
-	else if (!host_wake_finished(host, transfer, status))
-		usbdev_complete(&host->usbdev, transfer, status, actual_bytes);
-}
-
-static void on_urbs_gone(void *ctx)
-{
-	host_lost(ctx);
-}
-
-static void on_claim_suspect(void *ctx)
-{
-	host_retake(ctx);
-}
-
-const struct urbs_owner host_urbs_owner = {
-	.completed = on_urbs_completed,
-	.claim_suspect = on_claim_suspect,
-	.gone = on_urbs_gone,
+/**
+ * struct opening - a device on its way, and who waits for it
+ * @err:	why it failed
+ */
+struct opening {
+	struct host_device *host;
+	struct worker_job job;
+	struct err err;
+	void (*opened)(void *ctx, struct usbdev *dev, const struct err *err);
+	void *ctx;
 };
 
-static void submit(struct usbdev *dev, struct usbdev_transfer *transfer)
+static void fail(struct opening *opening)
 {
-	struct host_device *host = host_from_usbdev(dev);
-
-	transfer->backend = NULL;
-	if (host->gone)
-		host_step_soon(host); /* tells if nobody could hear it before */
-	if (transfer->type == USBDEV_TYPE_CONTROL) {
-		host_control_submit(host, transfer);
-	} else if (host->holds > 0) {
-		transfer->backend = &host->held;
-		list_append(&host->held, &transfer->node);
-	} else if (host->gone && host->with_urbs == 0) {
-		usbdev_complete_soon(dev, transfer, USBDEV_STATUS_GONE, 0);
-	} else {
-		to_device(host, transfer);
-	}
+	host_device_free(opening->host);
+	opening->opened(opening->ctx, NULL, &opening->err);
+	free(opening);
 }
 
-static void cancel(struct usbdev *dev, struct usbdev_transfer *transfer)
+/* Nobody has the device yet. */
+static void run_open(struct worker_job *job)
 {
-	struct host_device *host = host_from_usbdev(dev);
+	struct opening *opening = CONTAINER_OF(job, struct opening, job);
+	struct host_core *core = &opening->host->core;
 
-	if (transfer->type == USBDEV_TYPE_CONTROL)
-		host_control_cancel(host, transfer);
-	else if (transfer->backend != &host->held) /* else: see host_unhold() */
-		urbs_cancel(host->urbs, transfer);
+	if (handle_open(core->fd, core->name, &core->handle, &core->info, &opening->err) <
+	    0)
+		close_fd(&core->fd); /* may block */
 }
 
-static void reset(struct usbdev *dev)
+static void run_close(struct worker_job *job)
 {
-	host_reset_submit(host_from_usbdev(dev));
+	host_core_close(&CONTAINER_OF(job, struct opening, job)->host->core);
 }
 
-static void suspend(struct usbdev *dev, bool suspended)
+static void on_closed(struct worker_job *job)
 {
-	host_wake_suspend(host_from_usbdev(dev), suspended);
+	fail(CONTAINER_OF(job, struct opening, job));
 }
 
-static void next_streams(struct host_device *host)
+static void on_open_done(struct worker_job *job)
 {
-	struct list *node = list_first(&host->streams);
+	struct opening *opening = CONTAINER_OF(job, struct opening, job);
+	struct host_core *core = &opening->host->core;
 
-	host->streams_now = node ? LIST_ENTRY(node, struct usbdev_streams, node) : NULL;
-	if (!node)
+	if (!core->handle) {
+		fail(opening);
 		return;
-	host->used = true;
-	host_run_job(host, &host->streams_job);
+	}
+	if (host_device_start(opening->host) < 0) {
+		(void)err_set(&opening->err, ENOMEM, "%s: no memory", core->name);
+		opening->job = (struct worker_job){.run = run_close, .done = on_closed};
+		worker_submit(core->worker, &opening->job);
+		return;
+	}
+	opening->opened(opening->ctx, &core->usbdev, NULL);
+	free(opening);
 }
 
-static void run_streams(struct host_job *job)
+void host_prepare(void)
 {
-	struct host_device *host = job->host;
-	const struct usbdev_streams *request = host->streams_now;
-
-	host->streams_result =
-		handle_set_streams(host->handle, request->ep_addrs, request->ep_count,
-				   request->stream_count);
+	handle_prepare();
+	if (host_clock_prepare() < 0)
+		log_debug("no timer for the host's clock");
 }
 
-static void streams_done(struct host_job *job)
+int host_open(struct loop *loop, const struct host_options *options,
+	      void (*opened)(void *ctx, struct usbdev *dev, const struct err *err),
+	      void *ctx, struct err *err)
 {
-	struct host_device *host = job->host;
-	int result = host->streams_result;
+	struct opening *opening;
+	int r = handle_check(options->fd, options->name, err);
 
-	usbdev_streams_done(host->streams_now, result);
-	next_streams(host);
-	if (result == -ENODEV)
-		host_lost(host);
-}
+	if (r < 0) {
+		(void)close(options->fd);
+		return r;
+	}
+	opening = calloc(1, sizeof(*opening));
+	if (!opening) {
+		(void)close(options->fd);
+		return err_set(err, ENOMEM, "%s: no memory", options->name);
+	}
+	opening->opened = opened;
+	opening->ctx = ctx;
+	opening->host =
+		host_device_create(loop, options->fd, options->name, options->reset);
+	if (!opening->host) {
+		bool no_memory = errno == ENOMEM;
 
-static void streams(struct usbdev *dev, struct usbdev_streams *request)
-{
-	struct host_device *host = host_from_usbdev(dev);
-
-	list_append(&host->streams, &request->node);
-	if (!host->streams_now)
-		next_streams(host);
-}
-
-static void destroy(struct usbdev *dev)
-{
-	struct host_device *host = host_from_usbdev(dev);
-
-	host->destroying = true;
-	host_wake_stop(host);
-	host_step_soon(host);
-}
-
-const struct usbdev_ops host_ops = {
-	.name = "host",
-	.submit = submit,
-	.cancel = cancel,
-	.reset = reset,
-	.suspend = suspend,
-	.streams = streams,
-	.destroy = destroy,
-};
-
-/* Slower than SuperSpeed. */
-const struct usbdev_ops host_ops_without_streams = {
-	.name = "host",
-	.submit = submit,
-	.cancel = cancel,
-	.reset = reset,
-	.suspend = suspend,
-	.destroy = destroy,
-};
-
-/* Deferred. Each part looks whether its wait is over. */
-static void on_step(void *ctx)
-{
-	struct host_device *host = ctx;
-
-	tell_gone(host);
-	host_control_step(host);
-	host_reset_step(host);
-	if (host->destroying)
-		host_close_step(host); /* may free @host */
-}
-
-void host_setup(struct host_device *host, struct loop *loop, enum host_reset policy)
-{
-	host->loop = loop;
-	/* the host's driver, or a guest before this one, had it */
-	host->used = true;
-	host->pristine = true;
-	host->reset.policy = policy;
-	list_init(&host->retake.in_clock);
-	list_init(&host->held);
-	list_init(&host->streams);
-	list_init(&host->control.queue);
-	host->streams_job = (struct host_job){.run = run_streams, .done = streams_done};
-	host->step_task = (struct loop_task){.cb = on_step, .ctx = host};
+		free(opening);
+		return err_set(err, ENOMEM, "%s: no %s", options->name,
+			       no_memory ? "memory" : "thread for it");
+	}
+	opening->job = (struct worker_job){.run = run_open, .done = on_open_done};
+	worker_submit(opening->host->core.worker, &opening->job);
+	return 0;
 }

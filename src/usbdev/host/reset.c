@@ -1,97 +1,108 @@
 /* SPDX-License-Identifier: MIT
  * reset.c - a USB reset by the guest, and what it does to the real device
  *
- * For the guest it is always a reset: all transfers end, and what it submits from now
- * on comes after it. The real device is reset if the policy has it and there is
- * anything to undo; else its configuration and alternate settings stay, and the
- * SET_CONFIGURATION that follows sets them to their start (control.c).
+ * For the guest it is always a reset: all transfers end, and transfers that it submits from
+ * now on come after it. The real device is reset if the policy says so and there is anything
+ * to undo. Else its configuration and alternate settings stay, and the SET_CONFIGURATION
+ * that follows sets them to their start (control.c).
  */
+#include "usbdev/host/reset.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "usbdev/host/host_priv.h"
+#include "usbdev/host/control.h"
+#include "usbdev/host/data.h"
+#include "usbdev/host/wake.h"
 #include "util/log.h"
 
 static void run_reset(struct host_job *job)
 {
-	job->host->reset.result = handle_reset(job->host->handle);
+	struct host_reset_op *reset = CONTAINER_OF(job, struct host_reset_op, job);
+
+	reset->result = handle_reset(reset->core->handle);
 }
 
-static bool is_real(const struct host_device *host)
+static bool resets_the_device(const struct host_reset_op *reset)
 {
-	if (!host->used)
+	if (reset->core->use == HOST_USE_FRESH)
 		return false;
-	switch (host->reset.policy) {
+	switch (reset->policy) {
 	case HOST_RESET_ALWAYS:
 		return true;
 	case HOST_RESET_FIRST:
-		return !host->reset.done_once;
+		return !reset->done_once;
 	case HOST_RESET_NEVER:
 		break;
 	}
 	return false;
 }
 
-/* Answers all that was asked. May have the device destroyed, not freed. */
-static void finish(struct host_device *host, int result)
+/* Answers all requests. The owner may destroy the device meanwhile; it is not freed yet. */
+static void finish(struct host_reset_op *reset, int result)
 {
-	unsigned answers = host->reset.wanted;
+	struct host_core *core = reset->core;
+	unsigned answers = reset->wanted;
 
-	host->reset.wanted = 0;
-	host_forget_leftovers(host, UINT32_MAX);
-	host_wake_forget(host, true);
-	host_unhold(host);
-	host_control_step(host);
-	while (answers-- > 0 && !host->destroying)
-		usbdev_reset_done(&host->usbdev, result);
+	reset->wanted = 0;
+	host_forget_leftovers(core, UINT32_MAX);
+	host_wake_forget(reset->wake, true);
+	host_data_resume(reset->data);
+	host_control_resume(reset->control);
+	while (answers-- > 0 && !host_is_closing(core))
+		usbdev_reset_done(&core->usbdev, result);
 	if (result == -ENODEV)
-		host_lost(host);
+		host_lost(core);
 }
 
-static void reset_done(struct host_job *job)
+static void on_reset_done(struct host_job *job)
 {
-	struct host_device *host = job->host;
-	int result = host->reset.result;
+	struct host_reset_op *reset = CONTAINER_OF(job, struct host_reset_op, job);
+	struct host_core *core = reset->core;
+	int result = reset->result;
 
-	host->reset.running = false;
+	reset->running = false;
 	if (result == 0) {
-		host->used = false;
-		host->pristine = true;
-		host->reset.done_once = true;
+		host_set_use(core, HOST_USE_FRESH);
+		reset->done_once = true;
 	} else if (result != -ENODEV) {
 		log_limited(LOG_LEVEL_WARN, "%s: cannot be reset (%s); goes on without",
-			    host->usbdev.label, strerror(-result));
-		host->pristine = false;
+			    core->usbdev.label, strerror(-result));
+		host_set_use(core, HOST_USE_CHANGED);
 		result = 0;
 	}
-	finish(host, result);
+	finish(reset, result);
 }
 
-void host_reset_submit(struct host_device *host)
+void host_reset_submit(struct host_reset_op *reset)
 {
-	struct list *node;
-
-	if (host->reset.wanted++ == 0)
-		host_hold(host);
-	host_control_cancel_all(host);
-	LIST_FOREACH(node, &host->held)
-		LIST_ENTRY(node, struct usbdev_transfer, node)->cancelled = true;
-	urbs_cancel_all(host->urbs);
-	host_step_soon(host);
+	if (reset->wanted++ == 0)
+		host_data_pause(reset->data);
+	host_control_pause(reset->control);
+	host_data_cancel_all(reset->data);
+	host_step_soon(reset->core);
 }
 
-void host_reset_step(struct host_device *host)
+void host_reset_step(struct host_reset_op *reset)
 {
-	if (host->reset.wanted == 0 || host->reset.running || host->destroying ||
-	    host->with_urbs > 0 || host->control.state != HOST_CONTROL_IDLE)
+	struct host_core *core = reset->core;
+
+	if (reset->wanted == 0 || reset->running || host_is_closing(core) ||
+	    core->with_urbs > 0 || !host_control_is_idle(reset->control))
 		return;
-	if (host->gone) {
-		finish(host, -ENODEV);
-	} else if (is_real(host)) {
-		host->reset.running = true;
-		host->reset.job = (struct host_job){.run = run_reset, .done = reset_done};
-		host_run_job(host, &host->reset.job);
+	if (host_is_gone(core)) {
+		finish(reset, -ENODEV);
+	} else if (resets_the_device(reset)) {
+		reset->running = true;
+		reset->job =
+			(struct host_job){.run = run_reset, .on_done = on_reset_done};
+		host_run_job(core, &reset->job);
 	} else {
-		finish(host, 0);
+		finish(reset, 0);
 	}
+}
+
+void host_reset_start_over(struct host_reset_op *reset)
+{
+	reset->done_once = false;
 }

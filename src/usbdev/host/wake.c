@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * wake.c - remote wake-up by a real device whose port the guest has suspended
  *
- * By usbfs a device can be suspended, but it cannot be allowed to wake the host up then.
- * So it stays awake, as does what it could tell: while the guest's port is suspended and
- * the device may wake it, the back end listens in the guest's stead where the guest did
- * before, on IN endpoints whose last transfer was taken back. Data that comes wakes the
- * guest and is kept for its next transfer (urb/leftover.h), as those who listen have no memory
- * to put it.
+ * usbfs can suspend a device, but it cannot let the device wake the host up then. So the
+ * device stays awake. While the guest's port is suspended and the device may wake it, the
+ * back end listens on the IN endpoints where the guest did: where the guest cancelled its
+ * last transfer. Data that comes wakes the guest. These transfers have no memory for it, so
+ * it becomes leftover data (urb/leftover.h) for the guest's next transfer.
  */
-#include "usbdev/host/host_priv.h"
+#include "usbdev/host/wake.h"
+
+#include "usbdev/host/core.h"
+#include "usbdev/host/urb/urbs.h"
+#include "util/log.h"
 
 /* USB 2.0 table 9-6, USB 3.2 tables 9-6 and 9-7; bmRequestType without type bits */
 #define TO_DEVICE          0x00u
@@ -23,8 +26,32 @@
 /* Enough for all packets of one interval of an interrupt endpoint. */
 #define INTERRUPT_BYTES_MAX 3072u
 
-/* That of an IN endpoint of bulk or interrupt type; else NULL. */
-static struct host_ear *ear_of(struct host_device *host,
+static const char *const ear_names[] = {
+	[HOST_EAR_DEAF] = "DEAF",
+	[HOST_EAR_LISTENING] = "LISTENING",
+	[HOST_EAR_ENDING] = "ENDING",
+	[HOST_EAR_ENDING_AGAIN] = "ENDING_AGAIN",
+};
+
+static unsigned ear_number(const struct host_wake *wake, const struct host_ear *ear)
+{
+	return (unsigned)(ear - wake->ears) + 1;
+}
+
+static void set_ear(struct host_wake *wake, struct host_ear *ear,
+		    enum host_ear_state state)
+{
+	log_trace("%s: ear %u: %s -> %s", wake->core->name, ear_number(wake, ear),
+		  ear_names[ear->state], ear_names[state]);
+	if (ear->state == HOST_EAR_DEAF && state != HOST_EAR_DEAF)
+		wake->listening++;
+	else if (ear->state != HOST_EAR_DEAF && state == HOST_EAR_DEAF)
+		wake->listening--;
+	ear->state = state;
+}
+
+/* The ear of an IN endpoint of bulk or interrupt type; else NULL. */
+static struct host_ear *ear_of(struct host_wake *wake,
 			       const struct usbdev_transfer *transfer)
 {
 	unsigned number = transfer->ep_addr & 0x0fu;
@@ -33,7 +60,7 @@ static struct host_ear *ear_of(struct host_device *host,
 	    (transfer->type != USBDEV_TYPE_BULK &&
 	     transfer->type != USBDEV_TYPE_INTERRUPT))
 		return NULL;
-	return &host->wake.ears[number - 1];
+	return &wake->ears[number - 1];
 }
 
 static bool may_wake(const struct host_wake *wake)
@@ -41,100 +68,108 @@ static bool may_wake(const struct host_wake *wake)
 	return wake->device || wake->functions != 0;
 }
 
-/* One packet ends it, also if it is a full one; never more than the guest asked for. */
-static uint32_t listen_bytes(const struct host_device *host, const struct host_ear *ear)
+/* A packet, full or not, completes the transfer. Never more than the guest asked for. */
+static uint32_t listen_bytes(const struct host_wake *wake, const struct host_ear *ear)
 {
+	enum usbdev_speed speed = wake->core->info.speed;
 	uint32_t most = INTERRUPT_BYTES_MAX;
 
-	if (ear->type == USBDEV_TYPE_BULK && usbdev_speed_is_usb3(host->info.speed))
+	if (ear->type == USBDEV_TYPE_BULK && usbdev_speed_is_usb3(speed))
 		most = 1024;
 	else if (ear->type == USBDEV_TYPE_BULK)
-		most = host->info.speed == USBDEV_SPEED_HIGH ? 512 : 64;
+		most = speed == USBDEV_SPEED_HIGH ? 512 : 64;
 	return MIN_OF(ear->length_bytes, most);
 }
 
-static void listen(struct host_device *host, struct host_ear *ear)
+static void listen(struct host_wake *wake, struct host_ear *ear)
 {
-	uint8_t number = (uint8_t)(ear - host->wake.ears + 1);
-
 	ear->transfer = (struct usbdev_transfer){
-		.ep_addr = USBDEV_DIR_IN | number,
+		.ep_addr = (uint8_t)(USBDEV_DIR_IN | ear_number(wake, ear)),
 		.type = ear->type,
-		.length_bytes = listen_bytes(host, ear),
+		.length_bytes = listen_bytes(wake, ear),
 	};
 	list_init(&ear->transfer.node);
-	ear->listens = true;
-	ear->ends = false;
-	host->wake.listening++;
-	host_to_urbs(host, &ear->transfer);
+	set_ear(wake, ear, HOST_EAR_LISTENING);
+	host_to_urbs(wake->core, &ear->transfer);
 }
 
-void host_wake_stop(struct host_device *host)
+void host_wake_stop(struct host_wake *wake)
 {
-	for (unsigned i = 0; i < HOST_EARS && host->wake.listening > 0; i++) {
-		struct host_ear *ear = &host->wake.ears[i];
+	for (unsigned i = 0; i < HOST_EARS && wake->listening > 0; i++) {
+		struct host_ear *ear = &wake->ears[i];
 
-		if (!ear->listens || ear->ends)
-			continue;
-		ear->ends = true;
-		urbs_cancel(host->urbs, &ear->transfer);
+		if (ear->state == HOST_EAR_LISTENING) {
+			set_ear(wake, ear, HOST_EAR_ENDING);
+			urbs_cancel(wake->core->urbs, &ear->transfer);
+		} else if (ear->state == HOST_EAR_ENDING_AGAIN) {
+			set_ear(wake, ear, HOST_EAR_ENDING);
+		}
 	}
 }
 
-void host_wake_suspend(struct host_device *host, bool suspended)
+/* May listen at all: nobody else needs the device. */
+static bool may_listen(const struct host_wake *wake)
 {
-	host->wake.suspended = suspended;
-	host_wake_stop(host);
-	if (!suspended || !may_wake(&host->wake) || host->holds > 0 || host->gone)
+	return wake->suspended && wake->core->pauses == 0 &&
+	       wake->core->life == HOST_LIFE_OPEN;
+}
+
+void host_wake_suspend(struct host_wake *wake, bool suspended)
+{
+	wake->suspended = suspended;
+	host_wake_stop(wake);
+	if (!may_wake(wake) || !may_listen(wake))
 		return;
 	for (unsigned i = 0; i < HOST_EARS; i++) {
-		struct host_ear *ear = &host->wake.ears[i];
+		struct host_ear *ear = &wake->ears[i];
 
-		/* one that is just ending begins again when it has */
-		ear->again = ear->length_bytes > 0 && ear->listens;
-		if (ear->length_bytes > 0 && !ear->listens)
-			listen(host, ear);
+		if (ear->length_bytes == 0)
+			continue;
+		if (ear->state == HOST_EAR_DEAF)
+			listen(wake, ear);
+		else
+			set_ear(wake, ear, HOST_EAR_ENDING_AGAIN);
 	}
 }
 
-void host_wake_forget(struct host_device *host, bool reset)
+void host_wake_forget(struct host_wake *wake, bool reset)
 {
 	if (reset)
-		host->wake.device = false;
-	host->wake.functions = 0;
+		wake->device = false;
+	wake->functions = 0;
 	for (unsigned i = 0; i < HOST_EARS; i++)
-		host->wake.ears[i].length_bytes = 0;
+		wake->ears[i].length_bytes = 0;
 }
 
-static void ear_finished(struct host_device *host, struct host_ear *ear,
-			 enum usbdev_status status)
+static void ear_completed(struct host_wake *wake, struct host_ear *ear,
+			  enum usbdev_status status)
 {
-	bool again = ear->again && host->wake.suspended && host->holds == 0 &&
-		     !host->gone && !host->destroying;
+	enum host_ear_state before = ear->state;
 
-	host->wake.listening--;
-	ear->listens = false;
-	ear->again = false;
-	if (status == USBDEV_STATUS_CANCELLED && again)
-		listen(host, ear);
-	else if (host->wake.suspended && !ear->ends && !host->destroying &&
+	set_ear(wake, ear, HOST_EAR_DEAF);
+	if (status == USBDEV_STATUS_CANCELLED && before == HOST_EAR_ENDING_AGAIN &&
+	    may_listen(wake))
+		listen(wake, ear);
+	else if (wake->suspended && before == HOST_EAR_LISTENING &&
+		 !host_is_closing(wake->core) &&
 		 (status == USBDEV_STATUS_OK || status == USBDEV_STATUS_MEMORY))
-		usbdev_wake(&host->usbdev);
+		usbdev_wake(&wake->core->usbdev);
 }
 
-bool host_wake_finished(struct host_device *host, struct usbdev_transfer *transfer,
-			enum usbdev_status status)
+bool host_wake_on_completed(struct host_wake *wake, struct usbdev_transfer *transfer,
+			    enum usbdev_status status)
 {
-	struct host_ear *ear = ear_of(host, transfer);
+	struct host_ear *ear = ear_of(wake, transfer);
 
 	if (!ear)
 		return false;
 	if (transfer == &ear->transfer) {
-		ear_finished(host, ear, status);
+		ear_completed(wake, ear, status);
 		return true;
 	}
 	ear->type = transfer->type;
-	/* a stream is asked for data by its own number only: nobody would know which */
+	/* the device sends data of a stream to that stream's transfers only: the ear
+	 * could not know which */
 	ear->length_bytes = status == USBDEV_STATUS_CANCELLED && transfer->stream_id == 0
 				    ? transfer->length_bytes
 				    : 0;
@@ -143,13 +178,13 @@ bool host_wake_finished(struct host_device *host, struct usbdev_transfer *transf
 
 void host_wake_filter(struct usbdev_setup *setup)
 {
-	/* one that sleeps would not tell what it has */
+	/* a device that sleeps would not send its data */
 	if (setup->request_type == TO_INTERFACE && setup->request == SET_FEATURE &&
 	    setup->value == FUNCTION_SUSPEND)
 		setup->index &= (uint16_t)~FUNCTION_LOW_POWER;
 }
 
-void host_wake_requested(struct host_device *host, const struct usbdev_setup *setup)
+void host_wake_requested(struct host_wake *wake, const struct usbdev_setup *setup)
 {
 	bool set = setup->request == SET_FEATURE;
 	uint32_t bit = UINT32_C(1) << (setup->index & 0x1f);
@@ -157,11 +192,11 @@ void host_wake_requested(struct host_device *host, const struct usbdev_setup *se
 	if (!set && setup->request != CLEAR_FEATURE)
 		return;
 	if (setup->request_type == TO_DEVICE && setup->value == REMOTE_WAKEUP) {
-		host->wake.device = set;
+		wake->device = set;
 	} else if (setup->request_type == TO_INTERFACE &&
 		   setup->value == FUNCTION_SUSPEND) {
-		host->wake.functions &= ~bit;
+		wake->functions &= ~bit;
 		if (set && (setup->index & FUNCTION_WAKEUP))
-			host->wake.functions |= bit;
+			wake->functions |= bit;
 	}
 }
