@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "usbdev/stick/scsi_mode.h"
+#include "usbdev/stick/scsi_reply.h"
 #include "util/bytes.h"
 
 #define FLAG_FUA            0x08u /* byte 1 of READ and WRITE */
@@ -190,7 +192,7 @@ static bool unmap_params(struct scsi_disk *disk, uint32_t len,
 
 bool scsi_params(struct scsi_disk *disk, uint32_t len, struct scsi_command *command)
 {
-	if (disk->cdb[0] == SCSI_UNMAP)
+	if (disk->cdb[0] == SCSI_OPCODE_UNMAP)
 		return unmap_params(disk, len, command);
 	return scsi_mode_params(disk, len);
 }
@@ -198,48 +200,48 @@ bool scsi_params(struct scsi_disk *disk, uint32_t len, struct scsi_command *comm
 static bool dispatch(struct scsi_disk *disk, struct scsi_command *command)
 {
 	switch (disk->cdb[0]) {
-	case SCSI_TEST_UNIT_READY:
-	case SCSI_PREVENT_ALLOW:
+	case SCSI_OPCODE_TEST_UNIT_READY:
+	case SCSI_OPCODE_PREVENT_ALLOW:
 		return true;
-	case SCSI_REQUEST_SENSE:
+	case SCSI_OPCODE_REQUEST_SENSE:
 		return scsi_request_sense(disk, command);
-	case SCSI_INQUIRY:
+	case SCSI_OPCODE_INQUIRY:
 		return scsi_inquiry(disk, true, command);
-	case SCSI_MODE_SELECT_6:
-	case SCSI_MODE_SELECT_10:
+	case SCSI_OPCODE_MODE_SELECT_6:
+	case SCSI_OPCODE_MODE_SELECT_10:
 		return scsi_mode_select(disk, command);
-	case SCSI_MODE_SENSE_6:
-	case SCSI_MODE_SENSE_10:
+	case SCSI_OPCODE_MODE_SENSE_6:
+	case SCSI_OPCODE_MODE_SENSE_10:
 		return scsi_mode_sense(disk, command);
-	case SCSI_START_STOP_UNIT:
+	case SCSI_OPCODE_START_STOP_UNIT:
 		return start_stop(disk, command);
-	case SCSI_READ_FORMAT_CAPACITIES:
+	case SCSI_OPCODE_READ_FORMAT_CAPACITIES:
 		return scsi_read_format_capacities(disk, command);
-	case SCSI_READ_CAPACITY_10:
+	case SCSI_OPCODE_READ_CAPACITY_10:
 		return scsi_read_capacity(disk, command);
-	case SCSI_SERVICE_ACTION_IN_16:
+	case SCSI_OPCODE_SERVICE_ACTION_IN_16:
 		if ((disk->cdb[1] & 0x1f) == SERVICE_CAPACITY_16)
 			return scsi_read_capacity16(disk, command);
 		return scsi_fail(disk, SCSI_SENSE_FIELD);
-	case SCSI_READ_6:
-	case SCSI_READ_10:
-	case SCSI_READ_12:
-	case SCSI_READ_16:
+	case SCSI_OPCODE_READ_6:
+	case SCSI_OPCODE_READ_10:
+	case SCSI_OPCODE_READ_12:
+	case SCSI_OPCODE_READ_16:
 		return read_write(disk, false, command);
-	case SCSI_WRITE_6:
-	case SCSI_WRITE_10:
-	case SCSI_WRITE_12:
-	case SCSI_WRITE_16:
+	case SCSI_OPCODE_WRITE_6:
+	case SCSI_OPCODE_WRITE_10:
+	case SCSI_OPCODE_WRITE_12:
+	case SCSI_OPCODE_WRITE_16:
 		return read_write(disk, true, command);
-	case SCSI_VERIFY_10:
-	case SCSI_VERIFY_16:
+	case SCSI_OPCODE_VERIFY_10:
+	case SCSI_OPCODE_VERIFY_16:
 		return verify(disk, command);
-	case SCSI_SYNCHRONIZE_CACHE_10:
-	case SCSI_SYNCHRONIZE_CACHE_16:
+	case SCSI_OPCODE_SYNCHRONIZE_CACHE_10:
+	case SCSI_OPCODE_SYNCHRONIZE_CACHE_16:
 		return synchronize(disk, command);
-	case SCSI_UNMAP:
+	case SCSI_OPCODE_UNMAP:
 		return unmap(disk, command);
-	case SCSI_REPORT_LUNS:
+	case SCSI_OPCODE_REPORT_LUNS:
 		return scsi_report_luns(disk, command);
 	default:
 		return scsi_fail(disk, SCSI_SENSE_OPCODE);
@@ -255,13 +257,13 @@ bool scsi_start(struct scsi_disk *disk, uint8_t lun, const uint8_t *cdb, unsigne
 	memset(disk->cdb, 0, sizeof(disk->cdb));
 	memcpy(disk->cdb, cdb, cdb_len);
 	/* the sense lives until the next command that is not about it */
-	if (opcode != SCSI_REQUEST_SENSE)
+	if (opcode != SCSI_OPCODE_REQUEST_SENSE)
 		disk->sense = SCSI_SENSE_NONE;
 	/* bytes that are missing count as 0, as long as the command is all there */
 	if (cdb_len < cdb_bytes(opcode))
 		return scsi_fail(disk, SCSI_SENSE_FIELD);
 	if (lun != 0) {
-		if (opcode == SCSI_INQUIRY)
+		if (opcode == SCSI_OPCODE_INQUIRY)
 			return scsi_inquiry(disk, false, command);
 		return scsi_fail(disk, SCSI_SENSE_LUN);
 	}

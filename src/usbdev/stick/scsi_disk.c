@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * scsi_disk.c - the disk that commands are for, and how a command ends
  */
+#include "usbdev/stick/scsi_disk.h"
+
 #include <errno.h>
 
-#include "usbdev/stick/scsi.h"
-#include "util/bytes.h"
+#include "util/compiler.h"
 
 void scsi_init(struct scsi_disk *disk, uint64_t size_bytes, bool readonly, uint64_t id,
 	       const char *serial)

@@ -4,9 +4,10 @@
  * Two pages: caching, of which WCE can be changed and means what it says, and
  * control, of which nothing can.
  */
+#include "usbdev/stick/scsi_mode.h"
+
 #include <string.h>
 
-#include "usbdev/stick/scsi.h"
 #include "util/bytes.h"
 
 #define PAGE_CACHING  0x08u
@@ -33,7 +34,8 @@ enum page_control {
 
 static bool is_6(const struct scsi_disk *disk)
 {
-	return disk->cdb[0] == SCSI_MODE_SENSE_6 || disk->cdb[0] == SCSI_MODE_SELECT_6;
+	return disk->cdb[0] == SCSI_OPCODE_MODE_SENSE_6 ||
+	       disk->cdb[0] == SCSI_OPCODE_MODE_SELECT_6;
 }
 
 static uint32_t header_bytes(const struct scsi_disk *disk)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * scsi_reply.c - commands that tell what the disk is
  */
+#include "usbdev/stick/scsi_reply.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "usbdev/stick/scsi.h"
 #include "util/bytes.h"
 
 /* 8, 16 and 4 characters, padded with spaces, are what INQUIRY has room for */

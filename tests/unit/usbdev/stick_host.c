@@ -293,7 +293,7 @@ void stick_send_rw(uint8_t opcode, uint32_t lba, uint32_t bytes)
 	uint8_t cdb[10];
 
 	stick_cdb10(cdb, opcode, lba, (uint16_t)(bytes / 512));
-	stick_send_cbw(bytes, opcode == SCSI_READ_10, cdb, 10);
+	stick_send_cbw(bytes, opcode == SCSI_OPCODE_READ_10, cdb, 10);
 }
 
 void stick_check_read(uint32_t lba, uint32_t bytes, uint32_t piece,
@@ -303,7 +303,7 @@ void stick_check_read(uint32_t lba, uint32_t bytes, uint32_t piece,
 	uint32_t at = 0;
 	uint32_t residue;
 
-	stick_send_rw(SCSI_READ_10, lba, bytes);
+	stick_send_rw(SCSI_OPCODE_READ_10, lba, bytes);
 	while (at < bytes) {
 		uint32_t n = MIN_OF(piece, bytes - at);
 

@@ -65,9 +65,9 @@ static void test_thirteen_cases(void **state)
 	uint8_t after[8192];
 
 	(void)state;
-	stick_cdb10(read4, SCSI_READ_10, 8, 4);
-	stick_cdb10(write4, SCSI_WRITE_10, 8, 4);
-	stick_cdb10(read16, SCSI_READ_10, 0, 16);
+	stick_cdb10(read4, SCSI_OPCODE_READ_10, 8, 4);
+	stick_cdb10(write4, SCSI_OPCODE_WRITE_10, 8, 4);
+	stick_cdb10(read16, SCSI_OPCODE_READ_10, 0, 16);
 	const struct thirteen cases[] = {
 		{"1 Hn=Dn", 0, false, test_unit_ready, 6, 0, 0, 0, 0},
 		{"1 Hn=Dn with IN flag", 0, FLAG_IN, test_unit_ready, 6, 0, 0, 0, 0},
@@ -200,7 +200,7 @@ static void test_short_cdb_and_other_lun(void **state)
 	uint8_t buf[36];
 
 	(void)state;
-	stick_cdb10(read1, SCSI_READ_10, 0, 1);
+	stick_cdb10(read1, SCSI_OPCODE_READ_10, 0, 1);
 	assert_int_equal(stick_command(read1, 6, true, buf, 0, NULL), 1);
 	assert_int_equal(stick_sense(), SCSI_SENSE_FIELD);
 	assert_int_equal(stick_sense(), SCSI_SENSE_NONE);
@@ -234,7 +234,7 @@ static void test_transfers_ahead(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
 		total += sizes[i];
-	stick_cdb10(read10, SCSI_READ_10, 3, (uint16_t)(total / 512 + 1));
+	stick_cdb10(read10, SCSI_OPCODE_READ_10, 3, (uint16_t)(total / 512 + 1));
 	stick_cbw(bytes, 9, (total / 512 + 1) * 512, true, read10, 10);
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
 		urb_init(&data[i], &sh.host, STICK_EP_IN, sizes[i]);
@@ -274,7 +274,7 @@ static void test_more_out_data_than_announced(void **state)
 	uint8_t buf[1024];
 
 	(void)state;
-	stick_cdb10(write1, SCSI_WRITE_10, 0, 1);
+	stick_cdb10(write1, SCSI_OPCODE_WRITE_10, 0, 1);
 	memset(buf, 0x55, sizeof(buf));
 	stick_send_cbw(512, false, write1, 10);
 	assert_int_equal(host_out(&sh.host, STICK_EP_OUT, buf, 1024, &status), 512);
@@ -319,7 +319,7 @@ static void test_unreachable_memory(void **state)
 	uint8_t read1[10];
 
 	(void)state;
-	stick_cdb10(read1, SCSI_READ_10, 0, 1);
+	stick_cdb10(read1, SCSI_OPCODE_READ_10, 0, 1);
 	for (unsigned i = 0; i < ARRAY_SIZE(eps); i++) {
 		struct urb urb;
 

@@ -23,7 +23,7 @@ static void check_write(uint32_t lba, uint32_t bytes, uint32_t piece, const uint
 	uint32_t at = 0;
 	uint32_t residue;
 
-	stick_send_rw(SCSI_WRITE_10, lba, bytes);
+	stick_send_rw(SCSI_OPCODE_WRITE_10, lba, bytes);
 	while (at < bytes) {
 		uint32_t n = MIN_OF(piece, bytes - at);
 
@@ -84,7 +84,7 @@ static void test_write_meets_no_memory(void **state)
 	uint8_t there[1024];
 
 	(void)state;
-	stick_send_rw(SCSI_WRITE_10, 0, 1024);
+	stick_send_rw(SCSI_OPCODE_WRITE_10, 0, 1024);
 	for (unsigned i = 0; i < 3; i++) {
 		urb_init_data(&urb, &sh.host, STICK_EP_OUT,
 			      sh.content + 4096 + i / 2 * 512, 512);
@@ -107,7 +107,7 @@ static void test_turns_are_bounded(void **state)
 	unsigned turns = 0;
 
 	(void)state;
-	stick_send_rw(SCSI_READ_10, 0, 3 * MIB);
+	stick_send_rw(SCSI_OPCODE_READ_10, 0, 3 * MIB);
 	urb_init(&urb, &sh.host, STICK_EP_IN, 3 * MIB);
 	urb_submit(&urb);
 	for (; !urb.order; turns++) {
@@ -189,7 +189,7 @@ static void test_read_error(void **state)
 	(void)state;
 	stick_faults.read_error = -EIO;
 	stick_faults.error_from = STICK_PIECE_BYTES;
-	stick_send_rw(SCSI_READ_10, 0, MIB);
+	stick_send_rw(SCSI_OPCODE_READ_10, 0, MIB);
 	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, MIB, &status),
 			 STICK_PIECE_BYTES);
 	assert_int_equal(status, USBDEV_STATUS_STALL);
@@ -200,7 +200,7 @@ static void test_read_error(void **state)
 	assert_int_equal(stick_sense(), SCSI_SENSE_READ_ERROR);
 	/* a small one is filled up */
 	stick_faults.error_from = 0;
-	stick_send_rw(SCSI_READ_10, 0, 4096);
+	stick_send_rw(SCSI_OPCODE_READ_10, 0, 4096);
 	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, 4096, NULL), 4096);
 	assert_int_equal(stick_get_csw(&residue), 1);
 	assert_int_equal(residue, 4096);
@@ -214,7 +214,7 @@ static void check_write_error(int error, uint32_t sense)
 
 	stick_faults.write_error = error;
 	stick_faults.error_from = STICK_PIECE_BYTES;
-	stick_send_rw(SCSI_WRITE_10, 0, 3 * MIB);
+	stick_send_rw(SCSI_OPCODE_WRITE_10, 0, 3 * MIB);
 	host_out(&sh.host, STICK_EP_OUT, sh.content, 3 * MIB, &status);
 	assert_int_equal(status, USBDEV_STATUS_STALL);
 	stick_clear_halt(STICK_EP_OUT);
@@ -222,7 +222,7 @@ static void check_write_error(int error, uint32_t sense)
 	assert_int_equal(residue, 3 * MIB - STICK_PIECE_BYTES);
 	assert_int_equal(stick_sense(), sense);
 	/* at the very end, when all has been taken */
-	stick_send_rw(SCSI_WRITE_10, STICK_PIECE_BYTES / 512, 512);
+	stick_send_rw(SCSI_OPCODE_WRITE_10, STICK_PIECE_BYTES / 512, 512);
 	assert_int_equal(host_out(&sh.host, STICK_EP_OUT, sh.content, 512, NULL), 512);
 	assert_int_equal(stick_get_csw(&residue), 1);
 	assert_int_equal(residue, 512);
@@ -244,7 +244,7 @@ static void test_image_cut_short(void **state)
 
 	(void)state;
 	assert_int_equal(truncate(sh.path, 4096 + 1024), 0);
-	stick_send_rw(SCSI_READ_10, 8, 4096);
+	stick_send_rw(SCSI_OPCODE_READ_10, 8, 4096);
 	assert_int_equal(host_in(&sh.host, STICK_EP_IN, buf, 4096, NULL), 4096);
 	assert_int_equal(stick_get_csw(&residue), 1);
 	assert_in_range(residue, 4096 - 1024, 4096);
@@ -263,7 +263,7 @@ static void test_cold_file(void **state)
 
 static void test_unreachable_memory(void **state)
 {
-	static const uint8_t opcodes[] = {SCSI_READ_10, SCSI_WRITE_10};
+	static const uint8_t opcodes[] = {SCSI_OPCODE_READ_10, SCSI_OPCODE_WRITE_10};
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {

@@ -23,7 +23,7 @@ static void test_cancel_read(void **state)
 
 	(void)state;
 	stick_host_hold(1);
-	stick_send_rw(SCSI_READ_10, 0, 4096);
+	stick_send_rw(SCSI_OPCODE_READ_10, 0, 4096);
 	for (unsigned i = 0; i < 2; i++) {
 		urb_init(&urbs[i], &sh.host, STICK_EP_IN, 4096);
 		urb_submit(&urbs[i]);
@@ -48,7 +48,7 @@ static void test_cancel_read_midway(void **state)
 
 	(void)state;
 	stick_host_hold(3);
-	stick_send_rw(SCSI_READ_10, 0, STICK_PIECE_BYTES * 4);
+	stick_send_rw(SCSI_OPCODE_READ_10, 0, STICK_PIECE_BYTES * 4);
 	urb_init(&urb, &sh.host, STICK_EP_IN, STICK_PIECE_BYTES * 4);
 	urb_submit(&urb);
 	while (urb.transfer.actual_bytes < STICK_PIECE_BYTES * 2)
@@ -96,7 +96,7 @@ static void test_cancel_while_waiting(void **state)
 {
 	(void)state;
 	cancel_waiting(STICK_EP_IN, 13);
-	stick_send_rw(SCSI_WRITE_10, 2, 512);
+	stick_send_rw(SCSI_OPCODE_WRITE_10, 2, 512);
 	cancel_waiting(STICK_EP_IN, 13);
 	host_out(&sh.host, STICK_EP_OUT, sh.content, 512, NULL);
 	cancel_waiting(STICK_EP_OUT, 31);
@@ -116,7 +116,7 @@ static void test_reset_while_writing(void **state)
 	(void)state;
 	memset(data, 0x77, MIB);
 	stick_host_hold(1);
-	stick_send_rw(SCSI_WRITE_10, 0, MIB);
+	stick_send_rw(SCSI_OPCODE_WRITE_10, 0, MIB);
 	urb_init_data(&out, &sh.host, STICK_EP_OUT, data, MIB);
 	urb_submit(&out);
 	stick_host_held();
@@ -129,7 +129,7 @@ static void test_reset_while_writing(void **state)
 	host_configure(&sh.host);
 	/* the next command is there, but it waits */
 	urb_init(&out, &sh.host, STICK_EP_OUT, 31);
-	stick_cdb10(cdb, SCSI_READ_10, 0, STICK_PIECE_BYTES / 512);
+	stick_cdb10(cdb, SCSI_OPCODE_READ_10, 0, STICK_PIECE_BYTES / 512);
 	stick_cbw(out.data, 77, STICK_PIECE_BYTES, true, cdb, 10);
 	urb_init(&in, &sh.host, STICK_EP_IN, STICK_PIECE_BYTES);
 	urb_submit(&out);
@@ -158,7 +158,7 @@ static void test_reset_in_each_phase(void **state)
 		urb_init(&urb, &sh.host, STICK_EP_IN, MIB);
 		if (phase == 0) { /* nothing */
 		} else if (phase == 1) {
-			stick_send_rw(SCSI_READ_10, 0, 4096);
+			stick_send_rw(SCSI_OPCODE_READ_10, 0, 4096);
 			host_in(&sh.host, STICK_EP_IN, urb.data, 512, NULL);
 		} else if (phase == 2) {
 			stick_host_hold(1);
@@ -191,7 +191,7 @@ static void test_reset_with_both_pieces_out(void **state)
 
 	(void)state;
 	stick_host_hold(2);
-	stick_send_rw(SCSI_WRITE_10, 0, MIB);
+	stick_send_rw(SCSI_OPCODE_WRITE_10, 0, MIB);
 	urb_init_data(&out, &sh.host, STICK_EP_OUT, sh.content + 512, MIB);
 	urb_submit(&out);
 	stick_host_held();
@@ -213,7 +213,7 @@ static void test_class_reset_midway(void **state)
 
 	(void)state;
 	stick_host_hold(3);
-	stick_send_rw(SCSI_READ_10, 0, MIB);
+	stick_send_rw(SCSI_OPCODE_READ_10, 0, MIB);
 	for (unsigned i = 0; i < 2; i++) {
 		urb_init(&urbs[i], &sh.host, STICK_EP_IN, MIB - 13);
 		urb_submit(&urbs[i]);
@@ -239,7 +239,7 @@ static void test_destroy_while_busy(void **state)
 	struct urb urb;
 
 	(void)state;
-	stick_send_rw(SCSI_READ_10, 0, MIB);
+	stick_send_rw(SCSI_OPCODE_READ_10, 0, MIB);
 	urb_init(&urb, &sh.host, STICK_EP_IN, MIB);
 	urb_submit(&urb);
 	urb_cancel(&urb);
