@@ -128,7 +128,7 @@ static void handle_connected(struct agent *agent, struct agent_job *job)
 		if (hold->state == HOLD_AWAY)
 			agent_hold_fail(agent, hold, &again);
 	}
-	keeper_look(agent->keeper);
+	keeper_recheck(agent->keeper);
 	/* what came behind the answer is in the client's buffer already */
 	read_events(agent);
 }

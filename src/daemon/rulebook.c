@@ -461,7 +461,7 @@ void rulebook_event(struct rulebook *rulebook, enum attach_event event,
 		return;
 	}
 	if (!hold)
-		keeper_look(rulebook->keeper);
+		keeper_recheck(rulebook->keeper);
 }
 
 struct rulebook *rulebook_create(const struct rulebook_options *options)

@@ -9,33 +9,27 @@
 #include <string.h>
 
 #include "rules/file.h"
-#include "rules/keeper_priv.h"
-
-static struct kept_rule *rule_of(struct list *node)
-{
-	return LIST_ENTRY(node, struct kept_rule, node_in_keeper);
-}
-
-static struct holder *holder_of(struct list *node)
-{
-	return LIST_ENTRY(node, struct holder, node_in_rule);
-}
+#include "rules/keeper_core.h"
+#include "rules/keeper_devices.h"
+#include "rules/keeper_match.h"
+#include "rules/keeper_rule.h"
+#include "rules/uevent.h"
 
 /* --- life --- */
 
 static void on_timer(void *ctx)
 {
 	struct keeper *keeper = ctx;
-	bool was = keeper->busy_told;
+	bool was = keeper->pass.busy_told;
 
 	keeper_wake(keeper);
-	/* a look that finds nothing to do is not worth telling */
-	keeper->busy_told = was;
+	/* a pass that finds nothing to do is no news for the owner */
+	keeper->pass.busy_told = was;
 }
 
 static void on_uevent(void *ctx, const struct uevent *event)
 {
-	keeper_uevent(ctx, event);
+	keeper_hear(ctx, event);
 }
 
 struct keeper *keeper_create(const struct keeper_options *options, struct err *err)
@@ -50,17 +44,17 @@ struct keeper *keeper_create(const struct keeper_options *options, struct err *e
 	if (!options->root)
 		keeper->options.root = "";
 	list_init(&keeper->rules);
-	list_init(&keeper->known);
-	list_init(&keeper->readings);
-	keeper->stale = true;
-	keeper->scan_at_ns = KEEPER_NEVER;
-	keeper->wake_ns = KEEPER_NEVER;
-	keeper->pass = (struct loop_task){.cb = keeper_on_pass, .ctx = keeper};
-	keeper->timer = loop_timer_create(options->loop, on_timer, keeper);
+	list_init(&keeper->devices.known);
+	list_init(&keeper->devices.readings);
+	keeper->devices.stale = true;
+	keeper->devices.scan_at_ns = KEEPER_NEVER;
+	keeper->pass.wake_ns = KEEPER_NEVER;
+	keeper->pass.task = (struct loop_task){.cb = keeper_on_pass, .ctx = keeper};
+	keeper->pass.timer = loop_timer_create(options->loop, on_timer, keeper);
 	keeper->worker = worker_create(options->loop, "rules");
 	if (!options->no_uevents)
 		keeper->uevents = uevents_create(options->loop, on_uevent, keeper);
-	if (!keeper->timer || !keeper->worker)
+	if (!keeper->pass.timer || !keeper->worker)
 		err_fill(err, ENOMEM, "no memory or thread for rules");
 	else if (!options->no_uevents && !keeper->uevents)
 		err_fill(err, ENOTSUP,
@@ -77,31 +71,8 @@ void keeper_stop(struct keeper *keeper)
 	keeper->stopped = true;
 	uevents_destroy(keeper->uevents);
 	keeper->uevents = NULL;
-	loop_timer_stop(keeper->timer);
+	loop_timer_stop(keeper->pass.timer);
 	keeper_wake(keeper);
-}
-
-static void free_rule(struct kept_rule *rule)
-{
-	struct list *pos, *tmp;
-
-	LIST_FOREACH_SAFE(pos, tmp, &rule->holders)
-		free(holder_of(pos));
-	LIST_FOREACH_SAFE(pos, tmp, &rule->troubles)
-		free(LIST_ENTRY(pos, struct trouble, node_in_rule));
-	free(rule);
-}
-
-void keeper_reap(struct kept_rule *rule)
-{
-	struct list *pos;
-
-	LIST_FOREACH(pos, &rule->holders) {
-		if (holder_of(pos)->state != HOLDER_FREE)
-			return;
-	}
-	list_remove(&rule->node_in_keeper);
-	free_rule(rule);
 }
 
 void keeper_destroy(struct keeper *keeper)
@@ -112,48 +83,25 @@ void keeper_destroy(struct keeper *keeper)
 		return;
 	uevents_destroy(keeper->uevents);
 	worker_destroy(keeper->worker);
-	loop_timer_destroy(keeper->timer);
-	loop_undefer(keeper->options.loop, &keeper->pass);
+	loop_timer_destroy(keeper->pass.timer);
+	loop_undefer(keeper->options.loop, &keeper->pass.task);
 	LIST_FOREACH_SAFE(pos, tmp, &keeper->rules)
-		free_rule(rule_of(pos));
+		kept_rule_destroy(rule_of(pos));
 	keeper_forget_devices(keeper);
 	free(keeper);
 }
 
 bool keeper_is_quiet(const struct keeper *keeper)
 {
-	struct list *pos, *at;
+	return keeper_core_is_quiet(keeper);
+}
 
-	if (keeper->scanning || keeper->reading_count > 0)
-		return false;
-	if ((keeper->changed || keeper->next) && !keeper->stopped)
-		return false;
-	LIST_FOREACH(pos, &keeper->rules) {
-		LIST_FOREACH(at, &rule_of(pos)->holders) {
-			enum holder_state state = holder_of(at)->state;
-
-			if (state != HOLDER_FREE && state != HOLDER_ATTACHED)
-				return false;
-		}
-	}
-	return true;
+void keeper_uevent(struct keeper *keeper, const struct uevent *event)
+{
+	keeper_hear(keeper, event);
 }
 
 /* --- rules --- */
-
-struct holder *keeper_new_holder(struct kept_rule *rule)
-{
-	struct holder *holder = calloc(1, sizeof(*holder));
-
-	if (!holder)
-		return NULL;
-	holder->rule = rule;
-	holder->number = ++rule->keeper->holders_made;
-	holder->since_ns = clock_now_ns();
-	list_append(&rule->holders, &holder->node_in_rule);
-	rule->holder_count++;
-	return holder;
-}
 
 static struct kept_rule *find_rule(const struct keeper *keeper, const char *id)
 {
@@ -169,22 +117,11 @@ static struct kept_rule *find_rule(const struct keeper *keeper, const char *id)
 static struct kept_rule *new_rule(struct keeper *keeper, const struct rule *rule,
 				  enum keeper_origin origin, struct err *err)
 {
-	struct kept_rule *kept = calloc(1, sizeof(*kept));
+	struct kept_rule *kept =
+		kept_rule_create(keeper, rule, origin, ++keeper->holders_made);
 
-	if (kept) {
-		kept->keeper = keeper;
-		kept->rule = *rule;
-		kept->origin = origin;
-		kept->unnamed = rule->id[0] == '\0';
-		list_init(&kept->node_in_keeper);
-		list_init(&kept->holders);
-		list_init(&kept->troubles);
-	}
-	if (!kept || !keeper_new_holder(kept)) {
-		free(kept);
+	if (!kept)
 		err_fill(err, ENOMEM, "not enough memory for another rule");
-		return NULL;
-	}
 	return kept;
 }
 
@@ -234,7 +171,7 @@ static void remove_rule(struct kept_rule *rule)
 {
 	rule->removed = true;
 	if (--rule->keeper->rule_count == 0)
-		rule->keeper->stale = true;
+		rule->keeper->devices.stale = true;
 	keeper_wake(rule->keeper);
 }
 
@@ -333,7 +270,7 @@ int keeper_replace(struct keeper *keeper, const struct rule_list *list,
 		r = check_fresh(keeper, origin, &fresh, err);
 	if (r < 0) {
 		LIST_FOREACH_SAFE(pos, tmp, &fresh)
-			free_rule(rule_of(pos));
+			kept_rule_destroy(rule_of(pos));
 		return r;
 	}
 	LIST_FOREACH(pos, &keeper->rules) {

@@ -5,31 +5,39 @@
  * are done one after the other by the same worker, so a later one is the newer one. What
  * is told of a place that is being read means that it is to be read again.
  */
-#include "rules/keeper_priv.h"
+#include "rules/keeper_devices.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/keeper_core.h"
+#include "rules/keeper_failure.h"
+#include "rules/keeper_rule.h"
+#include "rules/uevent.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 /* After what cannot be helped: no memory. */
 #define SCAN_AGAIN_NS UINT64_C(1000000000)
 
-static struct known *known_of(struct list *node)
-{
-	return LIST_ENTRY(node, struct known, node_in_known);
-}
+/* What is read at a time; more is read by a scan of all. */
+#define READS_MAX 64u
 
-struct known *keeper_find(const struct keeper *keeper, const char *place)
-{
-	struct list *pos;
+/* A place that the worker reads, because of news. @again: there were more news meanwhile. */
+struct reading {
+	struct list node_in_keeper;
+	struct worker_job job;
+	struct keeper *keeper;
+	char place[HOSTDEV_PLACE_BYTES];
+	struct hostdev dev;
+	int result;
+	bool again;
+};
 
-	LIST_FOREACH(pos, &keeper->known) {
-		if (strcmp(known_of(pos)->dev.place, place) == 0)
-			return known_of(pos);
-	}
-	return NULL;
+static struct reading *reading_of(struct list *node)
+{
+	return LIST_ENTRY(node, struct reading, node_in_keeper);
 }
 
 static bool is_same(const struct hostdev *dev, unsigned bus, unsigned number)
@@ -37,17 +45,15 @@ static bool is_same(const struct hostdev *dev, unsigned bus, unsigned number)
 	return dev->bus == bus && dev->number == number;
 }
 
-static void drop_troubles(struct keeper *keeper, const struct known *known)
+static void drop_failures(struct keeper *keeper, const struct known *known)
 {
 	struct list *pos;
 
 	LIST_FOREACH(pos, &keeper->rules) {
-		struct kept_rule *rule =
-			LIST_ENTRY(pos, struct kept_rule, node_in_keeper);
-		struct trouble *trouble = keeper_trouble(rule, known);
+		struct failure *failure = keeper_failure(rule_of(pos), known);
 
-		if (trouble)
-			keeper_drop_trouble(rule, trouble);
+		if (failure)
+			keeper_drop_failure(rule_of(pos), failure);
 	}
 }
 
@@ -55,25 +61,25 @@ static void drop(struct keeper *keeper, struct known *known)
 {
 	if (known->holder) {
 		known->holder->pulled = true;
-		if (known->holder->state >= HOLDER_ATTACHED)
+		if (known->holder->state >= HOLDER_STATE_ATTACHED)
 			known->holder->lost_ns = clock_now_ns();
 	}
-	drop_troubles(keeper, known);
-	list_remove(&known->node_in_known);
-	keeper->known_count--;
+	drop_failures(keeper, known);
+	list_remove(&known->node_in_keeper);
+	keeper->devices.known_count--;
 	free(known);
 }
 
 /* Into its place in the order. */
 static void insert(struct keeper *keeper, struct known *known)
 {
-	struct list *pos = keeper->known.prev;
+	struct list *pos = keeper->devices.known.prev;
 
-	while (pos != &keeper->known &&
+	while (pos != &keeper->devices.known &&
 	       hostdev_order(&known_of(pos)->dev, &known->dev) > 0)
 		pos = pos->prev;
 	/* before the one behind @pos */
-	list_append(pos->next, &known->node_in_known);
+	list_append(pos->next, &known->node_in_keeper);
 }
 
 static void merge(struct keeper *keeper, const struct hostdev *dev)
@@ -82,25 +88,25 @@ static void merge(struct keeper *keeper, const struct hostdev *dev)
 
 	if (known && is_same(&known->dev, dev->bus, dev->number)) {
 		known->dev = *dev;
-		list_remove(&known->node_in_known);
+		list_remove(&known->node_in_keeper);
 		insert(keeper, known);
 		return;
 	}
 	if (known)
 		drop(keeper, known);
-	if (keeper->known_count == HOSTDEV_DEVICES_MAX) {
+	if (keeper->devices.known_count == HOSTDEV_DEVICES_MAX) {
 		log_limited(LOG_LEVEL_WARN, "more than %u USB devices; %s is ignored",
 			    HOSTDEV_DEVICES_MAX, dev->name);
 		return;
 	}
 	known = calloc(1, sizeof(*known));
 	if (!known) {
-		keeper->scan_at_ns = clock_now_ns() + SCAN_AGAIN_NS;
+		keeper->devices.scan_at_ns = clock_now_ns() + SCAN_AGAIN_NS;
 		return;
 	}
 	known->dev = *dev;
 	known->appeared_ns = clock_now_ns();
-	keeper->known_count++;
+	keeper->devices.known_count++;
 	insert(keeper, known);
 }
 
@@ -114,7 +120,7 @@ static void run_reading(struct worker_job *job)
 				       &reading->dev);
 }
 
-static void reading_done(struct worker_job *job)
+static void on_reading_done(struct worker_job *job)
 {
 	struct reading *reading = CONTAINER_OF(job, struct reading, job);
 	struct keeper *keeper = reading->keeper;
@@ -129,11 +135,11 @@ static void reading_done(struct worker_job *job)
 	if (reading->result == 0)
 		merge(keeper, &reading->dev);
 	else if (reading->result == -ENOMEM)
-		keeper->scan_at_ns = clock_now_ns() + SCAN_AGAIN_NS;
+		keeper->devices.scan_at_ns = clock_now_ns() + SCAN_AGAIN_NS;
 	else if (known)
 		drop(keeper, known);
-	list_remove(&reading->node_in_readings);
-	keeper->reading_count--;
+	list_remove(&reading->node_in_keeper);
+	keeper->devices.reading_count--;
 	free(reading);
 	keeper_wake(keeper);
 }
@@ -142,12 +148,9 @@ static struct reading *find_reading(const struct keeper *keeper, const char *pla
 {
 	struct list *pos;
 
-	LIST_FOREACH(pos, &keeper->readings) {
-		struct reading *reading =
-			LIST_ENTRY(pos, struct reading, node_in_readings);
-
-		if (strcmp(reading->place, place) == 0)
-			return reading;
+	LIST_FOREACH(pos, &keeper->devices.readings) {
+		if (strcmp(reading_of(pos)->place, place) == 0)
+			return reading_of(pos);
 	}
 	return NULL;
 }
@@ -160,7 +163,7 @@ void keeper_read(struct keeper *keeper, const char *place)
 		reading->again = true;
 		return;
 	}
-	if (keeper->reading_count < KEEPER_READS_MAX)
+	if (keeper->devices.reading_count < READS_MAX)
 		reading = calloc(1, sizeof(*reading));
 	if (!reading) {
 		keeper_scan(keeper);
@@ -168,10 +171,10 @@ void keeper_read(struct keeper *keeper, const char *place)
 	}
 	reading->keeper = keeper;
 	memcpy(reading->place, place, strlen(place) + 1);
-	reading->job = (struct worker_job){.run = run_reading, .done = reading_done};
-	list_append(&keeper->readings, &reading->node_in_readings);
-	keeper->reading_count++;
-	keeper->busy_told = true;
+	reading->job = (struct worker_job){.run = run_reading, .done = on_reading_done};
+	list_append(&keeper->devices.readings, &reading->node_in_keeper);
+	keeper->devices.reading_count++;
+	keeper->pass.busy_told = true;
 	worker_submit(keeper->worker, &reading->job);
 }
 
@@ -179,16 +182,16 @@ void keeper_read(struct keeper *keeper, const char *place)
 
 static void run_scan(struct worker_job *job)
 {
-	struct keeper *keeper = CONTAINER_OF(job, struct keeper, scan);
+	struct keeper *keeper = CONTAINER_OF(job, struct keeper, devices.scan);
 
-	keeper->scan_result =
-		hostdev_list_read(keeper->options.root, &keeper->scanned_list);
+	keeper->devices.scan_result =
+		hostdev_list_read(keeper->options.root, &keeper->devices.scanned);
 }
 
 static bool was_scanned(const struct keeper *keeper, const struct hostdev *dev)
 {
-	for (unsigned i = 0; i < keeper->scanned_list.count; i++) {
-		const struct hostdev *other = &keeper->scanned_list.devs[i];
+	for (unsigned i = 0; i < keeper->devices.scanned.count; i++) {
+		const struct hostdev *other = &keeper->devices.scanned.devs[i];
 
 		if (is_same(other, dev->bus, dev->number) &&
 		    strcmp(other->place, dev->place) == 0)
@@ -197,49 +200,49 @@ static bool was_scanned(const struct keeper *keeper, const struct hostdev *dev)
 	return false;
 }
 
-static void scan_done(struct worker_job *job)
+static void on_scan_done(struct worker_job *job)
 {
-	struct keeper *keeper = CONTAINER_OF(job, struct keeper, scan);
+	struct keeper *keeper = CONTAINER_OF(job, struct keeper, devices.scan);
 	struct list *pos, *tmp;
 
-	keeper->scanning = false;
-	keeper->stale = false;
-	if (keeper->scan_result < 0) {
+	keeper->devices.scanning = false;
+	keeper->devices.stale = false;
+	if (keeper->devices.scan_result < 0) {
 		log_limited(LOG_LEVEL_ERROR,
 			    "the host's USB devices cannot be listed: "
 			    "/sys/bus/usb/devices: %s",
-			    strerror(-keeper->scan_result));
-		if (keeper->scan_result == -ENOMEM)
-			keeper->scan_at_ns = clock_now_ns() + SCAN_AGAIN_NS;
+			    strerror(-keeper->devices.scan_result));
+		if (keeper->devices.scan_result == -ENOMEM)
+			keeper->devices.scan_at_ns = clock_now_ns() + SCAN_AGAIN_NS;
 	} else {
-		LIST_FOREACH_SAFE(pos, tmp, &keeper->known) {
+		LIST_FOREACH_SAFE(pos, tmp, &keeper->devices.known) {
 			if (!was_scanned(keeper, &known_of(pos)->dev))
 				drop(keeper, known_of(pos));
 		}
-		for (unsigned i = 0; i < keeper->scanned_list.count; i++)
-			merge(keeper, &keeper->scanned_list.devs[i]);
-		hostdev_list_finish(&keeper->scanned_list);
+		for (unsigned i = 0; i < keeper->devices.scanned.count; i++)
+			merge(keeper, &keeper->devices.scanned.devs[i]);
+		hostdev_list_finish(&keeper->devices.scanned);
 	}
 	keeper_wake(keeper);
 }
 
 void keeper_scan(struct keeper *keeper)
 {
-	if (keeper->scanning) {
+	if (keeper->devices.scanning) {
 		/* when that is over */
-		keeper->scan_at_ns = 0;
+		keeper->devices.scan_at_ns = 0;
 		return;
 	}
-	keeper->scan_at_ns = KEEPER_NEVER;
-	keeper->scanning = true;
-	keeper->busy_told = true;
-	keeper->scan = (struct worker_job){.run = run_scan, .done = scan_done};
-	worker_submit(keeper->worker, &keeper->scan);
+	keeper->devices.scan_at_ns = KEEPER_NEVER;
+	keeper->devices.scanning = true;
+	keeper->pass.busy_told = true;
+	keeper->devices.scan = (struct worker_job){.run = run_scan, .done = on_scan_done};
+	worker_submit(keeper->worker, &keeper->devices.scan);
 }
 
 /* --- news --- */
 
-void keeper_uevent(struct keeper *keeper, const struct uevent *event)
+void keeper_hear(struct keeper *keeper, const struct uevent *event)
 {
 	struct known *known;
 
@@ -261,7 +264,7 @@ void keeper_uevent(struct keeper *keeper, const struct uevent *event)
 		if (known && is_same(&known->dev, event->bus, event->number))
 			drop(keeper, known);
 		/* what is being read now may be from before */
-		if (keeper->scanning || find_reading(keeper, event->place))
+		if (keeper->devices.scanning || find_reading(keeper, event->place))
 			keeper_read(keeper, event->place);
 	}
 	keeper_wake(keeper);
@@ -271,9 +274,9 @@ void keeper_forget_devices(struct keeper *keeper)
 {
 	struct list *pos, *tmp;
 
-	LIST_FOREACH_SAFE(pos, tmp, &keeper->readings)
-		free(LIST_ENTRY(pos, struct reading, node_in_readings));
-	LIST_FOREACH_SAFE(pos, tmp, &keeper->known)
+	LIST_FOREACH_SAFE(pos, tmp, &keeper->devices.readings)
+		free(reading_of(pos));
+	LIST_FOREACH_SAFE(pos, tmp, &keeper->devices.known)
 		free(known_of(pos));
-	hostdev_list_finish(&keeper->scanned_list);
+	hostdev_list_finish(&keeper->devices.scanned);
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * keeper_owner.c - what the owner of a keeper asks and answers
  */
-#include "rules/keeper_priv.h"
-
 #include <errno.h>
 #include <string.h>
 
+#include "rules/keeper.h"
+#include "rules/keeper_core.h"
+#include "rules/keeper_failure.h"
+#include "rules/keeper_rule.h"
+#include "rules/keeper_status.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 /* An attachment that is shorter may be a device that comes and goes by itself. Some do
@@ -18,65 +22,7 @@
 /* Until the kernel has told of a device whose owner noticed its end first. */
 #define NEWS_NS UINT64_C(100000000)
 
-static struct kept_rule *rule_of(struct list *node)
-{
-	return LIST_ENTRY(node, struct kept_rule, node_in_keeper);
-}
-
-static struct holder *holder_of(struct list *node)
-{
-	return LIST_ENTRY(node, struct holder, node_in_rule);
-}
-
 /* --- what is going on --- */
-
-struct keeper_status keeper_trouble_status(const struct kept_rule *rule,
-					   const struct trouble *trouble)
-{
-	return (struct keeper_status){
-		.rule_id = rule->rule.id,
-		.origin = rule->origin,
-		.rule = &rule->rule,
-		.state = trouble->refused ? KEEPER_REFUSED : KEEPER_BACKING_OFF,
-		.dev = &trouble->known->dev,
-		.why = &trouble->err,
-		.since_ns = trouble->since_ns,
-	};
-}
-
-struct keeper_status keeper_status(const struct holder *holder)
-{
-	static const enum keeper_state states[] = {
-		[HOLDER_FREE] = KEEPER_WAITING,
-		[HOLDER_CHECKING] = KEEPER_WAITING,
-		[HOLDER_ATTACHING] = KEEPER_ATTACHING,
-		[HOLDER_ATTACHED] = KEEPER_ATTACHED,
-		[HOLDER_DETACHING] = KEEPER_DETACHING,
-	};
-	static const struct err none;
-	const struct kept_rule *rule = holder->rule;
-	bool waits = holder->state == HOLDER_FREE || holder->state == HOLDER_CHECKING;
-	struct list *first = list_first(&rule->troubles);
-	struct keeper_status status;
-
-	/* a look at what is refused again is not worth telling */
-	if (waits && first && !rule->rule.all)
-		status = keeper_trouble_status(
-			rule, LIST_ENTRY(first, struct trouble, node_in_rule));
-	else
-		status = (struct keeper_status){
-			.rule_id = rule->rule.id,
-			.origin = rule->origin,
-			.rule = &rule->rule,
-			.state = states[holder->state],
-			.dev = waits ? NULL : &holder->dev,
-			.why = &none,
-			.since_ns = holder->since_ns,
-		};
-	status.holder = holder->number;
-	status.port = holder->port;
-	return status;
-}
 
 /* A rule that holds all: those it has, those it cannot have, or that it waits. */
 static void list_all(const struct kept_rule *rule,
@@ -88,21 +34,20 @@ static void list_all(const struct kept_rule *rule,
 	struct list *pos;
 
 	LIST_FOREACH(pos, &rule->holders) {
-		if (holder_of(pos)->state == HOLDER_FREE ||
-		    holder_of(pos)->state == HOLDER_CHECKING)
+		if (holder_of(pos)->state == HOLDER_STATE_FREE ||
+		    holder_of(pos)->state == HOLDER_STATE_CHECKING)
 			continue;
-		status = keeper_status(holder_of(pos));
+		status = keeper_holder_status(holder_of(pos));
 		tell(ctx, &status);
 		told = true;
 	}
-	LIST_FOREACH(pos, &rule->troubles) {
-		status = keeper_trouble_status(
-			rule, LIST_ENTRY(pos, struct trouble, node_in_rule));
+	LIST_FOREACH(pos, &rule->failures) {
+		status = keeper_failure_status(rule, failure_of(pos));
 		tell(ctx, &status);
 		told = true;
 	}
 	if (!told && !rule->removed) {
-		status = keeper_status(holder_of(rule->holders.next));
+		status = keeper_holder_status(rule_holder(rule));
 		tell(ctx, &status);
 	}
 }
@@ -116,15 +61,14 @@ void keeper_list(const struct keeper *keeper,
 	LIST_FOREACH(pos, &keeper->rules) {
 		const struct kept_rule *rule = rule_of(pos);
 
-		if (rule->removed &&
-		    holder_of(rule->holders.next)->state == HOLDER_FREE &&
+		if (rule->removed && rule_holder(rule)->state == HOLDER_STATE_FREE &&
 		    !rule->rule.all)
 			continue;
 		if (rule->rule.all) {
 			list_all(rule, tell, ctx);
 			continue;
 		}
-		status = keeper_status(holder_of(rule->holders.next));
+		status = keeper_holder_status(rule_holder(rule));
 		tell(ctx, &status);
 	}
 }
@@ -150,15 +94,14 @@ void keeper_attached(struct keeper *keeper, unsigned number, unsigned port,
 	struct holder *holder = find_holder(keeper, number);
 	struct known *known;
 
-	if (!holder || holder->state != HOLDER_ATTACHING)
+	if (!holder || holder->state != HOLDER_STATE_ATTACHING)
 		return;
 	if (!err || err->code == 0) {
-		holder->state = HOLDER_ATTACHED;
+		holder_enter(holder, HOLDER_STATE_ATTACHED);
 		holder->port = port;
-		holder->ports[holder->dev.speed_mbit >= SUPER_SPEED_MBIT] = port;
+		*holder_port(holder) = port;
 		memcpy(holder->socket, holder->dev.socket, sizeof(holder->socket));
-		holder->attached_ns = clock_now_ns();
-		holder->since_ns = holder->attached_ns;
+		holder->attached_ns = holder->since_ns;
 		if (holder->pulled)
 			holder->lost_ns = holder->attached_ns;
 		keeper_wake(keeper);
@@ -195,12 +138,12 @@ static void expect_news(struct holder *holder, const struct known *known,
 		.text = "was lost without being unplugged: another program or driver of "
 			"the host may have taken it",
 	};
-	struct trouble *trouble = keeper_trouble(holder->rule, known);
+	struct failure *failure = keeper_failure(holder->rule, known);
 	uint64_t delay_ns;
 
-	if (trouble && lasted_ns >= SUCCESS_NS)
-		trouble->count = 0;
-	delay_ns = keeper_backoff_ns(trouble ? trouble->count + 1 : 1, NEWS_NS);
+	if (failure && lasted_ns >= SUCCESS_NS)
+		failure->count = 0;
+	delay_ns = keeper_backoff_ns(failure ? failure->count + 1 : 1, NEWS_NS);
 	keeper_postpone(holder->rule, known, &err, false, holder->lost_ns + delay_ns);
 }
 
@@ -214,8 +157,8 @@ void keeper_gone(struct keeper *keeper, unsigned number, enum keeper_end end)
 	struct known *known;
 	uint64_t lasted_ns;
 
-	if (!holder ||
-	    (holder->state != HOLDER_ATTACHED && holder->state != HOLDER_DETACHING))
+	if (!holder || (holder->state != HOLDER_STATE_ATTACHED &&
+			holder->state != HOLDER_STATE_DETACHING))
 		return;
 	if (!holder->pulled)
 		holder->lost_ns = clock_now_ns();
@@ -232,7 +175,7 @@ void keeper_gone(struct keeper *keeper, unsigned number, enum keeper_end end)
 	keeper_release(holder);
 }
 
-void keeper_look(struct keeper *keeper)
+void keeper_recheck(struct keeper *keeper)
 {
 	keeper_wake(keeper);
 }

@@ -363,7 +363,7 @@ static void test_taken_without_a_rule(void **state)
 	owner_expect_nothing();
 	owner_expect_list("waiting 1 - 0 0");
 	owner.taken = NULL;
-	keeper_look(owner.keeper);
+	keeper_recheck(owner.keeper);
 	owner_expect("attach 1 1-2#3 0");
 }
 

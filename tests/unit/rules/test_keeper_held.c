@@ -62,7 +62,7 @@ static void test_known_late(void **state)
 	owner_expect_nothing();
 	owner_expect_list("backing-off 1 1-2 0 16");
 	owner.held = "1-2";
-	keeper_look(owner.keeper);
+	keeper_recheck(owner.keeper);
 	owner_expect("attach 1 1-2#3 0");
 	owner_expect_nothing();
 	owner_expect_list("attached 1 1-2 1 0");

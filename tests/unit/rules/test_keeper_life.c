@@ -15,7 +15,7 @@
 
 #include "owner.h"
 #include "rules/file.h"
-#include "rules/keeper_priv.h"
+#include "rules/keeper_core.h"
 #include "util/compiler.h"
 
 /* --- failures --- */

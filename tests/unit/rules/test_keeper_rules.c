@@ -218,7 +218,7 @@ static void remove_it(void)
 	keeper_gone(owner.keeper, 1, KEEPER_PULLED); /* it is not attached */
 	keeper_gone(owner.keeper, 99, KEEPER_PULLED);
 	keeper_attached(owner.keeper, 99, 1, NULL);
-	keeper_look(owner.keeper);
+	keeper_recheck(owner.keeper);
 }
 
 static void test_calls_in_callbacks(void **state)

@@ -1,53 +1,37 @@
 /* SPDX-License-Identifier: MIT
- * keeper_settle.c - which rule gets which device
+ * keeper_match.c - which rule gets which device
  *
  * A pass goes through the rules in their order, RULES_PER_TURN in a turn of the loop,
  * and begins anew when something changes meanwhile. What can be done only later arms the
  * timer. At the end of a pass the owner is told what is different.
  */
-#include "rules/keeper_priv.h"
+#include "rules/keeper_match.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "rules/guard.h"
+#include "rules/keeper_core.h"
+#include "rules/keeper_devices.h"
+#include "rules/keeper_failure.h"
+#include "rules/keeper_rule.h"
+#include "rules/keeper_status.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define RULES_PER_TURN 16u
 
-static struct kept_rule *rule_of(struct list *node)
-{
-	return LIST_ENTRY(node, struct kept_rule, node_in_keeper);
-}
-
-static struct holder *holder_of(struct list *node)
-{
-	return LIST_ENTRY(node, struct holder, node_in_rule);
-}
-
-static struct trouble *trouble_of(struct list *node)
-{
-	return LIST_ENTRY(node, struct trouble, node_in_rule);
-}
-
 static void wake_at(struct keeper *keeper, uint64_t when_ns)
 {
-	keeper->wake_ns = MIN_OF(keeper->wake_ns, when_ns);
-}
-
-void keeper_wake(struct keeper *keeper)
-{
-	keeper->changed = true;
-	keeper->busy_told = true;
-	loop_defer(keeper->options.loop, &keeper->pass);
+	keeper->pass.wake_ns = MIN_OF(keeper->pass.wake_ns, when_ns);
 }
 
 /* --- which device --- */
 
 static bool wants_more(const struct kept_rule *rule)
 {
-	return rule->rule.all || holder_of(rule->holders.next)->state == HOLDER_FREE;
+	return rule->rule.all || rule_holder(rule)->state == HOLDER_STATE_FREE;
 }
 
 /* Whether a rule before @rule has a right to it: it waits until the owner has noticed
@@ -59,16 +43,16 @@ static bool is_reserved(const struct kept_rule *rule, const struct known *known)
 	for (pos = rule->keeper->rules.next; pos != &rule->node_in_keeper;
 	     pos = pos->next) {
 		const struct kept_rule *other = rule_of(pos);
-		const struct trouble *trouble = keeper_trouble(other, known);
+		const struct failure *failure = keeper_failure(other, known);
 
 		if (other->removed)
 			continue;
-		if (trouble && !trouble->refused && wants_more(other))
+		if (failure && !failure->refused && wants_more(other))
 			return true;
 		LIST_FOREACH(at, &other->holders) {
 			const struct holder *holder = holder_of(at);
 
-			if (holder->state != HOLDER_FREE && holder->pulled &&
+			if (holder->state != HOLDER_STATE_FREE && holder->pulled &&
 			    strcmp(holder->dev.socket, known->dev.socket) == 0 &&
 			    rule_matches(&other->rule, &known->dev))
 				return true;
@@ -85,28 +69,24 @@ static bool is_held(const struct kept_rule *rule, const struct known *known)
 	       options->is_held(options->ctx, &rule->rule, &known->dev);
 }
 
-/* Whether @rule may have @known now. */
-static bool is_free(struct kept_rule *rule, const struct known *known, uint64_t now_ns)
+/* When @rule may have @known, as far as the rule decides: 0 = now, KEEPER_NEVER = not before something changes. */
+static uint64_t free_at_ns(const struct kept_rule *rule, const struct known *known,
+			   uint64_t now_ns)
 {
-	struct keeper *keeper = rule->keeper;
-	const struct trouble *trouble = keeper_trouble(rule, known);
+	const struct keeper_options *options = &rule->keeper->options;
+	const struct failure *failure = keeper_failure(rule, known);
 
 	if (known->holder)
-		return false;
-	if (rule->retry_ns > now_ns) {
-		wake_at(keeper, rule->retry_ns);
-		return false;
-	}
-	if (trouble && trouble->retry_ns > now_ns && !is_held(rule, known)) {
-		wake_at(keeper, trouble->retry_ns);
-		return false;
-	}
-	if (!trouble && rule->trouble_count == KEEPER_TROUBLES_MAX)
-		return false;
-	if (keeper->options.is_taken &&
-	    keeper->options.is_taken(keeper->options.ctx, known->dev.place))
-		return false;
-	return !is_reserved(rule, known);
+		return KEEPER_NEVER;
+	if (rule->retry_ns > now_ns)
+		return rule->retry_ns;
+	if (failure && failure->retry_ns > now_ns && !is_held(rule, known))
+		return failure->retry_ns;
+	if (!failure && rule->failure_count == KEEPER_FAILURES_MAX)
+		return KEEPER_NEVER;
+	if (options->is_taken && options->is_taken(options->ctx, known->dev.place))
+		return KEEPER_NEVER;
+	return is_reserved(rule, known) ? KEEPER_NEVER : 0;
 }
 
 static bool in_last_socket(const struct holder *holder, const struct known *known)
@@ -114,23 +94,19 @@ static bool in_last_socket(const struct holder *holder, const struct known *know
 	return strcmp(holder->socket, known->dev.socket) == 0;
 }
 
-/* Whether @holder may take @known, or is to wait. */
-static bool may_take(struct keeper *keeper, const struct holder *holder,
-		     const struct known *known, uint64_t now_ns)
+/* When @holder may take @known, which its rule may have: as free_at_ns(). */
+static uint64_t ready_at_ns(const struct holder *holder, const struct known *known,
+			    uint64_t now_ns)
 {
-	if (holder->state != HOLDER_FREE)
-		return false;
-	if (holder->retry_ns > now_ns) {
-		wake_at(keeper, holder->retry_ns);
-		return false;
-	}
+	if (holder->state != HOLDER_STATE_FREE)
+		return KEEPER_NEVER;
+	if (holder->retry_ns > now_ns)
+		return holder->retry_ns;
 	if (holder->lost_ns != 0 && !in_last_socket(holder, known) &&
 	    known->appeared_ns <= holder->lost_ns &&
-	    now_ns < holder->lost_ns + KEEPER_GRACE_NS) {
-		wake_at(keeper, holder->lost_ns + KEEPER_GRACE_NS);
-		return false;
-	}
-	return true;
+	    now_ns < holder->lost_ns + KEEPER_GRACE_NS)
+		return holder->lost_ns + KEEPER_GRACE_NS;
+	return 0;
 }
 
 /* The next one behind @known (NULL: the first) that matches. @rank counts them. */
@@ -138,10 +114,11 @@ static struct known *next_match(const struct kept_rule *rule, struct known *know
 				unsigned *rank)
 {
 	const struct keeper *keeper = rule->keeper;
-	struct list *pos = known ? known->node_in_known.next : keeper->known.next;
+	struct list *pos =
+		known ? known->node_in_keeper.next : keeper->devices.known.next;
 
-	for (; pos != &keeper->known; pos = pos->next) {
-		known = LIST_ENTRY(pos, struct known, node_in_known);
+	for (; pos != &keeper->devices.known; pos = pos->next) {
+		known = known_of(pos);
 		if (!rule_matches(&rule->rule, &known->dev))
 			continue;
 		(*rank)++;
@@ -152,7 +129,7 @@ static struct known *next_match(const struct kept_rule *rule, struct known *know
 }
 
 /* Whether @rule, which was about to have @known, has meanwhile turned out to have another. */
-static bool holds_other(struct kept_rule *rule, const struct known *known)
+static bool holds_other(const struct kept_rule *rule, const struct known *known)
 {
 	uint64_t now_ns = clock_now_ns();
 	struct known *other = NULL;
@@ -160,13 +137,13 @@ static bool holds_other(struct kept_rule *rule, const struct known *known)
 
 	while (!rule->rule.all && (other = next_match(rule, other, &rank)) != NULL) {
 		if (other != known && is_held(rule, other) &&
-		    is_free(rule, other, now_ns))
+		    free_at_ns(rule, other, now_ns) == 0)
 			return true;
 	}
 	return false;
 }
 
-static struct known *choose(struct kept_rule *rule, const struct holder *holder,
+static struct known *choose(const struct kept_rule *rule, const struct holder *holder,
 			    uint64_t now_ns)
 {
 	struct known *best = NULL;
@@ -174,9 +151,14 @@ static struct known *choose(struct kept_rule *rule, const struct holder *holder,
 	unsigned rank = 0;
 
 	while ((known = next_match(rule, known, &rank)) != NULL) {
-		if (!is_free(rule, known, now_ns) ||
-		    !may_take(rule->keeper, holder, known, now_ns))
+		uint64_t at_ns = free_at_ns(rule, known, now_ns);
+
+		if (at_ns == 0)
+			at_ns = ready_at_ns(holder, known, now_ns);
+		if (at_ns > 0) {
+			wake_at(rule->keeper, at_ns);
 			continue;
+		}
 		if (in_last_socket(holder, known) || is_held(rule, known))
 			return known;
 		if (!best)
@@ -197,41 +179,28 @@ static struct holder *choose_holder(struct kept_rule *rule, const struct known *
 		struct holder *holder = holder_of(pos);
 
 		if (in_last_socket(holder, known))
-			return holder->state == HOLDER_FREE ? holder : NULL;
-		if (holder->state != HOLDER_FREE)
+			return holder->state == HOLDER_STATE_FREE ? holder : NULL;
+		if (holder->state != HOLDER_STATE_FREE)
 			continue;
 		if (holder->socket[0] == '\0')
 			unused = holder;
 		any = holder;
 	}
 	if (!unused && rule->holder_count < KEEPER_HOLDERS_MAX)
-		unused = keeper_new_holder(rule);
+		unused = kept_rule_add_holder(rule, ++rule->keeper->holders_made);
 	return unused ? unused : any;
 }
 
 /* --- taking it --- */
 
-void keeper_release(struct holder *holder)
-{
-	struct keeper *keeper = holder->rule->keeper;
-	struct known *known = keeper_find(keeper, holder->dev.place);
-
-	if (known && known->holder == holder)
-		known->holder = NULL;
-	holder->state = HOLDER_FREE;
-	holder->since_ns = clock_now_ns();
-	holder->pulled = false;
-	keeper_wake(keeper);
-}
-
 static void attach(struct holder *holder)
 {
 	const struct keeper_options *options = &holder->rule->keeper->options;
 
-	holder->state = HOLDER_ATTACHING;
+	holder_enter(holder, HOLDER_STATE_ATTACHING);
 	log_debug("rule %s: to be attached: %s", holder->rule->rule.id, holder->dev.name);
 	options->attach(options->ctx, holder->number, &holder->rule->rule, &holder->dev,
-			holder->ports[holder->dev.speed_mbit >= SUPER_SPEED_MBIT]);
+			*holder_port(holder));
 }
 
 /* @holder->dev is read anew: what has claimed it, and whether it is still the same. */
@@ -251,7 +220,7 @@ static void run_check(struct worker_job *job)
 		holder->result = guard_check(root, &holder->dev, &holder->err);
 }
 
-static void check_done(struct worker_job *job)
+static void on_check_done(struct worker_job *job)
 {
 	struct holder *holder = CONTAINER_OF(job, struct holder, job);
 	struct kept_rule *rule = holder->rule;
@@ -286,56 +255,57 @@ static void take(struct holder *holder, struct known *known)
 	if (rule_check_denied(&rule->rule, &known->dev, &err) < 0) {
 		/* its descriptors stay as they are */
 		keeper_postpone(rule, known, &err, true, KEEPER_NEVER);
-		if (keeper_trouble(rule, known))
-			keeper_tell_person(rule, known, keeper_trouble(rule, known));
+		if (keeper_failure(rule, known))
+			keeper_log_failure(rule, keeper_failure(rule, known));
 		return;
 	}
 	holder->dev = known->dev;
 	holder->pulled = false;
 	holder->pulled_told = false;
-	holder->since_ns = clock_now_ns();
 	known->holder = holder;
-	rule->keeper->busy_told = true;
+	rule->keeper->pass.busy_told = true;
 	if (rule->rule.force || is_held(rule, known)) {
 		attach(holder);
 		return;
 	}
-	holder->state = HOLDER_CHECKING;
-	holder->job = (struct worker_job){.run = run_check, .done = check_done};
+	holder_enter(holder, HOLDER_STATE_CHECKING);
+	holder->job = (struct worker_job){.run = run_check, .done = on_check_done};
 	worker_submit(rule->keeper->worker, &holder->job);
 }
 
-static void settle_all(struct kept_rule *rule, uint64_t now_ns)
+static void match_all(struct kept_rule *rule, uint64_t now_ns)
 {
 	struct known *known = NULL;
 	unsigned rank = 0;
 
 	while ((known = next_match(rule, known, &rank)) != NULL) {
-		struct holder *holder;
+		uint64_t at_ns = free_at_ns(rule, known, now_ns);
+		struct holder *holder = at_ns == 0 ? choose_holder(rule, known) : NULL;
 
-		if (!is_free(rule, known, now_ns))
-			continue;
-		holder = choose_holder(rule, known);
-		if (holder && may_take(rule->keeper, holder, known, now_ns))
+		if (holder)
+			at_ns = ready_at_ns(holder, known, now_ns);
+		if (holder && at_ns == 0)
 			take(holder, known);
+		else if (at_ns > 0)
+			wake_at(rule->keeper, at_ns);
 	}
 }
 
-static void settle(struct kept_rule *rule, uint64_t now_ns)
+static void match(struct kept_rule *rule, uint64_t now_ns)
 {
-	struct holder *holder = holder_of(rule->holders.next);
+	struct holder *holder = rule_holder(rule);
 	struct known *known;
 
-	if (rule->removed || rule->keeper->stopped || rule->keeper->stale)
+	if (rule->removed || rule->keeper->stopped || rule->keeper->devices.stale)
 		return;
 	if (rule->rule.all) {
-		settle_all(rule, now_ns);
+		match_all(rule, now_ns);
 		return;
 	}
 	/* one that is refused at once is noted, and the next one chosen */
-	for (unsigned i = 0; i <= KEEPER_TROUBLES_MAX; i++) {
-		known = holder->state == HOLDER_FREE ? choose(rule, holder, now_ns)
-						     : NULL;
+	for (unsigned i = 0; i <= KEEPER_FAILURES_MAX; i++) {
+		known = holder->state == HOLDER_STATE_FREE ? choose(rule, holder, now_ns)
+							   : NULL;
 		if (!known)
 			return;
 		take(holder, known);
@@ -349,11 +319,10 @@ static void ask_owner(struct keeper *keeper, struct holder *holder)
 {
 	const struct keeper_options *options = &keeper->options;
 
-	if (holder->state != HOLDER_ATTACHED)
+	if (holder->state != HOLDER_STATE_ATTACHED)
 		return;
 	if (holder->rule->removed) {
-		holder->state = HOLDER_DETACHING;
-		holder->since_ns = clock_now_ns();
+		holder_enter(holder, HOLDER_STATE_DETACHING);
 		options->detach(options->ctx, holder->number);
 	} else if (holder->pulled && !holder->pulled_told) {
 		holder->pulled_told = true;
@@ -362,14 +331,14 @@ static void ask_owner(struct keeper *keeper, struct holder *holder)
 	}
 }
 
-static void tell_changes(struct keeper *keeper, struct kept_rule *rule)
+static void notify_changes(struct keeper *keeper, struct kept_rule *rule)
 {
 	const struct keeper_options *options = &keeper->options;
 	struct list *pos;
 
 	LIST_FOREACH(pos, &rule->holders) {
 		struct holder *holder = holder_of(pos);
-		struct keeper_status status = keeper_status(holder);
+		struct keeper_status status = keeper_holder_status(holder);
 
 		if (status.state == holder->told || rule->removed)
 			continue;
@@ -377,13 +346,13 @@ static void tell_changes(struct keeper *keeper, struct kept_rule *rule)
 		if (options->changed)
 			options->changed(options->ctx, &status);
 	}
-	LIST_FOREACH(pos, &rule->troubles) {
-		struct trouble *trouble = trouble_of(pos);
-		struct keeper_status status = keeper_trouble_status(rule, trouble);
+	LIST_FOREACH(pos, &rule->failures) {
+		struct failure *failure = failure_of(pos);
+		struct keeper_status status = keeper_failure_status(rule, failure);
 
-		if (trouble->told || rule->removed || !rule->rule.all)
+		if (failure->told || rule->removed || !rule->rule.all)
 			continue;
-		trouble->told = true;
+		failure->told = true;
 		if (options->changed)
 			options->changed(options->ctx, &status);
 	}
@@ -394,11 +363,11 @@ static bool has_asked(const struct keeper *keeper)
 {
 	struct list *pos, *at;
 
-	if (keeper->scanning || keeper->reading_count > 0)
+	if (keeper_is_reading(keeper))
 		return false;
 	LIST_FOREACH(pos, &keeper->rules) {
 		LIST_FOREACH(at, &rule_of(pos)->holders) {
-			if (holder_of(at)->state == HOLDER_CHECKING)
+			if (holder_of(at)->state == HOLDER_STATE_CHECKING)
 				return false;
 		}
 	}
@@ -410,23 +379,24 @@ static void finish_pass(struct keeper *keeper)
 	struct list *pos, *tmp;
 
 	LIST_FOREACH_SAFE(pos, tmp, &keeper->rules) {
-		if (rule_of(pos)->removed)
-			keeper_reap(rule_of(pos));
+		if (rule_of(pos)->removed && kept_rule_is_idle(rule_of(pos)))
+			kept_rule_destroy(rule_of(pos));
 	}
 	LIST_FOREACH(pos, &keeper->rules)
-		tell_changes(keeper, rule_of(pos));
-	if (keeper->changed)
+		notify_changes(keeper, rule_of(pos));
+	if (keeper->pass.changed)
 		return; /* by the owner, just now: there will be another pass */
-	if (keeper->wake_ns != KEEPER_NEVER && !keeper->stopped) {
+	if (keeper->pass.wake_ns != KEEPER_NEVER && !keeper->stopped) {
 		uint64_t now_ns = clock_now_ns();
 
-		loop_timer_set(keeper->timer,
-			       keeper->wake_ns > now_ns ? keeper->wake_ns - now_ns : 0);
+		loop_timer_set(keeper->pass.timer, keeper->pass.wake_ns > now_ns
+							   ? keeper->pass.wake_ns - now_ns
+							   : 0);
 	}
 	if (keeper->options.asked && has_asked(keeper))
 		keeper->options.asked(keeper->options.ctx);
-	if (keeper->busy_told && keeper_is_quiet(keeper)) {
-		keeper->busy_told = false;
+	if (keeper->pass.busy_told && keeper_core_is_quiet(keeper)) {
+		keeper->pass.busy_told = false;
 		if (keeper->options.quiet)
 			keeper->options.quiet(keeper->options.ctx);
 	}
@@ -436,13 +406,15 @@ static void begin_pass(struct keeper *keeper, uint64_t now_ns)
 {
 	struct list *pos, *at;
 
-	keeper->changed = false;
-	keeper->next = keeper->rules.next;
-	keeper->wake_ns = KEEPER_NEVER;
-	loop_timer_stop(keeper->timer);
-	if (keeper->scan_at_ns <= now_ns && !keeper->scanning && !keeper->stopped)
+	keeper->pass.changed = false;
+	keeper->pass.next = keeper->rules.next;
+	keeper->pass.wake_ns = KEEPER_NEVER;
+	loop_timer_stop(keeper->pass.timer);
+	if (keeper->devices.scan_at_ns <= now_ns && !keeper->devices.scanning &&
+	    !keeper->stopped)
 		keeper_scan(keeper);
-	wake_at(keeper, keeper->scanning ? KEEPER_NEVER : keeper->scan_at_ns);
+	wake_at(keeper,
+		keeper->devices.scanning ? KEEPER_NEVER : keeper->devices.scan_at_ns);
 	LIST_FOREACH(pos, &keeper->rules) {
 		LIST_FOREACH(at, &rule_of(pos)->holders)
 			ask_owner(keeper, holder_of(at));
@@ -454,18 +426,19 @@ void keeper_on_pass(void *ctx)
 	struct keeper *keeper = ctx;
 	uint64_t now_ns = clock_now_ns();
 
-	if (keeper->changed || !keeper->next)
+	if (keeper->pass.changed || !keeper->pass.next)
 		begin_pass(keeper, now_ns);
-	for (unsigned i = 0; i < RULES_PER_TURN && keeper->next != &keeper->rules; i++) {
-		struct kept_rule *rule = rule_of(keeper->next);
+	for (unsigned i = 0; i < RULES_PER_TURN && keeper->pass.next != &keeper->rules;
+	     i++) {
+		struct kept_rule *rule = rule_of(keeper->pass.next);
 
-		keeper->next = keeper->next->next;
-		settle(rule, now_ns);
+		keeper->pass.next = keeper->pass.next->next;
+		match(rule, now_ns);
 	}
-	if (keeper->next != &keeper->rules) {
-		loop_defer_next_turn(keeper->options.loop, &keeper->pass);
+	if (keeper->pass.next != &keeper->rules) {
+		loop_defer_next_turn(keeper->options.loop, &keeper->pass.task);
 		return;
 	}
-	keeper->next = NULL;
+	keeper->pass.next = NULL;
 	finish_pass(keeper);
 }
