@@ -47,7 +47,7 @@ static void kinds(void **state)
 		{memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING), FD_KIND_MEMORY},
 		{mkstemp(name), FD_KIND_MEMORY},
 		{eventfd(0, EFD_CLOEXEC), FD_KIND_EVENTFD},
-		{open("/proc/self/exe", O_RDONLY | O_CLOEXEC), FD_KIND_FILE},
+		{open("/proc/self/environ", O_RDONLY | O_CLOEXEC), FD_KIND_FILE},
 		{open("/dev/null", O_RDONLY | O_CLOEXEC), FD_KIND_FILE},
 		{open("/tmp", O_PATH | O_CLOEXEC), FD_KIND_FILE},
 		{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), FD_KIND_OTHER},
@@ -274,8 +274,9 @@ static void unread_descriptors(int flags)
 	memcpy(CMSG_DATA(c), &pipe_fds[1], sizeof(int));
 	if (sendmsg(pair[1], &msg, flags) < 0) {
 		assert_int_equal(errno, EOPNOTSUPP);
-		print_message("# the kernel has no out-of-band data here, not tested\n");
-		assert_int_equal(send(pair[1], "x", 1, 0), 1);
+		/* before Linux 5.15; with a byte in its place the rest still holds */
+		print_message("# the kernel has no out-of-band data here\n");
+		assert_int_equal(sendmsg(pair[1], &msg, flags & ~MSG_OOB), 1);
 	}
 	close(pipe_fds[1]);
 	ours = pair[0];
