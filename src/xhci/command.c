@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * command.c - taking commands off the command ring and answering each
  *
- * One command at a time. A command may have to wait (Stop Endpoint and Configure
- * Endpoint with streams for the device, any for memory or for room in the event ring): it stays @active and
- * is called again in later runs until its result is known and posted.
+ * One command at a time. A command may have to wait: Stop Endpoint, and Configure Endpoint
+ * with streams, for the device; any for memory or for room in the event ring. Until then
+ * each run calls it again. command.h has the drawings of its states.
  */
 #include "xhci/command.h"
 
@@ -20,6 +20,33 @@
 
 #define POINTER_LO             (~0x3fu)
 #define PORT_BANDWIDTH_PERCENT 80u /* Get Port Bandwidth: nothing is reserved */
+
+static void set_ring_state(struct xhci_commands *commands,
+			   enum xhci_command_ring_state state)
+{
+	static const char *const names[] = {[XHCI_COMMAND_RING_STOPPED] = "STOPPED",
+					    [XHCI_COMMAND_RING_RUNNING] = "RUNNING",
+					    [XHCI_COMMAND_RING_STOPPING] = "STOPPING",
+					    [XHCI_COMMAND_RING_ABORTING] = "ABORTING"};
+
+	if (state == commands->ring_state)
+		return;
+	log_trace("command ring: %s -> %s", names[commands->ring_state], names[state]);
+	commands->ring_state = state;
+	if (state == XHCI_COMMAND_RING_STOPPED)
+		commands->doorbell = false;
+}
+
+static void set_phase(struct xhci_commands *commands, enum xhci_command_phase phase)
+{
+	static const char *const names[] = {[XHCI_COMMAND_PHASE_IDLE] = "IDLE",
+					    [XHCI_COMMAND_PHASE_EXECUTING] = "EXECUTING",
+					    [XHCI_COMMAND_PHASE_ANSWERING] = "ANSWERING"};
+
+	log_trace("command at 0x%llx: %s -> %s", (unsigned long long)commands->trb_iova,
+		  names[commands->phase], names[phase]);
+	commands->phase = phase;
+}
 
 void xhci_commands_reset(struct xhci *xhci)
 {
@@ -42,19 +69,16 @@ void xhci_commands_halt(struct xhci *xhci)
 {
 	struct xhci_commands *commands = xhci->commands;
 
-	if (commands->active && commands->result == XHCI_CC_INVALID) {
+	if (commands->phase == XHCI_COMMAND_PHASE_EXECUTING) {
 		struct xhci_endpoint *ep = command_endpoint(xhci, &commands->trb);
 
 		if (ep)
 			xhci_endpoint_stop_abandoned(ep);
 		xhci_stream_request_abandon(xhci);
 		commands->ring = commands->before;
-		commands->active = false;
+		set_phase(commands, XHCI_COMMAND_PHASE_IDLE);
 	}
-	commands->running = false;
-	commands->doorbell = false;
-	commands->stop = false;
-	commands->abort = false;
+	set_ring_state(commands, XHCI_COMMAND_RING_STOPPED);
 }
 
 /* 4.6.15: a byte per port, behind one reserved byte */
@@ -68,7 +92,7 @@ static enum xhci_cc get_port_bandwidth(struct xhci *xhci, uint64_t iova)
 	xhci_lend_command(xhci, iova, bytes);
 	if (guest_mem_write(xhci->mem, iova, raw, bytes) < 0) {
 		xhci_dma_fault(xhci, "port bandwidth context", iova);
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	}
 	return XHCI_CC_SUCCESS;
 }
@@ -83,7 +107,7 @@ static enum xhci_cc endpoint_command(struct xhci *xhci, struct xhci_slot *slot,
 	if (slot->state < XHCI_SLOT_STATE_DEFAULT || !ep)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	if (!xhci_slot_output_ok(xhci, slot->context_iova))
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	switch ((int)xhci_trb_type(trb)) {
 	case XHCI_TRB_TYPE_STOP_ENDPOINT:
 		return xhci_endpoint_stop(ep);
@@ -123,7 +147,6 @@ static enum xhci_cc slot_command(struct xhci *xhci, const struct xhci_trb *trb)
 	}
 }
 
-/* The completion code, or XHCI_CC_INVALID: call again later. */
 static enum xhci_cc execute(struct xhci *xhci, const struct xhci_trb *trb)
 {
 	switch ((int)xhci_trb_type(trb)) {
@@ -174,40 +197,56 @@ static uint32_t disabled_dcis(const struct xhci *xhci, const struct xhci_trb *tr
 	return dcis;
 }
 
-/* Goes on with the active command. Return: true once it is answered. */
-static bool finish_active(struct xhci *xhci)
+/* CA: the command ends where it is. */
+static void abort_command(struct xhci *xhci)
+{
+	struct xhci_endpoint *ep = command_endpoint(xhci, &xhci->commands->trb);
+
+	if (ep) { /* the transfers that it took back run again */
+		xhci_endpoint_stop_abandoned(ep);
+		xhci_endpoint_kick(ep);
+	}
+	xhci_stream_request_abandon(xhci);
+}
+
+/* Return: the result of the command, or XHCI_CC_PENDING. */
+static enum xhci_cc go_on(struct xhci *xhci)
+{
+	struct xhci_commands *commands = xhci->commands;
+	enum xhci_cc cc;
+
+	commands->result_slot = xhci_trb_slot_id(&commands->trb);
+	xhci_lend_command_begin(xhci, &commands->trb, commands->trb_iova);
+	cc = execute(xhci, &commands->trb);
+	xhci_lend_command_end(xhci);
+	xhci_lend_command_told(xhci, &commands->trb, cc,
+			       disabled_dcis(xhci, &commands->trb));
+	/* a controller that has failed takes the command back, see xhci_commands_halt() */
+	if (cc != XHCI_CC_PENDING || commands->ring_state != XHCI_COMMAND_RING_ABORTING ||
+	    xhci_activity(xhci) == XHCI_ACTIVITY_FAILED)
+		return cc;
+	abort_command(xhci);
+	return XHCI_CC_COMMAND_ABORTED;
+}
+
+/* Goes on with the command that has been fetched. Return: true once it is answered. */
+static bool finish(struct xhci *xhci)
 {
 	struct xhci_commands *commands = xhci->commands;
 
-	if (commands->result == XHCI_CC_INVALID) {
-		commands->result_slot = xhci_trb_slot_id(&commands->trb);
-		xhci_lend_command_begin(xhci, &commands->trb, commands->trb_iova);
-		commands->result = execute(xhci, &commands->trb);
-		xhci_lend_command_end(xhci);
-		xhci_lend_command_told(xhci, &commands->trb, commands->result,
-				       disabled_dcis(xhci, &commands->trb));
+	if (commands->phase == XHCI_COMMAND_PHASE_EXECUTING) {
+		commands->result = go_on(xhci);
+		if (commands->result == XHCI_CC_PENDING)
+			return false;
+		set_phase(commands, XHCI_COMMAND_PHASE_ANSWERING);
 	}
-	/* a controller that has failed takes the command back, see xhci_commands_halt() */
-	if (commands->result == XHCI_CC_INVALID && commands->abort &&
-	    xhci_activity(xhci) != XHCI_ACTIVITY_FAILED) {
-		struct xhci_endpoint *ep = command_endpoint(xhci, &commands->trb);
-
-		if (ep) { /* what it took back is run again */
-			xhci_endpoint_stop_abandoned(ep);
-			xhci_endpoint_kick(ep);
-		}
-		xhci_stream_request_abandon(xhci);
-		commands->result = XHCI_CC_COMMAND_ABORTED;
-	}
-	if (commands->result == XHCI_CC_INVALID)
-		return false;
 	if (post_completion(xhci, commands->trb_iova, commands->result,
 			    commands->result_slot) < 0)
 		return false;
 	log_debug("command %d slot %u ep %u: completion code %d",
 		  xhci_trb_type(&commands->trb), commands->result_slot,
 		  xhci_trb_dci(&commands->trb), commands->result);
-	commands->active = false;
+	set_phase(commands, XHCI_COMMAND_PHASE_IDLE);
 	return true;
 }
 
@@ -239,18 +278,16 @@ enum xhci_progress xhci_commands_run(struct xhci *xhci)
 	for (unsigned n = 0; n == 0 || !xhci_budget_is_spent(&xhci->budget); n++) {
 		int r;
 
-		if (commands->active && !finish_active(xhci))
+		if (commands->phase != XHCI_COMMAND_PHASE_IDLE && !finish(xhci))
 			return XHCI_PROGRESS_BLOCKED;
-		if (commands->running && (commands->stop || commands->abort)) {
+		if (commands->ring_state == XHCI_COMMAND_RING_STOPPING ||
+		    commands->ring_state == XHCI_COMMAND_RING_ABORTING) {
 			if (post_completion(xhci, commands->ring.dequeue_iova,
 					    XHCI_CC_COMMAND_RING_STOPPED, 0) < 0)
 				return XHCI_PROGRESS_BLOCKED;
-			commands->running = false;
-			commands->doorbell = false;
+			set_ring_state(commands, XHCI_COMMAND_RING_STOPPED);
 		}
-		commands->stop = commands->running && commands->stop;
-		commands->abort = commands->running && commands->abort;
-		if (!commands->running || !commands->doorbell)
+		if (!commands->doorbell)
 			return XHCI_PROGRESS_DONE;
 		r = fetch(xhci);
 		if (r < 0)
@@ -259,8 +296,7 @@ enum xhci_progress xhci_commands_run(struct xhci *xhci)
 			commands->doorbell = false;
 			return XHCI_PROGRESS_DONE;
 		}
-		commands->active = true;
-		commands->result = XHCI_CC_INVALID;
+		set_phase(commands, XHCI_COMMAND_PHASE_EXECUTING);
 		xhci_budget_spend(&xhci->budget, XHCI_BUDGET_COMMAND);
 	}
 	return XHCI_PROGRESS_MORE;
@@ -268,16 +304,20 @@ enum xhci_progress xhci_commands_run(struct xhci *xhci)
 
 void xhci_commands_doorbell(struct xhci *xhci, uint32_t value)
 {
+	struct xhci_commands *commands = xhci->commands;
+
 	if ((value & 0xff) != 0 || xhci->halted)
 		return;
-	xhci->commands->doorbell = true;
-	xhci->commands->running = true;
+	if (commands->ring_state == XHCI_COMMAND_RING_STOPPED)
+		set_ring_state(commands, XHCI_COMMAND_RING_RUNNING);
+	commands->doorbell = true;
 	xhci_kick(xhci);
 }
 
 uint32_t xhci_commands_crcr(const struct xhci *xhci)
 {
-	return xhci->commands->running ? XHCI_CRCR_CRR : 0;
+	return xhci->commands->ring_state != XHCI_COMMAND_RING_STOPPED ? XHCI_CRCR_CRR
+								       : 0;
 }
 
 /* With the ring running only CS and CA do something. */
@@ -285,7 +325,7 @@ void xhci_commands_set_crcr_lo(struct xhci *xhci, uint32_t value)
 {
 	struct xhci_commands *commands = xhci->commands;
 
-	if (!commands->running) {
+	if (commands->ring_state == XHCI_COMMAND_RING_STOPPED) {
 		commands->ring.dequeue_iova =
 			with_low32(commands->ring.dequeue_iova, value & POINTER_LO);
 		commands->ring.cycle = (value & XHCI_CRCR_RCS) != 0;
@@ -293,10 +333,10 @@ void xhci_commands_set_crcr_lo(struct xhci *xhci, uint32_t value)
 	}
 	if (!(value & (XHCI_CRCR_CS | XHCI_CRCR_CA)))
 		return;
-	if (value & XHCI_CRCR_CS)
-		commands->stop = true;
 	if (value & XHCI_CRCR_CA)
-		commands->abort = true;
+		set_ring_state(commands, XHCI_COMMAND_RING_ABORTING);
+	else if (commands->ring_state == XHCI_COMMAND_RING_RUNNING)
+		set_ring_state(commands, XHCI_COMMAND_RING_STOPPING);
 	xhci_kick(xhci);
 }
 
@@ -304,7 +344,7 @@ void xhci_commands_set_crcr_hi(struct xhci *xhci, uint32_t value)
 {
 	struct xhci_commands *commands = xhci->commands;
 
-	if (!commands->running)
+	if (commands->ring_state == XHCI_COMMAND_RING_STOPPED)
 		commands->ring.dequeue_iova =
 			with_high32(commands->ring.dequeue_iova, value);
 }

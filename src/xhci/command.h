@@ -14,23 +14,49 @@
 
 struct xhci;
 
+/*
+ *             doorbell               CS                CA, also after CS
+ *   STOPPED ------------> RUNNING --------> STOPPING ------------------> ABORTING
+ *      ^                     |                 |                            |
+ *      +------ RS = 0 -------+--- Command Ring Stopped, or RS = 0 ----------+
+ *
+ * Changed by set_ring_state() in command.c only.
+ */
+enum xhci_command_ring_state {
+	XHCI_COMMAND_RING_STOPPED,  /* CRR is 0 */
+	XHCI_COMMAND_RING_RUNNING,  /* CRR is 1, as in those below */
+	XHCI_COMMAND_RING_STOPPING, /* stops when the command is answered */
+	XHCI_COMMAND_RING_ABORTING, /* the same, and a command that waits is aborted */
+};
+
+/*
+ *          fetched                 the result is known             event posted
+ *   IDLE -----------> EXECUTING -----------------------> ANSWERING ------------> IDLE
+ *     ^                   |
+ *     +-- RS = 0: back ---+
+ *           to the ring
+ *
+ * Changed by set_phase() in command.c only.
+ */
+enum xhci_command_phase {
+	XHCI_COMMAND_PHASE_IDLE,
+	XHCI_COMMAND_PHASE_EXECUTING, /* called again in each run until its result is known */
+	XHCI_COMMAND_PHASE_ANSWERING, /* its event waits for room */
+};
+
 /**
- * struct xhci_commands - the command ring
- * @running:	CRR
+ * struct xhci_commands - the command ring, and the command that is being executed
  * @doorbell:	there may be commands
- * @stop, @abort: CS, CA were written
- * @active:	@trb (found at @trb_iova, ring cursor before it @before) has been taken and
- *		is not answered yet
- * @result:	its completion code once known, else XHCI_CC_INVALID
+ * @trb, @trb_iova: the command and where it was found; unless IDLE, as all that follows
+ * @before:	ring cursor before it
+ * @result:	its completion code, when ANSWERING
  * @result_slot: Slot ID for the Command Completion Event
  */
 struct xhci_commands {
 	struct xhci_ring ring;
-	bool running;
+	enum xhci_command_ring_state ring_state;
 	bool doorbell;
-	bool stop;
-	bool abort;
-	bool active;
+	enum xhci_command_phase phase;
 	struct xhci_trb trb;
 	uint64_t trb_iova;
 	struct xhci_ring before;

@@ -199,7 +199,7 @@ static enum xhci_progress run_ring(struct xhci_endpoint *ep,
 	if (ep->streams) {
 		enum xhci_cc cc = xhci_stream_prepare(xhci_stream_of(ring));
 
-		if (cc == XHCI_CC_INVALID)
+		if (cc == XHCI_CC_PENDING)
 			return XHCI_PROGRESS_BLOCKED;
 		if (cc != XHCI_CC_SUCCESS) {
 			xhci_stream_drop(xhci_stream_of(ring));

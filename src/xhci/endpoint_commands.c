@@ -33,17 +33,17 @@ enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 		xhci_endpoint_stop_begin(ep);
 	}
 	if (!xhci_endpoint_contexts_ok(ep))
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	if (xhci_endpoint_report(ep) != XHCI_PROGRESS_DONE)
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	if (ep->pipe.state != XHCI_EP_STATE_RUNNING) { /* halted on the way */
 		xhci_endpoint_stop_failed(ep);
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	}
 	if (!xhci_endpoint_is_quiet(ep))
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	if (post_stopped(ep) < 0)
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	xhci_endpoint_settle(ep);
 	xhci_endpoint_unring(ep);
 	xhci_endpoint_enter(ep, XHCI_EP_STATE_STOPPED);
@@ -57,7 +57,7 @@ enum xhci_cc xhci_endpoint_reset(struct xhci_endpoint *ep, bool preserve_state)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	if (ep->pipe.activity !=
 	    XHCI_EP_ACTIVITY_ACTIVE) /* other streams are still being taken back */
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	if (!preserve_state && ep->pipe.dev && ep->pipe.id.dci > 1)
 		usbdev_endpoint_reset(ep->pipe.dev, ep->pipe.ep_addr);
 	xhci_endpoint_enter(ep, XHCI_EP_STATE_STOPPED);
@@ -74,7 +74,7 @@ enum xhci_cc xhci_endpoint_set_dequeue(struct xhci_endpoint *ep, unsigned stream
 	if (!ep->streams && stream_id != 0)
 		return XHCI_CC_TRB_ERROR;
 	if (ep->pipe.activity != XHCI_EP_ACTIVITY_ACTIVE)
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	if (ep->streams) {
 		enum xhci_cc cc =
 			xhci_stream_set_dequeue(ep->streams, stream_id, pointer);

@@ -13,8 +13,7 @@
 
 struct xhci_endpoint;
 
-/* Each returns the completion code, or XHCI_CC_INVALID while it waits
- * (call again in a later run). */
+/* Each returns the completion code, XHCI_CC_PENDING while it waits. */
 enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep);
 enum xhci_cc xhci_endpoint_reset(struct xhci_endpoint *ep, bool preserve_state);
 enum xhci_cc xhci_endpoint_set_dequeue(struct xhci_endpoint *ep, unsigned stream_id,

@@ -64,7 +64,7 @@ enum xhci_cc xhci_slot_disable(struct xhci *xhci, struct xhci_slot *slot)
 {
 	if (slot->context_iova != 0) {
 		if (!output_begin(xhci, slot->context_iova))
-			return XHCI_CC_INVALID;
+			return XHCI_CC_PENDING;
 		xhci_slot_set_state(xhci, slot, XHCI_SLOT_STATE_DISABLED);
 	}
 	xhci_slot_give_back_streams(xhci, slot, XHCI_DCIS_ALL);
@@ -120,10 +120,10 @@ enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,
 
 	if (guest_mem_read(xhci->mem, entry_iova, raw, sizeof(raw)) < 0) {
 		xhci_dma_fault(xhci, "DCBAA", entry_iova);
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	}
 	if (!input_ok(xhci, input_iova, &input))
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	cc = check_address(xhci, slot, &input, block_set_address);
 	if (cc != XHCI_CC_SUCCESS)
 		return cc;
@@ -131,7 +131,7 @@ enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,
 	if (context_iova == 0)
 		return XHCI_CC_PARAMETER_ERROR;
 	if (!output_begin(xhci, context_iova))
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	dev = device_at(xhci, &input.contexts[0]);
 	ep = xhci_endpoint_create(xhci, slot->id, 1, dev,
 				  xhci_slot_endpoint_context_iova(context_iova, 1),
@@ -210,7 +210,7 @@ static uint32_t dcis_with_streams(const struct xhci_input *input)
 /**
  * take_input() - the checked input context of a Configure Endpoint command
  *
- * If it wants streams, the device is asked, and this returns XHCI_CC_INVALID until the
+ * If it wants streams, the device is asked, and this returns XHCI_CC_PENDING until the
  * answer is there. What is used then is the copy made when it was asked.
  */
 static enum xhci_cc take_input(struct xhci *xhci, struct xhci_slot *slot,
@@ -221,7 +221,7 @@ static enum xhci_cc take_input(struct xhci *xhci, struct xhci_slot *slot,
 	if (xhci->awaited_streams)
 		return xhci_stream_request_finish(xhci, input);
 	if (!input_ok(xhci, input_iova, input))
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	cc = check_configure(input);
 	if (cc != XHCI_CC_SUCCESS || dcis_with_streams(input) == 0)
 		return cc;
@@ -262,7 +262,7 @@ enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
 	if (slot->state < XHCI_SLOT_STATE_ADDRESSED)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	if (!output_begin(xhci, slot->context_iova))
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	if (with_dc) {
 		deconfigure(xhci, slot, XHCI_SLOT_STATE_ADDRESSED);
 		return XHCI_CC_SUCCESS;
@@ -301,7 +301,7 @@ enum xhci_cc xhci_slot_evaluate(struct xhci *xhci, struct xhci_slot *slot,
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	if (!output_begin(xhci, slot->context_iova) ||
 	    !input_ok(xhci, input_iova, &input))
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	if (input.drop != 0 || (input.add & (ADD_SLOT | ADD_EP0)) == 0)
 		return XHCI_CC_PARAMETER_ERROR;
 	if ((input.add & ADD_EP0) && xhci_ep_context_max_packet(&input.contexts[1]) == 0)
@@ -327,7 +327,7 @@ enum xhci_cc xhci_slot_reset_device(struct xhci *xhci, struct xhci_slot *slot)
 	if (slot->state < XHCI_SLOT_STATE_ADDRESSED)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	if (!output_begin(xhci, slot->context_iova))
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	xhci_transfer_ring_forget_tds(&slot->endpoints[1]->ring);
 	deconfigure(xhci, slot, XHCI_SLOT_STATE_DEFAULT);
 	xhci_slot_set_address(slot, 0);

@@ -2,8 +2,7 @@
  * slot_commands.h - the commands that change device slots (4.6)
  *
  * They return the completion code, and change nothing unless it is XHCI_CC_SUCCESS. One whose
- * access to guest memory fails calls xhci_dma_fault() and returns XHCI_CC_INVALID: try again
- * later. Loop thread only.
+ * access to guest memory fails calls xhci_dma_fault() and stays XHCI_CC_PENDING. Loop thread only.
  */
 #ifndef XHCI_SLOT_COMMANDS_H
 #define XHCI_SLOT_COMMANDS_H

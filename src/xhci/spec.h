@@ -217,6 +217,8 @@ enum xhci_cc {
 	XHCI_CC_STOPPED_LENGTH_INVALID = 27,
 	XHCI_CC_STOPPED_SHORT_PACKET = 28,
 	XHCI_CC_INVALID_STREAM_ID = 34,
+	/* not of the specification: the result is not known yet, call again in a later run */
+	XHCI_CC_PENDING = 0x100,
 };
 
 /* 6.2 contexts, 32 bytes each (CSZ = 0) */

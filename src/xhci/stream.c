@@ -202,7 +202,7 @@ static enum xhci_cc locate(const struct xhci_streams *streams, unsigned stream_i
 	return XHCI_CC_SUCCESS;
 fault:
 	xhci_dma_fault(xhci, "stream context", *ret_iova);
-	return XHCI_CC_INVALID;
+	return XHCI_CC_PENDING;
 }
 
 /* In reach, for reading and writing? Else xhci_dma_fault(). */
@@ -234,7 +234,7 @@ enum xhci_cc xhci_stream_prepare(struct xhci_stream *stream)
 	if (sct_of(pointer) != sct)
 		return XHCI_CC_INVALID_STREAM_TYPE;
 	if (!context_ok(stream))
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	xhci_ring_init(&stream->ring.cursor, pointer, (pointer & 1) != 0);
 	stream->context_low = (uint32_t)pointer & LOW_BITS & ~1u;
 	stream->prepared = true;
@@ -303,7 +303,7 @@ enum xhci_cc xhci_stream_set_dequeue(struct xhci_streams *streams, unsigned stre
 	xhci_lend_command(xhci, iova, sizeof(raw));
 	if (guest_mem_write(xhci->mem, iova, raw, sizeof(raw)) < 0) {
 		xhci_dma_fault(xhci, "stream context", iova);
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	}
 	/* the next doorbell reads it from there */
 	stream = find(streams, stream_id);

@@ -81,7 +81,7 @@ enum xhci_cc xhci_stream_doorbell(struct xhci_streams *streams, unsigned stream_
 /**
  * xhci_stream_prepare() - make sure the ring of @stream is known
  *
- * Return: XHCI_CC_SUCCESS; XHCI_CC_INVALID: memory, xhci_dma_fault() was called; else
+ * Return: XHCI_CC_SUCCESS; XHCI_CC_PENDING after xhci_dma_fault(); else
  * what is wrong with the Stream ID or the Stream Context.
  */
 enum xhci_cc xhci_stream_prepare(struct xhci_stream *stream);

@@ -157,7 +157,7 @@ enum xhci_cc xhci_stream_request_begin(struct xhci *xhci, struct xhci_slot *slot
 	if (!slot->dev || !usbdev_has_streams(slot->dev))
 		return XHCI_CC_RESOURCE_ERROR;
 	if (xhci_stream_requests_pending(xhci, slot->dev))
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	request = request_create(xhci, slot->dev);
 	if (!request)
 		return XHCI_CC_RESOURCE_ERROR;
@@ -170,7 +170,7 @@ enum xhci_cc xhci_stream_request_begin(struct xhci *xhci, struct xhci_slot *slot
 			xhci_dma_fault(xhci, "stream context array",
 				       xhci_ep_context_dequeue(ctx));
 			free(request);
-			return XHCI_CC_INVALID;
+			return XHCI_CC_PENDING;
 		}
 		request->streams.ep_addrs[request->streams.ep_count++] =
 			xhci_dci_ep_addr(dci);
@@ -182,7 +182,7 @@ enum xhci_cc xhci_stream_request_begin(struct xhci *xhci, struct xhci_slot *slot
 	request->awaited = true;
 	xhci->awaited_streams = request;
 	request_send(request);
-	return XHCI_CC_INVALID;
+	return XHCI_CC_PENDING;
 }
 
 enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *ret_input)
@@ -191,7 +191,7 @@ enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *re
 	bool granted;
 
 	if (!request->answered)
-		return XHCI_CC_INVALID;
+		return XHCI_CC_PENDING;
 	/* its device may have gone since it answered */
 	granted =
 		request->result == 0 && xhci->slots[request->slot_id].dev == request->dev;

@@ -22,13 +22,13 @@ struct xhci_slot;
  * @input:	its input context, copied
  * @dcis:	the endpoints in it that shall have streams
  *
- * Return: XHCI_CC_INVALID: call it again, or if xhci->awaited_streams is set
- * xhci_stream_request_finish(), in a later run, which comes; else why not.
+ * Return: XHCI_CC_PENDING: call this again in a later run, or xhci_stream_request_finish()
+ * if xhci->awaited_streams is set by then; else why not.
  */
 enum xhci_cc xhci_stream_request_begin(struct xhci *xhci, struct xhci_slot *slot,
 				       const struct xhci_input *input, uint32_t dcis);
-/* The answer to that. Return: XHCI_CC_INVALID: not there yet; XHCI_CC_SUCCESS with the
- * copy in @ret_input; else the device has no such streams. */
+/* The answer to that. Return: XHCI_CC_PENDING; XHCI_CC_SUCCESS with the copy in
+ * @ret_input; else the device has no such streams. */
 enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *ret_input);
 /* The command does not wait any more (or did not): what the device yet gives goes back. */
 void xhci_stream_request_abandon(struct xhci *xhci);
