@@ -104,10 +104,31 @@ static void suspend(struct xhci_port *port, bool suspended)
 	usbdev_suspend(port->dev, suspended);
 }
 
-/* What is plugged in comes into sight. */
+/* @until_ns: unless NONE */
+static void set_absence(struct xhci_port *port, enum xhci_port_absence absence,
+			uint64_t until_ns)
+{
+	static const char *const names[] = {[XHCI_PORT_ABSENCE_NONE] = "NONE",
+					    [XHCI_PORT_ABSENCE_UNREAD] = "UNREAD",
+					    [XHCI_PORT_ABSENCE_READ] = "READ"};
+
+	if (absence != port->absence)
+		log_trace("port %u: absence %s -> %s", port->number, names[port->absence],
+			  names[absence]);
+	port->absence = absence;
+	port->absent_until_ns = absence == XHCI_PORT_ABSENCE_NONE ? 0 : until_ns;
+}
+
+/* The guest has to see the port empty before the next device is shown. */
+static void be_absent(struct xhci_port *port)
+{
+	set_absence(port, XHCI_PORT_ABSENCE_UNREAD, xhci_now_ns(port->xhci) + ABSENT_NS);
+}
+
+/* Shows the device that is plugged in. */
 static void connect(struct xhci_port *port)
 {
-	port->absent_until_ns = 0;
+	set_absence(port, XHCI_PORT_ABSENCE_NONE, 0);
 	suspend(port, false);
 	speed_set(port, port->dev->speed);
 	port->portsc |= XHCI_PORTSC_CCS;
@@ -128,8 +149,10 @@ static void show(struct xhci_port *port)
 	/* a disabled USB 3 port sees nothing until the guest lets it look */
 	if (pls_get(port) == XHCI_PLS_DISABLED)
 		return;
-	/* nobody looks at the ports of a halted controller, so nobody can miss it */
-	if (port->absent_until_ns <= xhci_now_ns(xhci) || xhci->halted) {
+	/* a guest that has halted the controller does not look at the ports, so it cannot miss
+	 * the disconnect */
+	if (port->absence == XHCI_PORT_ABSENCE_NONE ||
+	    port->absent_until_ns <= xhci_now_ns(xhci) || xhci->halted) {
 		connect(port);
 		return;
 	}
@@ -170,15 +193,6 @@ static void reset_finish(struct xhci_port *port, int result)
 		pls_set(port, XHCI_PLS_POLLING);
 	}
 	changed(port, bits);
-}
-
-/* The guest shall see the port empty, and whatever is plugged in only after that. */
-static void be_absent(struct xhci_port *port)
-{
-	struct xhci *xhci = port->xhci;
-
-	port->absent_until_ns = xhci_now_ns(xhci) + ABSENT_NS;
-	port->absence_read = false;
 }
 
 static void on_reset_done(void *ctx, int result)
@@ -317,11 +331,13 @@ static void link_write(struct xhci_port *port, unsigned pls)
 /* CSC was cleared after a device was pulled. */
 static void absence_cleared(struct xhci_port *port)
 {
-	uint64_t now_ns = port->xhci->env.now_ns(port->xhci->env.ctx);
+	uint64_t cleared_ns = xhci_now_ns(port->xhci) + ABSENT_CLEARED_NS;
 
-	port->absent_until_ns = port->absence_read ? 0
-						   : MIN_OF(port->absent_until_ns,
-							    now_ns + ABSENT_CLEARED_NS);
+	if (port->absence == XHCI_PORT_ABSENCE_READ)
+		set_absence(port, XHCI_PORT_ABSENCE_NONE, 0);
+	else
+		set_absence(port, port->absence,
+			    MIN_OF(port->absent_until_ns, cleared_ns));
 	if (port->dev)
 		show(port);
 }
@@ -331,7 +347,7 @@ static void portsc_write(struct xhci_port *port, uint32_t value)
 	port->portsc &= ~(value & XHCI_PORTSC_CHANGES);
 	port->portsc &= ~XHCI_PORTSC_WAKES;
 	port->portsc |= value & XHCI_PORTSC_WAKES;
-	if ((value & XHCI_PORTSC_CSC) && port->absent_until_ns != 0)
+	if ((value & XHCI_PORTSC_CSC) && port->absence != XHCI_PORT_ABSENCE_NONE)
 		absence_cleared(port);
 
 	/* a reset overrides everything else, and what goes on during one is ignored */
@@ -351,7 +367,9 @@ uint32_t xhci_port_read(struct xhci_port *port, uint32_t reg)
 {
 	switch (reg) {
 	case XHCI_PORT_PORTSC:
-		port->absence_read |= !(port->portsc & XHCI_PORTSC_CCS);
+		if (port->absence == XHCI_PORT_ABSENCE_UNREAD &&
+		    !(port->portsc & XHCI_PORTSC_CCS))
+			set_absence(port, XHCI_PORT_ABSENCE_READ, port->absent_until_ns);
 		return port->portsc;
 	case XHCI_PORT_PORTPMSC:
 		return port->portpmsc;
@@ -404,7 +422,7 @@ void xhci_port_reset_state(struct xhci_port *port)
 	port->porthlpmc = 0;
 	port->warm = false;
 	port->event = false;
-	port->absent_until_ns = 0;
+	set_absence(port, XHCI_PORT_ABSENCE_NONE, 0);
 	if (port->dev)
 		connect(port);
 }
@@ -461,6 +479,7 @@ void xhci_ports_show(struct xhci *xhci)
 		return;
 	xhci->ports_wake_ns = 0;
 	for (unsigned i = 0; i < xhci_port_count(xhci); i++)
-		if (xhci->ports[i].dev && xhci->ports[i].absent_until_ns != 0)
+		if (xhci->ports[i].dev &&
+		    xhci->ports[i].absence != XHCI_PORT_ABSENCE_NONE)
 			show(&xhci->ports[i]);
 }

@@ -15,6 +15,23 @@ struct usbdev;
 struct xhci;
 struct xhci_release;
 
+/*
+ * What the guest knows of the device that was pulled last. A new one stays hidden until NONE.
+ *
+ *            pulled               PORTSC read without CCS          CSC cleared
+ *   NONE ------------> UNREAD ------------------------------> READ ------------+
+ *     ^                   |                                     |              |
+ *     +-------------------+------- a device is shown: the ------+--------------+
+ *                                  time is over, or HCH
+ *
+ * Changed by set_absence() in port.c only.
+ */
+enum xhci_port_absence {
+	XHCI_PORT_ABSENCE_NONE,   /* a device is shown as soon as it is plugged in */
+	XHCI_PORT_ABSENCE_UNREAD, /* the guest has not read the empty port */
+	XHCI_PORT_ABSENCE_READ,   /* it has, and has not acknowledged the change */
+};
+
 /**
  * struct xhci_port - a root hub port
  * @portsc:	as the guest reads it
@@ -24,9 +41,7 @@ struct xhci_release;
  * @release:	preallocated for xhci_detach(); NULL if the port is empty
  * @event:	a Port Status Change Event is due
  * @given_up_ns: after this time the guest has abandoned the running reset
- * @absent_until_ns: since the last device was pulled the guest has not taken note of that;
- *		@dev is not shown before then. 0 = nothing to wait for
- * @absence_read: the guest has read PORTSC without CCS since
+ * @absent_until_ns: unless NONE: show @dev at this time at the latest
  */
 struct xhci_port {
 	struct xhci *xhci;
@@ -41,7 +56,7 @@ struct xhci_port {
 	bool warm;
 	bool suspended;
 	bool event;
-	bool absence_read;
+	enum xhci_port_absence absence;
 	uint64_t absent_until_ns;
 	uint64_t given_up_ns;
 };
