@@ -90,6 +90,7 @@ struct xhci_mfindex {
  * struct xhci - the controller
  * @lend:	of a checking build (lend.h), else NULL
  * @bus_master_losses: how often bus mastering was switched off
+ * @activity_logged: xhci_activity() at the end of the last run
  * @budget:	of this run, or of the last one
  * @memory_wake_ns: when to try again after an allocation failed, 0 = never
  * @wake_ns:	the time last given to env.wake_at, 0 = none
@@ -116,6 +117,7 @@ struct xhci {
 	uint64_t bus_master_losses;
 	bool in_run;
 	bool kicked;
+	enum xhci_activity activity_logged;
 	struct xhci_budget budget;
 	struct xhci_pace pace;
 	uint64_t memory_wake_ns;

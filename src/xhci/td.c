@@ -52,20 +52,20 @@ static int td_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t le
 	if (td->state == XHCI_TD_STATE_ORPHAN || !td->xhci->bus_master)
 		return -EFAULT;
 	offset += td->moved_bytes;
-	if (offset < td->iov_offset) {
-		td->iov_index = 0;
-		td->iov_offset = 0;
+	if (offset < td->iov.offset) {
+		td->iov.index = 0;
+		td->iov.offset = 0;
 	}
-	while (len > 0 && used < iov_max && td->iov_index < td->trb_count) {
-		struct xhci_trb *trb = &td->trbs[td->iov_index].trb;
+	while (len > 0 && used < iov_max && td->iov.index < td->trb_count) {
+		struct xhci_trb *trb = &td->trbs[td->iov.index].trb;
 		uint32_t trb_bytes = xhci_trb_has_data(trb) ? xhci_trb_length(trb) : 0;
-		uint32_t skip = offset - td->iov_offset;
+		uint32_t skip = offset - td->iov.offset;
 		uint32_t piece;
 		int r = 1;
 
 		if (skip >= trb_bytes) {
-			td->iov_index++;
-			td->iov_offset += trb_bytes;
+			td->iov.index++;
+			td->iov.offset += trb_bytes;
 			continue;
 		}
 		piece = MIN_OF(len, trb_bytes - skip);

@@ -71,13 +71,14 @@ struct xhci_td_report {
  * @ring:	its transfer ring; not of an orphan
  * @id:		the endpoint
  * @dev:	the device it was submitted to
- * @memory_generation: xhci_memory_generation() at that time; @memory_losses likewise
+ * @memory:	xhci_memory_generation() and guest_mem_losses() at that time
  * @start:	ring cursor at its first TRB
  * @end:	ring cursor behind its last TRB
  * @is_transfer: moves data or a control request (else only No-Op, Event Data)
  * @bad:	a TRB is invalid: the last one of @trbs. TRB Error
  * @length_bytes: of the whole TD
  * @moved_bytes: by earlier submissions of this TD, which was stopped on the way
+ * @iov:	where usbdev_transfer_iov() last was: a TRB, and the bytes before it
  */
 struct xhci_td {
 	struct list node;
@@ -85,8 +86,10 @@ struct xhci_td {
 	struct xhci_transfer_ring *ring;
 	struct xhci_ep_id id;
 	struct usbdev *dev;
-	uint64_t memory_generation;
-	unsigned memory_losses;
+	struct {
+		uint64_t generation;
+		unsigned losses;
+	} memory;
 	struct usbdev_transfer transfer;
 	enum xhci_td_state state;
 	bool is_transfer;
@@ -96,9 +99,10 @@ struct xhci_td {
 	uint32_t length_bytes;
 	uint32_t moved_bytes;
 	struct xhci_td_report report;
-	/* where usbdev_transfer_iov() last was */
-	unsigned iov_index;
-	uint32_t iov_offset;
+	struct {
+		unsigned index;
+		uint32_t offset;
+	} iov;
 	unsigned trb_count;
 	unsigned trb_capacity;
 	struct xhci_td_trb *trbs;

@@ -115,7 +115,7 @@ static void td_done(struct usbdev_transfer *transfer)
 	}
 	/* pages went away under it: what was moved there is lost */
 	if (transfer->status == USBDEV_STATUS_OK &&
-	    guest_mem_losses(xhci->mem) != td->memory_losses && !xhci_td_is_reachable(td))
+	    guest_mem_losses(xhci->mem) != td->memory.losses && !xhci_td_is_reachable(td))
 		transfer->status = USBDEV_STATUS_MEMORY;
 	/* what an isochronous OUT packet moved nobody acknowledges, nor do all hosts say */
 	if (is_isoch(td->ring) && transfer->status == USBDEV_STATUS_OK &&
@@ -166,8 +166,8 @@ static void td_submit(struct xhci_td *td)
 	transfer->type = xhci_ep_type_usbdev(pipe->id.type);
 	transfer->done = td_done;
 	td->dev = dev;
-	td->memory_generation = xhci_memory_generation(pipe->xhci);
-	td->memory_losses = guest_mem_losses(pipe->xhci->mem);
+	td->memory.generation = xhci_memory_generation(pipe->xhci);
+	td->memory.losses = guest_mem_losses(pipe->xhci->mem);
 	td->state = XHCI_TD_STATE_SUBMITTED;
 	pipe->in_flight++;
 	xhci_budget_spend(&pipe->xhci->budget, XHCI_BUDGET_TRANSFER);
@@ -278,7 +278,7 @@ enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring)
 			return XHCI_PROGRESS_MORE;
 		if (td->is_transfer && !is_isoch(ring) &&
 		    td->transfer.status == USBDEV_STATUS_MEMORY &&
-		    xhci_memory_unsettled(pipe->xhci, td->memory_generation)) {
+		    xhci_memory_unsettled(pipe->xhci, td->memory.generation)) {
 			/* nothing was lost: the device still has what did not move */
 			rewind_to_first(ring);
 			return pipe->xhci->parking.parked ? XHCI_PROGRESS_BLOCKED

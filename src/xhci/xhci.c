@@ -221,6 +221,21 @@ static void schedule_wake(struct xhci *xhci)
 	xhci->wake_ns = at_ns;
 }
 
+static void log_activity(struct xhci *xhci)
+{
+	static const char *const names[] = {[XHCI_ACTIVITY_HALTED] = "HALTED",
+					    [XHCI_ACTIVITY_HALTING] = "HALTING",
+					    [XHCI_ACTIVITY_FAILED] = "FAILED",
+					    [XHCI_ACTIVITY_WAITING] = "WAITING",
+					    [XHCI_ACTIVITY_RUNNING] = "RUNNING"};
+	enum xhci_activity now = xhci_activity(xhci);
+
+	if (now == xhci->activity_logged)
+		return;
+	log_trace("controller: %s -> %s", names[xhci->activity_logged], names[now]);
+	xhci->activity_logged = now;
+}
+
 void xhci_run(struct xhci *xhci)
 {
 	bool more = false;
@@ -240,6 +255,7 @@ void xhci_run(struct xhci *xhci)
 		xhci_interrupters_update(xhci);
 	xhci_releases_run(xhci);
 	schedule_wake(xhci);
+	log_activity(xhci);
 	xhci->in_run = false;
 	if (more || xhci->kicked) {
 		xhci->kicked = true;
