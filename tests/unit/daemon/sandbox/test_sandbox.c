@@ -745,11 +745,16 @@ static void end_by_abort(const void *arg)
 
 static void test_abort_is_a_trap(void **state)
 {
+#ifdef __aarch64__
+	const int trap = SIGTRAP;
+#else
+	const int trap = SIGILL;
+#endif
 	int status = run(end_by_abort, NULL);
 
 	(void)state;
 	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SANITIZERS_TOO ? SIGILL : SIGABRT);
+	assert_int_equal(WTERMSIG(status), SANITIZERS_TOO ? trap : SIGABRT);
 }
 
 /* A stop and SIGCONT, which runs no handler: the kernel goes on by restart_syscall. */
