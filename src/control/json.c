@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * json.c - building JSON objects without losing sight of memory
+ * json.c - building JSON objects without losing sight of memory, and reading them
  */
 #include "control/json.h"
 
@@ -105,4 +105,44 @@ bool control_add_time(struct json_object *object, const char *key, int64_t secon
 	if (!gmtime_r(&time, &tm) || !strftime(text, sizeof(text), "%FT%TZ", &tm))
 		return true;
 	return control_add_text(object, key, text);
+}
+
+/* ---- reading ---- */
+
+static struct json_object *member(struct json_object *object, const char *key,
+				  enum json_type type)
+{
+	struct json_object *value;
+
+	if (!json_object_is_type(object, json_type_object) ||
+	    !json_object_object_get_ex(object, key, &value) ||
+	    !json_object_is_type(value, type))
+		return NULL;
+	return value;
+}
+
+const char *control_get_text(struct json_object *object, const char *key)
+{
+	struct json_object *value = member(object, key, json_type_string);
+
+	return value ? json_object_get_string(value) : NULL;
+}
+
+bool control_get_number(struct json_object *object, const char *key, int64_t *ret_number)
+{
+	struct json_object *value = member(object, key, json_type_int);
+
+	if (value)
+		*ret_number = json_object_get_int64(value);
+	return value;
+}
+
+struct json_object *control_get_array(struct json_object *object, const char *key)
+{
+	return member(object, key, json_type_array);
+}
+
+struct json_object *control_get_object(struct json_object *object, const char *key)
+{
+	return member(object, key, json_type_object);
 }

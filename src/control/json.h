@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * json.h - building JSON objects without losing sight of memory
+ * json.h - building JSON objects without losing sight of memory, and reading them
  *
- * Each returns false if there is no memory; then what was to be added is gone. @object:
+ * Each that adds returns false if there is no memory; then what was to be added is gone. @object:
  * may be NULL, as json_object_new_object() without memory.
  */
 #ifndef CONTROL_JSON_H
@@ -31,5 +31,15 @@ bool control_append(struct json_object *array, struct json_object *value);
 bool control_add_text(struct json_object *object, const char *key, const char *text);
 /* RFC 3339, UTC, to the second. Nothing is added for what is no time. */
 bool control_add_time(struct json_object *object, const char *key, int64_t seconds);
+
+/* ---- reading ---- */
+
+/* The member @key of @object, NULL if it is no string. Borrowed. */
+const char *control_get_text(struct json_object *object, const char *key);
+/* Return: false if it is no number. */
+bool control_get_number(struct json_object *object, const char *key, int64_t *ret_number);
+/* The member @key of @object, NULL if it is no array or object. Borrowed. */
+struct json_object *control_get_array(struct json_object *object, const char *key);
+struct json_object *control_get_object(struct json_object *object, const char *key);
 
 #endif /* CONTROL_JSON_H */

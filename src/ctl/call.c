@@ -10,6 +10,7 @@
 
 #include "control/client.h"
 #include "control/find.h"
+#include "control/json.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
@@ -138,9 +139,9 @@ char *ctl_target(const struct ctl *ctl, int first)
 
 static void say_refusal(struct json_object *answer)
 {
-	struct json_object *error = ctl_object(answer, "error");
-	const char *message = ctl_text(error, "message");
-	const char *hint = ctl_text(error, "hint");
+	struct json_object *error = control_get_object(answer, "error");
+	const char *message = control_get_text(error, "message");
+	const char *hint = control_get_text(error, "hint");
 
 	ctl_complain("%s", message ? message : "the daemon refused without a reason");
 	if (hint)
@@ -194,8 +195,8 @@ enum ctl_status ctl_ask(const struct ctl *ctl, struct json_object *request, int 
 void ctl_say_device(const struct ctl *ctl, struct json_object *answer, const char *done,
 		    const char *target)
 {
-	struct json_object *device = ctl_object(answer, "device");
-	const char *id = ctl_text(device, "id"), *name = ctl_device_name(device);
+	struct json_object *device = control_get_object(answer, "device");
+	const char *id = control_get_text(device, "id"), *name = ctl_device_name(device);
 	_cleanup_free_ char *clean_id =
 		ctl_clean(id ? id : target, CTL_COLUMNS_ANY, NULL);
 	_cleanup_free_ char *clean_name = ctl_clean(name ? name : "", 64, NULL);
@@ -206,7 +207,7 @@ void ctl_say_device(const struct ctl *ctl, struct json_object *answer, const cha
 	(void)printf("%s %s", done, clean_id);
 	if (name && id && strcmp(name, id) != 0)
 		(void)printf(" (%s)", clean_name);
-	if (ctl_number(device, "port", &port))
+	if (control_get_number(device, "port", &port))
 		(void)printf(", port %lld", (long long)port);
 	(void)puts("");
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/json.h"
 #include "ctl/ctl.h"
 #include "ctl/file.h"
 #include "ctl/text.h"
@@ -15,7 +16,7 @@
 static void show(struct json_object *answer)
 {
 	struct json_object *active = NULL;
-	const char *path = ctl_text(answer, "path");
+	const char *path = control_get_text(answer, "path");
 	_cleanup_free_ char *clean = ctl_clean(path ? path : "", CTL_COLUMNS_ANY, NULL);
 
 	if (!json_object_object_get_ex(answer, "active", &active))

@@ -7,6 +7,7 @@
 
 #include "control/client.h"
 #include "control/find.h"
+#include "control/json.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
@@ -29,8 +30,8 @@ static const struct ctl_column columns[] = {
 
 static void put_ids(struct ctl_table *table, struct json_object *device)
 {
-	const char *vendor = ctl_text(device, "vendor_id");
-	const char *product = ctl_text(device, "product_id");
+	const char *vendor = control_get_text(device, "vendor_id");
+	const char *product = control_get_text(device, "product_id");
 
 	if (vendor && product)
 		ctl_table_take(table, ctl_format("%s:%s", vendor, product));
@@ -41,12 +42,14 @@ static void put_ids(struct ctl_table *table, struct json_object *device)
 /* "1-2.3 003:017", as far as it is known and ID does not tell it. */
 static void put_host(struct ctl_table *table, struct json_object *device)
 {
-	const char *place = ctl_text(device, "place"), *id = ctl_text(device, "id");
+	const char *place = control_get_text(device, "place"),
+		   *id = control_get_text(device, "id");
 	int64_t bus, address;
 
 	if (place && id && strcmp(place, id) == 0)
 		place = NULL;
-	if (ctl_number(device, "bus", &bus) && ctl_number(device, "address", &address))
+	if (control_get_number(device, "bus", &bus) &&
+	    control_get_number(device, "address", &address))
 		ctl_table_take(table, ctl_format("%s%s%03lld:%03lld", place ? place : "",
 						 place ? " " : "", (long long)bus,
 						 (long long)address));
@@ -56,26 +59,26 @@ static void put_host(struct ctl_table *table, struct json_object *device)
 
 static void put_device(struct ctl_table *table, struct json_object *device)
 {
-	const char *since = ctl_text(device, "since");
+	const char *since = control_get_text(device, "since");
 
-	ctl_table_put(table, ctl_text(device, "id"));
+	ctl_table_put(table, control_get_text(device, "id"));
 	ctl_table_put_name(table, device);
 	put_ids(table, device);
-	ctl_table_put(table, ctl_text(device, "serial"));
-	ctl_table_put(table, ctl_text(device, "speed"));
+	ctl_table_put(table, control_get_text(device, "serial"));
+	ctl_table_put(table, control_get_text(device, "speed"));
 	ctl_table_put_number(table, device, "port");
 	put_host(table, device);
 	ctl_table_take(table, since ? ctl_time_text(since) : NULL);
 	ctl_table_put_bytes(table, device, "bytes_in");
 	ctl_table_put_bytes(table, device, "bytes_out");
-	ctl_table_put(table, ctl_text(device, "state"));
+	ctl_table_put(table, control_get_text(device, "state"));
 }
 
 /* @daemon: NULL = there is no such column */
 static void put_devices(struct ctl_table *table, const char *daemon,
 			struct json_object *answer)
 {
-	struct json_object *devices = ctl_array(answer, "devices");
+	struct json_object *devices = control_get_array(answer, "devices");
 	size_t count = devices ? json_object_array_length(devices) : 0;
 
 	for (size_t i = 0; i < count; i++) {

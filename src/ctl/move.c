@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "control/client.h"
+#include "control/json.h"
 #include "ctl/ctl.h"
 #include "ctl/node.h"
 #include "ctl/text.h"
@@ -38,7 +39,7 @@ struct move {
 /* True if @target, as for detach, names @device. */
 static bool is_named(struct json_object *device, const char *target)
 {
-	const char *id = ctl_text(device, "id");
+	const char *id = control_get_text(device, "id");
 	int64_t bus, address, port;
 	unsigned a, b;
 	int end = 0;
@@ -46,16 +47,16 @@ static bool is_named(struct json_object *device, const char *target)
 	if (id && strcmp(id, target) == 0)
 		return true;
 	if (sscanf(target, "port %3u%n", &a, &end) == 1 && !target[end])
-		return ctl_number(device, "port", &port) && port == a;
+		return control_get_number(device, "port", &port) && port == a;
 	if (sscanf(target, "%3u:%3u%n", &a, &b, &end) == 2 && !target[end])
-		return ctl_number(device, "bus", &bus) && bus == a &&
-		       ctl_number(device, "address", &address) && address == b;
+		return control_get_number(device, "bus", &bus) && bus == a &&
+		       control_get_number(device, "address", &address) && address == b;
 	return false;
 }
 
 static struct json_object *find_device(struct json_object *answer, const char *target)
 {
-	struct json_object *devices = ctl_array(answer, "devices");
+	struct json_object *devices = control_get_array(answer, "devices");
 	size_t count = devices ? json_object_array_length(devices) : 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -70,7 +71,8 @@ static struct json_object *find_device(struct json_object *answer, const char *t
 static enum ctl_status take_device(struct move *move, struct json_object *device,
 				   const char *target)
 {
-	const char *id = ctl_text(device, "id"), *name = ctl_text(device, "label");
+	const char *id = control_get_text(device, "id"),
+		   *name = control_get_text(device, "label");
 	int64_t bus, address;
 
 	if (!device || !id) {
@@ -78,8 +80,8 @@ static enum ctl_status take_device(struct move *move, struct json_object *device
 			     target);
 		return CTL_FAILED;
 	}
-	if (!ctl_number(device, "bus", &bus) ||
-	    !ctl_number(device, "address", &address) || bus < 1 || bus > 999 ||
+	if (!control_get_number(device, "bus", &bus) ||
+	    !control_get_number(device, "address", &address) || bus < 1 || bus > 999 ||
 	    address < 1 || address > 999) {
 		ctl_complain(
 			"'%s' is no device of the host, or has gone: detach it here, "
@@ -91,7 +93,7 @@ static enum ctl_status take_device(struct move *move, struct json_object *device
 	move->name = name ? ctl_copy(name) : NULL;
 	move->bus = (unsigned)bus;
 	move->address = (unsigned)address;
-	(void)ctl_number(device, "port", &move->port);
+	(void)control_get_number(device, "port", &move->port);
 	return CTL_DONE;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/json.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
@@ -20,19 +21,19 @@ static const struct ctl_column columns[] = {
 
 static void show_list(struct json_object *answer)
 {
-	struct json_object *rules = ctl_array(answer, "rules");
+	struct json_object *rules = control_get_array(answer, "rules");
 	size_t count = rules ? json_object_array_length(rules) : 0;
 	struct ctl_table *table = ctl_table_create(columns, ARRAY_SIZE(columns));
 
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *rule = json_object_array_get_idx(rules, i);
 
-		ctl_table_put(table, ctl_text(rule, "rule_id"));
-		ctl_table_put(table, ctl_text(rule, "rule"));
-		ctl_table_put(table, ctl_text(rule, "state"));
+		ctl_table_put(table, control_get_text(rule, "rule_id"));
+		ctl_table_put(table, control_get_text(rule, "rule"));
+		ctl_table_put(table, control_get_text(rule, "state"));
 		ctl_table_put_number(table, rule, "port");
-		ctl_table_put(table, ctl_text(rule, "device"));
-		ctl_table_put(table, ctl_text(rule, "why"));
+		ctl_table_put(table, control_get_text(rule, "device"));
+		ctl_table_put(table, control_get_text(rule, "why"));
 	}
 	ctl_table_print(table);
 	ctl_table_destroy(table);
@@ -40,7 +41,7 @@ static void show_list(struct json_object *answer)
 
 const char *ctl_rule_id(struct json_object *answer)
 {
-	const char *id = ctl_text(answer, "rule_id");
+	const char *id = control_get_text(answer, "rule_id");
 
 	return id ? id : "?";
 }

@@ -3,6 +3,7 @@
  */
 #include <json-c/json.h>
 
+#include "control/json.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
@@ -18,7 +19,7 @@ static const struct ctl_column columns[] = {
 
 static void put(struct ctl_table *table, struct json_object *device)
 {
-	ctl_table_put(table, ctl_text(device, "id"));
+	ctl_table_put(table, control_get_text(device, "id"));
 	ctl_table_put_name(table, device);
 	ctl_table_put_bytes(table, device, "bytes_in");
 	ctl_table_put_bytes(table, device, "bytes_out");
@@ -28,7 +29,7 @@ static void put(struct ctl_table *table, struct json_object *device)
 
 static void show(struct json_object *answer)
 {
-	struct json_object *devices = ctl_array(answer, "devices");
+	struct json_object *devices = control_get_array(answer, "devices");
 	size_t count = devices ? json_object_array_length(devices) : 0;
 	struct ctl_table *table = ctl_table_create(columns, ARRAY_SIZE(columns));
 	struct json_object *one;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/json.h"
 #include "ctl/text.h"
 #include "util/compiler.h"
 
@@ -115,9 +116,9 @@ void ctl_table_print(const struct ctl_table *table)
 
 const char *ctl_device_name(struct json_object *device)
 {
-	const char *label = ctl_text(device, "label");
-	const char *id = ctl_text(device, "id");
-	const char *product = ctl_text(device, "product");
+	const char *label = control_get_text(device, "label");
+	const char *id = control_get_text(device, "id");
+	const char *product = control_get_text(device, "product");
 
 	/* a label that is the id again tells nothing */
 	if (label && !(product && id && strcmp(label, id) == 0))
@@ -135,7 +136,7 @@ void ctl_table_put_number(struct ctl_table *table, struct json_object *device,
 {
 	int64_t number;
 
-	if (ctl_number(device, key, &number))
+	if (control_get_number(device, key, &number))
 		ctl_table_take(table, ctl_format("%lld", (long long)number));
 	else
 		ctl_table_put(table, NULL);
@@ -146,7 +147,7 @@ void ctl_table_put_bytes(struct ctl_table *table, struct json_object *device,
 {
 	int64_t bytes;
 
-	if (ctl_number(device, key, &bytes))
+	if (control_get_number(device, key, &bytes))
 		ctl_table_take(table, ctl_bytes_text(bytes));
 	else
 		ctl_table_put(table, NULL);

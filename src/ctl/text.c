@@ -95,45 +95,7 @@ char *ctl_clean(const char *text, unsigned columns_max, unsigned *ret_columns)
 	return clean;
 }
 
-/* ---- members of objects ---- */
-
-static struct json_object *member(struct json_object *object, const char *key,
-				  enum json_type type)
-{
-	struct json_object *value;
-
-	if (!json_object_is_type(object, json_type_object) ||
-	    !json_object_object_get_ex(object, key, &value) ||
-	    !json_object_is_type(value, type))
-		return NULL;
-	return value;
-}
-
-const char *ctl_text(struct json_object *object, const char *key)
-{
-	struct json_object *value = member(object, key, json_type_string);
-
-	return value ? json_object_get_string(value) : NULL;
-}
-
-bool ctl_number(struct json_object *object, const char *key, int64_t *ret_number)
-{
-	struct json_object *value = member(object, key, json_type_int);
-
-	if (value)
-		*ret_number = json_object_get_int64(value);
-	return value;
-}
-
-struct json_object *ctl_array(struct json_object *object, const char *key)
-{
-	return member(object, key, json_type_array);
-}
-
-struct json_object *ctl_object(struct json_object *object, const char *key)
-{
-	return member(object, key, json_type_object);
-}
+/* ---- to the person ---- */
 
 void ctl_print_json(struct json_object *object)
 {

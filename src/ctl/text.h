@@ -28,14 +28,6 @@ PRINTF_LIKE(1, 2) char *ctl_format(const char *format, ...);
 char *ctl_clean(const char *text, unsigned columns_max, unsigned *ret_columns);
 #define CTL_COLUMNS_ANY 2000000u
 
-/* The member @key of @object, NULL if it is no string. Borrowed. */
-const char *ctl_text(struct json_object *object, const char *key);
-/* Return: false if it is no number. */
-bool ctl_number(struct json_object *object, const char *key, int64_t *ret_number);
-/* The member @key of @object, NULL if it is no array or object. Borrowed. */
-struct json_object *ctl_array(struct json_object *object, const char *key);
-struct json_object *ctl_object(struct json_object *object, const char *key);
-
 /* One line on stdout. */
 void ctl_print_json(struct json_object *object);
 

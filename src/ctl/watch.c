@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/client.h"
+#include "control/json.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
@@ -13,10 +14,11 @@
 /* "2026-01-31 12:34:56  attached  1-2.3 (YubiKey), port 2: why" */
 static void show(struct json_object *event)
 {
-	struct json_object *device = ctl_object(event, "device");
-	const char *at = ctl_text(event, "at"), *what = ctl_text(event, "event");
-	const char *id = ctl_text(device, "id"), *name = ctl_device_name(device);
-	const char *why = ctl_text(event, "message");
+	struct json_object *device = control_get_object(event, "device");
+	const char *at = control_get_text(event, "at"),
+		   *what = control_get_text(event, "event");
+	const char *id = control_get_text(device, "id"), *name = ctl_device_name(device);
+	const char *why = control_get_text(event, "message");
 	bool named = name && !(id && strcmp(name, id) == 0);
 	_cleanup_free_ char *cut = ctl_clean(name ? name : "", 64, NULL);
 	_cleanup_free_ char *text = NULL;
@@ -24,10 +26,10 @@ static void show(struct json_object *event)
 	char port_text[32] = "", count_text[32] = "";
 	int64_t number;
 
-	if (ctl_number(device, "port", &number))
+	if (control_get_number(device, "port", &number))
 		(void)snprintf(port_text, sizeof(port_text), ", port %lld",
 			       (long long)number);
-	if (ctl_number(event, "count", &number))
+	if (control_get_number(event, "count", &number))
 		(void)snprintf(count_text, sizeof(count_text), "%lld events",
 			       (long long)number);
 	text = ctl_format("%s  %-12s  %s%s%s%s%s%s%s%s", at ? at : "-", what ? what : "-",

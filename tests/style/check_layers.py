@@ -21,7 +21,8 @@ ALLOWED = {
     "rules": {"util"},
     "vuser": {"mem", "util"},
     "xhci": {"mem", "util"},
-    "ctl": {"control", "rules", "util"},
+    "agent": {"control", "rules", "util"},
+    "ctl": {"agent", "control", "rules", "util"},
     "daemon": {"util", "mem", "pci", "usbdev", "control", "rules", "vuser", "xhci"},
 }
 # single headers beyond that

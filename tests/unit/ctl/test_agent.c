@@ -1,194 +1,75 @@
 /* SPDX-License-Identifier: MIT
- * test_agent.c - tests of src/ctl/agent*.c: devices handed over, their ends, rules read anew
+ * test_agent.c - usbvfioctl agent as a process: signals
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "fake.h"
+
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
-
-#include <errno.h>
-
-#include "agented.h"
-
-static void test_hands_over(void **state)
-{
-	(void)state;
-	agented_plug(7);
-	agented_hear(true, 7);
-	AWAIT(agented_state() == KEEPER_ATTACHED);
-	assert_int_equal(agented.attached, 1);
-	assert_true(agented.had_fd);
-	assert_true(agented.was_forced);
-	assert_string_equal(agented.rule_id, "key");
-	assert_int_equal(agented.port_wanted, 0);
-}
-
-static void test_comes_back_to_its_port(void **state)
-{
-	test_hands_over(state);
-	fake_unplug("3-2");
-	agented_hear(false, 7);
-	AWAIT(agented.detached == 1 && agented_state() == KEEPER_WAITING);
-	assert_string_equal(agented.target, "1");
-	agented_plug(8);
-	agented_hear(true, 8);
-	AWAIT(agented_state() == KEEPER_ATTACHED);
-	assert_int_equal(agented.attached, 2);
-	assert_int_equal(agented.port_wanted, 5);
-}
-
-static void test_ends_that_are_told(void **state)
-{
-	test_hands_over(state);
-	/* another's */
-	agented_tell(CONTROL_EVENT_DETACHED, "99");
-	/* lost by the daemon: tried again */
-	agented_tell(CONTROL_EVENT_GONE, "1");
-	AWAIT(agented.attached == 2 && agented_state() == KEEPER_ATTACHED);
-	assert_int_equal(agented.detached, 0);
-	/* by hand: not */
-	agented_tell(CONTROL_EVENT_DETACHED, "2");
-	AWAIT(agented_state() == KEEPER_REFUSED);
-	assert_int_equal(agented.attached, 2);
-}
-
-static void test_daemon_starts_anew(void **state)
-{
-	test_hands_over(state);
-	agented_end_server();
-	AWAIT(agented_state() != KEEPER_ATTACHED);
-	agented_serve();
-	AWAIT(agented.attached == 2 && agented_state() == KEEPER_ATTACHED);
-	assert_int_equal(agented.port_wanted, 5);
-}
-
-static void test_refusals_are_tried_again(void **state)
-{
-	(void)state;
-	agented.refuses = true;
-	agented.refusal = CONTROL_CODE_BUSY;
-	agented_plug(7);
-	agented_hear(true, 7);
-	AWAIT(agented.attached == 2);
-	agented.refuses = false;
-	AWAIT(agented_state() == KEEPER_ATTACHED);
-}
-
-static void test_rule_goes(void **state)
-{
-	struct err err = {0};
-
-	test_hands_over(state);
-	assert_int_equal(keeper_remove(agent_keeper(agented.agent), "key", &err), 0);
-	AWAIT(agented.detached == 1 &&
-	      keeper_rule_count(agent_keeper(agented.agent)) == 0);
-	assert_string_equal(agented.target, "1");
-}
-
-/* --- events that were lost --- */
-
-/* More than a connection holds that nobody reads. */
-static void flood(void)
-{
-	for (unsigned i = 0; i < 20000; i++)
-		agented_tell(CONTROL_EVENT_GONE, "99");
-}
-
-static void test_events_lost(void **state)
-{
-	test_hands_over(state);
-	flood();
-	/* not heard: another one lies in the way of it */
-	agented_tell(CONTROL_EVENT_GONE, "1");
-	AWAIT(agented.listed == 2);
-	AWAIT(agented.attached == 2 && agented_state() == KEEPER_ATTACHED);
-	assert_int_equal(agented.detached, 0);
-}
-
-static void test_events_lost_but_it_is_there(void **state)
-{
-	test_hands_over(state);
-	agented_has("1", 7);
-	flood();
-	AWAIT(agented.listed == 2);
-	/* by then the answer has been looked at */
-	agented_tell(CONTROL_EVENT_DETACHED, "1");
-	AWAIT(agented_state() == KEEPER_REFUSED);
-	assert_int_equal(agented.attached, 1);
-}
-
-/* --- the file --- */
+static char rules[128];
+static unsigned step;
 
 static void write_rules(const char *text)
 {
-	static char file[160];
+	FILE *file = fopen(rules, "we");
 
-	fake_file("/rules", text);
-	(void)snprintf(file, sizeof(file), "%s/rules", fake_root());
-	agented.rules = file;
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
 }
 
-static void load(int expected)
+/* The next thing, when the program has said what the last one leads to. */
+static void on_turn(struct fake *fake)
 {
-	struct err err = {0};
-
-	assert_int_equal(agent_load(agented.agent, &err), expected);
+	if (step == 0 && fake_has_said(fake, "1 rules")) {
+		write_rules("usb:vid=ffff,id=one\nusb:vid=fffe,id=two\n");
+		assert_int_equal(kill(fake->pid, SIGHUP), 0);
+		step++;
+	} else if (step == 1 && fake_has_said(fake, "2 rules")) {
+		write_rules("usb:vid=nonsense\n");
+		assert_int_equal(kill(fake->pid, SIGHUP), 0);
+		step++;
+	} else if (step == 2 && fake_has_said(fake, "the rules stay as they were")) {
+		assert_int_equal(kill(fake->pid, SIGTERM), 0);
+		step++;
+	}
 }
 
-static void test_file_is_read_again(void **state)
+static void test_sighup_reads_the_file_again(void **state)
 {
-	(void)state;
-	write_rules("usb:vid=1050,id=key\n");
-	agented_plug(7);
-	agented_start();
-	load(0);
-	AWAIT(agented_state() == KEEPER_ATTACHED);
-	/* a mistake changes nothing */
-	write_rules("usb:vid=1050,id=key\nusb:vid=zz\n");
-	load(-EINVAL);
-	assert_int_equal(keeper_rule_count(agent_keeper(agented.agent)), 1);
-	/* one more: what is attached stays */
-	write_rules("usb:vid=1050,id=key\nusb:vid=2222,id=other\n");
-	load(0);
-	assert_int_equal(keeper_rule_count(agent_keeper(agented.agent)), 2);
-	agented_plug_other("3-1", 3);
-	AWAIT(agented.attached == 2);
-	assert_string_equal(agented.rule_id, "other");
-	assert_int_equal(agented.detached, 0);
-	/* the first one goes, with its device */
-	write_rules("usb:vid=2222,id=other\n");
-	load(0);
-	AWAIT(agented.detached == 1 &&
-	      keeper_rule_count(agent_keeper(agented.agent)) == 1);
-	assert_string_equal(agented.target, "1");
+	struct fake *fake = *state;
+
+	step = 0;
+	(void)snprintf(rules, sizeof(rules), "%s/rules", fake->dir);
+	write_rules("usb:vid=ffff,id=one\n");
+	fake->on_turn = on_turn;
+	assert_int_equal(
+		RUN(fake, "--socket", fake->daemons[0].path, "agent", "--rules", rules),
+		0);
+	assert_int_equal(remove(rules), 0);
+	assert_int_equal(step, 3);
+	fake_expect(fake->errors, "nonsense");
+}
+
+/* Nothing runs with rules that are wrong from the start. */
+static void test_wrong_rules(void **state)
+{
+	struct fake *fake = *state;
+
+	assert_int_equal(
+		RUN(fake, "--socket", fake->daemons[0].path, "agent", "usb:vid=nonsense"),
+		1);
+	fake_expect(fake->errors, "nonsense");
+	assert_int_equal(RUN(fake, "--socket", fake->daemons[0].path, "agent"), 2);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_hands_over, agented_setup,
-						agented_teardown),
-		cmocka_unit_test_setup_teardown(test_comes_back_to_its_port,
-						agented_setup, agented_teardown),
-		cmocka_unit_test_setup_teardown(test_ends_that_are_told, agented_setup,
-						agented_teardown),
-		cmocka_unit_test_setup_teardown(test_daemon_starts_anew, agented_setup,
-						agented_teardown),
-		cmocka_unit_test_setup_teardown(test_refusals_are_tried_again,
-						agented_setup, agented_teardown),
-		cmocka_unit_test_setup_teardown(test_rule_goes, agented_setup,
-						agented_teardown),
-		cmocka_unit_test_setup_teardown(test_events_lost, agented_setup,
-						agented_teardown),
-		cmocka_unit_test_setup_teardown(test_events_lost_but_it_is_there,
-						agented_setup, agented_teardown),
-		cmocka_unit_test_setup_teardown(test_file_is_read_again, agented_prepare,
-						agented_teardown),
+		cmocka_unit_test_setup_teardown(test_sighup_reads_the_file_again,
+						fake_setup, fake_teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_rules, fake_setup,
+						fake_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * agent_job.c - what the agent does on its worker's thread: calls of the daemon
+ * job.c - what the agent does on its worker's thread: calls of the daemon
  */
-#include "ctl/agent_job.h"
+#include "agent/job.h"
+#include "control/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/memory.h"
 #include "control/client.h"
-#include "ctl/ctl.h"
-#include "ctl/text.h"
 #include "util/compiler.h"
 #include "util/fds.h"
 
@@ -27,26 +27,43 @@ static bool has_failed(int r)
 	return r < 0 && r != -EREMOTEIO;
 }
 
+/* --- requests --- */
+
+/* Without memory for a request the agent ends. */
+static void must(bool added)
+{
+	if (!added)
+		agent_out_of_memory();
+}
+
+static struct json_object *new_request(const char *verb)
+{
+	struct json_object *request = json_object_new_object();
+
+	must(control_add_text(request, "verb", verb));
+	return request;
+}
+
 /* --- what there is --- */
 
 /* Return: false if it is none that we could have to do with. */
 static bool take_listed(struct agent_device *ret_device, struct json_object *listed)
 {
 	struct agent_device device = {0};
-	const char *id = ctl_text(listed, "id");
-	const char *rule = ctl_text(listed, "rule");
-	const char *place = ctl_text(listed, "place");
-	const char *state = ctl_text(listed, "state");
+	const char *id = control_get_text(listed, "id");
+	const char *rule = control_get_text(listed, "rule");
+	const char *place = control_get_text(listed, "place");
+	const char *state = control_get_text(listed, "state");
 	int64_t bus = 0, number = 0, port = 0;
 
 	if (!id || !rule || strlen(id) >= sizeof(device.id) ||
 	    strlen(rule) >= sizeof(device.rule_id) ||
 	    (place && strlen(place) >= sizeof(device.place)))
 		return false;
-	if (!ctl_number(listed, "bus", &bus) || bus < 1 || bus > ADDRESS_MAX ||
-	    !ctl_number(listed, "address", &number) || number < 1 ||
-	    number > ADDRESS_MAX || !ctl_number(listed, "port", &port) || port < 1 ||
-	    port > PORT_MAX)
+	if (!control_get_number(listed, "bus", &bus) || bus < 1 || bus > ADDRESS_MAX ||
+	    !control_get_number(listed, "address", &number) || number < 1 ||
+	    number > ADDRESS_MAX || !control_get_number(listed, "port", &port) ||
+	    port < 1 || port > PORT_MAX)
 		return false;
 	memcpy(device.id, id, strlen(id) + 1);
 	memcpy(device.rule_id, rule, strlen(rule) + 1);
@@ -62,12 +79,12 @@ static bool take_listed(struct agent_device *ret_device, struct json_object *lis
 
 static void run_list(struct agent_job *job)
 {
-	struct json_object *request = ctl_request("list"), *answer = NULL, *devices;
+	struct json_object *request = new_request("list"), *answer = NULL, *devices;
 
-	job->devices = ctl_alloc(sizeof(*job->devices));
+	job->devices = agent_alloc(sizeof(*job->devices));
 	job->r = control_call_ok(job->client, request, -1, &answer, &job->err);
 	job->broken = has_failed(job->r);
-	devices = ctl_array(answer, "devices");
+	devices = control_get_array(answer, "devices");
 	for (size_t i = 0; devices && i < json_object_array_length(devices) &&
 			   job->devices->count < AGENT_DEVICES_MAX;
 	     i++) {
@@ -92,11 +109,11 @@ static void run_connect(struct agent_job *job)
 	job->r = client ? 0 : -job->err.code;
 	if (!client)
 		return;
-	request = ctl_request("watch");
+	request = new_request("watch");
 	names = json_object_new_array();
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
-		(void)json_object_array_add(names, json_object_new_string(events[i]));
-	(void)json_object_object_add(request, "events", names);
+		must(control_append(names, json_object_new_string(events[i])));
+	must(control_add(request, "events", names));
 	job->r = control_call_ok(client, request, -1, &answer, &job->err);
 	json_object_put(request);
 	json_object_put(answer);
@@ -138,19 +155,19 @@ static int open_node(const struct agent_job *job, struct err *err)
 /* The keeper tries again soon after these. */
 static int code_of(struct json_object *answer)
 {
-	const char *code = ctl_text(ctl_object(answer, "error"), "code");
+	const char *code = control_get_text(control_get_object(answer, "error"), "code");
 
 	return code && strcmp(code, "busy") == 0 ? EBUSY : EREMOTEIO;
 }
 
 static void take_device(struct agent_job *job, struct json_object *answer)
 {
-	struct json_object *device = ctl_object(answer, "device");
-	const char *id = ctl_text(device, "id");
+	struct json_object *device = control_get_object(answer, "device");
+	const char *id = control_get_text(device, "id");
 	int64_t port = 0;
 
-	if (!id || strlen(id) >= sizeof(job->id) || !ctl_number(device, "port", &port) ||
-	    port < 1 || port > PORT_MAX) {
+	if (!id || strlen(id) >= sizeof(job->id) ||
+	    !control_get_number(device, "port", &port) || port < 1 || port > PORT_MAX) {
 		job->r =
 			err_set(&job->err, EPROTO, "the daemon does not say what it has");
 		return;
@@ -172,17 +189,17 @@ static void run_attach(struct agent_job *job)
 	job->r = fd;
 	if (fd < 0)
 		return;
-	request = ctl_request("attach");
-	ctl_put_text(request, "name",
-		     job->dev.product[0] ? job->dev.product : job->dev.name);
-	ctl_put_text(request, "rule_id", job->rule_id);
-	ctl_put_text(request, "reset", resets[job->reset]);
-	ctl_put_number(request, "bus", job->dev.bus);
-	ctl_put_number(request, "address", job->dev.number);
+	request = new_request("attach");
+	must(control_add_text(request, "name",
+			      job->dev.product[0] ? job->dev.product : job->dev.name));
+	must(control_add_text(request, "rule_id", job->rule_id));
+	must(control_add_text(request, "reset", resets[job->reset]));
+	must(control_add(request, "bus", json_object_new_int64(job->dev.bus)));
+	must(control_add(request, "address", json_object_new_int64(job->dev.number)));
 	if (job->port)
-		ctl_put_number(request, "port", job->port);
+		must(control_add(request, "port", json_object_new_int64(job->port)));
 	/* the keeper has looked, and the daemon cannot */
-	ctl_put_true(request, "force");
+	must(control_add(request, "force", json_object_new_boolean(true)));
 	job->r = control_call_ok(job->client, request, fd, &answer, &job->err);
 	job->broken = has_failed(job->r);
 	if (job->r == 0)
@@ -195,9 +212,9 @@ static void run_attach(struct agent_job *job)
 
 static void run_detach(struct agent_job *job)
 {
-	struct json_object *request = ctl_request("detach"), *answer = NULL;
+	struct json_object *request = new_request("detach"), *answer = NULL;
 
-	ctl_put_text(request, "device", job->id);
+	must(control_add_text(request, "device", job->id));
 	job->r = control_call_ok(job->client, request, -1, &answer, &job->err);
 	job->broken = has_failed(job->r);
 	json_object_put(request);
@@ -215,8 +232,8 @@ static bool is_readable(const struct control_client *client)
 
 static void take_event(struct agent_job *job, struct json_object *event)
 {
-	const char *name = ctl_text(event, "event");
-	const char *id = ctl_text(ctl_object(event, "device"), "id");
+	const char *name = control_get_text(event, "event");
+	const char *id = control_get_text(control_get_object(event, "device"), "id");
 	struct agent_ended *ended = &job->ended[job->nended];
 
 	if (name && strcmp(name, "lost") == 0)
@@ -255,7 +272,7 @@ void agent_job_run(struct worker_job *base)
 {
 	struct agent_job *job = (struct agent_job *)base;
 
-	if (job->kind == AGENT_CONNECT) {
+	if (job->kind == AGENT_JOB_KIND_CONNECT) {
 		run_connect(job);
 		return;
 	}
@@ -264,11 +281,11 @@ void agent_job_run(struct worker_job *base)
 		job->broken = true;
 		return;
 	}
-	if (job->kind == AGENT_ATTACH)
+	if (job->kind == AGENT_JOB_KIND_ATTACH)
 		run_attach(job);
-	else if (job->kind == AGENT_DETACH)
+	else if (job->kind == AGENT_JOB_KIND_DETACH)
 		run_detach(job);
-	else if (job->kind == AGENT_LIST)
+	else if (job->kind == AGENT_JOB_KIND_LIST)
 		run_list(job);
 	else
 		read_events(job);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * doctor_host.c - the host's settings, its programs, and the daemon's socket
+ * daemon.c - daemons and their control sockets
  */
+#include "ctl/doctor/daemon.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,110 +17,13 @@
 #include <unistd.h>
 
 #include "control/client.h"
+#include "control/json.h"
 #include "ctl/ctl.h"
-#include "ctl/doctor.h"
-#include "ctl/text.h"
-#include "rules/sysfs.h"
+#include "ctl/doctor/finding.h"
+#include "ctl/doctor/sandbox.h"
 
-#define PROCESSES_MAX     65536u
-#define FDS_MAX           4096u
 #define ENTRIES_MAX       4096u
 #define ANSWER_TIMEOUT_MS 3000
-
-/* --- settings --- */
-
-void doctor_check_host(const struct doctor *doctor)
-{
-	struct doctor_finding finding = {.problem = true, .code = "usbfs-memory"};
-	char folder[PATH_MAX];
-	unsigned mb;
-
-	(void)snprintf(folder, sizeof(folder), "%s/sys/module/usbcore/parameters",
-		       doctor->root);
-	/* 0: as much as wanted */
-	if (sysfs_number(folder, "usbfs_memory_mb", 10, UINT_MAX, &mb) < 0 || mb == 0 ||
-	    mb >= DOCTOR_USBFS_MB_ENOUGH)
-		return;
-	DOCTOR_SAY(finding.what,
-		   "usbfs_memory_mb is %u: all programs share so many MiB for transfers, "
-		   "and "
-		   "fast "
-		   "devices want more; to keep a change boot with "
-		   "usbcore.usbfs_memory_mb=%u",
-		   mb, DOCTOR_USBFS_MB_WANTED);
-	DOCTOR_SAY(finding.mend,
-		   "echo %u | sudo tee /sys/module/usbcore/parameters/usbfs_memory_mb",
-		   DOCTOR_USBFS_MB_WANTED);
-	doctor->tell(doctor->ctx, &finding);
-}
-
-/* --- programs --- */
-
-/* Whether a process has @node open. @folder: its "fd" in /proc. */
-static bool has_open(const char *folder, const char *node)
-{
-	DIR *dir = opendir(folder);
-	const struct dirent *entry;
-	bool found = false;
-
-	if (!dir)
-		return false;
-	/* one thread */
-	for (unsigned n = 0; !found && n < FDS_MAX && (entry = readdir(dir));
-	     n++) { /* NOLINT */
-		char path[PATH_MAX];
-		char target[64];
-		ssize_t len;
-
-		if (snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >=
-		    (int)sizeof(path))
-			continue;
-		len = readlink(path, target, sizeof(target) - 1);
-		if (len < 0)
-			continue;
-		target[len] = '\0';
-		found = strcmp(target, node) == 0;
-	}
-	(void)closedir(dir);
-	return found;
-}
-
-int doctor_holder(const char *root, const struct hostdev *dev, char *name, size_t size)
-{
-	char folder[PATH_MAX];
-	char node[64];
-	const struct dirent *entry;
-	unsigned long pid = 0;
-	DIR *dir;
-
-	(void)snprintf(node, sizeof(node), "/dev/bus/usb/%03u/%03u", dev->bus,
-		       dev->number);
-	(void)snprintf(folder, sizeof(folder), "%s/proc", root);
-	dir = opendir(folder);
-	if (!dir)
-		return 0;
-	for (unsigned n = 0; n < PROCESSES_MAX && (entry = readdir(dir));
-	     n++) { /* NOLINT */
-		char *end;
-
-		if (!isdigit((unsigned char)entry->d_name[0]))
-			continue;
-		pid = strtoul(entry->d_name, &end, 10);
-		(void)snprintf(folder, sizeof(folder), "%s/proc/%lu/fd", root, pid);
-		if (*end == '\0' && pid <= INT_MAX && has_open(folder, node))
-			break;
-		pid = 0;
-	}
-	(void)closedir(dir);
-	if (pid == 0)
-		return 0;
-	(void)snprintf(folder, sizeof(folder), "%s/proc/%lu", root, pid);
-	if (sysfs_line(folder, "comm", name, size) < 0)
-		(void)snprintf(name, size, "?");
-	return (int)pid;
-}
-
-/* --- the daemon --- */
 
 /* Paths go into commands. */
 static bool is_plain_path(const char *path)
@@ -165,7 +71,7 @@ static void check_vmm(const struct doctor *doctor, const char *path,
 		      struct json_object *list)
 {
 	struct doctor_finding finding = {.problem = true, .code = "memory-not-shared"};
-	struct json_object *vmm = ctl_object(list, "vmm");
+	struct json_object *vmm = control_get_object(list, "vmm");
 	struct json_object *connected = NULL;
 	int64_t shared = 0, unshared = 0;
 
@@ -175,12 +81,12 @@ static void check_vmm(const struct doctor *doctor, const char *path,
 		finding.problem = false;
 		finding.code = "no-vmm";
 		DOCTOR_SAY(finding.what, "no VMM is connected to the daemon at %s", path);
-		doctor->tell(doctor->ctx, &finding);
+		doctor->on_finding(doctor->ctx, &finding);
 		return;
 	}
 	/* some is never shared: memory of a display */
-	if (!ctl_number(vmm, "memory_shared", &shared) ||
-	    !ctl_number(vmm, "memory_unshared", &unshared) || unshared <= shared)
+	if (!control_get_number(vmm, "memory_shared", &shared) ||
+	    !control_get_number(vmm, "memory_unshared", &unshared) || unshared <= shared)
 		return;
 	DOCTOR_SAY(finding.what,
 		   "the VMM does not share the guest's memory with the daemon at %s "
@@ -193,7 +99,7 @@ static void check_vmm(const struct doctor *doctor, const char *path,
 		   "memory-backend-memfd,id=ram,size=SIZE,share=on -machine "
 		   "memory-backend=ram "
 		   "...; cloud-hypervisor --memory size=SIZE,shared=on ...");
-	doctor->tell(doctor->ctx, &finding);
+	doctor->on_finding(doctor->ctx, &finding);
 }
 
 /* Return: 0, or -errno: it does not answer. */
@@ -261,7 +167,7 @@ void doctor_check_socket(const struct doctor *doctor, const char *path)
 			   "usbvfioctl --socket PATH doctor   # with the right path");
 		break;
 	}
-	doctor->tell(doctor->ctx, &finding);
+	doctor->on_finding(doctor->ctx, &finding);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -286,7 +192,7 @@ static unsigned check_folder(const struct doctor *doctor, const char *folder)
 		DOCTOR_SAY(finding.mend, "sudo setfacl -m u:%u:rx %s",
 			   (unsigned)geteuid(),
 			   is_plain_path(folder) ? folder : "FOLDER");
-		doctor->tell(doctor->ctx, &finding);
+		doctor->on_finding(doctor->ctx, &finding);
 		return 1;
 	}
 	for (unsigned n = 0; dir && n < ENTRIES_MAX && (entry = readdir(dir));
@@ -328,5 +234,5 @@ void doctor_check_folders(const struct doctor *doctor, const char *const folders
 		   "usbvfiod --hotplug-socket-path %s/NAME.sock ...   # or say --socket "
 		   "PATH",
 		   is_plain_path(last) ? last : "FOLDER");
-	doctor->tell(doctor->ctx, &finding);
+	doctor->on_finding(doctor->ctx, &finding);
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * doctor_device.c - why a device cannot be attached, or is slow
+ * device.c - why a device cannot be attached, or is slow
  */
+#include "ctl/doctor/device.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ctl/doctor.h"
+#include "ctl/doctor/finding.h"
+#include "ctl/doctor/host.h"
 #include "rules/guard.h"
+#include "rules/hostdev.h"
 #include "rules/sysfs.h"
 
 #define NAME_BYTES 64u
@@ -38,7 +43,7 @@ static struct doctor_finding finding_of(const struct hostdev *dev, const char *c
 
 static void tell(const struct doctor *doctor, const struct doctor_finding *finding)
 {
-	doctor->tell(doctor->ctx, finding);
+	doctor->on_finding(doctor->ctx, finding);
 }
 
 /* --- the node --- */

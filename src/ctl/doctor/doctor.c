@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * doctor.c - usbvfioctl doctor: all findings, with what mends them
  */
-#include "ctl/doctor.h"
-
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -10,6 +8,10 @@
 
 #include "control/find.h"
 #include "ctl/ctl.h"
+#include "ctl/doctor/daemon.h"
+#include "ctl/doctor/device.h"
+#include "ctl/doctor/finding.h"
+#include "ctl/doctor/host.h"
 #include "ctl/text.h"
 
 /* @findings: with --json, else NULL. */
@@ -99,7 +101,8 @@ static enum ctl_status check_devices(const struct ctl *ctl, const struct doctor 
 enum ctl_status ctl_doctor(const struct ctl *ctl)
 {
 	struct visit visit = {.findings = ctl->json ? json_object_new_array() : NULL};
-	const struct doctor doctor = {.root = "", .tell = on_finding, .ctx = &visit};
+	const struct doctor doctor = {
+		.root = "", .on_finding = on_finding, .ctx = &visit};
 	enum ctl_status status = check_devices(ctl, &doctor);
 	struct json_object *answer;
 

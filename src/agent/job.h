@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * agent_job.h - what the agent does on its worker's thread: calls of the daemon
+ * job.h - what the agent does on its worker's thread: calls of the daemon
  *
  * One connection, for requests and events both: so they stay in order, and nothing is
  * heard of a device's end before the answer that names it.
  */
-#ifndef CTL_AGENT_JOB_H
-#define CTL_AGENT_JOB_H
+#ifndef AGENT_JOB_H
+#define AGENT_JOB_H
 
 #include <stdbool.h>
 
@@ -15,7 +15,7 @@
 #include "util/list.h"
 #include "util/worker.h"
 
-struct agent;
+struct agent_link;
 struct control_client;
 
 #define AGENT_ID_BYTES  64u
@@ -24,11 +24,11 @@ struct control_client;
 #define AGENT_DEVICES_MAX 64u
 
 enum agent_job_kind {
-	AGENT_CONNECT,
-	AGENT_ATTACH,
-	AGENT_DETACH,
-	AGENT_EVENTS,
-	AGENT_LIST,
+	AGENT_JOB_KIND_CONNECT,
+	AGENT_JOB_KIND_ATTACH,
+	AGENT_JOB_KIND_DETACH,
+	AGENT_JOB_KIND_EVENTS,
+	AGENT_JOB_KIND_LIST,
 };
 
 /* A device is no longer attached. */
@@ -55,21 +55,21 @@ struct agent_devices {
 
 /**
  * struct agent_job - one of them
- * @usable:	of the agent, for jobs only: the connection has not failed
- * @client:	connection; result of AGENT_CONNECT
- * @id:		of the daemon; AGENT_DETACH, and result of AGENT_ATTACH
+ * @usable:	of the link, for jobs only: the connection has not failed
+ * @client:	connection; result of AGENT_JOB_KIND_CONNECT
+ * @id:		of the daemon; AGENT_JOB_KIND_DETACH, and result of AGENT_JOB_KIND_ATTACH
  * @port:	wanted, 0 = any; result
  * @r, @err:	result: 0 or -errno
  * @broken:	result: the connection is of no use any more
  * @more:	result: there may be more events to read
  * @ended:	result: what events told, @nended of them
- * @devices:	result of AGENT_CONNECT and AGENT_LIST: what the daemon has; owned
+ * @devices:	result of AGENT_JOB_KIND_CONNECT and AGENT_JOB_KIND_LIST: what the daemon has; owned
  * @lost:	result: events were lost
  */
 struct agent_job {
 	struct worker_job job;
 	struct list node;
-	struct agent *agent;
+	struct agent_link *link;
 	enum agent_job_kind kind;
 	const char *root;
 	const char *socket;
@@ -95,4 +95,4 @@ struct agent_job {
 /* struct worker_job.run */
 void agent_job_run(struct worker_job *base);
 
-#endif /* CTL_AGENT_JOB_H */
+#endif /* AGENT_JOB_H */

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * doctor_sandbox.c - what a daemon can still reach, and whether its sandbox was in its way
+ * sandbox.c - what a daemon can still reach, and whether its sandbox was in its way
  *
  * Notes, as a daemon works without a sandbox; a refused call is trouble.
  */
+#include "ctl/doctor/sandbox.h"
+
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/doctor.h"
+#include "control/json.h"
+#include "ctl/doctor/finding.h"
 #include "ctl/text.h"
 
 /* Names of calls that are shown. */
@@ -33,7 +36,7 @@ static void tell_mode(const struct doctor *doctor, const char *path, const char 
 	} else {
 		return;
 	}
-	doctor->tell(doctor->ctx, &finding);
+	doctor->on_finding(doctor->ctx, &finding);
 }
 
 static void tell_on(const struct doctor *doctor, const char *path,
@@ -41,14 +44,14 @@ static void tell_on(const struct doctor *doctor, const char *path,
 {
 	struct doctor_finding finding = {.code = "sandbox"};
 	char landlock[64] = "no Landlock", calls[64] = "all system calls";
-	const char *of_others = ctl_text(sandbox, "dac_override");
+	const char *of_others = control_get_text(sandbox, "dac_override");
 	int64_t user = -1, number;
 
-	if (ctl_number(sandbox, "landlock", &number))
+	if (control_get_number(sandbox, "landlock", &number))
 		DOCTOR_SAY(landlock, "Landlock %lld", (long long)number);
-	if (ctl_number(sandbox, "system_calls", &number))
+	if (control_get_number(sandbox, "system_calls", &number))
 		DOCTOR_SAY(calls, "%lld system calls", (long long)number);
-	(void)ctl_number(sandbox, "user", &user);
+	(void)control_get_number(sandbox, "user", &user);
 	DOCTOR_SAY(finding.what,
 		   "the daemon at %s is in its sandbox: user %lld, %s, %s%s%s", path,
 		   (long long)user, landlock, calls,
@@ -62,14 +65,14 @@ static void tell_on(const struct doctor *doctor, const char *path,
 		DOCTOR_SAY(finding.mend,
 			   "root's files are root's, also without privileges: start "
 			   "usbvfiod with --user NAME, or User=NAME in its unit");
-	doctor->tell(doctor->ctx, &finding);
+	doctor->on_finding(doctor->ctx, &finding);
 }
 
 static void tell_missing(const struct doctor *doctor, const char *path,
 			 struct json_object *sandbox)
 {
 	struct doctor_finding finding = {.code = "no-landlock"};
-	const char *why = ctl_text(sandbox, "no_landlock");
+	const char *why = control_get_text(sandbox, "no_landlock");
 
 	if (why) {
 		DOCTOR_SAY(finding.what,
@@ -80,9 +83,9 @@ static void tell_missing(const struct doctor *doctor, const char *path,
 			   "boot a kernel with CONFIG_SECURITY_LANDLOCK, 5.13 or "
 			   "later, and with "
 			   "landlock among the words of lsm=");
-		doctor->tell(doctor->ctx, &finding);
+		doctor->on_finding(doctor->ctx, &finding);
 	}
-	why = ctl_text(sandbox, "no_system_calls");
+	why = control_get_text(sandbox, "no_system_calls");
 	if (why) {
 		finding.code = "no-seccomp";
 		DOCTOR_SAY(finding.what,
@@ -94,7 +97,7 @@ static void tell_missing(const struct doctor *doctor, const char *path,
 			finding.mend,
 			"boot a kernel with CONFIG_SECCOMP_FILTER; use a build without "
 			"sanitizers and coverage");
-		doctor->tell(doctor->ctx, &finding);
+		doctor->on_finding(doctor->ctx, &finding);
 	}
 }
 
@@ -102,13 +105,13 @@ static void tell_refused(const struct doctor *doctor, const char *path,
 			 struct json_object *sandbox, bool is_log)
 {
 	struct doctor_finding finding = {.problem = true, .code = "refused-calls"};
-	struct json_object *last = ctl_array(sandbox, "refused_last");
+	struct json_object *last = control_get_array(sandbox, "refused_last");
 	size_t count = last ? json_object_array_length(last) : 0;
 	char names[256] = "";
 	size_t len = 0;
 	int64_t refused = 0;
 
-	if (!ctl_number(sandbox, "refused", &refused) || refused <= 0)
+	if (!control_get_number(sandbox, "refused", &refused) || refused <= 0)
 		return;
 	for (size_t i = 0; i < MIN_OF(count, NAMES_MAX) && len < sizeof(names); i++) {
 		const char *name =
@@ -130,14 +133,14 @@ static void tell_refused(const struct doctor *doctor, const char *path,
 		   "daemon's "
 		   "log%s",
 		   is_log ? "" : "; until it is mended, --sandbox=log refuses nothing");
-	doctor->tell(doctor->ctx, &finding);
+	doctor->on_finding(doctor->ctx, &finding);
 }
 
 void doctor_check_sandbox(const struct doctor *doctor, const char *path,
 			  struct json_object *list)
 {
-	struct json_object *sandbox = ctl_object(list, "sandbox");
-	const char *mode = sandbox ? ctl_text(sandbox, "mode") : NULL;
+	struct json_object *sandbox = control_get_object(list, "sandbox");
+	const char *mode = sandbox ? control_get_text(sandbox, "mode") : NULL;
 
 	if (!mode)
 		return;

@@ -4,15 +4,15 @@
  * The daemon is a control server in the same loop. What is unexpected fails the running
  * cmocka test.
  */
-#ifndef TESTS_UNIT_CTL_AGENTED_H
-#define TESTS_UNIT_CTL_AGENTED_H
+#ifndef TESTS_UNIT_AGENT_AGENTED_H
+#define TESTS_UNIT_AGENT_AGENTED_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "../rules/fake_sysfs.h"
+#include "agent/agent.h"
 #include "control/request.h"
-#include "ctl/agent.h"
 #include "rules/keeper.h"
 #include "util/loop.h"
 
@@ -77,4 +77,4 @@ unsigned agented_count(void);
 			assert_int_equal(loop_turn(agented.loop, true), 0); \
 	} while (0)
 
-#endif /* TESTS_UNIT_CTL_AGENTED_H */
+#endif /* TESTS_UNIT_AGENT_AGENTED_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_doctor.c - tests of src/ctl/doctor_device.c and doctor_host.c
+ * test_doctor.c - tests of src/ctl/doctor
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,8 +18,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../rules/fake_sysfs.h"
-#include "ctl/doctor.h"
+#include "../../rules/fake_sysfs.h"
+#include "ctl/doctor/daemon.h"
+#include "ctl/doctor/device.h"
+#include "ctl/doctor/finding.h"
+#include "ctl/doctor/host.h"
+#include "ctl/doctor/sandbox.h"
 
 #define FOUND_MAX 16u
 
@@ -35,7 +39,7 @@ static void on_finding(void *ctx, const struct doctor_finding *finding)
 
 static const struct doctor *doctor(void)
 {
-	static struct doctor one = {.tell = on_finding};
+	static struct doctor one = {.on_finding = on_finding};
 
 	one.root = fake_root();
 	count = 0;

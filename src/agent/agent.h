@@ -6,8 +6,8 @@
  *
  * Loop thread only. Whatever may wait is done on a worker's thread.
  */
-#ifndef CTL_AGENT_H
-#define CTL_AGENT_H
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
 
 #include <stdbool.h>
 
@@ -18,10 +18,6 @@
 struct agent;
 struct keeper;
 struct loop;
-
-/* Waited before the daemon is looked for again: first, and at most. */
-#define AGENT_RETRY_FIRST_NS UINT64_C(100000000)
-#define AGENT_RETRY_LAST_NS  UINT64_C(5000000000)
 
 /**
  * struct agent_options - strings are borrowed
@@ -52,4 +48,4 @@ MUST_USE int agent_load(struct agent *agent, struct err *err);
 /* Borrowed; for tests. */
 struct keeper *agent_keeper(struct agent *agent);
 
-#endif /* CTL_AGENT_H */
+#endif /* AGENT_AGENT_H */

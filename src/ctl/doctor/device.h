@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * device.h - what can be said of one device
+ */
+#ifndef CTL_DOCTOR_DEVICE_H
+#define CTL_DOCTOR_DEVICE_H
+
+struct doctor;
+struct hostdev;
+struct hostdev_list;
+
+/* All that can be told of one device. */
+void doctor_check_device(const struct doctor *doctor, const struct hostdev *dev);
+
+/**
+ * doctor_find() - the device that @name means
+ * @name:	"/dev/bus/usb/003/017", "3:17" or its place, "1-2.3"
+ *
+ * Return: borrowed from @list, or NULL if there is none.
+ */
+const struct hostdev *doctor_find(const struct hostdev_list *list, const char *name);
+
+#endif /* CTL_DOCTOR_DEVICE_H */
