@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "control/json.h"
-#include "control/stream_priv.h"
+#include "control/stream.h"
 #include "util/fds.h"
 #include "util/loop.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "control/client.h"
-#include "control/stream_priv.h"
+#include "control/stream.h"
 
 #define LIST_MAX 255u
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * stream.c - a blocking unix stream socket with a deadline for each step
  */
+#include "control/stream.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -8,7 +10,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "control/stream_priv.h"
 #include "util/fds.h"
 #include "util/loop.h"
 

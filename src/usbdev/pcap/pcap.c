@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "usbdev/pcap/record.h"
+#include "usbdev/pcap/ring.h"
 #include "usbdev/pcap/target.h"
 #include "usbdev/usbdev.h"
 #include "util/apart.h"
@@ -33,27 +34,40 @@
 #include "util/worker.h"
 
 enum pcap_state {
-	PCAP_OPENING, /* the first job has not ended */
-	PCAP_OPEN,
-	PCAP_CLOSED, /* for good, or it never was open */
+	PCAP_STATE_OPENING, /* the first job has not ended */
+	PCAP_STATE_OPEN,
+	PCAP_STATE_CLOSED, /* for good, or it never was open */
+};
+
+/**
+ * struct pcap_write - the job that writes, which is the worker's while pcap.writing
+ * @fd:		handed over, -1 = none or taken
+ * @err:	why the file could not be opened
+ * @target:	the file
+ * @file_bytes:	written to the file
+ * @bytes:	length of the piece from the start of the ring
+ * @last:	close the file afterwards
+ * @result:	0 or -errno
+ */
+struct pcap_write {
+	struct worker_job job;
+	int fd;
+	struct err err;
+	struct target target;
+	uint64_t file_bytes;
+	size_t bytes;
+	bool last;
+	int result;
 };
 
 /**
  * struct pcap
  * @opened:	of pcap_create(); NULL when it has been called, or is not to be
- * @buf:	the ring; NULL after an error
- * @start, @used: the bytes in it, those of the job included
+ * @ring:	what waits, the piece that is being written included
  * @first_id:	of this capture: what completes with a smaller one has been submitted before it
- * @full:	a record was dropped since the buffer was last empty
+ * @full:	a record was dropped since the ring was last empty
  * @stopping:	pcap_destroy() was called
- * @writing:	the job is the worker's, and so are the following fields:
- * @fd:		handed over, -1 = none or taken
- * @err:	why it could not be opened
- * @target:	the file
- * @file_bytes:	written to the file
- * @job_bytes:	length of the piece from @start
- * @job_last:	close the file afterwards
- * @job_result:	0 or -errno
+ * @writing:	the worker has @write
  */
 struct pcap {
 	struct usbdev_tap tap;
@@ -64,8 +78,7 @@ struct pcap {
 	void (*opened)(void *ctx, const struct err *err);
 	void *opened_ctx;
 	char *path;
-	uint8_t *buf;
-	size_t start, used;
+	struct pcap_ring ring;
 	uint64_t first_id;
 	struct pcap_stats stats;
 	bool full;
@@ -73,72 +86,11 @@ struct pcap {
 	void (*done)(void *ctx);
 	void *ctx;
 	bool writing;
-	struct worker_job job;
-	int fd;
-	struct err err;
-	struct target target;
-	uint64_t file_bytes;
-	size_t job_bytes;
-	bool job_last;
-	int job_result;
+	struct pcap_write write;
 };
 
 /* Never the same twice, whatever captures there are: a transfer may see several. */
 static uint64_t next_id = 1;
-
-/* --- the ring --- */
-
-/* The at most two pieces in which @len bytes at @offset from the start of the used ones lie.
- * Return: how many. */
-static int ring_pieces(const struct pcap *pcap, size_t offset, size_t len,
-		       struct iovec iov[2])
-{
-	size_t at = (pcap->start + offset) % PCAP_BUFFER_BYTES;
-	size_t first = MIN_OF(len, PCAP_BUFFER_BYTES - at);
-
-	iov[0] = (struct iovec){.iov_base = pcap->buf + at, .iov_len = first};
-	iov[1] = (struct iovec){.iov_base = pcap->buf, .iov_len = len - first};
-	return len > first ? 2 : 1;
-}
-
-static void ring_put(struct pcap *pcap, size_t offset, const uint8_t *buf, size_t len)
-{
-	struct iovec iov[2];
-	int n = ring_pieces(pcap, offset, len, iov);
-
-	for (int i = 0; i < n; i++) {
-		memcpy(iov[i].iov_base, buf, iov[i].iov_len);
-		buf += iov[i].iov_len;
-	}
-}
-
-static void ring_get(const struct pcap *pcap, size_t offset, uint8_t *buf, size_t len)
-{
-	struct iovec iov[2];
-	int n = ring_pieces(pcap, offset, len, iov);
-
-	for (int i = 0; i < n; i++) {
-		memcpy(buf, iov[i].iov_base, iov[i].iov_len);
-		buf += iov[i].iov_len;
-	}
-}
-
-/* The first @len bytes of the transfer's data, straight to their place. */
-static int ring_put_data(struct pcap *pcap, size_t offset,
-			 struct usbdev_transfer *transfer, uint32_t len)
-{
-	struct iovec iov[2];
-	uint32_t from = 0;
-	int n = ring_pieces(pcap, offset, len, iov);
-	int r = 0;
-
-	for (int i = 0; i < n && r == 0; i++) {
-		r = usbdev_transfer_read(transfer, from, iov[i].iov_base,
-					 (uint32_t)iov[i].iov_len);
-		from += (uint32_t)iov[i].iov_len;
-	}
-	return r;
-}
 
 /* --- the worker's part --- */
 
@@ -178,14 +130,14 @@ static size_t write_all(const struct target *target, uint64_t offset, struct iov
 static size_t whole_records(const struct pcap *pcap, size_t written)
 {
 	uint8_t header[RECORD_PCAP_HEADER_BYTES];
-	size_t whole = pcap->file_bytes == 0 ? RECORD_FILE_HEADER_BYTES : 0;
+	size_t whole = pcap->write.file_bytes == 0 ? RECORD_FILE_HEADER_BYTES : 0;
 
 	if (written < whole)
 		return 0;
 	while (written - whole >= sizeof(header)) {
 		size_t len;
 
-		ring_get(pcap, whole, header, sizeof(header));
+		pcap_ring_get(&pcap->ring, whole, header, sizeof(header));
 		len = record_bytes(header);
 		if (len > written - whole)
 			break;
@@ -199,46 +151,48 @@ static void open_target(void *arg)
 	struct pcap *pcap = arg;
 	int r;
 
-	if (pcap->fd < 0)
-		r = target_open(&pcap->target, pcap->path, &pcap->err);
+	if (pcap->write.fd < 0)
+		r = target_open(&pcap->write.target, pcap->path, &pcap->write.err);
 	else
-		r = target_adopt(&pcap->target, steal_fd(&pcap->fd), pcap->path,
-				 &pcap->err);
-	pcap->job_result = r;
+		r = target_adopt(&pcap->write.target, steal_fd(&pcap->write.fd),
+				 pcap->path, &pcap->write.err);
+	pcap->write.result = r;
 }
 
 static void run_job(struct worker_job *job)
 {
-	struct pcap *pcap = CONTAINER_OF(job, struct pcap, job);
+	struct pcap *pcap = CONTAINER_OF(job, struct pcap, write.job);
 	size_t written = 0;
 	int error = 0;
 
-	pcap->job_result = 0;
-	if (pcap->state == PCAP_OPENING)
+	pcap->write.result = 0;
+	if (pcap->state == PCAP_STATE_OPENING)
 		run_apart(open_target, pcap);
-	if (pcap->job_result < 0)
+	if (pcap->write.result < 0)
 		return;
-	if (pcap->job_bytes > 0) {
+	if (pcap->write.bytes > 0) {
 		struct iovec iov[2];
-		int n = ring_pieces(pcap, 0, pcap->job_bytes, iov);
+		int n = pcap_ring_pieces(&pcap->ring, 0, pcap->write.bytes, iov);
 
-		written = write_all(&pcap->target, pcap->file_bytes, iov, n, &error);
+		written = write_all(&pcap->write.target, pcap->write.file_bytes, iov, n,
+				    &error);
 	}
 	if (error < 0) {
 		/* readers complain about half a record; what is no file cannot be cut */
 		written = whole_records(pcap, written);
-		if (ftruncate(pcap->target.fd, (off_t)(pcap->file_bytes + written)) < 0)
+		if (ftruncate(pcap->write.target.fd,
+			      (off_t)(pcap->write.file_bytes + written)) < 0)
 			written = 0;
 	}
-	pcap->file_bytes += written;
-	if (error < 0 || pcap->job_last) {
+	pcap->write.file_bytes += written;
+	if (error < 0 || pcap->write.last) {
 		/* the file system may tell only now that it is full */
-		int r = target_close(&pcap->target);
+		int r = target_close(&pcap->write.target);
 
 		if (error == 0)
 			error = r;
 	}
-	pcap->job_result = error;
+	pcap->write.result = error;
 }
 
 /* --- life --- */
@@ -247,7 +201,7 @@ static void free_pcap(struct pcap *pcap)
 {
 	loop_undefer(pcap->loop, &pcap->task);
 	worker_destroy(pcap->worker);
-	free(pcap->buf);
+	free(pcap->ring.buf);
 	free(pcap->path);
 	free(pcap);
 }
@@ -272,53 +226,49 @@ static void step(void *ctx)
 
 	if (pcap->writing)
 		return;
-	if (pcap->state != PCAP_CLOSED && (pcap->used > 0 || pcap->stopping)) {
+	if (pcap->state != PCAP_STATE_CLOSED && (pcap->ring.used > 0 || pcap->stopping)) {
 		pcap->writing = true;
-		pcap->job_bytes = pcap->used;
-		pcap->job_last = pcap->stopping;
-		worker_submit(pcap->worker, &pcap->job);
+		pcap->write.bytes = pcap->ring.used;
+		pcap->write.last = pcap->stopping;
+		worker_submit(pcap->worker, &pcap->write.job);
 	} else if (pcap->stopping) {
 		finish(pcap);
 	}
 }
 
 /* The first job has ended. */
-static void tell_opened(struct pcap *pcap)
+static void report_opened(struct pcap *pcap)
 {
 	void (*opened)(void *ctx, const struct err *err) = pcap->opened;
 
 	pcap->opened = NULL;
 	if (opened)
-		opened(pcap->opened_ctx, pcap->err.code ? &pcap->err : NULL);
+		opened(pcap->opened_ctx, pcap->write.err.code ? &pcap->write.err : NULL);
 }
 
 static void give_up(struct pcap *pcap)
 {
-	pcap->stats.error = pcap->job_result;
-	if (pcap->err.code == 0)
+	pcap->stats.error = pcap->write.result;
+	if (pcap->write.err.code == 0)
 		log_warn("capture %s: cannot be written: %s; it ends here", pcap->path,
-			 strerror(-pcap->job_result));
-	free(pcap->buf);
-	pcap->buf = NULL;
-	pcap->used = 0;
+			 strerror(-pcap->write.result));
+	free(pcap->ring.buf);
+	pcap->ring.buf = NULL;
+	pcap->ring.used = 0;
 }
 
 static void on_job_done(struct worker_job *job)
 {
-	struct pcap *pcap = CONTAINER_OF(job, struct pcap, job);
+	struct pcap *pcap = CONTAINER_OF(job, struct pcap, write.job);
 
 	pcap->writing = false;
-	pcap->state = pcap->target.fd >= 0 ? PCAP_OPEN : PCAP_CLOSED;
-	pcap->start = (pcap->start + pcap->job_bytes) % PCAP_BUFFER_BYTES;
-	pcap->used -= pcap->job_bytes;
-	/* a capture that keeps pace needs little memory */
-	if (pcap->used == 0) {
-		pcap->start = 0;
+	pcap->state = pcap->write.target.fd >= 0 ? PCAP_STATE_OPEN : PCAP_STATE_CLOSED;
+	pcap_ring_release(&pcap->ring, pcap->write.bytes);
+	if (pcap->ring.used == 0)
 		pcap->full = false;
-	}
-	if (pcap->job_result < 0)
+	if (pcap->write.result < 0)
 		give_up(pcap);
-	tell_opened(pcap);
+	report_opened(pcap);
 	step(pcap);
 }
 
@@ -342,19 +292,20 @@ static void take_record(struct pcap *pcap, struct record *record,
 	size_t head_bytes = record_head_bytes(record);
 	uint32_t data_bytes = record_data_bytes(record);
 
-	if (head_bytes + data_bytes > PCAP_BUFFER_BYTES - pcap->used) {
+	if (head_bytes + data_bytes > PCAP_BUFFER_BYTES - pcap->ring.used) {
 		drop_record(pcap);
 		return;
 	}
 	(void)clock_gettime(CLOCK_REALTIME, &record->time);
 	if (data_bytes > 0 &&
-	    ring_put_data(pcap, pcap->used + head_bytes, transfer, data_bytes) < 0) {
+	    pcap_ring_put_data(&pcap->ring, pcap->ring.used + head_bytes, transfer,
+			       data_bytes) < 0) {
 		record->unreachable = true;
 		data_bytes = 0;
 	}
 	record_put_head(record, head);
-	ring_put(pcap, pcap->used, head, head_bytes);
-	pcap->used += head_bytes + data_bytes;
+	pcap_ring_put(&pcap->ring, pcap->ring.used, head, head_bytes);
+	pcap->ring.used += head_bytes + data_bytes;
 	pcap->stats.records++;
 	loop_defer(pcap->loop, &pcap->task);
 }
@@ -366,7 +317,7 @@ static void on_submitted(struct usbdev_tap *tap, struct usbdev *dev,
 	struct record record = {.dev = dev, .transfer = transfer, .id = next_id};
 
 	transfer->tap_id = next_id++;
-	if (pcap->buf)
+	if (pcap->ring.buf)
 		take_record(pcap, &record, transfer);
 }
 
@@ -381,7 +332,7 @@ static void on_completed(struct usbdev_tap *tap, struct usbdev *dev,
 		.id = transfer->tap_id,
 	};
 
-	if (pcap->buf && transfer->tap_id >= pcap->first_id)
+	if (pcap->ring.buf && transfer->tap_id >= pcap->first_id)
 		take_record(pcap, &record, transfer);
 }
 
@@ -401,20 +352,21 @@ struct pcap *pcap_create(struct loop *loop, const char *path, int fd,
 	pcap->opened = opened;
 	pcap->opened_ctx = ctx;
 	pcap->task = (struct loop_task){.cb = step, .ctx = pcap};
-	pcap->job = (struct worker_job){.run = run_job, .done = on_job_done};
+	pcap->write.job = (struct worker_job){.run = run_job, .done = on_job_done};
 	pcap->first_id = next_id;
-	pcap->target.fd = -1;
+	pcap->write.target.fd = -1;
 	pcap->path = strdup(path);
-	pcap->buf = malloc(PCAP_BUFFER_BYTES);
+	pcap->ring.buf = malloc(PCAP_BUFFER_BYTES);
+	pcap->ring.size = PCAP_BUFFER_BYTES;
 	pcap->worker = worker_create(loop, "pcap");
-	if (!pcap->path || !pcap->buf || !pcap->worker) {
+	if (!pcap->path || !pcap->ring.buf || !pcap->worker) {
 		free_pcap(pcap);
 		return NULL;
 	}
-	pcap->fd = fd;
+	pcap->write.fd = fd;
 	record_put_file_header(header);
-	ring_put(pcap, 0, header, sizeof(header));
-	pcap->used = sizeof(header);
+	pcap_ring_put(&pcap->ring, 0, header, sizeof(header));
+	pcap->ring.used = sizeof(header);
 	loop_defer(loop, &pcap->task);
 	return pcap;
 }

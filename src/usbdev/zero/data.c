@@ -5,10 +5,12 @@
  * a transfer is moved. A bulk or interrupt OUT endpoint that gets other data halts,
  * as the gadget does, after having taken them.
  */
+#include "usbdev/zero/data.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "usbdev/zero/zero_priv.h"
+#include "usbdev/zero/device.h"
 #include "util/compiler.h"
 #include "util/log.h"
 

@@ -11,8 +11,11 @@
  * are served together then. What the process sleeps through is served late but not
  * lost, up to CATCH_UP intervals; after a longer sleep the endpoint starts anew.
  */
+#include "usbdev/zero/pace.h"
+
 #include "usbdev/emulated_descr.h"
-#include "usbdev/zero/zero_priv.h"
+#include "usbdev/zero/data.h"
+#include "usbdev/zero/device.h"
 #include "util/log.h"
 
 #define FRAME_NS    UINT64_C(1000000)

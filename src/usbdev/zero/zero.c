@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "usbdev/zero/zero_priv.h"
+#include "usbdev/zero/data.h"
+#include "usbdev/zero/device.h"
+#include "usbdev/zero/pace.h"
 
 /* The ids of Linux' gadget zero: its drivers know them. */
 #define VENDOR_ID  0x0525u

@@ -21,14 +21,10 @@
 #define USBDEV_ZERO_ZERO_H
 
 #include "usbdev/usbdev.h"
+#include "usbdev/zero/pattern.h"
 #include "util/err.h"
 
 struct loop;
-
-enum zero_pattern {
-	ZERO_PATTERN_ZEROS, /* all bytes 0 */
-	ZERO_PATTERN_MOD63, /* byte i of a packet is i modulo 63 */
-};
 
 /* @speed: FULL, HIGH or SUPER; UNKNOWN (0) means SUPER */
 struct zero_options {

@@ -3,13 +3,13 @@
  * that can be held and an image that fails (see the --wrap options in
  * meson.build)
  */
-#ifndef TESTS_UNIT_USBDEV_STICK_HOST_H
-#define TESTS_UNIT_USBDEV_STICK_HOST_H
+#ifndef TESTS_UNIT_USBDEV_STICK_STICK_HOST_H
+#define TESTS_UNIT_USBDEV_STICK_STICK_HOST_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "host.h"
+#include "../host.h"
 #include "usbdev/stick/device.h"
 
 #define STICK_HOST_BLOCKS 8192u /* 4 MiB */
@@ -81,4 +81,4 @@ void stick_check_read(uint32_t lba, uint32_t bytes, uint32_t piece,
 /* A TEST UNIT READY passes. */
 void stick_assert_ready(void);
 
-#endif /* TESTS_UNIT_USBDEV_STICK_HOST_H */
+#endif /* TESTS_UNIT_USBDEV_STICK_STICK_HOST_H */

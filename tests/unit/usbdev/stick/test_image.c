@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "host.h"
+#include "../host.h"
 #include "usbdev/stick/image.h"
 #include "usbdev/stick/stick.h"
 #include "util/loop.h"

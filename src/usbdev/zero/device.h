@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * zero_priv.h - shared by the files of the test device
+ * device.h - the test device, as the files of this folder share it
  *
  * Bulk transfers are moved by a deferred task, as fast as it goes but a bounded
  * number of bytes in each turn of the loop. Periodic endpoints (pace.c) move one
  * payload in each of their service intervals.
  */
-#ifndef USBDEV_ZERO_ZERO_PRIV_H
-#define USBDEV_ZERO_ZERO_PRIV_H
+#ifndef USBDEV_ZERO_DEVICE_H
+#define USBDEV_ZERO_DEVICE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "usbdev/emulated.h"
-#include "usbdev/zero/zero.h"
+#include "usbdev/zero/pattern.h"
+#include "util/loop.h"
 
 #define ZERO_EP_BULK_IN  0x81u
 #define ZERO_EP_BULK_OUT 0x01u
@@ -60,22 +61,4 @@ static inline struct zero *zero_from_emulated(struct emulated *emu)
 	return CONTAINER_OF(emu, struct zero, emu);
 }
 
-/* data.c */
-
-/* Fills resp. checks the next @len bytes of @transfer and counts them in
- * actual_bytes. @ret_good (OUT): the pattern was right. Return: 0 or -EFAULT. */
-MUST_USE int zero_move(struct zero *zero, struct usbdev_transfer *transfer, uint32_t len,
-		       bool *ret_good);
-/* The bulk task: a turn's share of the bulk transfers. */
-void zero_move_bulk(void *ctx);
-
-/* pace.c */
-
-/* The setting has changed, or the device was reset: intervals and payloads anew. */
-void zero_paces_configure(struct zero *zero);
-/* There is a transfer on a periodic endpoint. */
-void zero_pace_start(struct zero *zero, uint8_t ep_addr);
-/* The timer. */
-void zero_paces_tick(void *ctx);
-
-#endif /* USBDEV_ZERO_ZERO_PRIV_H */
+#endif /* USBDEV_ZERO_DEVICE_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * stream_priv.h - a blocking unix stream socket with a deadline for each step
+ * stream.h - a blocking unix stream socket with a deadline for each step
  */
-#ifndef CONTROL_STREAM_PRIV_H
-#define CONTROL_STREAM_PRIV_H
+#ifndef CONTROL_STREAM_H
+#define CONTROL_STREAM_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -29,4 +29,4 @@ MUST_USE int control_stream_send(int fd, const void *bytes, size_t len, int pass
 MUST_USE ssize_t control_stream_receive(int fd, void *buf, size_t len,
 					uint64_t deadline_ns, struct err *err);
 
-#endif /* CONTROL_STREAM_PRIV_H */
+#endif /* CONTROL_STREAM_H */

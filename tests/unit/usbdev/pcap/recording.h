@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * recording.h - a device, its transfers, and a capture of them that is read back
  */
-#ifndef TESTS_UNIT_USBDEV_RECORDING_H
-#define TESTS_UNIT_USBDEV_RECORDING_H
+#ifndef TESTS_UNIT_USBDEV_PCAP_RECORDING_H
+#define TESTS_UNIT_USBDEV_PCAP_RECORDING_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "host.h"
+#include "../host.h"
 #include "tests/lib/capture.h"
 #include "usbdev/pcap/pcap.h"
 
@@ -86,4 +86,4 @@ const struct capture_record *check_record(unsigned i, char type, uint8_t transfe
 void check_bytes(const struct capture_record *record, char flag, uint32_t urb,
 		 uint32_t data);
 
-#endif /* TESTS_UNIT_USBDEV_RECORDING_H */
+#endif /* TESTS_UNIT_USBDEV_PCAP_RECORDING_H */

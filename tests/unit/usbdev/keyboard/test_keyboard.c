@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "host.h"
+#include "../host.h"
 #include "usbdev/keyboard/input.h"
 #include "usbdev/keyboard/keyboard.h"
 #include "usbdev/keyboard/typist.h"

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "host.h"
+#include "../host.h"
 #include "util/bytes.h"
 #include "util/compiler.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_pcap_target.c - tests of src/usbdev/pcap/target.c: what a capture may overwrite
+ * test_target.c - tests of src/usbdev/pcap/target.c: what a capture may overwrite
  */
 #include <errno.h>
 #include <fcntl.h>
