@@ -19,11 +19,10 @@ static const char *const state_names[] = {
 	[URB_STATE_CONTINUES] = "CONTINUES",
 };
 
-void urb_set_state(struct urb *urb, enum urb_state state)
+void urb_trace_state(const struct urb *urb, enum urb_state state)
 {
 	log_trace("URB of endpoint 0x%02x: %s -> %s", urb->usb.endpoint,
 		  state_names[urb->state], state_names[state]);
-	urb->state = state;
 }
 
 static void arm_trim_timer(struct urb_pool *pool)

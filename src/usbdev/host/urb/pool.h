@@ -20,6 +20,7 @@
 #include "usbdev/usbdev.h"
 #include "util/compiler.h"
 #include "util/list.h"
+#include "util/log.h"
 
 struct urb_queue;
 
@@ -77,8 +78,16 @@ static inline bool urb_is_back(const struct urb *urb)
 	return urb->state > URB_STATE_SUBMITTED;
 }
 
+/* Logs that @urb goes to @state. */
+void urb_trace_state(const struct urb *urb, enum urb_state state);
+
 /* Takes @urb to @state. */
-void urb_set_state(struct urb *urb, enum urb_state state);
+static inline void urb_set_state(struct urb *urb, enum urb_state state)
+{
+	if (log_enabled(LOG_LEVEL_TRACE))
+		urb_trace_state(urb, state);
+	urb->state = state;
+}
 
 /**
  * struct urb_pool - spare URBs and buffers of one device

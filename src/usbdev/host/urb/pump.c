@@ -15,6 +15,22 @@
 #include "usbdev/host/urb/transfer.h"
 #include "usbdev/host/urb/unlink.h"
 
+/* Where to look for waiting transfers. Usually the first one; but the last if it is the only one that
+ * waits and the kernel has all of the one before it. Nothing is submitted behind a failure or behind a
+ * piece that is not the last one, so all before that one need no look. */
+static struct list *first_to_submit(const struct urb_queue *queue)
+{
+	struct list *last = queue->transfers.prev;
+	const struct usbdev_transfer *before = urb_transfer_of(last->prev);
+
+	if (queue->waiting == 1 && last->prev != &queue->transfers &&
+	    urb_transfer_is_waiting(urb_transfer_of(last)) &&
+	    !urb_transfer_is_waiting(before) && !urb_transfer_is_over(before) &&
+	    urb_of(before)->state == URB_STATE_SUBMITTED && urb_of(before)->is_last)
+		return last;
+	return queue->transfers.next;
+}
+
 void urb_pump_submit(struct urb_queue *queue)
 {
 	struct urbs *urbs = queue->urbs;
@@ -23,7 +39,8 @@ void urb_pump_submit(struct urb_queue *queue)
 	if (queue->draining || urb_is_gone(&urbs->standing) ||
 	    urb_is_frozen(&urbs->freeze))
 		return;
-	LIST_FOREACH(node, &queue->transfers) {
+	for (node = first_to_submit(queue); node != &queue->transfers;
+	     node = node->next) {
 		struct usbdev_transfer *transfer = urb_transfer_of(node);
 		bool go_on = true;
 
