@@ -38,9 +38,9 @@ void urb_unlink_resume(struct urbs *urbs)
 {
 	if (urb_is_frozen(&urbs->freeze))
 		return;
-	/* the fd becomes ready for URBs to reap only, not when there are none */
-	if (urb_wants_reap(&urbs->standing))
-		urb_work_defer(&urbs->work);
+	/* for URBs to unlink, and for a reap that tells whether the device is there: the fd
+	 * becomes ready for URBs to reap only, not when there are none */
+	urb_work_defer(&urbs->work);
 	urb_queues_each(&urbs->queues, urb_queue_wake_if_used);
 }
 

@@ -326,11 +326,7 @@ void urbs_freeze(struct urbs *urbs)
 void urbs_thaw(struct urbs *urbs)
 {
 	urb_freeze_end(&urbs->freeze);
-	if (urb_is_frozen(&urbs->freeze))
-		return;
 	urb_unlink_resume(urbs);
-	/* URBs may wait to be unlinked */
-	urb_work_defer(&urbs->work);
 }
 
 void urbs_claim_checked(struct urbs *urbs)

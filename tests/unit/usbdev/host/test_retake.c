@@ -173,13 +173,11 @@ static void test_no_clock(void **state)
 	host_clock.refused = false;
 }
 
-/* Taken while the guest sleeps: it is listened for its device again. */
-static void test_listens_again(void **state)
+/* Suspends the port of a device that may wake the guest, and on which it listened. */
+static void suspend_listening(void)
 {
 	struct urb urb;
 
-	(void)state;
-	begin();
 	urb_init(&urb, &fake.host, 0x81, 8);
 	urb.transfer.type = USBDEV_TYPE_INTERRUPT;
 	urb_submit(&urb);
@@ -190,6 +188,15 @@ static void test_listens_again(void **state)
 	fake_answer(&urb, USBDEV_STATUS_OK, 0);
 	urb_finish(&urb);
 	usbdev_suspend(fake.host.dev, true);
+	assert_int_equal(fake.with, 1);
+}
+
+/* The host takes the interfaces while the guest sleeps: we listen for the guest again. */
+static void test_listens_again(void **state)
+{
+	(void)state;
+	begin();
+	suspend_listening();
 	fake_answer_first(USBDEV_STATUS_CANCELLED, 0);
 	fake.retaken = 1;
 	fake_disturb();
@@ -197,6 +204,25 @@ static void test_listens_again(void **state)
 	assert_int_equal(fake_first()->ep_addr, 0x81);
 	usbdev_suspend(fake.host.dev, false);
 	FAKE_UNTIL(fake.with == 0);
+	fake_finish();
+}
+
+/* But not for a device that is destroyed meanwhile: it would never close. */
+static void test_destroyed_does_not_listen(void **state)
+{
+	(void)state;
+	begin();
+	suspend_listening();
+	fake.retaken = 1;
+	fake_hold();
+	fake_disturb();
+	fake_held();
+	fake_destroy();
+	fake_release();
+	FAKE_UNTIL(retakes() == 1 && fake.frozen == 0);
+	host_settle(&fake.host);
+	assert_int_equal(fake.with, 0);
+	FAKE_UNTIL(fake.destroyed);
 	fake_finish();
 }
 
@@ -210,6 +236,7 @@ int main(void)
 		cmocka_unit_test(test_destroyed_meanwhile),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_listens_again),
+		cmocka_unit_test(test_destroyed_does_not_listen),
 	};
 
 	return cmocka_run_group_tests_name("interfaces that the host has taken", tests,

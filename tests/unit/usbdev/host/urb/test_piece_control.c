@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_urbs_control.c - control transfers as URBs
+ * test_piece_control.c - control transfers as URBs
  */
 #include <errno.h>
 #include <linux/usbdevice_fs.h>

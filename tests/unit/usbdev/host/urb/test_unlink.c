@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_urbs_cancel.c - transfers taken back, failures with others behind
+ * test_unlink.c - transfers taken back, failures with others behind
  */
 #include <errno.h>
 #include <linux/usbdevice_fs.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_urbs_memory.c - transfers without memory of ours; memory of streams
+ * test_queues.c - transfers without memory of ours; memory of streams
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_urbs_transfers.c - bulk and interrupt transfers as URBs
+ * test_piece.c - bulk and interrupt transfers as URBs
  */
 #include <errno.h>
 #include <linux/usbdevice_fs.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_urbs_leftover.c - data for transfers that cannot take it any more
+ * test_leftover.c - data for transfers that cannot take it any more
  */
 #include <errno.h>
 #include <linux/usbdevice_fs.h>

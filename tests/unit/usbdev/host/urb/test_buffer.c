@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_urbs_mapped.c - URBs with their data in memory that usbfs maps
+ * test_buffer.c - URBs with their data in memory that usbfs maps
  */
 #include <errno.h>
 #include <linux/usbdevice_fs.h>

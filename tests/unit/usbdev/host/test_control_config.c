@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_config.c - SET_CONFIGURATION of a real device, and who waits for it
+ * test_control_config.c - SET_CONFIGURATION of a real device, and who waits for it
  */
 #include <setjmp.h>
 #include <stdarg.h>

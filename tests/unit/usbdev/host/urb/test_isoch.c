@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_urbs_isoch.c - isochronous transfers as packets of URBs
+ * test_isoch.c - isochronous transfers as packets of URBs
  */
 #include <errno.h>
 #include <linux/usbdevice_fs.h>
