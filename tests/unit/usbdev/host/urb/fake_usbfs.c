@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * fake_usbfs.c - usbfs.h without a device: what the kernel says is the test's to tell
+ * fake_usbfs.c - usbfs.h without a device: the test decides what the kernel says
  */
 #include "fake_usbfs.h"
 
@@ -105,7 +105,7 @@ static void note_call(void)
 		fake.violations++;
 }
 
-/* The one that @buffer lies in. */
+/* The mapping that @buffer lies in. */
 static struct mapping *mapping_of(const void *buffer)
 {
 	for (unsigned i = 0; i < MAPPINGS_MAX; i++) {
@@ -118,7 +118,7 @@ static struct mapping *mapping_of(const void *buffer)
 	return NULL;
 }
 
-/* What is charged to all there are. */
+/* Memory charged to URBs and mappings. */
 static uint32_t used_bytes(void)
 {
 	uint32_t bytes = fake.mapped_bytes;
@@ -186,7 +186,7 @@ void usbfs_unmap(void *data, size_t bytes)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Data of an URB that ends, in mapped memory: the controller has moved it. */
+/* Data of an URB that completes, in mapped memory: the controller has moved it. */
 static void move_mapped(struct fake_urb *urb)
 {
 	if (!urb->mapped)
@@ -243,7 +243,7 @@ int usbfs_submit(int at_fd, struct usbdevfs_urb *usb)
 	} else if (!urb->in && urb->bytes > 0) {
 		memcpy(urb->data, usb->buffer, urb->bytes);
 	}
-	/* what packets begin with */
+	/* as the kernel sets packets at first */
 	if (usb->type == USBDEVFS_URB_TYPE_ISO)
 		for (int i = 0; i < usb->number_of_packets; i++)
 			usb->iso_frame_desc[i].status = (unsigned)-EXDEV;
@@ -335,7 +335,7 @@ static void finish(struct fake_urb *urb, int status)
 	pthread_mutex_unlock(&lock);
 }
 
-void fake_finish(struct fake_urb *urb, int status, uint32_t actual, uint8_t byte)
+void fake_complete(struct fake_urb *urb, int status, uint32_t actual, uint8_t byte)
 {
 	urb->actual = actual;
 	if (urb->in)
@@ -343,19 +343,19 @@ void fake_finish(struct fake_urb *urb, int status, uint32_t actual, uint8_t byte
 	finish(urb, status);
 }
 
-void fake_finish_filled(struct fake_urb *urb, int status, uint32_t actual)
+void fake_complete_filled(struct fake_urb *urb, int status, uint32_t actual)
 {
 	urb->actual = actual;
 	finish(urb, status);
 }
 
-void fake_finish_packets(struct fake_urb *urb, int status)
+void fake_complete_packets(struct fake_urb *urb, int status)
 {
 	urb->actual = urb->bytes;
 	finish(urb, status);
 }
 
-void fake_finish_foreign(struct usbdevfs_urb *usb)
+void fake_complete_foreign(struct usbdevfs_urb *usb)
 {
 	struct fake_urb *urb = calloc(1, sizeof(*urb));
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * fake_usbfs.h - usbfs.h without a device: what the kernel says is the test's to tell
+ * fake_usbfs.h - usbfs.h without a device: the test decides what the kernel says
  *
- * Linked in place of usbfs.c. Its fd is "writable" when there is something to be
- * reaped or the device is gone, as usbfs' is. Data moves as there: OUT inside submit,
- * IN inside reap; in mapped memory, which is unreadable once unmapped, both when the URB
- * ends. Discards come on the worker's thread; the rest is for the loop's.
+ * Linked in place of usbfs.c. Like that of usbfs, its fd is "writable" when there is an URB
+ * to reap or the device is gone. Data moves as there: OUT inside submit, IN inside reap; in
+ * mapped memory, which is unreadable once unmapped, both when the URB completes. Discards come
+ * on the worker's thread, all else on the loop's.
  */
 #ifndef FAKE_USBFS_H
 #define FAKE_USBFS_H
@@ -22,54 +22,54 @@ struct fake_urb {
 	void *buffer;
 	bool in;
 	bool mapped;      /* @buffer is */
-	uint32_t partial; /* bytes it has moved if it is discarded */
+	uint32_t partial; /* bytes moved if it is discarded */
 	int status;
 	uint32_t actual;
 	struct fake_urb *next;
 };
 
-/* Counters, to be looked at; and switches. */
+/* Counters for tests to check, and switches. */
 struct fake {
 	unsigned submits, refused, reaps, eagains, discards;
 	unsigned pending; /* with the "kernel" */
-	int submit_error; /* the next @submit_errors submissions are refused with it */
+	int submit_error; /* refuses the next @submit_errors submissions */
 	unsigned submit_errors;
-	uint32_t bytes_max;  /* longer ones, and mappings, get -ENOMEM; 0 = any */
-	uint32_t memory_max; /* of all there are; 0 = any */
-	int map_error;       /* the next @map_errors mappings are refused with it */
+	uint32_t bytes_max;  /* longer URBs and mappings get -ENOMEM; 0 = none */
+	uint32_t memory_max; /* of all together; 0 = no limit */
+	int map_error;       /* refuses the next @map_errors mappings */
 	unsigned map_errors;
 	unsigned maps, unmaps, maps_refused;
 	uint32_t mapped_bytes;
 	int discard_status; /* of a discarded URB: -ENOENT */
-	bool closed;        /* any call is counted in @violations */
+	bool closed;        /* counts each call in @violations */
 	unsigned
 		violations; /* calls while @closed, or while a discard ran; memory unmapped
 			      * under an URB of a device that is there */
-	const struct usbdevfs_urb *discarded[8]; /* in the order asked for */
+	const struct usbdevfs_urb *discarded[8]; /* in the order discarded */
 };
 
 extern struct fake fake;
 
 /* Starts afresh. Returns the fd. */
 int fake_start(void);
-/* Frees; URBs still there are forgotten. */
+/* Frees; forgets URBs still there. */
 void fake_end(void);
 /* The @index-th pending one, in the order submitted. */
 struct fake_urb *fake_pending(unsigned index);
-/* Ends it: IN data is @byte repeated. */
-void fake_finish(struct fake_urb *urb, int status, uint32_t actual, uint8_t byte);
-/* The same with its data already set by the test. */
-void fake_finish_filled(struct fake_urb *urb, int status, uint32_t actual);
-/* The same with data and packets' fields already set by the test. */
-void fake_finish_packets(struct fake_urb *urb, int status);
-/* The device is pulled; reaping says so after what is finished. */
+/* Completes it: IN data is @byte repeated. */
+void fake_complete(struct fake_urb *urb, int status, uint32_t actual, uint8_t byte);
+/* The same with data that the test has set. */
+void fake_complete_filled(struct fake_urb *urb, int status, uint32_t actual);
+/* The same with data and packets that the test has set. */
+void fake_complete_packets(struct fake_urb *urb, int status);
+/* The device is pulled; a reap says so after all completed URBs. */
 void fake_gone(void);
-/* The fd does not tell yet. */
+/* The same, but the fd does not become ready. */
 void fake_gone_silently(void);
 /* Discards wait until fake_open_gate(). */
 void fake_close_gate(void);
 void fake_open_gate(void);
-/* Something else's URB on the same fd has ended. */
-void fake_finish_foreign(struct usbdevfs_urb *usb);
+/* An URB of another program on the same fd has completed. */
+void fake_complete_foreign(struct usbdevfs_urb *usb);
 
 #endif /* FAKE_USBFS_H */

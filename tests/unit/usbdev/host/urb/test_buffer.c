@@ -37,19 +37,19 @@ static void free_all(unsigned count)
 static void move(uint8_t ep_addr, uint32_t len)
 {
 	submit_bulk(0, ep_addr, len);
-	fake_finish(fake_pending(0), 0, len, 1);
+	fake_complete(fake_pending(0), 0, len, 1);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, len);
 	xfer_free(&x[0]);
 }
 
-/* What lies spare is not unmapped by time: a busy machine may be slower than that. */
+/* Keeps the timer from unmapping spare buffers: a busy machine may be slower than it. */
 static void no_trims(void)
 {
 	f.urbs->pool.trim_armed = true;
 }
 
-/* ---- what is mapped ---- */
+/* ---- which data is mapped ---- */
 
 static void test_in(void **state)
 {
@@ -61,7 +61,7 @@ static void test_in(void **state)
 	assert_true(fake_pending(0)->mapped);
 	assert_int_equal(fake.mapped_bytes, 64 * KIB);
 	buffer = fake_pending(0)->buffer;
-	fake_finish(fake_pending(0), 0, 50 * KIB, 5);
+	fake_complete(fake_pending(0), 0, 50 * KIB, 5);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 50 * KIB);
 	xfer_check_bytes(&x[0], 0, 50 * KIB, 5);
@@ -73,7 +73,7 @@ static void test_in(void **state)
 	free_all(2);
 }
 
-/* In one piece of host memory or not, and not to be touched while the device reads it. */
+/* Contiguous in host memory or not; nobody changes it while the device reads it. */
 static void test_out(void **state)
 {
 	struct fake_urb *urb;
@@ -88,11 +88,11 @@ static void test_out(void **state)
 	xfer_submit(&x[1]);
 	assert_true(fake_pending(0)->mapped && fake_pending(1)->mapped);
 	urb = fake_pending(0);
-	fake_finish(urb, 0, 10000, 0);
+	fake_complete(urb, 0, 10000, 0);
 	assert_memory_equal(urb->data, x[0].data, 10000);
 	xfer_wait(&x[0]);
 	urb = fake_pending(0);
-	fake_finish(urb, 0, 10000, 0);
+	fake_complete(urb, 0, 10000, 0);
 	for (unsigned i = 0; i < 10000; i++)
 		assert_int_equal(urb->data[i], x[1].data[i + i / 3000 * 10]);
 	xfer_wait(&x[1]);
@@ -120,7 +120,7 @@ static void test_isochronous(void **state)
 		packets[i].actual_length = i;
 		memset(urb->data + (size_t)i * 1000, (int)i, i);
 	}
-	fake_finish_packets(urb, 0);
+	fake_complete_packets(urb, 0);
 	xfer_wait(&x[31]);
 	for (unsigned i = 0; i < 32; i++) {
 		xfer_check(&x[i], USBDEV_STATUS_OK, i);
@@ -137,7 +137,7 @@ static void test_small_ones_are_not(void **state)
 	move(0x02, 4096);
 	xfer_init_control(&x[0], 0xc0, 16 * KIB, 16 * KIB);
 	xfer_submit(&x[0]);
-	fake_finish(fake_pending(0), 0, 16 * KIB, 1);
+	fake_complete(fake_pending(0), 0, 16 * KIB, 1);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 16 * KIB);
 	assert_int_equal(fake.maps, 0);
@@ -155,8 +155,8 @@ static void test_kernel_that_cannot(void **state)
 	free_all(1);
 }
 
-/* The memory of an URB that was fetched back is read before others get it. */
-static void test_late_data(void **state)
+/* The data of an unlinked URB is read before another URB gets its memory. */
+static void test_leftover(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 64 * KIB);
@@ -167,7 +167,7 @@ static void test_late_data(void **state)
 	submit_bulk(1, 0x82, 64 * KIB);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_CANCELLED, 0);
-	fake_finish(fake_pending(0), 0, 64 * KIB, 8);
+	fake_complete(fake_pending(0), 0, 64 * KIB, 8);
 	xfer_wait(&x[1]);
 	xfer_check_bytes(&x[1], 0, 64 * KIB, 8);
 	submit_bulk(2, 0x81, 8 * KIB);
@@ -187,14 +187,14 @@ static void test_refused(void **state)
 	move(0x81, 64 * KIB);
 	assert_in_range(f.urbs->pool.buffers.refused_until_ns, 1, UINT64_MAX);
 	f.urbs->pool.buffers.refused_until_ns = UINT64_MAX;
-	/* nor is it tried again at once, as it may take the kernel long to say no */
+	/* no retry at once, as the kernel may take long to refuse */
 	move(0x81, 64 * KIB);
 	move(0x81, 512 * KIB);
 	submit_bulk(0, 0x02, 64 * KIB);
 	assert_ptr_equal(fake_pending(0)->buffer, x[0].data);
 	assert_int_equal(fake.maps, 0);
 	assert_int_equal(fake.maps_refused, 1);
-	/* less may be had */
+	/* a smaller one may work */
 	submit_bulk(1, 0x81, 32 * KIB);
 	assert_true(fake_pending(1)->mapped);
 	free_all(2);
@@ -205,7 +205,7 @@ static void on_time(void *ctx)
 	*(bool *)ctx = true;
 }
 
-/* Has *@ret_passed set to true then. */
+/* Sets *@ret_passed to true then. */
 static struct loop_timer *start_timer(uint64_t delay_ns, bool *ret_passed)
 {
 	struct loop_timer *timer = loop_timer_create(f.loop, on_time, ret_passed);
@@ -233,9 +233,9 @@ static void test_refused_for_a_while(void **state)
 	assert_int_equal(fake.maps, 1);
 }
 
-/* ---- what lies spare ---- */
+/* ---- spare buffers ---- */
 
-/* A transfer that needs memory gets that of the spare ones at once. */
+/* A transfer that needs memory gets that of the spare buffers at once. */
 static void test_spares_go_for_a_transfer(void **state)
 {
 	(void)state;
@@ -262,8 +262,8 @@ static void test_spares_go_for_a_mapping(void **state)
 	free_all(1);
 }
 
-/* Memory that others have does not come back by trying: it is waited for as ever. */
-static void test_memory_of_others_is_waited_for(void **state)
+/* Others' memory does not come back by unmapping: the transfer waits as usual. */
+static void test_waits_for_memory_of_others(void **state)
 {
 	(void)state;
 	no_trims();
@@ -275,10 +275,10 @@ static void test_memory_of_others_is_waited_for(void **state)
 	assert_int_equal(fake.pending, 1);
 	assert_int_equal(fake.mapped_bytes, 0);
 	fake.memory_max = 0;
-	fake_finish(fake_pending(0), 0, 100, 1);
+	fake_complete(fake_pending(0), 0, 100, 1);
 	xfer_wait(&x[1]);
 	settle();
-	fake_finish(fake_pending(0), 0, 128 * KIB, 2);
+	fake_complete(fake_pending(0), 0, 128 * KIB, 2);
 	xfer_wait(&x[0]);
 	xfer_check_bytes(&x[0], 0, 128 * KIB, 2);
 	free_all(2);
@@ -292,13 +292,13 @@ static void test_spares_are_bounded(void **state)
 		submit_bulk(i, (uint8_t)(0x81 + i / 4), MIB);
 	assert_int_equal(fake.mapped_bytes, 8 * MIB);
 	while (fake.pending > 0)
-		fake_finish(fake_pending(0), 0, 10, 1);
+		fake_complete(fake_pending(0), 0, 10, 1);
 	xfer_wait(&x[7]);
 	assert_int_equal(fake.mapped_bytes, URB_BUFFER_SPARE_BYTES_MAX);
 	free_all(8);
 }
 
-/* Large ones are dear to make, so small ones give way to them, and not the reverse. */
+/* Large buffers are expensive to make, so small ones give way to them, not the reverse. */
 static void test_small_spares_give_way(void **state)
 {
 	(void)state;
@@ -308,7 +308,7 @@ static void test_small_spares_give_way(void **state)
 		for (unsigned i = 0; i < 4; i++)
 			submit_bulk(i, 0x81, MIB);
 		while (fake.pending > 0)
-			fake_finish(fake_pending(0), 0, 10, 1);
+			fake_complete(fake_pending(0), 0, 10, 1);
 		xfer_wait(&x[3]);
 		free_all(4);
 		assert_int_equal(fake.mapped_bytes, 4 * MIB);
@@ -323,7 +323,7 @@ static bool nothing_is_mapped(void)
 	return fake.mapped_bytes == 0;
 }
 
-/* When the device has been idle for a moment; and then nothing wakes up any more. */
+/* When the device has been idle for a moment. Then nothing wakes the loop any more. */
 static void test_spares_go_when_idle(void **state)
 {
 	struct loop_timer *timer;
@@ -353,7 +353,7 @@ static bool used_again_is_old_or_gone(void)
 	return !spare || spare->is_old;
 }
 
-/* Those in use stay although others go. */
+/* Buffers in use stay although others go. */
 static void test_spares_in_use_stay(void **state)
 {
 	(void)state;
@@ -369,7 +369,7 @@ static void test_spares_in_use_stay(void **state)
 
 /* ---- the end ---- */
 
-/* What came before is delivered. The rest may still be written to by the controller. */
+/* Data that came before is delivered. The controller may still write to the rest. */
 static void test_device_gone(void **state)
 {
 	(void)state;
@@ -377,7 +377,7 @@ static void test_device_gone(void **state)
 	submit_bulk(0, 0x81, 64 * KIB);
 	submit_bulk(1, 0x81, 64 * KIB);
 	submit_bulk(2, 0x02, 64 * KIB);
-	fake_finish(fake_pending(0), 0, 64 * KIB, 3);
+	fake_complete(fake_pending(0), 0, 64 * KIB, 3);
 	fake_gone();
 	xfer_wait(&x[2]);
 	settle();
@@ -400,13 +400,13 @@ static void destroy(struct xfer *done)
 	fake.closed = true;
 }
 
-static void test_destroyed_in_a_report(void **state)
+static void test_destroyed_in_a_completion(void **state)
 {
 	(void)state;
 	move(0x81, 128 * KIB);
 	submit_bulk(0, 0x81, 64 * KIB);
-	x[0].finished = destroy;
-	fake_finish(fake_pending(0), 0, 64 * KIB, 3);
+	x[0].on_completed = destroy;
+	fake_complete(fake_pending(0), 0, 64 * KIB, 3);
 	xfer_wait(&x[0]);
 	settle();
 	free_all(1);
@@ -423,18 +423,18 @@ int main(void)
 		TEST(isochronous),
 		TEST(small_ones_are_not),
 		TEST(kernel_that_cannot),
-		TEST(late_data),
+		TEST(leftover),
 		TEST(refused),
 		TEST(refused_for_a_while),
 		TEST(spares_go_for_a_transfer),
 		TEST(spares_go_for_a_mapping),
-		TEST(memory_of_others_is_waited_for),
+		TEST(waits_for_memory_of_others),
 		TEST(spares_are_bounded),
 		TEST(small_spares_give_way),
 		TEST(spares_go_when_idle),
 		TEST(spares_in_use_stay),
 		TEST(device_gone),
-		TEST(destroyed_in_a_report),
+		TEST(destroyed_in_a_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,10 +42,10 @@ static void finish_well(struct fake_urb *urb)
 {
 	for (unsigned i = 0; i < (unsigned)urb->usb->number_of_packets; i++)
 		packet(urb, i, 0, urb->usb->iso_frame_desc[i].length);
-	fake_finish_packets(urb, 0);
+	fake_complete_packets(urb, 0);
 }
 
-/* The rest waits for what is with the kernel. */
+/* The rest waits for the URBs with the kernel. */
 static void test_bytes_with_kernel_are_bounded(void **state)
 {
 	unsigned most = URB_QUEUE_BYTES_MAX / URB_PACKET_BYTES_MAX;
@@ -70,7 +70,7 @@ static void test_bytes_with_kernel_are_bounded(void **state)
 	free_all(ARRAY_SIZE(x));
 }
 
-/* What one turn submits goes together, as it is 32 at a time. */
+/* Transfers submitted in one turn go together, 32 at a time. */
 static void test_grouped(void **state)
 {
 	(void)state;
@@ -135,7 +135,7 @@ static void test_in_packets(void **state)
 		packet(urb, i, packets[i].status, packets[i].actual);
 		offset += packets[i].length;
 	}
-	fake_finish_packets(urb, 0);
+	fake_complete_packets(urb, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(packets); i++) {
 		xfer_wait(&x[i]);
 		xfer_check(&x[i], packets[i].want, packets[i].want_bytes);
@@ -277,7 +277,7 @@ static void test_cancelled_before_it_went(void **state)
 	free_all(3);
 }
 
-/* Packets lost to the cancelling of another one go again. */
+/* Packets that did not run because another one was cancelled are submitted again. */
 static void test_others_of_a_cancelled_urb(void **state)
 {
 	(void)state;
@@ -309,7 +309,7 @@ static void test_unsolicited_kill(void **state)
 	submit(1, 0x81, 100);
 	settle();
 	packet(fake_pending(0), 0, 0, 100);
-	fake_finish_packets(fake_pending(0), -ESHUTDOWN);
+	fake_complete_packets(fake_pending(0), -ESHUTDOWN);
 	xfer_wait(&x[1]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 100);
 	xfer_check(&x[1], USBDEV_STATUS_CANCELLED, 0);
@@ -326,12 +326,12 @@ static void test_gone(void **state)
 	settle();
 	urbs_freeze(f.urbs);
 	packet(fake_pending(0), 0, 0, 100);
-	fake_finish_packets(fake_pending(0), -ESHUTDOWN);
+	fake_complete_packets(fake_pending(0), -ESHUTDOWN);
 	fake_gone();
 	urbs_thaw(f.urbs);
 	settle();
 	assert_int_equal(f.gone, 1);
-	assert_int_equal(f.finished_when_gone, 40);
+	assert_int_equal(f.completed_when_gone, 40);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 100);
 	for (unsigned i = 1; i < 40; i++)
 		xfer_check(&x[i], USBDEV_STATUS_GONE, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_leftover.c - data for transfers that cannot take it any more
+ * test_leftover.c - data that a device has sent for transfers that cannot take it any more
  */
 #include <errno.h>
 #include <linux/usbdevice_fs.h>
@@ -34,16 +34,16 @@ static void free_all(unsigned count)
 
 /* ---- a failure with others behind it ---- */
 
-/* What they received is for the next ones. */
+/* The next transfers get the data that those behind the failure received. */
 static void test_failure_keeps_what_those_behind_got(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
 		submit_bulk(i, 0x81, 100);
-	fake_finish(fake_pending(0), -EPROTO, 0, 0);
-	fake_finish(fake_pending(0), 0, 100, 1); /* goes on: all of it */
-	fake_finish(fake_pending(0), 0, 40, 2);  /* ... a short packet */
-	fake_pending(0)->partial = 64;           /* ... in the middle */
+	fake_complete(fake_pending(0), -EPROTO, 0, 0);
+	fake_complete(fake_pending(0), 0, 100, 1); /* the device goes on: all of it */
+	fake_complete(fake_pending(0), 0, 40, 2);  /* ... a short packet */
+	fake_pending(0)->partial = 64;             /* ... in the middle */
 	memset(fake_pending(0)->data, 3, 100);
 	xfer_wait(&x[3]);
 	xfer_check(&x[0], USBDEV_STATUS_ERROR, 0);
@@ -62,7 +62,7 @@ static void test_failure_keeps_what_those_behind_got(void **state)
 	settle();
 	assert_int_equal(x[3].order, 0);
 	assert_int_equal(fake_pending(0)->bytes, 36);
-	fake_finish(fake_pending(0), 0, 36, 4);
+	fake_complete(fake_pending(0), 0, 36, 4);
 	xfer_wait(&x[3]);
 	xfer_check(&x[3], USBDEV_STATUS_OK, 100);
 	xfer_check_bytes(&x[3], 0, 64, 3);
@@ -72,15 +72,15 @@ static void test_failure_keeps_what_those_behind_got(void **state)
 
 /* ---- memory that cannot be written ---- */
 
-/* Bytes that did not go there have not been lost, and those behind it come after them. */
+/* Bytes that could not be written are not lost, and come before those of the next transfer. */
 static void test_in_without_memory(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 100);
 	submit_bulk(1, 0x81, 100);
 	x[0].closed_from = 60;
-	fake_finish(fake_pending(0), 0, 80, 1);
-	fake_finish(fake_pending(0), 0, 100, 2);
+	fake_complete(fake_pending(0), 0, 80, 1);
+	fake_complete(fake_pending(0), 0, 100, 2);
 	xfer_wait(&x[1]);
 	xfer_check(&x[0], USBDEV_STATUS_MEMORY, 60);
 	xfer_check(&x[1], USBDEV_STATUS_CANCELLED, 0);
@@ -96,12 +96,12 @@ static void test_in_without_memory(void **state)
 	free_all(3);
 }
 
-static void test_late_data_meets_no_memory(void **state)
+static void test_leftover_meets_no_memory(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 100);
 	x[0].closed = true;
-	fake_finish(fake_pending(0), 0, 100, 1);
+	fake_complete(fake_pending(0), 0, 100, 1);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_MEMORY, 0);
 	xfer_submit(&x[0]);
@@ -133,7 +133,7 @@ static void test_orphans_data_goes_to_the_next(void **state)
 		xfer_wait(&x[i]);
 		xfer_check(&x[i], USBDEV_STATUS_CANCELLED, 0);
 	}
-	/* in the order received, though the last was fetched first */
+	/* in the order received, though the last was unlinked first */
 	submit_bulk(3, 0x81, 100);
 	submit_bulk(4, 0x81, 100);
 	xfer_wait(&x[3]);
@@ -142,7 +142,7 @@ static void test_orphans_data_goes_to_the_next(void **state)
 	xfer_check_bytes(&x[3], 64, 100, 2);
 	settle();
 	assert_int_equal(fake_pending(0)->bytes, 72);
-	fake_finish(fake_pending(0), 0, 10, 9);
+	fake_complete(fake_pending(0), 0, 10, 9);
 	xfer_wait(&x[4]);
 	xfer_check(&x[4], USBDEV_STATUS_OK, 38);
 	xfer_check_bytes(&x[4], 0, 28, 2);
@@ -156,7 +156,7 @@ static void test_orphans_empty_packet(void **state)
 	(void)state;
 	submit_bulk(0, 0x81, 100);
 	urbs_freeze(f.urbs);
-	fake_finish(fake_pending(0), 0, 0, 0);
+	fake_complete(fake_pending(0), 0, 0, 0);
 	x[0].closed = true;
 	xfer_cancel(&x[0]);
 	urbs_thaw(f.urbs);
@@ -175,7 +175,7 @@ static void test_odd_length_ends_short(void **state)
 	(void)state;
 	submit_bulk(0, 0x81, 31);
 	urbs_freeze(f.urbs);
-	fake_finish(fake_pending(0), 0, 31, 5);
+	fake_complete(fake_pending(0), 0, 31, 5);
 	x[0].closed = true;
 	xfer_cancel(&x[0]);
 	urbs_thaw(f.urbs);
@@ -186,7 +186,7 @@ static void test_odd_length_ends_short(void **state)
 	free_all(2);
 }
 
-/* One that was not cancelled waits again behind the orphan's data, and gets it. */
+/* A transfer that was not cancelled waits again, and gets the orphan's data. */
 static void test_those_behind_an_orphan_wait_again(void **state)
 {
 	(void)state;
@@ -204,19 +204,19 @@ static void test_those_behind_an_orphan_wait_again(void **state)
 	settle();
 	assert_int_equal(fake.pending, 1);
 	assert_int_equal(x[2].order, 0);
-	fake_finish(fake_pending(0), 0, 64, 2);
+	fake_complete(fake_pending(0), 0, 64, 2);
 	xfer_wait(&x[2]);
 	xfer_check(&x[2], USBDEV_STATUS_OK, 64);
 	xfer_check_bytes(&x[2], 0, 64, 2);
 	free_all(3);
 }
 
-/* Makes @len bytes of late data on 0x81. */
-static void make_late(unsigned i, uint32_t len, uint8_t byte)
+/* Makes @len bytes of leftover data on 0x81. */
+static void make_leftover(unsigned i, uint32_t len, uint8_t byte)
 {
 	submit_bulk(i, 0x81, len);
 	urbs_freeze(f.urbs);
-	fake_finish(fake_pending(0), 0, len, byte);
+	fake_complete(fake_pending(0), 0, len, byte);
 	x[i].closed = true;
 	xfer_cancel(&x[i]);
 	urbs_thaw(f.urbs);
@@ -224,14 +224,14 @@ static void make_late(unsigned i, uint32_t len, uint8_t byte)
 	xfer_check(&x[i], USBDEV_STATUS_CANCELLED, 0);
 }
 
-/* As make_late() on stream @stream_id; the transfer is freed. */
-static void make_late_on(uint16_t stream_id, uint32_t len)
+/* As make_leftover() on stream @stream_id; the transfer is freed. */
+static void make_leftover_on(uint16_t stream_id, uint32_t len)
 {
 	xfer_init(&x[63], USBDEV_TYPE_BULK, 0x81, len);
 	x[63].transfer.stream_id = stream_id;
 	xfer_submit(&x[63]);
 	urbs_freeze(f.urbs);
-	fake_finish(fake_pending(0), 0, len, (uint8_t)stream_id);
+	fake_complete(fake_pending(0), 0, len, (uint8_t)stream_id);
 	x[63].closed = true;
 	xfer_cancel(&x[63]);
 	urbs_thaw(f.urbs);
@@ -239,8 +239,8 @@ static void make_late_on(uint16_t stream_id, uint32_t len)
 	xfer_free(&x[63]);
 }
 
-/* True if @len bytes were kept for @stream_id, which are then gone; if not, the guest is told. */
-static bool takes_late_from(uint16_t stream_id, uint32_t len)
+/* Takes @len bytes kept for @stream_id. Return: false if they are lost; then the transfer fails. */
+static bool takes_leftover_from(uint16_t stream_id, uint32_t len)
 {
 	bool kept;
 
@@ -257,8 +257,8 @@ static bool takes_late_from(uint16_t stream_id, uint32_t len)
 	return kept;
 }
 
-/* Thousands of streams do not keep thousands of times what one may. */
-static void test_late_data_of_a_device_is_bounded(void **state)
+/* Thousands of streams share one bound. */
+static void test_leftover_of_a_device_is_bounded(void **state)
 {
 	uint32_t len = 1023 * KIB;
 	uint16_t fit =
@@ -267,23 +267,23 @@ static void test_late_data_of_a_device_is_bounded(void **state)
 
 	(void)state;
 	for (uint16_t id = 1; id <= fit + 3; id++)
-		make_late_on(id, len);
-	/* what was there first is there still */
-	assert_true(takes_late_from(1, len));
+		make_leftover_on(id, len);
+	/* the oldest is still there */
+	assert_true(takes_leftover_from(1, len));
 	/* and there is room again */
-	make_late_on(1000, len);
-	assert_true(takes_late_from(1000, len));
+	make_leftover_on(1000, len);
+	assert_true(takes_leftover_from(1000, len));
 	for (uint16_t id = 2; id <= fit + 3; id++)
-		kept += takes_late_from(id, len);
+		kept += takes_leftover_from(id, len);
 	assert_int_equal(kept, fit - 1);
-	/* also after all is forgotten */
+	/* also after forgetting all */
 	for (unsigned round = 0; round < 3; round++) {
 		for (uint16_t id = 1; id <= fit; id++)
-			make_late_on(id, len);
+			make_leftover_on(id, len);
 		urbs_forget_leftovers(f.urbs, 0x81);
 	}
-	make_late_on(1, len);
-	assert_true(takes_late_from(1, len));
+	make_leftover_on(1, len);
+	assert_true(takes_leftover_from(1, len));
 }
 
 /* A packet without data, for which there is no buffer. */
@@ -300,10 +300,10 @@ static void test_keep_nothing_of_nowhere(void **state)
 	assert_int_equal(total, 0);
 }
 
-static void test_forget_late_data(void **state)
+static void test_forget(void **state)
 {
 	(void)state;
-	make_late(0, 64, 1);
+	make_leftover(0, 64, 1);
 	urbs_forget_leftovers(f.urbs, 0x01); /* another one */
 	submit_bulk(1, 0x81, 32);
 	xfer_wait(&x[1]);
@@ -312,40 +312,40 @@ static void test_forget_late_data(void **state)
 	submit_bulk(2, 0x81, 64);
 	settle();
 	assert_int_equal(fake_pending(0)->bytes, 64);
-	fake_finish(fake_pending(0), 0, 64, 2);
+	fake_complete(fake_pending(0), 0, 64, 2);
 	xfer_wait(&x[2]);
 	xfer_check_bytes(&x[2], 0, 64, 2);
 	free_all(3);
 }
 
-/* Those that are being fetched back for it wait again all the same. */
-static void test_forget_while_fetching(void **state)
+/* Transfers unlinked because of it wait again all the same. */
+static void test_forget_while_draining(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 64);
 	submit_bulk(1, 0x81, 64);
 	urbs_freeze(f.urbs);
-	fake_finish(fake_pending(0), 0, 64, 1);
+	fake_complete(fake_pending(0), 0, 64, 1);
 	x[0].closed = true;
 	fake_close_gate();
 	xfer_cancel(&x[0]);
 	urbs_thaw(f.urbs);
 	settle();
-	assert_int_equal(f.finished, 0);
+	assert_int_equal(f.completed, 0);
 	urbs_forget_leftovers(f.urbs, 0x81);
 	fake_open_gate();
 	xfer_wait(&x[0]);
 	settle();
 	assert_int_equal(x[1].order, 0);
 	assert_int_equal(fake.discards, 1);
-	fake_finish(fake_pending(0), 0, 64, 2);
+	fake_complete(fake_pending(0), 0, 64, 2);
 	xfer_wait(&x[1]);
 	xfer_check(&x[1], USBDEV_STATUS_OK, 64);
 	free_all(2);
 }
 
-/* As when a VMM goes that another replaces: nothing is lost. */
-static void test_all_that_is_with_the_kernel_may_come_late(void **state)
+/* As when one VMM replaces another: nothing is lost. */
+static void test_all_with_the_kernel_may_be_left_over(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 64; i++)
@@ -353,7 +353,7 @@ static void test_all_that_is_with_the_kernel_may_come_late(void **state)
 	assert_int_equal(fake.pending, 64);
 	urbs_freeze(f.urbs);
 	for (unsigned i = 0; i < 64; i++) {
-		fake_finish(fake_pending(0), 0, 64 * KIB, (uint8_t)(i + 1));
+		fake_complete(fake_pending(0), 0, 64 * KIB, (uint8_t)(i + 1));
 		x[i].closed = true;
 		xfer_cancel(&x[i]);
 	}
@@ -369,8 +369,8 @@ static void test_all_that_is_with_the_kernel_may_come_late(void **state)
 	}
 }
 
-/* The oldest goes. The guest is told, once, and gets the others. */
-static void test_late_data_is_bounded(void **state)
+/* The oldest data goes. One transfer fails for it; the next ones get the rest. */
+static void test_leftover_is_bounded(void **state)
 {
 	static uint8_t data[1024 * KIB];
 	struct urb_leftover leftover;
@@ -397,8 +397,8 @@ static void test_late_data_is_bounded(void **state)
 	free_all(1);
 }
 
-/* Late data of a stream is that stream's. */
-static void test_late_data_of_a_stream(void **state)
+/* Only the same stream gets it. */
+static void test_leftover_of_a_stream(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
@@ -407,7 +407,7 @@ static void test_late_data_of_a_stream(void **state)
 	}
 	xfer_submit(&x[0]);
 	urbs_freeze(f.urbs);
-	fake_finish(fake_pending(0), 0, 64, 1);
+	fake_complete(fake_pending(0), 0, 64, 1);
 	x[0].closed = true;
 	xfer_cancel(&x[0]);
 	urbs_thaw(f.urbs);
@@ -418,13 +418,13 @@ static void test_late_data_of_a_stream(void **state)
 	xfer_check(&x[2], USBDEV_STATUS_OK, 64);
 	xfer_check_bytes(&x[2], 0, 64, 1);
 	assert_int_equal(x[1].order, 0);
-	fake_finish(fake_pending(0), 0, 64, 2);
+	fake_complete(fake_pending(0), 0, 64, 2);
 	xfer_wait(&x[1]);
 	free_all(3);
 }
 
-/* Forgetting an endpoint's means all its streams'. */
-static void test_forget_late_data_of_streams(void **state)
+/* Forgetting for an endpoint covers all its streams. */
+static void test_forget_of_streams(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
@@ -433,7 +433,7 @@ static void test_forget_late_data_of_streams(void **state)
 		xfer_submit(&x[i]);
 		if (i == 0) {
 			urbs_freeze(f.urbs);
-			fake_finish(fake_pending(0), 0, 64, 1);
+			fake_complete(fake_pending(0), 0, 64, 1);
 			x[0].closed = true;
 			xfer_cancel(&x[0]);
 			urbs_thaw(f.urbs);
@@ -443,7 +443,7 @@ static void test_forget_late_data_of_streams(void **state)
 	}
 	settle();
 	assert_int_equal(x[1].order, 0);
-	fake_finish(fake_pending(0), 0, 64, 2);
+	fake_complete(fake_pending(0), 0, 64, 2);
 	xfer_wait(&x[1]);
 	xfer_check_bytes(&x[1], 0, 64, 2);
 	free_all(2);
@@ -457,19 +457,19 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(failure_keeps_what_those_behind_got),
 		TEST(in_without_memory),
-		TEST(late_data_meets_no_memory),
+		TEST(leftover_meets_no_memory),
 		TEST(orphans_data_goes_to_the_next),
 		TEST(orphans_empty_packet),
 		TEST(odd_length_ends_short),
 		TEST(those_behind_an_orphan_wait_again),
-		TEST(forget_late_data),
-		TEST(late_data_of_a_device_is_bounded),
+		TEST(forget),
+		TEST(leftover_of_a_device_is_bounded),
 		TEST(keep_nothing_of_nowhere),
-		TEST(forget_while_fetching),
-		TEST(all_that_is_with_the_kernel_may_come_late),
-		TEST(late_data_is_bounded),
-		TEST(late_data_of_a_stream),
-		TEST(forget_late_data_of_streams),
+		TEST(forget_while_draining),
+		TEST(all_with_the_kernel_may_be_left_over),
+		TEST(leftover_is_bounded),
+		TEST(leftover_of_a_stream),
+		TEST(forget_of_streams),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

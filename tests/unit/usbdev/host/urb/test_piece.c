@@ -38,13 +38,13 @@ static void test_bulk_out_from_guest_memory(void **state)
 	assert_int_equal(fake_pending(0)->usb->endpoint, 0x02);
 	assert_int_equal(fake_pending(0)->usb->flags, 0);
 	assert_memory_equal(fake_pending(0)->data, x[0].data, 3000);
-	fake_finish(fake_pending(0), 0, 3000, 0);
+	fake_complete(fake_pending(0), 0, 3000, 0);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 3000);
 	xfer_free(&x[0]);
 }
 
-/* Pages that follow each other in host memory are one piece, more than one look-up gives. */
+/* Adjacent pages of host memory are one piece, also beyond one look-up. */
 static void test_bulk_out_adjacent_pieces(void **state)
 {
 	(void)state;
@@ -54,7 +54,7 @@ static void test_bulk_out_adjacent_pieces(void **state)
 	assert_ptr_equal(fake_pending(0)->buffer, x[0].data);
 	assert_int_equal(fake_pending(0)->bytes, 4000);
 	assert_memory_equal(fake_pending(0)->data, x[0].data, 4000);
-	fake_finish(fake_pending(0), 0, 4000, 0);
+	fake_complete(fake_pending(0), 0, 4000, 0);
 	xfer_wait(&x[0]);
 	xfer_free(&x[0]);
 }
@@ -69,7 +69,7 @@ static void test_bulk_out_gathered(void **state)
 	assert_int_equal(fake_pending(0)->bytes, 1000);
 	assert_memory_equal(fake_pending(0)->data, x[0].data, 600);
 	assert_memory_equal(fake_pending(0)->data + 600, x[0].data + 650, 400);
-	fake_finish(fake_pending(0), 0, 1000, 0);
+	fake_complete(fake_pending(0), 0, 1000, 0);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 1000);
 	xfer_free(&x[0]);
@@ -84,13 +84,13 @@ static void test_bulk_out_memory_refused_by_kernel(void **state)
 	assert_int_equal(fake.submits, 1);
 	assert_ptr_not_equal(fake_pending(0)->buffer, x[0].data);
 	assert_memory_equal(fake_pending(0)->data, x[0].data, 1000);
-	fake_finish(fake_pending(0), 0, 1000, 0);
+	fake_complete(fake_pending(0), 0, 1000, 0);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 1000);
 	xfer_free(&x[0]);
 }
 
-/* One whose data cannot be read takes those behind it along, which have not moved. */
+/* A transfer whose data cannot be read ends those behind it, which have not moved. */
 static void test_bulk_out_without_memory(void **state)
 {
 	(void)state;
@@ -107,7 +107,7 @@ static void test_bulk_out_without_memory(void **state)
 	xfer_check(&x[1], USBDEV_STATUS_CANCELLED, 0);
 	assert_int_equal(x[2].order, 0);
 	assert_int_equal(fake.submits, 1);
-	fake_finish(fake_pending(0), 0, 10, 0);
+	fake_complete(fake_pending(0), 0, 10, 0);
 	xfer_wait(&x[2]);
 	for (unsigned i = 0; i < 3; i++)
 		xfer_free(&x[i]);
@@ -124,7 +124,7 @@ static void test_bulk_in(void **state)
 	/* the kernel never holds guest memory */
 	assert_true((uint8_t *)fake_pending(0)->buffer < x[0].data ||
 		    (uint8_t *)fake_pending(0)->buffer >= x[0].data + 2000);
-	fake_finish(fake_pending(0), 0, 700, 0x55);
+	fake_complete(fake_pending(0), 0, 700, 0x55);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 700);
 	xfer_check_bytes(&x[0], 0, 300, 0x55);
@@ -143,7 +143,7 @@ static void test_zero_length(void **state)
 	assert_int_equal(fake.submits, 2);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(fake_pending(0)->bytes, 0);
-		fake_finish(fake_pending(0), 0, 0, 0);
+		fake_complete(fake_pending(0), 0, 0, 0);
 		xfer_wait(&x[i]);
 		xfer_check(&x[i], USBDEV_STATUS_OK, 0);
 		xfer_free(&x[i]);
@@ -156,7 +156,7 @@ static void test_interrupt(void **state)
 	xfer_init(&x[0], USBDEV_TYPE_INTERRUPT, 0x83, 8);
 	xfer_submit(&x[0]);
 	assert_int_equal(fake_pending(0)->usb->type, USBDEVFS_URB_TYPE_INTERRUPT);
-	fake_finish(fake_pending(0), 0, 3, 9);
+	fake_complete(fake_pending(0), 0, 3, 9);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 3);
 	xfer_check_bytes(&x[0], 0, 3, 9);
@@ -173,14 +173,14 @@ static void test_streams_are_independent(void **state)
 	}
 	assert_int_equal(fake_pending(0)->usb->stream_id, 7);
 	assert_int_equal(fake_pending(2)->usb->stream_id, 9);
-	fake_finish(fake_pending(2), 0, 100, 1);
+	fake_complete(fake_pending(2), 0, 100, 1);
 	xfer_wait(&x[2]);
-	assert_int_equal(f.finished, 1);
-	/* on one stream: in the order submitted */
-	fake_finish(fake_pending(1), 0, 100, 1);
+	assert_int_equal(f.completed, 1);
+	/* on one stream, in the order submitted */
+	fake_complete(fake_pending(1), 0, 100, 1);
 	settle();
-	assert_int_equal(f.finished, 1);
-	fake_finish(fake_pending(0), 0, 100, 1);
+	assert_int_equal(f.completed, 1);
+	fake_complete(fake_pending(0), 0, 100, 1);
 	xfer_wait(&x[1]);
 	assert_int_equal(x[0].order, 2);
 	assert_int_equal(x[1].order, 3);
@@ -212,7 +212,7 @@ static void test_statuses(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(statuses); i++) {
 		submit_bulk(0, 0x81, 100);
-		fake_finish(fake_pending(0), statuses[i].kernel, 64, 5);
+		fake_complete(fake_pending(0), statuses[i].kernel, 64, 5);
 		xfer_wait(&x[0]);
 		xfer_check(&x[0], statuses[i].status, 64);
 		xfer_check_bytes(&x[0], 0, 64, 5);
@@ -241,7 +241,7 @@ static void test_refused_submissions(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(refusals); i++) {
 		fake.submit_error = refusals[i].kernel;
-		/* what is busy is tried once more */
+		/* a busy interface is tried once more */
 		fake.submit_errors = refusals[i].kernel == -EBUSY ? 4 : 2;
 		submit_bulk(0, 0x81, 100);
 		xfer_init_control(&x[1], 0x80, 18, 18);
@@ -252,17 +252,17 @@ static void test_refused_submissions(void **state)
 		xfer_check(&x[1], refusals[i].control, 0);
 		xfer_free(&x[0]);
 		xfer_free(&x[1]);
-		/* once for all that was refused in a turn */
+		/* once for all transfers refused in a turn */
 		settle();
 		assert_int_equal(f.claim_checks, refusals[i].kernel == -EBUSY ? 2 : 0);
 		assert_int_equal(fake.submit_errors, 0);
 		f.claim_checks = 0;
 	}
-	/* reaping says that it is there */
+	/* a reap says that the device is there */
 	assert_int_equal(f.gone, 0);
 }
 
-/* Somebody else has the interface: the guest notices nothing if it can be taken back. */
+/* Another driver has the interface: the guest notices nothing if we can claim it again. */
 static void test_busy(void **state)
 {
 	(void)state;
@@ -274,16 +274,16 @@ static void test_busy(void **state)
 		submit_bulk(1, 0x02, 100);
 		submit_bulk(2, 0x81, 100);
 		settle();
-		assert_int_equal(f.finished, 3 * i);
+		assert_int_equal(f.completed, 3 * i);
 		assert_int_equal(f.claim_checks, i + 1);
 		fake.submit_errors = 0;
 		urbs_claim_checked(f.urbs);
 		settle();
-		/* in their order, and the next time it is looked again */
+		/* in their order; and the next refusal leads to a new check */
 		assert_ptr_equal(fake_pending(0)->buffer, x[0].data);
 		assert_ptr_equal(fake_pending(1)->buffer, x[1].data);
 		for (unsigned j = 0; j < 3; j++)
-			fake_finish(fake_pending(0), 0, 100, 0);
+			fake_complete(fake_pending(0), 0, 100, 0);
 		for (unsigned j = 0; j < 3; j++) {
 			xfer_wait(&x[j]);
 			xfer_check(&x[j], USBDEV_STATUS_OK, 100);
@@ -292,7 +292,7 @@ static void test_busy(void **state)
 	}
 }
 
-/* Meanwhile it is taken back by the guest, or the device goes. */
+/* Meanwhile the guest cancels it, or the device goes. */
 static void test_busy_and_over(void **state)
 {
 	(void)state;
@@ -310,7 +310,7 @@ static void test_busy_and_over(void **state)
 	xfer_check(&x[1], USBDEV_STATUS_GONE, 0);
 	urbs_claim_checked(f.urbs);
 	settle();
-	assert_int_equal(f.finished, 2);
+	assert_int_equal(f.completed, 2);
 	xfer_free(&x[0]);
 	xfer_free(&x[1]);
 }
@@ -319,19 +319,19 @@ static void test_absurd_lengths(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 100);
-	fake_finish(fake_pending(0), 0, 0x7fffffff, 5);
+	fake_complete(fake_pending(0), 0, 0x7fffffff, 5);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 100);
 	xfer_free(&x[0]);
 	submit_bulk(0, 0x02, 100);
-	fake_finish(fake_pending(0), 0, 0xffffffff, 5);
+	fake_complete(fake_pending(0), 0, 0xffffffff, 5);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 0);
 	xfer_free(&x[0]);
 }
 
-/* One is with the kernel, the next cannot go: it waits for its turn to say so, and what is
- * submitted meanwhile waits for that. */
+/* The kernel has one and refuses the next. That one completes in its turn; transfers submitted
+ * meanwhile wait for it. */
 static void test_refused_behind_one_with_the_kernel(void **state)
 {
 	(void)state;
@@ -347,11 +347,11 @@ static void test_refused_behind_one_with_the_kernel(void **state)
 		/* the third would overtake it */
 		assert_int_equal(fake.pending, 1);
 		assert_int_equal(x[1].order, 0);
-		fake_finish(fake_pending(0), 0, 100, 0);
+		fake_complete(fake_pending(0), 0, 100, 0);
 		xfer_wait(&x[1]);
 		settle();
 		assert_int_equal(fake.pending, 1);
-		fake_finish(fake_pending(0), 0, 100, 0);
+		fake_complete(fake_pending(0), 0, 100, 0);
 		xfer_wait(&x[2]);
 		xfer_check(&x[0], USBDEV_STATUS_OK, 100);
 		xfer_check(&x[1], round == 0 ? USBDEV_STATUS_MEMORY : USBDEV_STATUS_ERROR,
@@ -367,15 +367,15 @@ static void test_foreign_urb(void **state)
 
 	(void)state;
 	submit_bulk(0, 0x81, 100);
-	fake_finish_foreign(&other);
-	fake_finish(fake_pending(0), 0, 100, 5);
+	fake_complete_foreign(&other);
+	fake_complete(fake_pending(0), 0, 100, 5);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 100);
 	xfer_free(&x[0]);
 }
 
-/* Whoever has the descriptor too can have the kernel name any address: that of nothing, and
- * that of an URB which we have had back. */
+/* Another program with the same descriptor can make the kernel name any address: of nothing, or of
+ * an URB that we have reaped. */
 static void test_foreign_urb_with_any_address(void **state)
 {
 	struct usbdevfs_urb *used;
@@ -384,15 +384,15 @@ static void test_foreign_urb_with_any_address(void **state)
 	submit_bulk(0, 0x81, 100);
 	used = fake_pending(0)->usb;
 	submit_bulk(1, 0x82, 100);
-	fake_finish_foreign((struct usbdevfs_urb *)(uintptr_t)0xdeadbeef000);
-	fake_finish_foreign(NULL);
-	fake_finish(fake_pending(0), 0, 100, 1);
+	fake_complete_foreign((struct usbdevfs_urb *)(uintptr_t)0xdeadbeef000);
+	fake_complete_foreign(NULL);
+	fake_complete(fake_pending(0), 0, 100, 1);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 100);
-	fake_finish_foreign(used);
+	fake_complete_foreign(used);
 	settle();
 	assert_int_equal(x[1].order, 0);
-	fake_finish(fake_pending(0), 0, 100, 2);
+	fake_complete(fake_pending(0), 0, 100, 2);
 	xfer_wait(&x[1]);
 	xfer_check(&x[1], USBDEV_STATUS_OK, 100);
 	for (unsigned i = 0; i < 2; i++)
@@ -407,18 +407,18 @@ static void test_in_pieces(void **state)
 	submit_bulk(0, 0x81, 2 * MIB + 500);
 	submit_bulk(1, 0x81, 10);
 	for (unsigned piece = 0; piece < 3; piece++) {
-		/* one after the other, and nothing behind it before the last */
+		/* one after the other, and none of the next transfer before the last */
 		assert_int_equal(fake.pending, piece < 2 ? 1 : 2);
 		assert_int_equal(fake_pending(0)->bytes, piece < 2 ? MIB : 500);
-		fake_finish(fake_pending(0), 0, piece < 2 ? MIB : 500,
-			    (uint8_t)(piece + 1));
+		fake_complete(fake_pending(0), 0, piece < 2 ? MIB : 500,
+			      (uint8_t)(piece + 1));
 		settle();
 	}
 	xfer_check(&x[0], USBDEV_STATUS_OK, 2 * MIB + 500);
 	xfer_check_bytes(&x[0], 0, MIB, 1);
 	xfer_check_bytes(&x[0], MIB, 2 * MIB, 2);
 	xfer_check_bytes(&x[0], 2 * MIB, 2 * MIB + 500, 3);
-	fake_finish(fake_pending(0), 0, 10, 4);
+	fake_complete(fake_pending(0), 0, 10, 4);
 	xfer_wait(&x[1]);
 	xfer_free(&x[0]);
 	xfer_free(&x[1]);
@@ -428,9 +428,9 @@ static void test_short_piece_ends_it(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 3 * MIB);
-	fake_finish(fake_pending(0), 0, MIB, 1);
+	fake_complete(fake_pending(0), 0, MIB, 1);
 	settle();
-	fake_finish(fake_pending(0), 0, 512, 2);
+	fake_complete(fake_pending(0), 0, 512, 2);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, MIB + 512);
 	assert_int_equal(fake.submits, 2);
@@ -442,11 +442,11 @@ static void test_out_pieces(void **state)
 	(void)state;
 	submit_bulk(0, 0x02, MIB + 100);
 	assert_int_equal(fake_pending(0)->bytes, MIB);
-	fake_finish(fake_pending(0), 0, MIB, 0);
+	fake_complete(fake_pending(0), 0, MIB, 0);
 	settle();
 	assert_int_equal(fake_pending(0)->bytes, 100);
 	assert_memory_equal(fake_pending(0)->data, x[0].data + MIB, 100);
-	fake_finish(fake_pending(0), -EPROTO, 64, 0);
+	fake_complete(fake_pending(0), -EPROTO, 64, 0);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_ERROR, MIB + 64);
 	xfer_free(&x[0]);
@@ -456,8 +456,8 @@ static void test_cancelled_between_pieces(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 2 * MIB);
-	fake_finish(fake_pending(0), 0, MIB, 1);
-	xfer_cancel(&x[0]); /* as it has ended already */
+	fake_complete(fake_pending(0), 0, MIB, 1);
+	xfer_cancel(&x[0]); /* too late for this piece */
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_CANCELLED, MIB);
 	assert_int_equal(fake.submits, 1);
@@ -475,9 +475,9 @@ static void test_older_kernels(void **state)
 		fixture_create(kernels[i].caps);
 		submit_bulk(0, 0x81, kernels[i].bytes + 1);
 		assert_int_equal(fake_pending(0)->bytes, kernels[i].bytes);
-		fake_finish(fake_pending(0), 0, kernels[i].bytes, 1);
+		fake_complete(fake_pending(0), 0, kernels[i].bytes, 1);
 		settle();
-		fake_finish(fake_pending(0), 0, 1, 1);
+		fake_complete(fake_pending(0), 0, 1, 1);
 		xfer_wait(&x[0]);
 		xfer_check(&x[0], USBDEV_STATUS_OK, kernels[i].bytes + 1);
 		xfer_free(&x[0]);
@@ -489,14 +489,14 @@ static void test_bytes_with_kernel_are_bounded(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 6; i++)
 		submit_bulk(i, 0x81, MIB);
-	submit_bulk(6, 0x82, MIB); /* another endpoint's own */
+	submit_bulk(6, 0x82, MIB); /* another endpoint has its own bound */
 	assert_int_equal(fake.submits, 5);
-	fake_finish(fake_pending(0), 0, MIB, 1);
+	fake_complete(fake_pending(0), 0, MIB, 1);
 	xfer_wait(&x[0]);
 	settle();
 	assert_int_equal(fake.submits, 6);
 	for (unsigned i = 1; i < 7; i++) {
-		fake_finish(fake_pending(0), 0, MIB, 1);
+		fake_complete(fake_pending(0), 0, MIB, 1);
 		settle();
 	}
 	for (unsigned i = 0; i < 7; i++) {

@@ -25,7 +25,7 @@ static void test_control_in(void **state)
 	assert_int_equal(fake_pending(0)->usb->type, USBDEVFS_URB_TYPE_CONTROL);
 	assert_int_equal(fake_pending(0)->usb->endpoint, 0);
 	assert_memory_equal(fake_pending(0)->data, setup, 8);
-	fake_finish(fake_pending(0), 0, 12, 7);
+	fake_complete(fake_pending(0), 0, 12, 7);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 12);
 	xfer_check_bytes(&x[0], 0, 12, 7);
@@ -39,13 +39,13 @@ static void test_control_in_lengths_differ(void **state)
 	/* a Data TD shorter than wLength: what does not fit is babble, what fits is there */
 	xfer_init_control(&x[0], 0x80, 64, 10);
 	xfer_submit(&x[0]);
-	fake_finish(fake_pending(0), 0, 11, 7);
+	fake_complete(fake_pending(0), 0, 11, 7);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_BABBLE, 10);
 	xfer_check_bytes(&x[0], 0, 10, 7);
 	xfer_check_bytes(&x[0], 10, 20, 0xee);
 	xfer_submit(&x[0]);
-	fake_finish(fake_pending(0), 0, 10, 7);
+	fake_complete(fake_pending(0), 0, 10, 7);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 10);
 	xfer_free(&x[0]);
@@ -53,7 +53,7 @@ static void test_control_in_lengths_differ(void **state)
 	xfer_init_control(&x[0], 0x80, 10, 64);
 	xfer_submit(&x[0]);
 	assert_int_equal(fake_pending(0)->bytes, 10);
-	fake_finish(fake_pending(0), 0, 10, 7);
+	fake_complete(fake_pending(0), 0, 10, 7);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 10);
 	xfer_free(&x[0]);
@@ -64,7 +64,7 @@ static void test_control_longest(void **state)
 	(void)state;
 	xfer_init_control(&x[0], 0xc0, 0xffff, 0xffff);
 	xfer_submit(&x[0]);
-	fake_finish(fake_pending(0), 0, 0xffff, 7);
+	fake_complete(fake_pending(0), 0, 0xffff, 7);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 0xffff);
 	xfer_check_bytes(&x[0], 0, 0xffff, 7);
@@ -78,7 +78,7 @@ static void test_control_out(void **state)
 	xfer_submit(&x[0]);
 	assert_int_equal(fake_pending(0)->bytes, 108);
 	assert_memory_equal(fake_pending(0)->data + 8, x[0].data, 100);
-	fake_finish(fake_pending(0), 0, 100, 0);
+	fake_complete(fake_pending(0), 0, 100, 0);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 100);
 	xfer_free(&x[0]);
@@ -93,7 +93,7 @@ static void test_control_out(void **state)
 	xfer_init_control(&x[0], 0x00, 0, 0);
 	xfer_submit(&x[0]);
 	assert_int_equal(fake_pending(0)->bytes, 8);
-	fake_finish(fake_pending(0), -EPIPE, 0, 0);
+	fake_complete(fake_pending(0), -EPIPE, 0, 0);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_STALL, 0);
 	xfer_free(&x[0]);
@@ -112,7 +112,7 @@ static void test_control_without_memory(void **state)
 	xfer_init_control(&x[0], 0x80, 100, 100);
 	x[0].closed_from = 40;
 	xfer_submit(&x[0]);
-	fake_finish(fake_pending(0), 0, 100, 7);
+	fake_complete(fake_pending(0), 0, 100, 7);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_MEMORY, 40);
 	xfer_free(&x[0]);

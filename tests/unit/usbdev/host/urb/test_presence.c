@@ -56,14 +56,14 @@ static void test_refused_with_others_back(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x82);
-	fake_finish(fake_pending(0), 0, 100, 1);
+	fake_complete(fake_pending(0), 0, 100, 1);
 	submit_refused(1, 0x81, -ENODEV);
 	fake_gone_silently();
 	while (f.gone == 0)
 		settle();
 	xfer_check(&x[0], USBDEV_STATUS_OK, 100);
 	assert_int_equal(f.urbs->standing.presence, URB_PRESENCE_GONE_NOTIFIED);
-	assert_int_equal(f.finished_when_gone, 2);
+	assert_int_equal(f.completed_when_gone, 2);
 	free_all(2);
 }
 
@@ -91,14 +91,14 @@ static void test_suspect(void **state)
 	submit_bulk(0, 0x81);
 	submit_bulk(1, 0x82);
 	urbs_freeze(f.urbs);
-	fake_finish(fake_pending(0), -ESHUTDOWN, 0, 0);
+	fake_complete(fake_pending(0), -ESHUTDOWN, 0, 0);
 	urbs_thaw(f.urbs);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_CANCELLED, 0);
 	assert_int_equal(f.urbs->standing.presence, URB_PRESENCE_PRESENT);
 	settle();
 	assert_int_equal(f.claim_checks, 1);
-	fake_finish(fake_pending(0), -ESHUTDOWN, 0, 0);
+	fake_complete(fake_pending(0), -ESHUTDOWN, 0, 0);
 	fake_gone_silently();
 	xfer_wait(&x[1]);
 	xfer_check(&x[1], USBDEV_STATUS_GONE, 0);
@@ -137,7 +137,7 @@ static void test_claim(void **state)
 	assert_int_equal(f.urbs->standing.claim, URB_CLAIM_OURS);
 	urbs_claim_checked(f.urbs);
 	assert_int_equal(f.urbs->standing.claim, URB_CLAIM_OURS);
-	fake_finish(fake_pending(0), 0, 100, 1);
+	fake_complete(fake_pending(0), 0, 100, 1);
 	xfer_wait(&x[1]);
 	free_all(2);
 }

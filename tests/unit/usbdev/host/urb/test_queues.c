@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_queues.c - transfers without memory of ours; memory of streams
+ * test_queues.c - queues of streams, with and without memory for them
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,15 +41,15 @@ static void test_stream_without_memory_waits_for_none(void **state)
 	settle();
 	xfer_check(&first, USBDEV_STATUS_ERROR, 0);
 	assert_int_equal(first.order, 1);
-	/* not before the first, so there is none for it either */
+	/* it must not complete before the first, so it gets no queue either */
 	xfer_check(&second, USBDEV_STATUS_ERROR, 0);
 	assert_int_equal(second.order, 2);
 	xfer_submit(&third);
 	settle();
-	fake_finish(fake_pending(1), 0, 512, 1);
+	fake_complete(fake_pending(1), 0, 512, 1);
 	settle();
 	xfer_check(&third, USBDEV_STATUS_OK, 512);
-	fake_finish(fake_pending(0), 0, 18, 2);
+	fake_complete(fake_pending(0), 0, 18, 2);
 	settle();
 	xfer_check(&control, USBDEV_STATUS_OK, 18);
 	xfer_free(&control);
@@ -58,7 +58,7 @@ static void test_stream_without_memory_waits_for_none(void **state)
 	xfer_free(&third);
 }
 
-/* The guest may use thousands one after the other. */
+/* The guest may use thousands of streams one after the other. */
 static void test_queues_of_streams_do_not_stay(void **state)
 {
 	static struct xfer x[STREAMS];
@@ -71,9 +71,9 @@ static void test_queues_of_streams_do_not_stay(void **state)
 			xfer_submit(&x[i]);
 		}
 		assert_int_equal(f.urbs->queues.stream_count, STREAMS);
-		/* from the last, so that those first in the list go while it is walked */
+		/* from the last on, so that the first of the list go while we walk it */
 		for (unsigned i = STREAMS; i-- > 0;)
-			fake_finish(fake_pending(i), 0, 8, 1);
+			fake_complete(fake_pending(i), 0, 8, 1);
 		settle();
 		for (unsigned i = 0; i < STREAMS; i++) {
 			xfer_check(&x[i], USBDEV_STATUS_OK, 8);

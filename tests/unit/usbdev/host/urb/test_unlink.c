@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_unlink.c - transfers taken back, failures with others behind
+ * test_unlink.c - cancelled transfers, failures with others behind
  */
 #include <errno.h>
 #include <linux/usbdevice_fs.h>
@@ -47,12 +47,12 @@ static void test_waiting_one_never_goes(void **state)
 	settle();
 	assert_int_equal(fake.submits, 1);
 	assert_int_equal(fake.discards, 0);
-	fake_finish(fake_pending(0), 0, 10, 0);
+	fake_complete(fake_pending(0), 0, 10, 0);
 	xfer_wait(&x[1]);
 	free_all(2);
 }
 
-/* One job for all, from the last to the first; told from the first to the last. */
+/* One job unlinks all, from the last to the first; they complete from the first to the last. */
 static void test_last_goes_first(void **state)
 {
 	struct usbdevfs_urb *urbs[4];
@@ -93,8 +93,8 @@ static void test_cancelled_data_is_delivered(void **state)
 	free_all(1);
 }
 
-/* While the worker discards nothing else calls; what is cancelled meanwhile is next. */
-static void test_discarding_is_a_freeze(void **state)
+/* While the worker unlinks, nobody else calls; the next job takes transfers cancelled meanwhile. */
+static void test_unlinking_is_a_freeze(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 100);
@@ -103,11 +103,11 @@ static void test_discarding_is_a_freeze(void **state)
 	fake_close_gate();
 	xfer_cancel(&x[0]);
 	settle();
-	fake_finish(fake_pending(2), 0, 100, 1);
+	fake_complete(fake_pending(2), 0, 100, 1);
 	submit_bulk(3, 0x02, 100);
 	xfer_cancel(&x[1]);
 	settle();
-	assert_int_equal(f.finished, 0);
+	assert_int_equal(f.completed, 0);
 	assert_int_equal(fake.submits, 3);
 	assert_false(urbs_quiet(f.urbs));
 	fake_open_gate();
@@ -119,7 +119,7 @@ static void test_discarding_is_a_freeze(void **state)
 	assert_int_equal(fake.discards, 2);
 	settle();
 	assert_int_equal(fake.submits, 4);
-	fake_finish(fake_pending(0), 0, 100, 1);
+	fake_complete(fake_pending(0), 0, 100, 1);
 	xfer_wait(&x[3]);
 	free_all(4);
 }
@@ -133,7 +133,8 @@ static void test_already_complete(void **state)
 	xfer_cancel(&x[0]);
 	xfer_cancel(&x[1]);
 	settle();
-	fake_finish(fake_pending(0), 0, 100, 3); /* while the second is discarded */
+	fake_complete(fake_pending(0), 0, 100,
+		      3); /* while the worker unlinks the second */
 	fake_open_gate();
 	xfer_wait(&x[1]);
 	assert_int_equal(fake.discards, 2);
@@ -142,7 +143,7 @@ static void test_already_complete(void **state)
 	free_all(2);
 }
 
-static void test_no_discard_while_frozen(void **state)
+static void test_no_unlink_while_frozen(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 100);
@@ -177,14 +178,14 @@ static void test_cancel_all(void **state)
 	free_all(6);
 }
 
-/* The interface was changed under it. */
+/* Somebody changed the interface under it. */
 static void test_unsolicited_kill(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 100);
 	submit_bulk(1, 0x81, 100);
-	fake_finish(fake_pending(1), -ENOENT, 0, 0);
-	fake_finish(fake_pending(0), -ESHUTDOWN, 64, 0);
+	fake_complete(fake_pending(1), -ENOENT, 0, 0);
+	fake_complete(fake_pending(0), -ESHUTDOWN, 64, 0);
 	xfer_wait(&x[1]);
 	xfer_check(&x[0], USBDEV_STATUS_CANCELLED, 64);
 	xfer_check(&x[1], USBDEV_STATUS_CANCELLED, 0);
@@ -196,7 +197,7 @@ static void test_unsolicited_kill(void **state)
 
 /* ---- a failure with others behind it ---- */
 
-static void test_failure_fetches_those_behind(void **state)
+static void test_failure_unlinks_those_behind(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
@@ -206,12 +207,12 @@ static void test_failure_fetches_those_behind(void **state)
 	urbs_thaw(f.urbs);
 	submit_bulk(5, 0x03, 100); /* another endpoint goes on */
 	fake_pending(3)->partial = 30;
-	fake_finish(fake_pending(0), 0, 100, 0);
-	fake_finish(fake_pending(0), -EPROTO, 10, 0);
+	fake_complete(fake_pending(0), 0, 100, 0);
+	fake_complete(fake_pending(0), -EPROTO, 10, 0);
 	fake_close_gate();
 	settle();
-	/* not told before they are back */
-	assert_int_equal(f.finished, 1);
+	/* does not complete before they are back */
+	assert_int_equal(f.completed, 1);
 	fake_open_gate();
 	xfer_wait(&x[4]);
 	xfer_check(&x[1], USBDEV_STATUS_ERROR, 10);
@@ -224,9 +225,9 @@ static void test_failure_fetches_those_behind(void **state)
 	assert_int_equal(x[5].order, 0);
 	submit_bulk(6, 0x02, 100);
 	assert_int_equal(fake.pending, 2);
-	fake_finish(fake_pending(1), 0, 100, 0);
+	fake_complete(fake_pending(1), 0, 100, 0);
 	xfer_wait(&x[6]);
-	fake_finish(fake_pending(0), 0, 100, 0);
+	fake_complete(fake_pending(0), 0, 100, 0);
 	xfer_wait(&x[5]);
 	free_all(7);
 }
@@ -236,12 +237,12 @@ static void test_stall_leaves_those_behind(void **state)
 	(void)state;
 	submit_bulk(0, 0x81, 100);
 	submit_bulk(1, 0x81, 100);
-	fake_finish(fake_pending(0), -EPIPE, 0, 0);
+	fake_complete(fake_pending(0), -EPIPE, 0, 0);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_STALL, 0);
 	settle();
 	assert_int_equal(fake.discards, 0);
-	fake_finish(fake_pending(0), -EPIPE, 0, 0);
+	fake_complete(fake_pending(0), -EPIPE, 0, 0);
 	xfer_wait(&x[1]);
 	xfer_check(&x[1], USBDEV_STATUS_STALL, 0);
 	free_all(2);
@@ -254,22 +255,22 @@ static void test_control_failure_stands_alone(void **state)
 		xfer_init_control(&x[i], 0x80, 8, 8);
 		xfer_submit(&x[i]);
 	}
-	fake_finish(fake_pending(0), -EPROTO, 0, 0);
+	fake_complete(fake_pending(0), -EPROTO, 0, 0);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_ERROR, 0);
-	fake_finish(fake_pending(0), 0, 8, 0);
+	fake_complete(fake_pending(0), 0, 8, 0);
 	xfer_wait(&x[1]);
 	xfer_check(&x[1], USBDEV_STATUS_OK, 8);
 	assert_int_equal(fake.discards, 0);
 	free_all(2);
 }
 
-static void test_gone_while_fetching(void **state)
+static void test_gone_while_draining(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3; i++)
 		submit_bulk(i, 0x81, 100);
-	fake_finish(fake_pending(0), -EPROTO, 0, 0);
+	fake_complete(fake_pending(0), -EPROTO, 0, 0);
 	fake_close_gate();
 	settle();
 	fake_gone();
@@ -279,7 +280,7 @@ static void test_gone_while_fetching(void **state)
 	settle();
 	xfer_check(&x[0], USBDEV_STATUS_ERROR, 0);
 	assert_int_equal(f.gone, 1);
-	assert_int_equal(f.finished_when_gone, 3);
+	assert_int_equal(f.completed_when_gone, 3);
 	free_all(3);
 }
 
@@ -292,15 +293,15 @@ int main(void)
 		TEST(waiting_one_never_goes),
 		TEST(last_goes_first),
 		TEST(cancelled_data_is_delivered),
-		TEST(discarding_is_a_freeze),
+		TEST(unlinking_is_a_freeze),
 		TEST(already_complete),
-		TEST(no_discard_while_frozen),
+		TEST(no_unlink_while_frozen),
 		TEST(cancel_all),
 		TEST(unsolicited_kill),
-		TEST(failure_fetches_those_behind),
+		TEST(failure_unlinks_those_behind),
 		TEST(stall_leaves_those_behind),
 		TEST(control_failure_stands_alone),
-		TEST(gone_while_fetching),
+		TEST(gone_while_draining),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

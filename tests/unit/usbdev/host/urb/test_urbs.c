@@ -28,7 +28,7 @@ static void submit_bulk(unsigned i, uint8_t ep_addr, uint32_t len)
 
 /* ---- the kernel is short of memory ---- */
 
-/* The order is kept; what comes back makes it try again. */
+/* Transfers keep their order. An URB that comes back leads to another try. */
 static void test_memory_comes_back_with_others(void **state)
 {
 	(void)state;
@@ -38,16 +38,16 @@ static void test_memory_comes_back_with_others(void **state)
 	submit_bulk(1, 0x02, 100);
 	submit_bulk(2, 0x02, 100);
 	settle();
-	assert_int_equal(f.finished, 0);
+	assert_int_equal(f.completed, 0);
 	fake.submit_errors = 0;
-	fake_finish(fake_pending(0), 0, 100, 1);
+	fake_complete(fake_pending(0), 0, 100, 1);
 	xfer_wait(&x[0]);
 	settle();
 	assert_int_equal(fake.submits, 3);
 	assert_ptr_equal(fake_pending(0)->buffer, x[1].data);
 	assert_true(x[1].lookups >= 2); /* guest memory is looked up again */
-	fake_finish(fake_pending(0), 0, 100, 1);
-	fake_finish(fake_pending(0), 0, 100, 1);
+	fake_complete(fake_pending(0), 0, 100, 1);
+	fake_complete(fake_pending(0), 0, 100, 1);
 	xfer_wait(&x[2]);
 	xfer_check(&x[1], USBDEV_STATUS_OK, 100);
 	for (unsigned i = 0; i < 3; i++)
@@ -59,7 +59,7 @@ static bool x0_is_submitted(void)
 	return fake.submits > 0;
 }
 
-static void test_memory_is_tried_for_again(void **state)
+static void test_memory_is_retried(void **state)
 {
 	(void)state;
 	fake.submit_error = -ENOMEM;
@@ -67,7 +67,7 @@ static void test_memory_is_tried_for_again(void **state)
 	submit_bulk(0, 0x02, 100);
 	turn_until(x0_is_submitted);
 	assert_int_equal(fake.refused, 3);
-	fake_finish(fake_pending(0), 0, 100, 1);
+	fake_complete(fake_pending(0), 0, 100, 1);
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 100);
 	xfer_free(&x[0]);
@@ -84,7 +84,7 @@ static void test_smaller_pieces(void **state)
 		uint32_t bytes = fake_pending(0)->bytes;
 
 		assert_true(bytes == 4096 || bytes == 8192 || done + bytes == 100000);
-		fake_finish(fake_pending(0), 0, bytes, 6);
+		fake_complete(fake_pending(0), 0, bytes, 6);
 		done += bytes;
 		settle();
 	}
@@ -95,18 +95,18 @@ static void test_smaller_pieces(void **state)
 	fake.bytes_max = 0;
 	for (unsigned i = 0; i < 12; i++) {
 		submit_bulk(0, 0x02, 10);
-		fake_finish(fake_pending(0), 0, 10, 0);
+		fake_complete(fake_pending(0), 0, 10, 0);
 		xfer_wait(&x[0]);
 		xfer_free(&x[0]);
 	}
 	submit_bulk(0, 0x02, MIB);
 	assert_int_equal(fake_pending(0)->bytes, MIB);
-	fake_finish(fake_pending(0), 0, MIB, 0);
+	fake_complete(fake_pending(0), 0, MIB, 0);
 	xfer_wait(&x[0]);
 	xfer_free(&x[0]);
 }
 
-/* While transfers are with the kernel memory will come back: no smaller pieces. */
+/* URBs with the kernel will give memory back: no smaller pieces. */
 static void test_no_smaller_pieces_beside_others(void **state)
 {
 	(void)state;
@@ -116,10 +116,10 @@ static void test_no_smaller_pieces_beside_others(void **state)
 	settle();
 	assert_int_equal(fake.submits, 1);
 	fake.bytes_max = 0;
-	fake_finish(fake_pending(0), 0, 100, 0);
+	fake_complete(fake_pending(0), 0, 100, 0);
 	settle();
 	assert_int_equal(fake_pending(0)->bytes, 20000);
-	fake_finish(fake_pending(0), 0, 20000, 0);
+	fake_complete(fake_pending(0), 0, 20000, 0);
 	xfer_wait(&x[1]);
 	xfer_free(&x[0]);
 	xfer_free(&x[1]);
@@ -135,18 +135,18 @@ static void test_reaps_are_bounded(void **state)
 	for (unsigned i = 0; i < 200; i++)
 		submit_bulk(i, (uint8_t)(0x81 + i % 10), 10);
 	for (unsigned i = 0; i < 200; i++)
-		fake_finish(fake_pending(0), 0, 10, 0);
+		fake_complete(fake_pending(0), 0, 10, 0);
 	assert_int_equal(loop_turn(f.loop, true), 0);
-	first = f.finished;
+	first = f.completed;
 	assert_true(first > 0 && first <= 64);
 	settle();
-	assert_int_equal(f.finished, 200);
+	assert_int_equal(f.completed, 200);
 	for (unsigned i = 0; i < 200; i++)
 		xfer_free(&x[i]);
 }
 
-/* SUBMITURB and REAPURBNDELAY for each transfer, one more REAPURBNDELAY for a wake-up that
- * leaves some with the kernel. */
+/* One SUBMITURB and one REAPURBNDELAY for each transfer; one more REAPURBNDELAY for each wake-up
+ * that leaves URBs with the kernel. */
 static void test_calls_in_steady_state(void **state)
 {
 	(void)state;
@@ -155,16 +155,16 @@ static void test_calls_in_steady_state(void **state)
 		for (unsigned i = 0; i < 16; i++)
 			submit_bulk(i, 0x81, 4096);
 		for (unsigned i = 0; i < 16; i++)
-			fake_finish(fake_pending(1), 0, 4096, 0);
+			fake_complete(fake_pending(1), 0, 4096, 0);
 		assert_int_equal(loop_turn(f.loop, true), 0);
-		assert_int_equal(f.finished, 16 * (round + 1));
+		assert_int_equal(f.completed, 16 * (round + 1));
 		for (unsigned i = 0; i < 16; i++)
 			xfer_free(&x[i]);
 	}
 	assert_int_equal(fake.submits, 161);
 	assert_int_equal(fake.reaps, 160);
 	assert_int_equal(fake.eagains, 10);
-	fake_finish(fake_pending(0), 0, 4096, 0);
+	fake_complete(fake_pending(0), 0, 4096, 0);
 	settle();
 	assert_int_equal(fake.reaps, 161);
 	assert_int_equal(fake.eagains, 10);
@@ -177,16 +177,16 @@ static void submit_next(struct xfer *done)
 		xfer_submit(done + 1);
 }
 
-static void test_submitting_in_a_report(void **state)
+static void test_submitting_in_a_completion(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 5; i++) {
 		xfer_init(&x[i], USBDEV_TYPE_BULK, 0x02, 10);
-		x[i].finished = submit_next;
+		x[i].on_completed = submit_next;
 	}
 	xfer_submit(&x[0]);
 	for (unsigned i = 0; i < 5; i++) {
-		fake_finish(fake_pending(0), 0, 10, 0);
+		fake_complete(fake_pending(0), 0, 10, 0);
 		xfer_wait(&x[i]);
 	}
 	for (unsigned i = 0; i < 5; i++)
@@ -202,20 +202,20 @@ static void destroy(struct xfer *done)
 	f.urbs = NULL;
 }
 
-static void test_destroying_in_a_report(void **state)
+static void test_destroying_in_a_completion(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
 		xfer_init(&x[i], USBDEV_TYPE_BULK, 0x02, 10);
 		x[i].transfer.stream_id = (uint16_t)i;
-		x[i].finished = destroy;
+		x[i].on_completed = destroy;
 		xfer_submit(&x[i]);
 	}
 	for (unsigned i = 0; i < 3; i++)
-		fake_finish(fake_pending(0), 0, 10, 0);
+		fake_complete(fake_pending(0), 0, 10, 0);
 	settle();
 	assert_null(f.urbs);
-	assert_int_equal(f.finished, 3);
+	assert_int_equal(f.completed, 3);
 	for (unsigned i = 0; i < 3; i++)
 		xfer_free(&x[i]);
 }
@@ -229,13 +229,13 @@ static void test_frozen(void **state)
 	urbs_freeze(f.urbs);
 	urbs_freeze(f.urbs);
 	fake.closed = true;
-	fake_finish(fake_pending(0), 0, 10, 0);
+	fake_complete(fake_pending(0), 0, 10, 0);
 	submit_bulk(1, 0x02, 10);
 	submit_bulk(2, 0x81, 10);
 	settle();
 	urbs_thaw(f.urbs);
 	settle();
-	assert_int_equal(f.finished, 0);
+	assert_int_equal(f.completed, 0);
 	assert_int_equal(fake.submits, 1);
 	assert_int_equal(fake.violations, 0);
 	fake.closed = false;
@@ -243,8 +243,8 @@ static void test_frozen(void **state)
 	xfer_wait(&x[0]);
 	settle();
 	assert_int_equal(fake.submits, 3);
-	fake_finish(fake_pending(0), 0, 10, 0);
-	fake_finish(fake_pending(0), 0, 10, 0);
+	fake_complete(fake_pending(0), 0, 10, 0);
+	fake_complete(fake_pending(0), 0, 10, 0);
 	xfer_wait(&x[1]);
 	xfer_wait(&x[2]);
 	for (unsigned i = 0; i < 3; i++)
@@ -277,13 +277,13 @@ static void check_quiet(void)
 	assert_true(turns <= 2);
 }
 
-/* What can be reaped does not wake the loop meanwhile. */
+/* URBs to reap do not wake the loop meanwhile. */
 static void test_frozen_is_quiet(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x02, 10);
 	urbs_freeze(f.urbs);
-	fake_finish(fake_pending(0), 0, 10, 0);
+	fake_complete(fake_pending(0), 0, 10, 0);
 	check_quiet();
 	urbs_thaw(f.urbs);
 	xfer_wait(&x[0]);
@@ -297,16 +297,16 @@ static void freeze(struct xfer *done)
 	fake.closed = true;
 }
 
-static void test_freezing_in_a_report(void **state)
+static void test_freezing_in_a_completion(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x02, 10);
 	submit_bulk(1, 0x02, 10);
-	x[0].finished = freeze;
-	fake_finish(fake_pending(0), 0, 10, 0);
-	fake_finish(fake_pending(0), 0, 10, 0);
+	x[0].on_completed = freeze;
+	fake_complete(fake_pending(0), 0, 10, 0);
+	fake_complete(fake_pending(0), 0, 10, 0);
 	settle();
-	assert_int_equal(f.finished, 1);
+	assert_int_equal(f.completed, 1);
 	fake.closed = false;
 	urbs_thaw(f.urbs);
 	xfer_wait(&x[1]);
@@ -314,17 +314,17 @@ static void test_freezing_in_a_report(void **state)
 	xfer_free(&x[1]);
 }
 
-/* The kernel wakes for what is to be reaped, and there is nothing left. */
-static void test_freezing_in_doubt(void **state)
+/* The kernel wakes us for URBs to reap only, and none is left. */
+static void test_freezing_a_suspect(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 10);
 	submit_bulk(1, 0x02, 10);
-	x[1].finished = freeze;
-	fake_finish(fake_pending(0), -ENOENT, 0, 0);
-	fake_finish(fake_pending(0), 0, 10, 0);
+	x[1].on_completed = freeze;
+	fake_complete(fake_pending(0), -ENOENT, 0, 0);
+	fake_complete(fake_pending(0), 0, 10, 0);
 	settle();
-	assert_int_equal(f.finished, 1);
+	assert_int_equal(f.completed, 1);
 	fake.closed = false;
 	urbs_thaw(f.urbs);
 	xfer_wait(&x[0]);
@@ -335,15 +335,15 @@ static void test_freezing_in_doubt(void **state)
 	xfer_free(&x[1]);
 }
 
-/* All that a turn reaps, and nothing behind. */
-static void test_a_turn_ends_in_doubt(void **state)
+/* As many URBs as a turn reaps, and none behind them. */
+static void test_a_turn_ends_with_a_suspect(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < URB_REAPS_MAX; i++)
 		submit_bulk(i, i == 0 ? 0x81 : 0x02, 10);
-	fake_finish(fake_pending(0), -ENOENT, 0, 0);
+	fake_complete(fake_pending(0), -ENOENT, 0, 0);
 	for (unsigned i = 1; i < URB_REAPS_MAX; i++)
-		fake_finish(fake_pending(0), 0, 10, 0);
+		fake_complete(fake_pending(0), 0, 10, 0);
 	xfer_wait(&x[0]);
 	for (unsigned i = 0; i < URB_REAPS_MAX; i++)
 		xfer_free(&x[i]);
@@ -366,7 +366,7 @@ static void test_gone_idle(void **state)
 	xfer_free(&x[0]);
 }
 
-/* What had ended before is told as it ended, what the kernel killed for it as GONE. */
+/* Transfers that had ended before complete as they ended; those that the kernel killed as GONE. */
 static void test_gone(void **state)
 {
 	(void)state;
@@ -377,15 +377,15 @@ static void test_gone(void **state)
 	submit_bulk(4, 0x82, 2 * MIB);
 	urbs_freeze(f.urbs);
 	submit_bulk(5, 0x03, 10);
-	fake_finish(fake_pending(0), 0, 10, 1);
-	fake_finish(fake_pending(0), -ESHUTDOWN, 0, 1);
-	fake_finish(fake_pending(0), -ENOENT, 0, 1);
+	fake_complete(fake_pending(0), 0, 10, 1);
+	fake_complete(fake_pending(0), -ESHUTDOWN, 0, 1);
+	fake_complete(fake_pending(0), -ENOENT, 0, 1);
 	fake_gone();
 	urbs_thaw(f.urbs);
 	settle();
-	assert_int_equal(f.finished, 6);
+	assert_int_equal(f.completed, 6);
 	assert_int_equal(f.gone, 1);
-	assert_int_equal(f.finished_when_gone, 6);
+	assert_int_equal(f.completed_when_gone, 6);
 	xfer_check(&x[0], USBDEV_STATUS_OK, 10);
 	for (unsigned i = 1; i < 6; i++)
 		xfer_check(&x[i], USBDEV_STATUS_GONE, 0);
@@ -394,36 +394,36 @@ static void test_gone(void **state)
 		xfer_free(&x[i]);
 }
 
-/* The kernel kills transfers of its own accord before it says that the device is gone. */
+/* The kernel kills transfers unasked before it says that the device is gone. */
 static void test_killed_and_gone(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 10);
-	fake_finish(fake_pending(0), -ENOENT, 0, 1);
+	fake_complete(fake_pending(0), -ENOENT, 0, 1);
 	fake_gone();
 	xfer_wait(&x[0]);
 	xfer_check(&x[0], USBDEV_STATUS_GONE, 0);
 	xfer_free(&x[0]);
 }
 
-/* Whether it is gone is open when a piece comes back that another should follow. */
+/* The device is a suspect when a piece comes back that another should follow. */
 static void test_gone_between_pieces(void **state)
 {
 	(void)state;
 	submit_bulk(0, 0x81, 10);
 	submit_bulk(1, 0x81, 3 * MIB);
-	fake_finish(fake_pending(0), -ESHUTDOWN, 0, 1);
-	fake_finish(fake_pending(0), 0, MIB, 1);
+	fake_complete(fake_pending(0), -ESHUTDOWN, 0, 1);
+	fake_complete(fake_pending(0), 0, MIB, 1);
 	fake_gone();
 	settle();
 	xfer_check(&x[0], USBDEV_STATUS_GONE, 0);
 	xfer_check(&x[1], USBDEV_STATUS_GONE, MIB);
-	assert_int_equal(f.finished_when_gone, 2);
+	assert_int_equal(f.completed_when_gone, 2);
 	xfer_free(&x[0]);
 	xfer_free(&x[1]);
 }
 
-/* A submission tells before anything can be reaped. */
+/* A submission fails before anything can be reaped. */
 static void test_gone_on_submit(void **state)
 {
 	(void)state;
@@ -438,7 +438,7 @@ static void test_gone_on_submit(void **state)
 	xfer_free(&x[1]);
 }
 
-/* More than are reported at a time, all before the end is told. */
+/* More than complete at a time; all of them do before the owner hears of the end. */
 static void test_gone_with_many(void **state)
 {
 	(void)state;
@@ -447,7 +447,7 @@ static void test_gone_with_many(void **state)
 	fake_gone();
 	settle();
 	assert_int_equal(f.gone, 1);
-	assert_int_equal(f.finished_when_gone, 300);
+	assert_int_equal(f.completed_when_gone, 300);
 	for (unsigned i = 0; i < 300; i++)
 		xfer_free(&x[i]);
 }
@@ -467,7 +467,7 @@ static void test_gone_while_cancelling(void **state)
 	xfer_wait(&x[1]);
 	settle();
 	assert_int_equal(f.gone, 1);
-	assert_int_equal(f.finished_when_gone, 2);
+	assert_int_equal(f.completed_when_gone, 2);
 	xfer_check(&x[1], USBDEV_STATUS_GONE, 0);
 	xfer_free(&x[0]);
 	xfer_free(&x[1]);
@@ -480,18 +480,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(memory_comes_back_with_others),
-		TEST(memory_is_tried_for_again),
+		TEST(memory_is_retried),
 		TEST(smaller_pieces),
 		TEST(no_smaller_pieces_beside_others),
 		TEST(reaps_are_bounded),
 		TEST(calls_in_steady_state),
-		TEST(submitting_in_a_report),
-		TEST(destroying_in_a_report),
+		TEST(submitting_in_a_completion),
+		TEST(destroying_in_a_completion),
 		TEST(frozen),
 		TEST(frozen_is_quiet),
-		TEST(freezing_in_doubt),
-		TEST(a_turn_ends_in_doubt),
-		TEST(freezing_in_a_report),
+		TEST(freezing_a_suspect),
+		TEST(a_turn_ends_with_a_suspect),
+		TEST(freezing_in_a_completion),
 		TEST(gone_idle),
 		TEST(gone),
 		TEST(killed_and_gone),

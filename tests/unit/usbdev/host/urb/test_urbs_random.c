@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * test_urbs_random.c - a stream of bytes arrives whole and in order, whatever happens
  *
- * A device sends 0, 1, 2... on a bulk endpoint. Transfers are submitted, finished, made
- * to fail, cancelled with and without memory, starved, frozen, in any order. The
- * transfers' data, in the order they finish, must be all of that stream.
+ * A device sends 0, 1, 2... on a bulk endpoint. Transfers are submitted, completed, made
+ * to fail, cancelled with and without memory, frozen, in any order, and the kernel may have no
+ * memory. The data of the transfers, in the order they complete, must be all of that stream.
  */
 #include <errno.h>
 #include <linux/usbdevice_fs.h>
@@ -63,7 +63,7 @@ static void submit_one(void)
 		if (submitted[i])
 			continue;
 		xfer_init(&x[i], USBDEV_TYPE_BULK, EP, pick(8) ? pick(2000) : LONGEST);
-		x[i].finished = on_report;
+		x[i].on_completed = on_report;
 		if (pick(16) == 0)
 			x[i].closed_from = 1 + pick(1500);
 		submitted[i] = ++submissions;
@@ -90,7 +90,7 @@ static void finish_one(void)
 		return;
 	urb = fake_pending(0);
 	actual = send_some(urb, pick(3) ? urb->bytes : pick(urb->bytes + 1));
-	fake_finish_filled(urb, pick(10) ? 0 : -EPROTO, actual);
+	fake_complete_filled(urb, pick(10) ? 0 : -EPROTO, actual);
 }
 
 static void cancel_some(void)
@@ -113,7 +113,7 @@ static void cancel_some(void)
 static void turn(void)
 {
 	assert_int_equal(loop_turn(f.loop, false), 0);
-	/* the worker must not discard what the test looks at */
+	/* the worker must not unlink the URB that the test looks at */
 	while (f.urbs->unlinks.running)
 		assert_int_equal(loop_turn(f.loop, true), 0);
 }
@@ -166,12 +166,12 @@ static void drain(void)
 	}
 	while (!urbs_quiet(f.urbs))
 		assert_int_equal(loop_turn(f.loop, true), 0);
-	/* what is left must come without the device */
+	/* leftover data must come without the device */
 	while (received < sent) {
 		uint64_t before = received;
 
 		xfer_init(&x[0], USBDEV_TYPE_BULK, EP, LONGEST);
-		x[0].finished = on_report;
+		x[0].on_completed = on_report;
 		submitted[0] = ++submissions;
 		xfer_submit(&x[0]);
 		settle();

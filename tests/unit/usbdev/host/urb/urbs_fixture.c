@@ -27,11 +27,11 @@ static void on_completed(void *ctx, struct usbdev_transfer *transfer,
 	assert_false(f.in_call);
 	assert_int_equal(x->order, 0);
 	assert_true(actual_bytes <= transfer->length_bytes);
-	x->order = ++f.finished;
+	x->order = ++f.completed;
 	x->status = status;
 	x->actual = actual_bytes;
-	if (x->finished)
-		x->finished(x);
+	if (x->on_completed)
+		x->on_completed(x);
 }
 
 static void on_gone(void *ctx)
@@ -39,7 +39,7 @@ static void on_gone(void *ctx)
 	assert_ptr_equal(ctx, &f);
 	assert_false(f.in_call);
 	f.gone++;
-	f.finished_when_gone = f.finished;
+	f.completed_when_gone = f.completed;
 }
 
 static void on_claim_suspect(void *ctx)

@@ -20,10 +20,10 @@ struct xfer {
 	uint32_t piece_bytes; /* its iov comes in pieces of this; 0 = one */
 	uint32_t gap_bytes;   /* host memory between the pieces */
 	unsigned lookups;     /* calls of iov */
-	unsigned order;       /* finished as the n-th; 0 = not yet */
+	unsigned order;       /* completed as the n-th; 0 = not yet */
 	enum usbdev_status status;
 	uint32_t actual;
-	void (*finished)(struct xfer *x);
+	void (*on_completed)(struct xfer *x);
 };
 
 struct fixture {
@@ -31,17 +31,17 @@ struct fixture {
 	struct worker *worker;
 	struct urbs *urbs;
 	int fd;
-	unsigned finished;
+	unsigned completed;
 	unsigned gone;
-	unsigned claim_checks; /* asked of the owner */
-	bool checks_later;     /* takes its time to answer that */
-	unsigned finished_when_gone;
+	unsigned claim_checks; /* the owner was asked for */
+	bool checks_later;     /* answers later */
+	unsigned completed_when_gone;
 	bool in_call;
 };
 
 extern struct fixture f;
 
-/* cmocka's, with the capabilities of a newer kernel; and with others. */
+/* For cmocka, with the capabilities of a newer kernel. fixture_create(): with others. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 void fixture_create(uint32_t caps);
@@ -53,9 +53,9 @@ void xfer_init_control(struct xfer *x, uint8_t request_type, uint16_t wlength,
 void xfer_submit(struct xfer *x);
 void xfer_cancel(struct xfer *x);
 void xfer_free(struct xfer *x);
-/* It has finished so. */
+/* Checks that it has completed so. */
 void xfer_check(const struct xfer *x, enum usbdev_status status, uint32_t actual);
-/* [@from, @to) of the data is @byte. */
+/* Checks that [@from, @to) of the data is @byte. */
 void xfer_check_bytes(const struct xfer *x, uint32_t from, uint32_t to, uint8_t byte);
 void xfer_wait(struct xfer *x);
 /* Turns of the loop until nothing is left to do at once. */
