@@ -10,9 +10,9 @@
 
 #include "control/server.h"
 #include "daemon/attach/devices.h"
+#include "daemon/named.h"
 #include "daemon/options.h"
 #include "daemon/sandbox/sandbox.h"
-#include "rules/rule.h"
 #include "rules/uevent.h"
 #include "usbdev/host/host.h"
 #include "usbdev/pcap/target.h"
@@ -28,18 +28,10 @@
 
 /* Whether there can be devices of the host, now or by whoever may attach. The node of one that
  * was handed over open is opened once more (decision 21). */
-static bool may_have_hosts(const struct options *options)
+static bool may_have_hosts(const struct options *options, const struct named *named)
 {
-	bool found =
-		options->rules_path || options->control_path || options->control_fd >= 0;
-
-	for (unsigned i = 0; !found && i < options->device_count; i++) {
-		struct device_host host;
-
-		found = rule_is_rule(options->devices[i]) ||
-			device_is_host(options->devices[i], &host, NULL) > 0;
-	}
-	return found;
+	return options->rules_path || options->control_path || options->control_fd >= 0 ||
+	       named->rule_count > 0 || named->any_host;
 }
 
 /* The file of a capture, if there is none. If that fails, opening will say why. */
@@ -54,16 +46,12 @@ static bool make_capture(const char *path)
 }
 
 /* What the command line names, and what follows from it. */
-static int allow_named(const struct options *options)
+static int allow_named(const struct options *options, const struct named *named)
 {
 	int r = 0;
 
-	for (unsigned i = 0; r == 0 && i < options->device_count; i++) {
-		const char *text = options->devices[i];
-
-		if (!rule_is_rule(text))
-			r = device_allow(text);
-	}
+	for (unsigned i = 0; r == 0 && i < named->device_count; i++)
+		r = device_allow(named->devices[i]);
 	for (unsigned i = 0; r == 0 && i < options->sandbox_path_count; i++)
 		r = sandbox_allow(options->sandbox_paths[i],
 				  SANDBOX_ALL | SANDBOX_EXPECTED);
@@ -80,7 +68,7 @@ static int allow_named(const struct options *options)
 		r = sandbox_allow_folder_of(options->socket_path, SANDBOX_REMOVE);
 	if (r == 0 && options->control_path)
 		r = sandbox_allow_folder_of(options->control_path, SANDBOX_REMOVE);
-	if (r == 0 && may_have_hosts(options))
+	if (r == 0 && may_have_hosts(options, named))
 		/* the folder above: usb comes with the first controller */
 		r = sandbox_allow("/dev/bus", SANDBOX_READ | SANDBOX_WRITE);
 	return r == 0 ? sandbox_allow("/sys", SANDBOX_READ) : r;
@@ -95,10 +83,10 @@ static void keep_guest_out_of_cores(void)
 		log_debug("a core dump would have the guest's memory: %m");
 }
 
-int confine(const struct options *options)
+int confine(const struct options *options, const struct named *named)
 {
 	struct err err = {0};
-	int r = allow_named(options);
+	int r = allow_named(options, named);
 
 	keep_guest_out_of_cores();
 	if (r < 0)
@@ -114,23 +102,24 @@ int confine(const struct options *options)
 }
 
 /* By system calls that the sandbox has not. */
-static int prepare(const struct options *options)
+static int prepare(const struct options *options, const struct named *named)
 {
 	int r = signaller_prepare(true);
 
 	(void)closer_start();
 	control_prepare();
-	if (may_have_hosts(options)) {
+	if (may_have_hosts(options, named)) {
 		uevents_reserve();
 		host_prepare();
 	}
 	return r;
 }
 
-int confine_seal(const struct options *options, struct loop *loop)
+int confine_seal(const struct options *options, const struct named *named,
+		 struct loop *loop)
 {
 	struct err err = {0};
-	int r = prepare(options);
+	int r = prepare(options, named);
 
 	if (r < 0)
 		(void)err_set(&err, -r, "signals: %s", strerror(-r));

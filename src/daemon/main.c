@@ -13,19 +13,18 @@
 #include <unistd.h>
 
 #include "daemon/attach/attach.h"
-#include "daemon/attach/devices.h"
 #include "daemon/capture.h"
 #include "daemon/commands.h"
 #include "daemon/confine.h"
 #include "daemon/ending.h"
 #include "daemon/fd_limit.h"
+#include "daemon/named.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/rulebook.h"
 #include "daemon/sandbox/sandbox.h"
 #include "daemon/version.h"
 #include "daemon/vm.h"
-#include "rules/rule.h"
 #include "rules/uevent.h"
 #include "util/closer.h"
 #include "util/compiler.h"
@@ -43,8 +42,26 @@
 /* How long transfers may take to end at shutdown before we go without them. */
 #define SHUTDOWN_MAX_NS UINT64_C(5000000000)
 
+/* What a step of the start returns beside 0 and -errno: it goes on later, by resume(). */
+#define STEP_WAITS 1
+
+struct daemon;
+
+/**
+ * struct step - one of the start, see steps
+ * @run:	Return: 0, STEP_WAITS, or -errno, logged
+ * @why:	why it has its place
+ */
+struct step {
+	const char *name;
+	int (*run)(struct daemon *daemon);
+	const char *why;
+};
+
 /**
  * struct daemon - all there is
+ * @named:	the --device options by kind
+ * @step:	the next of @steps, which start us
  * @listen_fd:	the socket at options.socket_path, -1 without; owned by @vm once @served
  * @control_fd:	the socket at options.control_path, -1 without
  * @commands:	NULL without a control socket
@@ -55,6 +72,8 @@
  */
 struct daemon {
 	struct options options;
+	struct named named;
+	const struct step *step;
 	struct loop *loop;
 	struct vm *vm;
 	struct attach *attach;
@@ -204,7 +223,8 @@ static int start_watchdog(struct daemon *daemon)
 	return 0;
 }
 
-static int start_loop(struct daemon *daemon)
+/* Return: 0 or -ENOMEM. */
+static int make_parts(struct daemon *daemon)
 {
 	struct vm_options vm_options = {
 		.ports = daemon->options.ports,
@@ -240,6 +260,15 @@ static int start_loop(struct daemon *daemon)
 	return daemon->capture && daemon->rules ? start_watchdog(daemon) : -ENOMEM;
 }
 
+static int start_parts(struct daemon *daemon)
+{
+	int r = make_parts(daemon);
+
+	if (r < 0)
+		log_error("not enough memory");
+	return r;
+}
+
 /* A socket at @path that those in @peers or @more can connect to. Return: fd or -errno. */
 static int listen_for(const char *path, const struct peers *peers,
 		      const struct peers *more, struct err *err)
@@ -257,9 +286,6 @@ static int listen_for(const char *path, const struct peers *peers,
 	return err_set(err, -r, "cannot open %s to other users: %s", path, strerror(-r));
 }
 
-/* The reason of a failure has been logged, here and in what follows. The socket comes
- * before the devices: where another of us serves already, nothing is taken from the
- * host. Who connects waits until they are there. */
 static int start_listening(struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
@@ -285,7 +311,7 @@ fail:
 }
 
 /* To the user that we become: he and root can connect, as the modes say. */
-static int give_sockets(const struct daemon *daemon)
+static int give_sockets(struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
 	struct err err = {0};
@@ -316,7 +342,7 @@ static int serve(struct daemon *daemon)
 	daemon->served = true;
 	if (vm_serve(daemon->vm, fd, &err) < 0) {
 		log_error("%s", err.text);
-		return -1;
+		return -err.code;
 	}
 	if (options->socket_path)
 		log_info("ready: vfio-user at %s, devices: %u", options->socket_path,
@@ -331,33 +357,6 @@ static int serve(struct daemon *daemon)
 		log_warn("cannot tell the service manager that we are ready: "
 			 "NOTIFY_SOCKET is no socket we can send to");
 	return 0;
-}
-
-/* Served only now, so that firmware sees the devices. */
-static void on_settled(void *ctx, int result)
-{
-	struct daemon *daemon = ctx;
-
-	if (result < 0 || serve(daemon) < 0) {
-		daemon->failed = true;
-		on_stop(daemon);
-	}
-}
-
-static int start_rules(struct daemon *daemon)
-{
-	struct err err = {0};
-
-	for (unsigned i = 0; i < daemon->options.device_count; i++) {
-		const char *text = daemon->options.devices[i];
-
-		if (rule_is_rule(text) &&
-		    rulebook_add_option(daemon->rules, text, &err) < 0) {
-			log_error("--device %s: %s", text, err.text);
-			return -err.code;
-		}
-	}
-	return rulebook_load(daemon->rules);
 }
 
 static int start_control(struct daemon *daemon)
@@ -388,12 +387,34 @@ static int start_control(struct daemon *daemon)
 	return 0;
 }
 
+static int start_rules(struct daemon *daemon)
+{
+	struct err err = {0};
+
+	for (unsigned i = 0; i < daemon->named.rule_count; i++) {
+		const char *text = daemon->named.rules[i];
+
+		if (rulebook_add_option(daemon->rules, text, &err) < 0) {
+			log_error("--device %s: %s", text, err.text);
+			return -err.code;
+		}
+	}
+	return rulebook_load(daemon->rules);
+}
+
 static void on_event(void *ctx, enum attach_event event, const struct attach_info *info)
 {
 	struct daemon *daemon = ctx;
 
 	commands_tell(daemon->commands, event, info);
 	rulebook_event(daemon->rules, event, info);
+}
+
+static void resume(struct daemon *daemon, int result);
+
+static void on_settled(void *ctx, int result)
+{
+	resume(ctx, result);
 }
 
 static int start_devices(struct daemon *daemon)
@@ -407,52 +428,36 @@ static int start_devices(struct daemon *daemon)
 		.ctx = daemon,
 	};
 
-	/* rules have it wait for them */
-	if (start_rules(daemon) < 0)
-		return -EINVAL;
 	return attach_start(daemon->attach, &options);
 }
 
-/* Devices and clients. The reason of a failure has been logged. */
-static void start_rest(struct daemon *daemon)
+/* Until on_settled(), which comes later. */
+static int wait_for_devices(struct daemon *daemon)
 {
-	if (start_devices(daemon) < 0 || start_control(daemon) < 0) {
-		daemon->failed = true;
-		on_stop(daemon);
-	}
+	(void)daemon;
+	return STEP_WAITS;
 }
 
 static void on_capturing(void *ctx, const struct err *err)
 {
-	struct daemon *daemon = ctx;
-
-	if (daemon->stopping)
-		return;
-	if (!err) {
-		start_rest(daemon);
-		return;
-	}
-	log_error("--pcap-path: %s", err->text);
-	daemon->failed = true;
-	on_stop(daemon);
+	if (err)
+		log_error("--pcap-path: %s", err->text);
+	resume(ctx, err ? -err->code : 0);
 }
 
-/* The capture comes before the devices, so that it has all of them. Its file is opened while
- * the loop runs, since that may take any time. */
-static int start(struct daemon *daemon)
+/* Its file is opened while the loop runs, since that may take any time. */
+static int start_capture(struct daemon *daemon)
 {
 	const char *path = daemon->options.pcap_path;
 	struct err err = {0};
 
-	if (!path) {
-		start_rest(daemon);
+	if (!path)
 		return 0;
-	}
 	if (capture_start(daemon->capture, path, -1, on_capturing, daemon, &err) < 0) {
 		log_error("--pcap-path: %s", err.text);
 		return -err.code;
 	}
-	return 0;
+	return STEP_WAITS;
 }
 
 static void finish(struct daemon *daemon)
@@ -497,11 +502,14 @@ static int check_fd(int fd)
 	return r;
 }
 
-static int check_control_fd(struct daemon *daemon)
+static int check_inherited(struct daemon *daemon)
 {
 	int fd = daemon->options.control_fd;
-	int r = check_fd(fd);
+	int r = check_fd(daemon->options.fd);
 
+	if (r < 0)
+		return r;
+	r = check_fd(fd);
 	if (r == 0 && fd >= 0) {
 		log_error("--hotplug-fd %d: not a listening socket", fd);
 		return -EINVAL;
@@ -509,19 +517,100 @@ static int check_control_fd(struct daemon *daemon)
 	return MIN_OF(r, 0);
 }
 
-/* Inherited fds are looked at before we open any of our own. */
 static int name_devices(struct daemon *daemon)
 {
 	int r = 0;
 
 	daemon->attach = attach_create();
-	if (!daemon->attach)
-		return -ENOMEM;
-	for (unsigned i = 0; r == 0 && i < daemon->options.device_count; i++) {
-		if (!rule_is_rule(daemon->options.devices[i]))
-			r = attach_add(daemon->attach, daemon->options.devices[i]);
+	for (unsigned i = 0; daemon->attach && r == 0 && i < daemon->named.device_count;
+	     i++)
+		r = attach_add(daemon->attach, daemon->named.devices[i]);
+	if (daemon->attach && r == 0)
+		return 0;
+	log_error("not enough memory");
+	return -ENOMEM;
+}
+
+static int hold_signals(struct daemon *daemon)
+{
+	(void)daemon;
+	ending_hold_signals();
+	return 0;
+}
+
+/* Whether there is a service manager that hears us is told when we are ready. */
+static int open_notify(struct daemon *daemon)
+{
+	daemon->notify_result = notify_open(&daemon->notify_fd);
+	return 0;
+}
+
+static int confine_process(struct daemon *daemon)
+{
+	return confine(&daemon->options, &daemon->named);
+}
+
+static int seal_process(struct daemon *daemon)
+{
+	return confine_seal(&daemon->options, &daemon->named, daemon->loop);
+}
+
+/* Without a loop: a failure ends the process. */
+static const struct step first_steps[] = {
+	{"look at inherited descriptors", check_inherited,
+	 "before we open one of our own, which could have the number of one that is "
+	 "missing"},
+	{"name the devices", name_devices,
+	 "takes inherited descriptors, for the same reason"},
+	{"hold SIGTERM and SIGINT", hold_signals,
+	 "whoever sees the sockets may send one"},
+	{"connect to the service manager", open_notify,
+	 "Landlock lets no abstract name be connected to"},
+	{"listen", start_listening,
+	 "a second instance fails here, before it takes a device from the host"},
+	{"give the sockets to --user", give_sockets, "the next step gives up that right"},
+	{"confine", confine_process, "before the first thread, since threads inherit it"},
+	{"make the parts", start_parts,
+	 "starts the first threads: of signals and the log"},
+	{NULL},
+};
+
+/* In the loop: after a failure everything is given back in order. */
+static const struct step steps[] = {
+	{"seal", seal_process,
+	 "before we look at anything of a guest, a device or a client"},
+	{"capture", start_capture, "has all of the devices"},
+	{"rules", start_rules, "the start of the devices waits for theirs"},
+	{"devices", start_devices, "who connects to a socket waits until they are there"},
+	{"control socket", start_control, "may ask for devices that take long"},
+	{"wait for the devices", wait_for_devices, "firmware of a guest looks once"},
+	{"serve", serve, "the guest may run now"},
+	{NULL},
+};
+
+/* Return: 0 the last step is done; STEP_WAITS; or -errno, logged. */
+static int run_steps(struct daemon *daemon)
+{
+	int r = 0;
+
+	while (r == 0 && daemon->step->run) {
+		const struct step *step = daemon->step++;
+
+		log_trace("start: %s; its place: %s", step->name, step->why);
+		r = step->run(daemon);
 	}
 	return r;
+}
+
+/* The step that waited has ended with @result. */
+static void resume(struct daemon *daemon, int result)
+{
+	if (daemon->stopping)
+		return;
+	if (result < 0 || run_steps(daemon) < 0) {
+		daemon->failed = true;
+		on_stop(daemon);
+	}
 }
 
 /* Return: the exit status. */
@@ -529,28 +618,13 @@ static int run(struct daemon *daemon)
 {
 	int r;
 
-	if (check_fd(daemon->options.fd) < 0 || check_control_fd(daemon) < 0)
-		return EXIT_FAILURE;
-	if (name_devices(daemon) < 0) {
-		log_error("not enough memory");
-		return EXIT_FAILURE;
-	}
-	ending_hold_signals();
-	/* Landlock lets no abstract name be connected to */
-	daemon->notify_result = notify_open(&daemon->notify_fd);
-	if (start_listening(daemon) < 0 || give_sockets(daemon) < 0)
-		return EXIT_FAILURE;
-	r = confine(&daemon->options);
+	daemon->step = first_steps;
+	r = run_steps(daemon);
 	if (r < 0)
+		/* SIGTERM came meanwhile */
 		return r == -ECANCELED ? EXIT_SUCCESS : EXIT_FAILURE;
-	if (start_loop(daemon) < 0) {
-		log_error("not enough memory");
-		return EXIT_FAILURE;
-	}
-	if (confine_seal(&daemon->options, daemon->loop) < 0 || start(daemon) < 0) {
-		daemon->failed = true;
-		on_stop(daemon);
-	}
+	daemon->step = steps;
+	resume(daemon, 0);
 	r = loop_run(daemon->loop);
 	daemon->broken = r < 0;
 	if (r < 0)
@@ -558,44 +632,15 @@ static int run(struct daemon *daemon)
 	return r < 0 || daemon->failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* An fd can be one thing only. */
-static int check_fds(const struct options *options, struct err *err)
-{
-	int taken[VM_PORT_MAX + 2] = {options->fd, options->control_fd};
-	unsigned count = 2;
-
-	for (unsigned i = 0; i < options->device_count; i++) {
-		struct device_host host;
-		int r = 0;
-
-		if (!rule_is_rule(options->devices[i]))
-			r = device_is_host(options->devices[i], &host, err);
-		if (r < 0)
-			return r;
-		if (r == 0 || host.fd < 0)
-			continue;
-		for (unsigned j = 0; j < count; j++) {
-			if (taken[j] == host.fd)
-				return err_set(err, EINVAL, "fd %d is named twice",
-					       host.fd);
-		}
-		taken[count++] = host.fd;
-	}
-	return 0;
-}
-
 /* Everything that is wrong in the command line itself. */
-static int check_usage(struct options *options, int argc, char *argv[], struct err *err)
+static int check_usage(struct daemon *daemon, int argc, char *argv[], struct err *err)
 {
+	struct options *options = &daemon->options;
 	int r = options_parse(options, argc, argv, options_passed_fds(), err);
 
-	if (options->action != OPTIONS_ACTION_RUN)
+	if (r < 0 || options->action != OPTIONS_ACTION_RUN)
 		return r;
-	for (unsigned i = 0; r == 0 && i < options->device_count; i++)
-		r = rule_is_rule(options->devices[i])
-			    ? rulebook_check(options->devices[i], err)
-			    : device_check(options->devices[i], err);
-	return r < 0 ? r : check_fds(options, err);
+	return named_parse(&daemon->named, options, err);
 }
 
 /* What we were started with may be odd: faults must reach their handlers, and what we open is not
@@ -627,7 +672,7 @@ int main(int argc, char *argv[])
 	int status;
 
 	settle_inherited();
-	if (check_usage(&daemon.options, argc, argv, &err) < 0) {
+	if (check_usage(&daemon, argc, argv, &err) < 0) {
 		fprintf(stderr, "usbvfiod: %s\nTry 'usbvfiod --help'.\n", err.text);
 		return EXIT_WRONG_USAGE;
 	}

@@ -233,13 +233,6 @@ static int need_keeper(struct rulebook *rulebook, struct err *err)
 	return rulebook->keeper ? 0 : -err->code;
 }
 
-int rulebook_check(const char *text, struct err *err)
-{
-	struct rule rule;
-
-	return rule_parse(&rule, text, err);
-}
-
 static int add(struct rulebook *rulebook, const char *text, const char *id,
 	       enum keeper_origin origin, const char **ret_id, struct err *err)
 {

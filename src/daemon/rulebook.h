@@ -35,8 +35,6 @@ struct rulebook *rulebook_create(const struct rulebook_options *options);
 /* attach must be idle. NULL is fine. */
 void rulebook_destroy(struct rulebook *rulebook);
 
-/* Whether @text is a rule as it should be. Return: 0, or -errno with the reason in @err. */
-MUST_USE int rulebook_check(const char *text, struct err *err);
 /* A rule of the command line. Return: 0, or -errno with the reason in @err. */
 MUST_USE int rulebook_add_option(struct rulebook *rulebook, const char *text,
 				 struct err *err);
