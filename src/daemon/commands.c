@@ -72,22 +72,29 @@ static void on_capture_stopped(void *ctx)
 	answer_capture(commands, command_release(ctx));
 }
 
-/* What is there already, or of another user, is not a matter of force. */
+/* What the sandbox has to do with it; else "". */
+static void explain_capture(const struct control_request *req, const struct err *err,
+			    char hint[NODE_HINT_BYTES])
+{
+	hint[0] = '\0';
+	if (err->code == EACCES && req->capture.path)
+		(void)sandbox_explains(req->capture.path, hint, NODE_HINT_BYTES);
+	else if (err->code == ENOENT)
+		(void)sandbox_explains_folder(hint, NODE_HINT_BYTES);
+}
+
 static void refuse_capture(struct control_request *req, const struct err *err)
 {
 	char hint[NODE_HINT_BYTES];
 
+	explain_capture(req, err, hint);
 	if (err->code == EALREADY)
 		control_refuse(req, CONTROL_CODE_BUSY, "stop it first", "%s", err->text);
 	else if (err->code == EEXIST || err->code == EPERM || err->code == EAGAIN)
+		/* force does not help where a file is there already, or of another user */
 		control_refuse(req, CONTROL_CODE_CANNOT_OPEN, NULL, "%s", err->text);
 	else
-		command_refuse(req, err,
-			       err->code == EACCES && req->capture.path &&
-					       sandbox_explains(req->capture.path, hint,
-								sizeof(hint))
-				       ? hint
-				       : NULL);
+		command_refuse(req, err, hint);
 }
 
 static void on_capture_started(void *ctx, const struct err *err)

@@ -373,3 +373,13 @@ bool sandbox_explains(const char *path, char *hint, unsigned size)
 		       slash ? path : ".");
 	return true;
 }
+
+bool sandbox_explains_folder(char *hint, unsigned size)
+{
+	if (sandbox.mode != SANDBOX_ON)
+		return false;
+	(void)snprintf(hint, size,
+		       "usbvfiod makes no folders in its sandbox: make the folder, then "
+		       "try again");
+	return true;
+}

@@ -92,4 +92,8 @@ void sandbox_state(struct sandbox_state *ret_state);
  * how to mend it. */
 bool sandbox_explains(const char *path, char *hint, unsigned size);
 
+/* Whether a missing folder could not be made because of the sandbox. @hint, of @size: how to fix
+ * that. */
+bool sandbox_explains_folder(char *hint, unsigned size);
+
 #endif /* DAEMON_SANDBOX_SANDBOX_H */

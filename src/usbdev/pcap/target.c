@@ -205,9 +205,10 @@ static int find(struct safe_path *sp, const char *path, struct err *err)
 		return r;
 	safe_path_finish(sp);
 	r = target_make_folders(path);
+	/* EPERM and EACCES are for files that exist; here a directory is missing */
 	if (r < 0)
-		return err_set(err, -r, "cannot make the directory of %s: %s", path,
-			       strerror(-r));
+		return err_set(err, r == -EPERM || r == -EACCES ? ENOENT : -r,
+			       "cannot make the directory of %s: %s", path, strerror(-r));
 	return safe_path_find(sp, path, false, err);
 }
 

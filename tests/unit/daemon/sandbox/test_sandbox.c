@@ -919,6 +919,9 @@ static void explain(const void *arg)
 	if (!sandbox_explains(secret, hint, sizeof(hint)) ||
 	    !strstr(hint, "--sandbox-path") || !strstr(hint, outside))
 		_exit(EXIT_BROKEN);
+	if (!sandbox_explains_folder(hint, sizeof(hint)) ||
+	    !strstr(hint, "make the folder"))
+		_exit(EXIT_BROKEN);
 	_exit(EXIT_SHUT);
 }
 
