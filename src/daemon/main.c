@@ -23,6 +23,7 @@
 #include "daemon/options.h"
 #include "daemon/rulebook.h"
 #include "daemon/sandbox/sandbox.h"
+#include "daemon/sockets.h"
 #include "daemon/version.h"
 #include "daemon/vm.h"
 #include "rules/uevent.h"
@@ -62,8 +63,6 @@ struct step {
  * struct daemon - all there is
  * @named:	the --device options by kind
  * @step:	the next of @steps, which start us
- * @listen_fd:	the socket at options.socket_path, -1 without; owned by @vm once @served
- * @control_fd:	the socket at options.control_path, -1 without
  * @commands:	NULL without a control socket
  * @patience:	limits the time of shutdown
  * @notify_fd:	the service manager, -1 without; @notify_result: 0, or -errno: it cannot be told
@@ -86,25 +85,12 @@ struct daemon {
 	uint64_t watchdog_ns;
 	int notify_fd;
 	int notify_result;
-	int listen_fd;
-	int control_fd;
-	bool served;
+	struct sockets sockets;
 	bool stopping;
 	bool emptied;
 	bool failed;
 	bool broken;
 };
-
-/* No new clients. */
-static void stop_control(struct daemon *daemon)
-{
-	if (daemon->control_fd < 0)
-		return;
-	unlink_unix(daemon->options.control_path, daemon->control_fd);
-	if (!daemon->commands)
-		close_fd(&daemon->control_fd);
-	daemon->control_fd = -1;
-}
 
 /* Pulls the devices, so that what they have not written yet is written; then the
  * loop ends. A second request ends it at once. */
@@ -122,12 +108,7 @@ static void on_stop(void *ctx)
 	ending_begin();
 	if (notify_manager(daemon->notify_fd, "STOPPING=1") < 0)
 		log_debug("cannot tell the service manager that we stop");
-	if (daemon->listen_fd >= 0)
-		unlink_unix(daemon->options.socket_path, daemon->listen_fd);
-	if (!daemon->served)
-		close_fd(&daemon->listen_fd);
-	daemon->listen_fd = -1;
-	stop_control(daemon);
+	sockets_remove(&daemon->sockets);
 	vm_stop_serving(daemon->vm);
 	loop_timer_set(daemon->patience, SHUTDOWN_MAX_NS);
 	if (daemon->rules)
@@ -223,8 +204,7 @@ static int start_watchdog(struct daemon *daemon)
 	return 0;
 }
 
-/* Return: 0 or -ENOMEM. */
-static int make_parts(struct daemon *daemon)
+static int create_parts(struct daemon *daemon)
 {
 	struct vm_options vm_options = {
 		.ports = daemon->options.ports,
@@ -260,86 +240,23 @@ static int make_parts(struct daemon *daemon)
 	return daemon->capture && daemon->rules ? start_watchdog(daemon) : -ENOMEM;
 }
 
-static int start_parts(struct daemon *daemon)
-{
-	int r = make_parts(daemon);
-
-	if (r < 0)
-		log_error("not enough memory");
-	return r;
-}
-
-/* A socket at @path that those in @peers or @more can connect to. Return: fd or -errno. */
-static int listen_for(const char *path, const struct peers *peers,
-		      const struct peers *more, struct err *err)
-{
-	int fd = listen_unix(path, err);
-	int r;
-
-	if (fd < 0 || (!peers_given(peers) && !peers_given(more)))
-		return fd;
-	r = open_unix_to_all(path, fd);
-	if (r == 0)
-		return fd;
-	unlink_unix(path, fd);
-	close_fd(&fd);
-	return err_set(err, -r, "cannot open %s to other users: %s", path, strerror(-r));
-}
-
 static int start_listening(struct daemon *daemon)
 {
-	const struct options *options = &daemon->options;
-	struct err err = {0};
-
-	if (daemon->options.socket_path) {
-		daemon->listen_fd = listen_for(options->socket_path, &options->vmm_peers,
-					       &options->vmm_peers, &err);
-		if (daemon->listen_fd < 0)
-			goto fail;
-	}
-	if (daemon->options.control_path) {
-		daemon->control_fd =
-			listen_for(options->control_path, &options->control_peers,
-				   &options->control_readers, &err);
-		if (daemon->control_fd < 0)
-			goto fail;
-	}
-	return 0;
-fail:
-	log_error("%s", err.text);
-	return -err.code;
+	return sockets_listen(&daemon->sockets, &daemon->options);
 }
 
-/* To the user that we become: he and root can connect, as the modes say. */
 static int give_sockets(struct daemon *daemon)
 {
-	const struct options *options = &daemon->options;
-	struct err err = {0};
-	uid_t uid;
-	gid_t gid;
-	int r;
-
-	if (!options->user)
-		return 0;
-	r = sandbox_ids_of(options->user, &uid, &gid, &err);
-	if (r == 0 && options->socket_path)
-		r = give_unix_to(options->socket_path, daemon->listen_fd, uid, gid);
-	if (r == 0 && options->control_path)
-		r = give_unix_to(options->control_path, daemon->control_fd, uid, gid);
-	/* without the right to give, there is none to become somebody else either */
-	if (r < 0 && r != -EPERM)
-		log_error("--user: %s", err.text[0] ? err.text : strerror(-r));
-	return r == -EPERM ? 0 : r;
+	return sockets_give(&daemon->sockets, &daemon->options);
 }
 
 static int serve(struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
-	int fd = options->socket_path ? daemon->listen_fd : options->fd;
+	int fd = options->socket_path ? sockets_take(&daemon->sockets.vmm) : options->fd;
 	unsigned devices = attach_count(daemon->attach);
 	struct err err = {0};
 
-	daemon->served = true;
 	if (vm_serve(daemon->vm, fd, &err) < 0) {
 		log_error("%s", err.text);
 		return -err.code;
@@ -370,7 +287,7 @@ static int start_control(struct daemon *daemon)
 		.operators = if_given(&daemon->options.control_peers),
 		.readers = if_given(&daemon->options.control_readers),
 	};
-	int fd = daemon->options.control_path ? daemon->control_fd
+	int fd = daemon->options.control_path ? sockets_take(&daemon->sockets.control)
 					      : daemon->options.control_fd;
 	struct err err = {0};
 
@@ -378,7 +295,6 @@ static int start_control(struct daemon *daemon)
 		return 0;
 	daemon->commands = commands_create(&options, fd, &err);
 	if (!daemon->commands) {
-		daemon->control_fd = -1;
 		log_error("the control socket: %s", err.text);
 		return -err.code;
 	}
@@ -462,9 +378,7 @@ static int start_capture(struct daemon *daemon)
 
 static void finish(struct daemon *daemon)
 {
-	if (daemon->listen_fd >= 0)
-		unlink_unix(daemon->options.socket_path, daemon->listen_fd);
-	stop_control(daemon);
+	sockets_remove(&daemon->sockets);
 	/* one that is stuck keeps the table of descriptors, so that we do not close them */
 	if (!closer_wait(ENDING_CLOSER_MS))
 		log_warn("%u descriptors that others sent are left behind: their file "
@@ -531,6 +445,15 @@ static int name_devices(struct daemon *daemon)
 	return -ENOMEM;
 }
 
+static int make_parts(struct daemon *daemon)
+{
+	int r = create_parts(daemon);
+
+	if (r < 0)
+		log_error("not enough memory");
+	return r;
+}
+
 static int hold_signals(struct daemon *daemon)
 {
 	(void)daemon;
@@ -538,7 +461,7 @@ static int hold_signals(struct daemon *daemon)
 	return 0;
 }
 
-/* Whether there is a service manager that hears us is told when we are ready. */
+/* serve() logs a failure. */
 static int open_notify(struct daemon *daemon)
 {
 	daemon->notify_result = notify_open(&daemon->notify_fd);
@@ -557,35 +480,33 @@ static int seal_process(struct daemon *daemon)
 
 /* Without a loop: a failure ends the process. */
 static const struct step first_steps[] = {
-	{"look at inherited descriptors", check_inherited,
-	 "before we open one of our own, which could have the number of one that is "
-	 "missing"},
+	{"check inherited descriptors", check_inherited,
+	 "a number that is not open would soon be one of our own descriptors"},
 	{"name the devices", name_devices,
-	 "takes inherited descriptors, for the same reason"},
+	 "takes the devices' inherited descriptors, for the same reason"},
 	{"hold SIGTERM and SIGINT", hold_signals,
-	 "whoever sees the sockets may send one"},
+	 "a process that sees the sockets may send one"},
 	{"connect to the service manager", open_notify,
-	 "Landlock lets no abstract name be connected to"},
+	 "Landlock forbids to connect to abstract names"},
 	{"listen", start_listening,
-	 "a second instance fails here, before it takes a device from the host"},
+	 "a second instance fails here, before it detaches a host driver"},
 	{"give the sockets to --user", give_sockets, "the next step gives up that right"},
-	{"confine", confine_process, "before the first thread, since threads inherit it"},
-	{"make the parts", start_parts,
-	 "starts the first threads: of signals and the log"},
-	{NULL},
+	{"confine", confine_process, "threads that exist already would stay outside"},
+	{"make the parts", make_parts, "starts the threads of signals and of the log"},
+	{0},
 };
 
-/* In the loop: after a failure everything is given back in order. */
+/* In the loop: after a failure the daemon gives everything back in order. */
 static const struct step steps[] = {
-	{"seal", seal_process,
-	 "before we look at anything of a guest, a device or a client"},
-	{"capture", start_capture, "has all of the devices"},
-	{"rules", start_rules, "the start of the devices waits for theirs"},
-	{"devices", start_devices, "who connects to a socket waits until they are there"},
-	{"control socket", start_control, "may ask for devices that take long"},
-	{"wait for the devices", wait_for_devices, "firmware of a guest looks once"},
-	{"serve", serve, "the guest may run now"},
-	{NULL},
+	{"seal", seal_process, "no guest, device or client has been heard yet"},
+	{"capture", start_capture, "records the devices from their first transfer"},
+	{"rules", start_rules, "the start of the devices waits for those of rules"},
+	{"devices", start_devices, "clients that connect find the devices"},
+	{"control socket", start_control, "clients may ask while devices are opened"},
+	{"wait for the devices", wait_for_devices,
+	 "firmware looks for devices only once"},
+	{"serve", serve, "now the guest may run"},
+	{0},
 };
 
 /* Return: 0 the last step is done; STEP_WAITS; or -errno, logged. */
@@ -596,7 +517,7 @@ static int run_steps(struct daemon *daemon)
 	while (r == 0 && daemon->step->run) {
 		const struct step *step = daemon->step++;
 
-		log_trace("start: %s; its place: %s", step->name, step->why);
+		log_trace("start: %s (%s)", step->name, step->why);
 		r = step->run(daemon);
 	}
 	return r;
@@ -667,7 +588,7 @@ static void settle_inherited(void)
 
 int main(int argc, char *argv[])
 {
-	struct daemon daemon = {.listen_fd = -1, .control_fd = -1, .notify_fd = -1};
+	struct daemon daemon = {.notify_fd = -1};
 	struct err err = {0};
 	int status;
 

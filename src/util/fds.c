@@ -433,9 +433,10 @@ void close_unix_of_parent(void)
 	}
 }
 
-void unlink_unix(const char *path, int fd)
+int unlink_unix(const char *path, int fd)
 {
 	char lock_path[PATH_MAX];
+	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(listeners); i++) {
 		struct listener *listener = &listeners[i];
@@ -444,9 +445,11 @@ void unlink_unix(const char *path, int fd)
 		if (fd <= 0 || listener->fd != fd)
 			continue;
 		/* @fd may be closed already: the file at PATH tells */
-		if (lstat(path, &st) == 0 && st.st_dev == listener->dev &&
-		    st.st_ino == listener->inode)
-			(void)unlinkat(AT_FDCWD, path, 0);
+		if (lstat(path, &st) < 0)
+			r = errno == ENOENT ? 0 : -errno;
+		else if (st.st_dev == listener->dev && st.st_ino == listener->inode &&
+			 unlinkat(AT_FDCWD, path, 0) < 0)
+			r = -errno;
 		/* The lock file last: while it exists, PATH is ours. */
 		(void)snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
 		if (same_file(listener->lock_fd, lock_path))
@@ -454,6 +457,7 @@ void unlink_unix(const char *path, int fd)
 		close_fd(&listener->lock_fd);
 		listener->fd = 0;
 	}
+	return r;
 }
 
 int socket_is_listening(int fd)

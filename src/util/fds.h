@@ -73,8 +73,9 @@ void close_unix_of_parent(void);
  * now. */
 MUST_USE int give_unix_to(const char *path, int fd, uid_t uid, gid_t gid);
 
-/* Removes the socket file and its lock if they are still those that listen_unix() made for @fd. */
-void unlink_unix(const char *path, int fd);
+/* Removes the socket file and its lock if they are still those that listen_unix() made for @fd.
+ * Return: 0, or -errno: the socket file cannot be removed. */
+int unlink_unix(const char *path, int fd);
 
 /* True if @fd is a listening stream socket, false if connected; -errno if no
  * unix stream socket at all. */

@@ -71,26 +71,44 @@ static unsigned check_threads(pid_t pid)
 	return count;
 }
 
-static void attach(const char *socket_path, const char *image)
+/* The answer to the request @verb, with the text @value for @key and, unless NULL, "action". */
+static struct json_object *ask(const char *socket_path, const char *verb,
+			       const char *action, const char *key, const char *value)
 {
 	struct json_object *answer = NULL;
 	struct json_object *request = json_object_new_object();
 	struct control_client *client;
-	struct json_object *ok;
 	struct err err = {0};
-	char spec[DAEMON_PATH_MAX + 32];
 
 	client = control_connect(socket_path, WAIT_MS, &err);
 	assert_non_null(client);
-	(void)snprintf(spec, sizeof(spec), "stick:file=%s", image);
-	json_object_object_add(request, "verb", json_object_new_string("attach"));
-	json_object_object_add(request, "spec", json_object_new_string(spec));
+	json_object_object_add(request, "verb", json_object_new_string(verb));
+	if (action)
+		json_object_object_add(request, "action", json_object_new_string(action));
+	json_object_object_add(request, key, json_object_new_string(value));
 	assert_ok(control_call(client, request, -1, &answer, &err));
-	assert_true(json_object_object_get_ex(answer, "ok", &ok));
-	assert_true(json_object_get_boolean(ok));
-	json_object_put(answer);
 	json_object_put(request);
 	control_disconnect(client);
+	return answer;
+}
+
+static bool is_ok(struct json_object *answer)
+{
+	struct json_object *ok;
+
+	assert_true(json_object_object_get_ex(answer, "ok", &ok));
+	return json_object_get_boolean(ok);
+}
+
+static void attach(const char *socket_path, const char *image)
+{
+	struct json_object *answer;
+	char spec[DAEMON_PATH_MAX + 32];
+
+	(void)snprintf(spec, sizeof(spec), "stick:file=%s", image);
+	answer = ask(socket_path, "attach", NULL, "spec", spec);
+	assert_true(is_ok(answer));
+	json_object_put(answer);
 }
 
 /* Threads that were there before, those of devices, and those of devices that come later; and
@@ -147,11 +165,73 @@ static void test_user_owns_the_sockets(void **state)
 	assert_int_equal(access(f->daemon.socket, F_OK), -1);
 }
 
+/* In a folder of root's the user cannot remove them; the log says so, for each, and a new start
+ * replaces them. */
+static void test_sockets_in_a_folder_of_root(void **state)
+{
+	struct func *f = *state;
+	char control[DAEMON_PATH_MAX];
+	const char *args[] = {"--hotplug-socket-path", control, "--user", "65534:65533",
+			      NULL};
+
+	if (geteuid() != 0)
+		return;
+	daemon_path(&f->daemon, "control.sock", control);
+	assert_ok(chmod(f->daemon.dir, 0755));
+	func_start_args(f, args);
+	func_connect(f, VFU_DIALECT_QEMU);
+	func_disconnect(f);
+	assert_ok(daemon_stop(&f->daemon));
+	assert_ok(access(control, F_OK));
+	assert_ok(access(f->daemon.socket, F_OK));
+	assert_ok(daemon_await_stderr(
+		&f->daemon, "control.sock: Permission denied; the next start replaces it",
+		1000));
+	assert_ok(daemon_await_stderr(
+		&f->daemon, "vfio.sock: Permission denied; the next start replaces it",
+		1000));
+	func_start_args(f, args);
+	func_connect(f, VFU_DIALECT_QEMU);
+	func_disconnect(f);
+	assert_ok(daemon_stop(&f->daemon));
+}
+
+/* A capture in a folder that is missing: the answer says what to do, and that helps. */
+static void test_capture_in_a_missing_folder(void **state)
+{
+	struct func *f = *state;
+	char control[DAEMON_PATH_MAX], folder[DAEMON_PATH_MAX], path[DAEMON_PATH_MAX + 8];
+	const char *args[] = {"--hotplug-socket-path", control, "--sandbox-path",
+			      f->daemon.dir, NULL};
+	struct json_object *answer, *error, *field;
+
+	daemon_path(&f->daemon, "control.sock", control);
+	daemon_path(&f->daemon, "captures", folder);
+	(void)snprintf(path, sizeof(path), "%s/1.pcap", folder);
+	func_start_args(f, args);
+	func_connect(f, VFU_DIALECT_QEMU);
+	answer = ask(control, "capture", "start", "path", path);
+	assert_false(is_ok(answer));
+	assert_true(json_object_object_get_ex(answer, "error", &error));
+	assert_true(json_object_object_get_ex(error, "code", &field));
+	assert_string_equal(json_object_get_string(field), "cannot-open");
+	assert_true(json_object_object_get_ex(error, "hint", &field));
+	assert_non_null(strstr(json_object_get_string(field), "make the folder"));
+	json_object_put(answer);
+	assert_ok(mkdir(folder, 0700));
+	answer = ask(control, "capture", "start", "path", path);
+	assert_true(is_ok(answer));
+	json_object_put(answer);
+	func_disconnect(f);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		FUNC_TEST(test_all_threads_are_inside),
 		FUNC_TEST(test_user_owns_the_sockets),
+		FUNC_TEST(test_sockets_in_a_folder_of_root),
+		FUNC_TEST(test_capture_in_a_missing_folder),
 	};
 
 	(void)unsetenv("USBVFIOD_SANDBOX");
