@@ -109,11 +109,11 @@ static void on_detach(void *ctx, unsigned holder)
 	struct hold *hold = agent_hold_find(&agent->holds, holder);
 
 	if (!hold)
-		keeper_gone(agent->holds.keeper, holder, KEEPER_DETACHED);
+		keeper_gone(agent->holds.keeper, holder, KEEPER_END_DETACHED);
 	else if (hold->state == HOLD_STATE_HAS)
-		leave(agent, hold, KEEPER_DETACHED);
+		leave(agent, hold, KEEPER_END_DETACHED);
 	else
-		hold->end = KEEPER_DETACHED;
+		hold->end = KEEPER_END_DETACHED;
 }
 
 /* The daemon has seen it too, most likely: then the answer is that there is no such
@@ -124,13 +124,14 @@ static void on_pulled(void *ctx, unsigned holder)
 	struct hold *hold = agent_hold_find(&agent->holds, holder);
 
 	if (hold && hold->state == HOLD_STATE_HAS)
-		leave(agent, hold, KEEPER_PULLED);
+		leave(agent, hold, KEEPER_END_PULLED);
 }
 
 static void on_changed(void *ctx, const struct keeper_status *status)
 {
 	(void)ctx;
-	if (status->why && status->why->code != 0 && status->state == KEEPER_REFUSED)
+	if (status->why && status->why->code != 0 &&
+	    status->state == KEEPER_STATE_REFUSED)
 		log_limited(LOG_LEVEL_WARN, "rule %s: %s", status->rule_id,
 			    status->why->text);
 }
@@ -143,7 +144,7 @@ int agent_add(struct agent *agent, const char *text, struct err *err)
 	int r = rule_parse(&rule, text, err);
 
 	return r < 0 ? r
-		     : keeper_add(agent->holds.keeper, &rule, KEEPER_FROM_OPTION, NULL,
+		     : keeper_add(agent->holds.keeper, &rule, KEEPER_ORIGIN_OPTION, NULL,
 				  err);
 }
 
@@ -156,7 +157,7 @@ int agent_load(struct agent *agent, struct err *err)
 		return 0;
 	r = rules_file_read(agent->options.rules, &list, err);
 	if (r == 0)
-		r = keeper_replace(agent->holds.keeper, &list, KEEPER_FROM_FILE, err);
+		r = keeper_replace(agent->holds.keeper, &list, KEEPER_ORIGIN_FILE, err);
 	if (r == 0)
 		log_info("%s: %u rules", agent->options.rules, list.count);
 	rule_list_finish(&list);

@@ -103,7 +103,7 @@ static void lose_daemon(struct agent_link *link)
 		 link->socket);
 	LIST_FOREACH_SAFE(pos, tmp, &link->holds->list) {
 		if (hold_of(pos)->state == HOLD_STATE_HAS)
-			agent_hold_end(link->holds, hold_of(pos), KEEPER_PULLED);
+			agent_hold_end(link->holds, hold_of(pos), KEEPER_END_PULLED);
 	}
 	link->retry_ns = 0;
 	retry_later(link);
@@ -196,7 +196,8 @@ static void handle_events(struct agent_link *link, const struct agent_job *job)
 
 		if (ended)
 			agent_hold_end(link->holds, hold,
-				       ended->by_hand ? KEEPER_BY_HAND : KEEPER_PULLED);
+				       ended->by_hand ? KEEPER_END_BY_HAND
+						      : KEEPER_END_PULLED);
 	}
 	if (job->lost)
 		submit(link, AGENT_JOB_KIND_LIST);
@@ -227,7 +228,7 @@ static void handle_list(struct agent_link *link, const struct agent_job *job)
 		struct hold *hold = hold_of(pos);
 
 		if (hold->state == HOLD_STATE_HAS && !is_listed(job, hold->id))
-			agent_hold_end(link->holds, hold, KEEPER_PULLED);
+			agent_hold_end(link->holds, hold, KEEPER_END_PULLED);
 	}
 }
 

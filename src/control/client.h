@@ -85,7 +85,7 @@ struct control_address {
  * with @err filled: no connection, no answer in time, closed without an answer.
  */
 MUST_USE int control_legacy_call(const char *path, int timeout_ms,
-				 enum control_legacy_command command,
+				 enum control_legacy_cmd command,
 				 struct control_address address, int fd,
 				 struct control_address *list, unsigned *ret_count,
 				 struct err *err);

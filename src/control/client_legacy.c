@@ -45,8 +45,7 @@ static int receive_list(int fd, struct control_address *list, unsigned *ret_coun
 	return 0;
 }
 
-int control_legacy_call(const char *path, int timeout_ms,
-			enum control_legacy_command command,
+int control_legacy_call(const char *path, int timeout_ms, enum control_legacy_cmd command,
 			struct control_address address, int fd,
 			struct control_address *list, unsigned *ret_count,
 			struct err *err)

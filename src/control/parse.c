@@ -25,19 +25,19 @@
 #define ADDRESS_MAX  999
 
 enum field_type {
-	FIELD_STRING,
-	FIELD_BOOL,
-	FIELD_PORT,    /* 1 to PORT_MAX */
-	FIELD_ADDRESS, /* 1 to ADDRESS_MAX */
-	FIELD_DEVICE,  /* into a struct control_target */
-	FIELD_ACTION,  /* a string, into an enum by the words of the verb */
-	FIELD_EVENTS,  /* array of names, into a mask */
+	FIELD_TYPE_STRING,
+	FIELD_TYPE_BOOL,
+	FIELD_TYPE_PORT,    /* 1 to PORT_MAX */
+	FIELD_TYPE_ADDRESS, /* 1 to ADDRESS_MAX */
+	FIELD_TYPE_DEVICE,  /* into a struct control_target */
+	FIELD_TYPE_ACTION,  /* a string, into an enum by the words of the verb */
+	FIELD_TYPE_EVENTS,  /* array of names, into a mask */
 };
 
 /**
  * struct field - one field of a verb
  * @offset:	of its place in struct control_pending
- * @words:	of FIELD_ACTION, in the order of the enum, ends with NULL
+ * @words:	of FIELD_TYPE_ACTION, in the order of the enum, ends with NULL
  */
 struct field {
 	const char *name;
@@ -49,52 +49,52 @@ struct field {
 #define REQ(member) offsetof(struct control_pending, req.member)
 
 static const char *const capture_actions[] = {
-	[CONTROL_CAPTURE_START] = "start",
-	[CONTROL_CAPTURE_STOP] = "stop",
-	[CONTROL_CAPTURE_STATUS] = "status",
+	[CONTROL_CAPTURE_ACTION_START] = "start",
+	[CONTROL_CAPTURE_ACTION_STOP] = "stop",
+	[CONTROL_CAPTURE_ACTION_STATUS] = "status",
 	NULL,
 };
 static const char *const rules_actions[] = {
-	[CONTROL_RULES_ADD] = "add",
-	[CONTROL_RULES_REMOVE] = "remove",
-	[CONTROL_RULES_LIST] = "list",
+	[CONTROL_RULES_ACTION_ADD] = "add",
+	[CONTROL_RULES_ACTION_REMOVE] = "remove",
+	[CONTROL_RULES_ACTION_LIST] = "list",
 	NULL,
 };
 
 static const struct field no_fields[] = {{0}};
 static const struct field watch_fields[] = {
-	{"events", FIELD_EVENTS, offsetof(struct control_pending, events), NULL},
+	{"events", FIELD_TYPE_EVENTS, offsetof(struct control_pending, events), NULL},
 	{0},
 };
 static const struct field attach_fields[] = {
-	{"spec", FIELD_STRING, REQ(attach.spec), NULL},
-	{"name", FIELD_STRING, REQ(attach.name), NULL},
-	{"reset", FIELD_STRING, REQ(attach.reset), NULL},
-	{"port", FIELD_PORT, REQ(attach.port), NULL},
-	{"force", FIELD_BOOL, REQ(attach.force), NULL},
-	{"rule_id", FIELD_STRING, REQ(attach.rule_id), NULL},
-	{"bus", FIELD_ADDRESS, REQ(attach.bus), NULL},
-	{"address", FIELD_ADDRESS, REQ(attach.address), NULL},
+	{"spec", FIELD_TYPE_STRING, REQ(attach.spec), NULL},
+	{"name", FIELD_TYPE_STRING, REQ(attach.name), NULL},
+	{"reset", FIELD_TYPE_STRING, REQ(attach.reset), NULL},
+	{"port", FIELD_TYPE_PORT, REQ(attach.port), NULL},
+	{"force", FIELD_TYPE_BOOL, REQ(attach.force), NULL},
+	{"rule_id", FIELD_TYPE_STRING, REQ(attach.rule_id), NULL},
+	{"bus", FIELD_TYPE_ADDRESS, REQ(attach.bus), NULL},
+	{"address", FIELD_TYPE_ADDRESS, REQ(attach.address), NULL},
 	{0},
 };
 static const struct field device_fields[] = {
-	{"device", FIELD_DEVICE, REQ(target), NULL},
+	{"device", FIELD_TYPE_DEVICE, REQ(target), NULL},
 	{0},
 };
 static const struct field capture_fields[] = {
-	{"action", FIELD_ACTION, REQ(capture.action), capture_actions},
-	{"path", FIELD_STRING, REQ(capture.path), NULL},
+	{"action", FIELD_TYPE_ACTION, REQ(capture.action), capture_actions},
+	{"path", FIELD_TYPE_STRING, REQ(capture.path), NULL},
 	{0},
 };
 static const struct field log_fields[] = {
-	{"level", FIELD_STRING, REQ(log.level), NULL},
-	{"subsystem", FIELD_STRING, REQ(log.subsystem), NULL},
+	{"level", FIELD_TYPE_STRING, REQ(log.level), NULL},
+	{"subsystem", FIELD_TYPE_STRING, REQ(log.subsystem), NULL},
 	{0},
 };
 static const struct field rules_fields[] = {
-	{"action", FIELD_ACTION, REQ(rules.action), rules_actions},
-	{"rule", FIELD_STRING, REQ(rules.rule), NULL},
-	{"rule_id", FIELD_STRING, REQ(rules.id), NULL},
+	{"action", FIELD_TYPE_ACTION, REQ(rules.action), rules_actions},
+	{"rule", FIELD_TYPE_STRING, REQ(rules.rule), NULL},
+	{"rule_id", FIELD_TYPE_STRING, REQ(rules.id), NULL},
 	{0},
 };
 
@@ -193,18 +193,18 @@ static void read_target(const char *text, struct control_target *target)
 	const char *at = text;
 	unsigned a, b;
 
-	*target = (struct control_target){.kind = CONTROL_TARGET_ID, .text = text};
+	*target = (struct control_target){.kind = CONTROL_TARGET_KIND_ID, .text = text};
 	if (take_decimal(&at, 3, &a) && *at == ':') {
 		at++;
 		if (take_decimal(&at, 3, &b) && *at == '\0') {
-			target->kind = CONTROL_TARGET_ADDRESS;
+			target->kind = CONTROL_TARGET_KIND_ADDRESS;
 			target->bus = a;
 			target->address = b;
 		}
 	} else if (strncmp(text, "port ", 5) == 0) {
 		at = text + 5;
 		if (take_decimal(&at, 3, &a) && *at == '\0' && a >= 1 && a <= PORT_MAX) {
-			target->kind = CONTROL_TARGET_PORT;
+			target->kind = CONTROL_TARGET_KIND_PORT;
 			target->port = a;
 		}
 	}
@@ -259,22 +259,22 @@ static int read_field(struct control_pending *pending, const struct field *field
 	const char *text;
 
 	switch (field->type) {
-	case FIELD_STRING:
+	case FIELD_TYPE_STRING:
 		return read_string(field->name, value, place, refusal);
-	case FIELD_PORT:
+	case FIELD_TYPE_PORT:
 		return read_number(field->name, value, PORT_MAX, place, refusal);
-	case FIELD_ADDRESS:
+	case FIELD_TYPE_ADDRESS:
 		return read_number(field->name, value, ADDRESS_MAX, place, refusal);
-	case FIELD_ACTION:
+	case FIELD_TYPE_ACTION:
 		return read_action(field, value, place, refusal);
-	case FIELD_EVENTS:
+	case FIELD_TYPE_EVENTS:
 		return read_events(field->name, value, place, refusal);
-	case FIELD_BOOL:
+	case FIELD_TYPE_BOOL:
 		if (!json_object_is_type(value, json_type_boolean))
 			return refuse_type(refusal, field->name, "true or false");
 		*(bool *)place = json_object_get_boolean(value);
 		return 0;
-	case FIELD_DEVICE:
+	case FIELD_TYPE_DEVICE:
 		break;
 	}
 	if (read_string(field->name, value, &text, refusal) < 0)
@@ -393,7 +393,7 @@ static int check_attach(const struct control_request *req,
 static int check_capture(const struct control_request *req,
 			 struct control_refusal *refusal)
 {
-	bool start = req->capture.action == CONTROL_CAPTURE_START;
+	bool start = req->capture.action == CONTROL_CAPTURE_ACTION_START;
 
 	if (start && !req->capture.path && req->fd < 0)
 		return missing(refusal, "the field \"path\", or a file descriptor,");
@@ -406,12 +406,12 @@ static int check_capture(const struct control_request *req,
 
 static int check_rules(const struct control_request *req, struct control_refusal *refusal)
 {
-	if (req->rules.action == CONTROL_RULES_ADD) {
+	if (req->rules.action == CONTROL_RULES_ACTION_ADD) {
 		return req->rules.rule ? 0 : missing(refusal, "the field \"rule\"");
 	}
 	if (req->rules.rule)
 		return superfluous(refusal, "\"rule\"");
-	if (req->rules.action == CONTROL_RULES_LIST)
+	if (req->rules.action == CONTROL_RULES_ACTION_LIST)
 		return req->rules.id ? superfluous(refusal, "\"rule_id\"") : 0;
 	return req->rules.id ? 0 : missing(refusal, "the field \"rule_id\"");
 }
@@ -433,7 +433,7 @@ static int check(const struct control_pending *pending, struct control_refusal *
 		return check_attach(req, refusal);
 	case CONTROL_VERB_DETACH:
 	case CONTROL_VERB_RESET:
-		return req->target.kind != CONTROL_TARGET_NONE
+		return req->target.kind != CONTROL_TARGET_KIND_NONE
 			       ? 0
 			       : missing(refusal, "the field \"device\"");
 	case CONTROL_VERB_CAPTURE:

@@ -83,7 +83,7 @@ enum control_legacy {
 };
 
 /* The byte that begins a request of the legacy dialect. */
-enum control_legacy_command {
+enum control_legacy_cmd {
 	CONTROL_LEGACY_CMD_ATTACH = 0,
 	CONTROL_LEGACY_CMD_DETACH = 1,
 	CONTROL_LEGACY_CMD_LIST = 2,

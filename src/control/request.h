@@ -20,17 +20,17 @@ struct json_object;
 
 /* How a client names a device that is attached. */
 enum control_target_kind {
-	CONTROL_TARGET_NONE,    /* not said: all of them (stats only) */
-	CONTROL_TARGET_ID,      /* by control_device.id */
-	CONTROL_TARGET_ADDRESS, /* by the host's bus and address: "003:017" */
-	CONTROL_TARGET_PORT,    /* by the virtual port: "port 2" */
+	CONTROL_TARGET_KIND_NONE,    /* not said: all of them (stats only) */
+	CONTROL_TARGET_KIND_ID,      /* by control_device.id */
+	CONTROL_TARGET_KIND_ADDRESS, /* by the host's bus and address: "003:017" */
+	CONTROL_TARGET_KIND_PORT,    /* by the virtual port: "port 2" */
 };
 
 /**
  * struct control_target
  * @text:	as the client wrote it, for messages; never NULL
- * @bus, @address: 0 to 255 and 0 to 999: of CONTROL_TARGET_ADDRESS only
- * @port:	1 to 255: of CONTROL_TARGET_PORT only
+ * @bus, @address: 0 to 255 and 0 to 999: of CONTROL_TARGET_KIND_ADDRESS only
+ * @port:	1 to 255: of CONTROL_TARGET_KIND_PORT only
  */
 struct control_target {
 	enum control_target_kind kind;
@@ -41,15 +41,15 @@ struct control_target {
 };
 
 enum control_capture_action {
-	CONTROL_CAPTURE_START,
-	CONTROL_CAPTURE_STOP,
-	CONTROL_CAPTURE_STATUS,
+	CONTROL_CAPTURE_ACTION_START,
+	CONTROL_CAPTURE_ACTION_STOP,
+	CONTROL_CAPTURE_ACTION_STATUS,
 };
 
 enum control_rules_action {
-	CONTROL_RULES_ADD,
-	CONTROL_RULES_REMOVE,
-	CONTROL_RULES_LIST,
+	CONTROL_RULES_ACTION_ADD,
+	CONTROL_RULES_ACTION_REMOVE,
+	CONTROL_RULES_ACTION_LIST,
 };
 
 /**

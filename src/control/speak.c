@@ -105,7 +105,7 @@ static bool handle_legacy(struct control_conn *conn)
 		req->attach.address = bytes[2];
 	} else if (bytes[0] == CONTROL_LEGACY_CMD_DETACH) {
 		req->verb = CONTROL_VERB_DETACH;
-		req->target.kind = CONTROL_TARGET_ADDRESS;
+		req->target.kind = CONTROL_TARGET_KIND_ADDRESS;
 		req->target.bus = bytes[1];
 		req->target.address = bytes[2];
 		(void)snprintf(pending->text, sizeof(pending->text), "%03u:%03u",

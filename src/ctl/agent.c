@@ -38,9 +38,9 @@ static enum ctl_status run(const struct ctl *ctl, struct running *running)
 		r = agent_add(running->agent, ctl->args[i], &err);
 	if (r < 0) {
 		ctl_complain("%s", err.text);
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	}
-	return loop_run(running->loop) < 0 ? CTL_FAILED : CTL_DONE;
+	return loop_run(running->loop) < 0 ? CTL_STATUS_FAILED : CTL_STATUS_DONE;
 }
 
 enum ctl_status ctl_agent(const struct ctl *ctl)
@@ -52,7 +52,7 @@ enum ctl_status ctl_agent(const struct ctl *ctl)
 	};
 	static const int ends[] = {SIGTERM, SIGINT};
 	struct loop_watch *watches[ARRAY_SIZE(ends) + 1] = {NULL};
-	enum ctl_status status = CTL_FAILED;
+	enum ctl_status status = CTL_STATUS_FAILED;
 	struct err err = {0};
 
 	if (!ctl->rules && ctl->nargs == 0)
@@ -62,7 +62,7 @@ enum ctl_status ctl_agent(const struct ctl *ctl)
 	if (options.socket)
 		options.loop = running.loop = loop_create();
 	if (!running.loop)
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	watches[0] = loop_watch_signal(running.loop, SIGHUP, on_hangup, &running);
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
 		watches[i + 1] =

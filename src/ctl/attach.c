@@ -19,7 +19,7 @@ static struct json_object *attach_request(const struct ctl *ctl)
 
 	if (ctl->port)
 		ctl_put_number(request, "port", ctl->port);
-	if (ctl->given & CTL_OPT_FORCE)
+	if (ctl->given & CTL_OPTION_FORCE)
 		ctl_put_true(request, "force");
 	return request;
 }
@@ -32,14 +32,14 @@ static enum ctl_status hand_over(const struct ctl *ctl, const struct ctl_node *n
 	const char *reset = node->reset[0] ? node->reset : NULL;
 	struct json_object *request;
 
-	if ((ctl->given & CTL_OPT_LEGACY) && node->force)
+	if ((ctl->given & CTL_OPTION_LEGACY) && node->force)
 		return ctl_misused("--legacy has no force");
-	if (ctl->given & CTL_OPT_LEGACY)
+	if (ctl->given & CTL_OPTION_LEGACY)
 		return ctl_legacy_attach(ctl, bus, address, fd);
 	request = attach_request(ctl);
 	ctl_put_text(request, "name", ctl->name ? ctl->name : path);
 	ctl_put_text(request, "reset", ctl->reset ? ctl->reset : reset);
-	if (node->force && !(ctl->given & CTL_OPT_FORCE))
+	if (node->force && !(ctl->given & CTL_OPTION_FORCE))
 		ctl_put_true(request, "force");
 	if (bus && address) {
 		ctl_put_number(request, "bus", bus);
@@ -59,7 +59,7 @@ static enum ctl_status attach_node(const struct ctl *ctl, const struct ctl_node 
 		return hand_over(ctl, node, node->fd_number, 0, 0);
 	fd = ctl_node_open(node->path, &bus, &address);
 	if (fd < 0)
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	status = hand_over(ctl, node, fd, bus, address);
 	(void)close(fd);
 	return status;
@@ -78,7 +78,7 @@ static enum ctl_status attach_rule(const struct ctl *ctl, const char *rule)
 	ctl_put_text(request, "action", "add");
 	ctl_put_text(request, "rule", rule);
 	status = ctl_ask(ctl, request, -1, &answer);
-	if (status == CTL_DONE && !ctl->json) {
+	if (status == CTL_STATUS_DONE && !ctl->json) {
 		_cleanup_free_ char *clean =
 			ctl_clean(ctl_rule_id(answer), CTL_COLUMNS_ANY, NULL);
 
@@ -96,8 +96,8 @@ static enum ctl_status attach_emulated(const struct ctl *ctl, const char *spec)
 	enum ctl_status status;
 	int fd;
 
-	if (ctl_file_of_spec(spec, &fd) != CTL_DONE)
-		return CTL_FAILED;
+	if (ctl_file_of_spec(spec, &fd) != CTL_STATUS_DONE)
+		return CTL_STATUS_FAILED;
 	request = attach_request(ctl);
 	ctl_put_text(request, "spec", spec);
 	ctl_put_text(request, "name", ctl->name);
@@ -112,13 +112,14 @@ enum ctl_status ctl_attach(const struct ctl *ctl)
 	const char *spec = ctl->args[0];
 	struct ctl_node node;
 
-	if ((ctl->given & CTL_OPT_LEGACY) && (ctl->given & ~(unsigned)CTL_OPT_LEGACY))
+	if ((ctl->given & CTL_OPTION_LEGACY) &&
+	    (ctl->given & ~(unsigned)CTL_OPTION_LEGACY))
 		return ctl_misused("--legacy has no other settings");
-	if (ctl_node_parse(&node, spec) != CTL_DONE)
-		return CTL_USAGE;
+	if (ctl_node_parse(&node, spec) != CTL_STATUS_DONE)
+		return CTL_STATUS_USAGE;
 	if (node.is_node)
 		return attach_node(ctl, &node);
-	if (ctl->given & CTL_OPT_LEGACY)
+	if (ctl->given & CTL_OPTION_LEGACY)
 		return ctl_misused("--legacy attaches nodes in /dev/bus/usb only");
 	if (strncmp(spec, "usb:", 4) == 0)
 		return attach_rule(ctl, spec);

@@ -49,7 +49,7 @@ enum ctl_status ctl_misused(const char *format, ...)
 	say_error(format, ap);
 	va_end(ap);
 	(void)fputs("usbvfioctl --help tells how it is used\n", stderr);
-	return CTL_USAGE;
+	return CTL_STATUS_USAGE;
 }
 
 /* ---- the daemon ---- */
@@ -97,7 +97,7 @@ static void put(struct json_object *request, const char *key, struct json_object
 	if (value && json_object_object_add(request, key, value) == 0)
 		return;
 	ctl_complain("out of memory");
-	exit(CTL_FAILED);
+	exit(CTL_STATUS_FAILED);
 }
 
 struct json_object *ctl_request(const char *verb)
@@ -106,7 +106,7 @@ struct json_object *ctl_request(const char *verb)
 
 	if (!request) {
 		ctl_complain("out of memory");
-		exit(CTL_FAILED);
+		exit(CTL_STATUS_FAILED);
 	}
 	ctl_put_text(request, "verb", verb);
 	return request;
@@ -160,17 +160,17 @@ enum ctl_status ctl_call(const struct ctl *ctl, struct control_client *client,
 	*ret_answer = NULL;
 	if (r < 0) {
 		ctl_complain("%s", err.text);
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	}
 	if (json_object_object_get_ex(answer, "ok", &ok) && json_object_get_boolean(ok)) {
 		*ret_answer = answer;
-		return CTL_DONE;
+		return CTL_STATUS_DONE;
 	}
 	if (ctl->json)
 		ctl_print_json(answer);
 	say_refusal(answer);
 	json_object_put(answer);
-	return CTL_FAILED;
+	return CTL_STATUS_FAILED;
 }
 
 enum ctl_status ctl_ask(const struct ctl *ctl, struct json_object *request, int fd,
@@ -183,10 +183,10 @@ enum ctl_status ctl_ask(const struct ctl *ctl, struct json_object *request, int 
 	*ret_answer = NULL;
 	if (!client) {
 		json_object_put(request);
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	}
 	status = ctl_call(ctl, client, request, fd, ret_answer);
-	if (status == CTL_DONE && ctl->json)
+	if (status == CTL_STATUS_DONE && ctl->json)
 		ctl_print_json(*ret_answer);
 	control_disconnect(client);
 	return status;
@@ -218,7 +218,7 @@ enum ctl_status ctl_ask_device(const struct ctl *ctl, struct json_object *reques
 	struct json_object *answer;
 	enum ctl_status status = ctl_ask(ctl, request, fd, &answer);
 
-	if (status == CTL_DONE)
+	if (status == CTL_STATUS_DONE)
 		ctl_say_device(ctl, answer, done, target);
 	json_object_put(answer);
 	return status;

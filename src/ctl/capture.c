@@ -51,7 +51,7 @@ static enum ctl_status ask(const struct ctl *ctl, const char *action, const char
 	ctl_put_text(request, "action", action);
 	ctl_put_text(request, "path", path);
 	status = ctl_ask(ctl, request, fd, &answer);
-	if (status == CTL_DONE && !ctl->json)
+	if (status == CTL_STATUS_DONE && !ctl->json)
 		show(answer);
 	json_object_put(answer);
 	return status;
@@ -64,11 +64,11 @@ static enum ctl_status start(const struct ctl *ctl, const char *name)
 	enum ctl_status status;
 
 	if (!path)
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	status = ctl_capture_file_open(&file, path);
-	if (status == CTL_DONE)
+	if (status == CTL_STATUS_DONE)
 		status = ask(ctl, "start", path, file.fd);
-	ctl_capture_file_finish(&file, status == CTL_DONE);
+	ctl_capture_file_finish(&file, status == CTL_STATUS_DONE);
 	return status;
 }
 

@@ -18,22 +18,22 @@ struct json_object;
 
 /* What verbs return, the program's exit status. */
 enum ctl_status {
-	CTL_DONE = 0,
-	CTL_FAILED = 1, /* refused or failed */
-	CTL_USAGE = 2,  /* the command line is wrong */
+	CTL_STATUS_DONE = 0,
+	CTL_STATUS_FAILED = 1, /* refused or failed */
+	CTL_STATUS_USAGE = 2,  /* the command line is wrong */
 };
 
 /* Options, for the sets of those that a verb takes. --socket, --json and those that
  * print something go with all. */
 enum ctl_option {
-	CTL_OPT_ALL = 1 << 0,
-	CTL_OPT_LEGACY = 1 << 1,
-	CTL_OPT_PORT = 1 << 2,
-	CTL_OPT_FORCE = 1 << 3,
-	CTL_OPT_NAME = 1 << 4,
-	CTL_OPT_RESET = 1 << 5,
-	CTL_OPT_TO = 1 << 6,
-	CTL_OPT_RULES = 1 << 7,
+	CTL_OPTION_ALL = 1 << 0,
+	CTL_OPTION_LEGACY = 1 << 1,
+	CTL_OPTION_PORT = 1 << 2,
+	CTL_OPTION_FORCE = 1 << 3,
+	CTL_OPTION_NAME = 1 << 4,
+	CTL_OPTION_RESET = 1 << 5,
+	CTL_OPTION_TO = 1 << 6,
+	CTL_OPTION_RULES = 1 << 7,
 };
 
 /**
@@ -92,14 +92,14 @@ enum ctl_status ctl_move(const struct ctl *ctl);
 enum ctl_status ctl_doctor(const struct ctl *ctl);
 enum ctl_status ctl_agent(const struct ctl *ctl);
 
-/* Fills @ctl. Return: CTL_USAGE if it is wrong, which has been said. */
+/* Fills @ctl. Return: CTL_STATUS_USAGE if it is wrong, which has been said. */
 MUST_USE enum ctl_status ctl_options_parse(struct ctl *ctl, int argc, char *argv[]);
 
 /* ---- call.c ---- */
 
 /* Says something to the person, as a line of its own on stderr. */
 PRINTF_LIKE(1, 2) void ctl_complain(const char *format, ...);
-/* ... that the command line is wrong. Return: CTL_USAGE. */
+/* ... that the command line is wrong. Return: CTL_STATUS_USAGE. */
 PRINTF_LIKE(1, 2) enum ctl_status ctl_misused(const char *format, ...);
 
 /* The socket to use: --socket or the only one. Return: in a static buffer; NULL if there
@@ -122,7 +122,7 @@ char *ctl_target(const struct ctl *ctl, int first);
  * ctl_call() - ask, and say why not
  * @request:	taken
  * @fd:		goes with it, borrowed; -1 = none
- * @ret_answer:	owned by the caller, NULL unless CTL_DONE
+ * @ret_answer:	owned by the caller, NULL unless CTL_STATUS_DONE
  *
  * A refusal is printed, and with --json on stdout too.
  */

@@ -15,9 +15,9 @@
 static enum ctl_status leave_to_daemon(const char *path, int error)
 {
 	if (path[0] == '/' && (error == EACCES || error == EPERM || error == ENOENT))
-		return CTL_DONE;
+		return CTL_STATUS_DONE;
 	ctl_complain("cannot open %s: %s", path, strerror(error));
-	return CTL_FAILED;
+	return CTL_STATUS_FAILED;
 }
 
 static enum ctl_status open_image(const char *path, bool readonly, int *ret_fd)
@@ -30,18 +30,18 @@ static enum ctl_status open_image(const char *path, bool readonly, int *ret_fd)
 		return leave_to_daemon(path, errno);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
 		ctl_complain("%s is neither a file nor a block device", path);
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	}
 	/* refuses what the host has mounted */
 	if (S_ISBLK(st.st_mode) && !readonly)
 		flags |= O_EXCL;
 	*ret_fd = open(path, flags);
 	if (*ret_fd >= 0)
-		return CTL_DONE;
+		return CTL_STATUS_DONE;
 	if (errno == EBUSY) {
 		ctl_complain("%s is in use by the host (mounted or part of a volume)",
 			     path);
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	}
 	return leave_to_daemon(path, errno);
 }
@@ -61,8 +61,8 @@ static enum ctl_status check_input(const struct stat *st, const char *path)
 			"guest: chmod go-w it; with ,anyone it is taken all the same",
 			path);
 	else
-		return CTL_DONE;
-	return CTL_FAILED;
+		return CTL_STATUS_DONE;
+	return CTL_STATUS_FAILED;
 }
 
 static enum ctl_status open_found_input(struct safe_path *sp, const char *path,
@@ -74,18 +74,18 @@ static enum ctl_status open_found_input(struct safe_path *sp, const char *path,
 			return leave_to_daemon(path, errno);
 		sp->exists = true;
 	} else if ((!anyone || !S_ISFIFO(sp->st.st_mode)) &&
-		   check_input(&sp->st, path) != CTL_DONE) {
-		return CTL_FAILED;
+		   check_input(&sp->st, path) != CTL_STATUS_DONE) {
+		return CTL_STATUS_FAILED;
 	}
 	*ret_fd = safe_path_open(sp, O_RDWR, 0);
-	return *ret_fd >= 0 ? CTL_DONE : leave_to_daemon(path, -*ret_fd);
+	return *ret_fd >= 0 ? CTL_STATUS_DONE : leave_to_daemon(path, -*ret_fd);
 }
 
 static enum ctl_status open_input(const char *path, bool anyone, int *ret_fd)
 {
 	struct safe_path sp;
 	struct err err = {0};
-	enum ctl_status status = CTL_DONE;
+	enum ctl_status status = CTL_STATUS_DONE;
 	/* whose it may be is said by check_input() */
 	int r = safe_path_find(&sp, path, true, &err);
 
@@ -93,7 +93,7 @@ static enum ctl_status open_input(const char *path, bool anyone, int *ret_fd)
 		status = open_found_input(&sp, path, anyone, ret_fd);
 	} else if (r == -EPERM) {
 		ctl_complain("%s", err.text);
-		status = CTL_FAILED;
+		status = CTL_STATUS_FAILED;
 	} else {
 		status = leave_to_daemon(path, -r);
 	}
@@ -110,7 +110,7 @@ enum ctl_status ctl_file_of_spec(const char *spec, int *ret_fd)
 	*ret_fd = -1;
 	/* what is wrong with it is for the daemon to say */
 	if (spec_parse(&parsed, spec, NULL) < 0)
-		return CTL_DONE;
+		return CTL_STATUS_DONE;
 	if (strcmp(parsed.name, "stick") == 0 &&
 	    spec_string(&parsed, "file", &image, NULL) == 0 && image &&
 	    spec_flag(&parsed, "readonly", &readonly, NULL) == 0)
@@ -119,7 +119,7 @@ enum ctl_status ctl_file_of_spec(const char *spec, int *ret_fd)
 	    spec_string(&parsed, "input", &input, NULL) == 0 && input &&
 	    spec_flag(&parsed, "anyone", &anyone, NULL) == 0)
 		return open_input(input, anyone, ret_fd);
-	return CTL_DONE;
+	return CTL_STATUS_DONE;
 }
 
 enum ctl_status ctl_capture_file_open(struct ctl_capture_file *file, const char *path)
@@ -133,23 +133,23 @@ enum ctl_status ctl_capture_file_open(struct ctl_capture_file *file, const char 
 	r = safe_path_find(&file->sp, path, false, &err);
 	if (r < 0 && r != -ENOENT && r != -EACCES) {
 		ctl_complain("%s", err.text);
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	}
 	is_file = !file->sp.exists || S_ISREG(file->sp.st.st_mode);
 	/* the daemon makes folders that are not there; what else it is, it looks at */
 	if (r < 0 || (!is_file && !S_ISFIFO(file->sp.st.st_mode)))
-		return CTL_DONE;
+		return CTL_STATUS_DONE;
 	file->made = !file->sp.exists;
 	file->fd = safe_path_open(&file->sp, is_file ? O_RDWR | O_CREAT : O_WRONLY, 0600);
 	if (file->fd >= 0)
-		return CTL_DONE;
+		return CTL_STATUS_DONE;
 	r = file->fd;
 	file->fd = -1;
 	file->made = false;
 	if (r != -ENXIO)
 		return leave_to_daemon(path, -r);
 	ctl_complain("%s is a FIFO that nobody reads: start the reader first", path);
-	return CTL_FAILED;
+	return CTL_STATUS_FAILED;
 }
 
 void ctl_capture_file_finish(struct ctl_capture_file *file, bool used)

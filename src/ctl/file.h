@@ -17,7 +17,7 @@
  * @ret_fd:	owned by the caller; -1: it needs nothing, or the daemon has to open it, since
  *		we cannot but perhaps it can
  *
- * Return: CTL_FAILED if neither can, which has been said.
+ * Return: CTL_STATUS_FAILED if neither can, which has been said.
  */
 MUST_USE enum ctl_status ctl_file_of_spec(const char *spec, int *ret_fd);
 
@@ -32,7 +32,7 @@ struct ctl_capture_file {
 	bool made;
 };
 
-/* Opens @path, an absolute one, but does not change what is there. Return: CTL_FAILED if it
+/* Opens @path, an absolute one, but does not change what is there. Return: CTL_STATUS_FAILED if it
  * cannot be, which has been said. */
 MUST_USE enum ctl_status ctl_capture_file_open(struct ctl_capture_file *file,
 					       const char *path);

@@ -14,14 +14,14 @@ static const struct ctl_column columns[] = {{"BUS", 8, false}, {"DEV", 8, false}
 
 /* What a command of the dialect is about. */
 struct call {
-	enum control_legacy_command command;
+	enum control_legacy_cmd command;
 	struct control_address address;
 	int fd;
 	struct control_address *list;
 	unsigned *ret_count;
 };
 
-/* Return: CTL_DONE if the daemon's answer is @wanted. */
+/* Return: CTL_STATUS_DONE if the daemon's answer is @wanted. */
 static enum ctl_status ask(const struct ctl *ctl, const struct call *call, int wanted)
 {
 	const char *path = ctl_socket(ctl);
@@ -29,13 +29,13 @@ static enum ctl_status ask(const struct ctl *ctl, const struct call *call, int w
 	int r;
 
 	if (!path)
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	r = control_legacy_call(path, 0, call->command, call->address, call->fd,
 				call->list, call->ret_count, &err);
 	if (r == wanted)
-		return CTL_DONE;
+		return CTL_STATUS_DONE;
 	ctl_complain("%s", r < 0 ? err.text : control_legacy_text(r));
-	return CTL_FAILED;
+	return CTL_STATUS_FAILED;
 }
 
 static enum ctl_status fit_address(unsigned bus, unsigned address,
@@ -44,10 +44,10 @@ static enum ctl_status fit_address(unsigned bus, unsigned address,
 	if (bus > UINT8_MAX || address > UINT8_MAX) {
 		ctl_complain("--legacy has no room for %03u:%03u: do without it", bus,
 			     address);
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	}
 	*ret_address = (struct control_address){(uint8_t)bus, (uint8_t)address};
-	return CTL_DONE;
+	return CTL_STATUS_DONE;
 }
 
 static void say(const struct ctl *ctl, const char *done)
@@ -64,9 +64,9 @@ enum ctl_status ctl_legacy_attach(const struct ctl *ctl, unsigned bus, unsigned 
 	struct call call = {.command = CONTROL_LEGACY_CMD_ATTACH, .fd = fd};
 	enum ctl_status status = fit_address(bus, address, &call.address);
 
-	if (status == CTL_DONE)
+	if (status == CTL_STATUS_DONE)
 		status = ask(ctl, &call, CONTROL_LEGACY_SUCCESS);
-	if (status == CTL_DONE)
+	if (status == CTL_STATUS_DONE)
 		say(ctl, "attached");
 	return status;
 }
@@ -82,9 +82,9 @@ enum ctl_status ctl_legacy_detach(const struct ctl *ctl, const char *target)
 		return ctl_misused("--legacy knows devices by BUS:DEV only, not '%s'",
 				   target);
 	status = fit_address(bus, address, &call.address);
-	if (status == CTL_DONE)
+	if (status == CTL_STATUS_DONE)
 		status = ask(ctl, &call, CONTROL_LEGACY_SUCCESS);
-	if (status == CTL_DONE)
+	if (status == CTL_STATUS_DONE)
 		say(ctl, "detached");
 	return status;
 }
@@ -111,7 +111,7 @@ enum ctl_status ctl_legacy_list(const struct ctl *ctl)
 			    .ret_count = &count};
 	enum ctl_status status = ask(ctl, &call, CONTROL_LEGACY_LIST);
 
-	if (status != CTL_DONE)
+	if (status != CTL_STATUS_DONE)
 		return status;
 	if (!ctl->json) {
 		show_list(list, count);

@@ -94,7 +94,7 @@ static enum ctl_status list_one(const struct ctl *ctl)
 	struct json_object *answer;
 	enum ctl_status status = ctl_ask(ctl, ctl_request("list"), -1, &answer);
 
-	if (status == CTL_DONE && !ctl->json) {
+	if (status == CTL_STATUS_DONE && !ctl->json) {
 		put_devices(table, NULL, answer);
 		ctl_table_print(table);
 	}
@@ -112,12 +112,12 @@ static enum ctl_status add_daemon(const struct ctl *ctl, struct ctl_table *table
 	enum ctl_status status;
 
 	if (!client)
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	status = ctl_call(ctl, client, ctl_request("list"), -1, &answer);
-	if (status == CTL_DONE && ctl->json) {
+	if (status == CTL_STATUS_DONE && ctl->json) {
 		ctl_put_text(answer, "socket", path);
 		ctl_print_json(answer);
-	} else if (status == CTL_DONE) {
+	} else if (status == CTL_STATUS_DONE) {
 		put_devices(table, path, answer);
 	}
 	json_object_put(answer);
@@ -130,14 +130,14 @@ static enum ctl_status list_all(const struct ctl *ctl)
 	static struct control_sockets sockets;
 	const char *folders[CONTROL_FIND_FOLDERS];
 	struct ctl_table *table = ctl_table_create(columns, ARRAY_SIZE(columns));
-	enum ctl_status status = CTL_DONE;
+	enum ctl_status status = CTL_STATUS_DONE;
 
 	control_find_folders(folders);
 	control_find_all(folders, CONTROL_FIND_FOLDERS, &sockets);
 	for (size_t i = 0; i < sockets.count; i++) {
-		if (add_daemon(ctl, table, sockets.paths[i]) != CTL_DONE) {
+		if (add_daemon(ctl, table, sockets.paths[i]) != CTL_STATUS_DONE) {
 			ctl_complain("the devices of %s are missing", sockets.paths[i]);
-			status = CTL_FAILED;
+			status = CTL_STATUS_FAILED;
 		}
 	}
 	if (!ctl->json)
@@ -148,9 +148,10 @@ static enum ctl_status list_all(const struct ctl *ctl)
 
 enum ctl_status ctl_list(const struct ctl *ctl)
 {
-	if ((ctl->given & CTL_OPT_ALL) && (ctl->socket || ctl->given != CTL_OPT_ALL))
+	if ((ctl->given & CTL_OPTION_ALL) &&
+	    (ctl->socket || ctl->given != CTL_OPTION_ALL))
 		return ctl_misused("--all goes with neither --socket nor --legacy");
-	if (ctl->given & CTL_OPT_LEGACY)
+	if (ctl->given & CTL_OPTION_LEGACY)
 		return ctl_legacy_list(ctl);
-	return ctl->given & CTL_OPT_ALL ? list_all(ctl) : list_one(ctl);
+	return ctl->given & CTL_OPTION_ALL ? list_all(ctl) : list_one(ctl);
 }

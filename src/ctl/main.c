@@ -11,31 +11,32 @@
 
 static const struct ctl_verb verbs[] = {
 	{"attach", "SPEC [--port N] [--force] [--name NAME] [--reset RESET]",
-	 "plug a device in: a node in /dev/bus/usb, or as after usbvfiod --device",
-	 CTL_OPT_LEGACY | CTL_OPT_PORT | CTL_OPT_FORCE | CTL_OPT_NAME | CTL_OPT_RESET, 1,
-	 1, ctl_attach},
-	{"detach", "DEVICE", "unplug a device", CTL_OPT_LEGACY, 1, 2, ctl_detach},
-	{"list", "[--all]", "show the devices", CTL_OPT_ALL | CTL_OPT_LEGACY, 0, 0,
+	 "plug a device in: a node in /dev/bus/usb, or a SPEC of usbvfiod --device",
+	 CTL_OPTION_LEGACY | CTL_OPTION_PORT | CTL_OPTION_FORCE | CTL_OPTION_NAME |
+		 CTL_OPTION_RESET,
+	 1, 1, ctl_attach},
+	{"detach", "DEVICE", "unplug a device", CTL_OPTION_LEGACY, 1, 2, ctl_detach},
+	{"list", "[--all]", "show the devices", CTL_OPTION_ALL | CTL_OPTION_LEGACY, 0, 0,
 	 ctl_list},
-	{"watch", "", "tell what happens, as it does", 0, 0, 0, ctl_watch},
-	{"stats", "[DEVICE]", "show what devices have moved", 0, 0, 2, ctl_stats},
-	{"capture", "start FILE | stop | status", "record transfers as a pcap file", 0, 1,
+	{"watch", "", "print events as they happen", 0, 0, 0, ctl_watch},
+	{"stats", "[DEVICE]", "show transfer counters", 0, 0, 2, ctl_stats},
+	{"capture", "start FILE | stop | status", "record transfers in a pcap file", 0, 1,
 	 2, ctl_capture},
-	{"log", "LEVEL [SUBSYSTEM]", "have the daemon log more, or less", 0, 1, 2,
-	 ctl_log},
-	{"rules", "add RULE [ID] | remove ID | list", "rules by which devices come", 0, 1,
-	 3, ctl_rules},
+	{"log", "LEVEL [SUBSYSTEM]", "set how much the daemon logs", 0, 1, 2, ctl_log},
+	{"rules", "add RULE [ID] | remove ID | list", "manage attach rules", 0, 1, 3,
+	 ctl_rules},
 	{"reset", "DEVICE", "reset the real device", 0, 1, 2, ctl_reset},
 	{"move", "DEVICE --to SOCKET [--port N] [--force] [--name NAME] [--reset RESET]",
-	 "unplug it here, plug it in there",
-	 CTL_OPT_TO | CTL_OPT_PORT | CTL_OPT_FORCE | CTL_OPT_NAME | CTL_OPT_RESET, 1, 2,
-	 ctl_move},
+	 "move a device to another daemon",
+	 CTL_OPTION_TO | CTL_OPTION_PORT | CTL_OPTION_FORCE | CTL_OPTION_NAME |
+		 CTL_OPTION_RESET,
+	 1, 2, ctl_move},
 	{"doctor", "[NODE | BUS:DEV | PLACE]",
-	 "why devices cannot be attached or are slow, and what mends it", 0, 0, 1,
+	 "say why devices cannot be attached or are slow, and how to fix it", 0, 0, 1,
 	 ctl_doctor},
 	{"agent", "[--rules FILE] [RULE]...",
-	 "open the devices that rules want, for a daemon that may not", CTL_OPT_RULES, 0,
-	 256, ctl_agent},
+	 "follow rules for a daemon that may not open devices", CTL_OPTION_RULES, 0, 256,
+	 ctl_agent},
 };
 
 static void print_help(void)
@@ -44,18 +45,18 @@ static void print_help(void)
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		(void)printf("  %s %s\n        %s\n", verbs[i].name, verbs[i].usage,
 			     verbs[i].does);
-	(void)puts("\n"
-		   "DEVICE is an ID as list shows it, BUS:DEV of the host, or: port N\n"
-		   "\n"
-		   "  --socket PATH  the daemon's control socket; else the only one in\n"
-		   "                 /run/usbvfiod or $XDG_RUNTIME_DIR/usbvfiod\n"
-		   "  --json         print the daemon's answers as they are\n"
-		   "  --legacy       attach, detach, list: as the original usbvfiod's\n"
-		   "                 remote does\n"
-		   "  -h, --help     this text\n"
-		   "  -V, --version  the version\n"
-		   "\n"
-		   "Status: 0 done, 1 refused or failed, 2 wrong usage.");
+	(void)puts(
+		"\n"
+		"DEVICE is an ID as list shows it, BUS:DEV of the host, or: port N\n"
+		"\n"
+		"  --socket PATH  the daemon's control socket; default: the only one in\n"
+		"                 /run/usbvfiod or $XDG_RUNTIME_DIR/usbvfiod\n"
+		"  --json         print the daemon's answers as they are\n"
+		"  --legacy       attach, detach, list: speak the original's dialect\n"
+		"  -h, --help     this text\n"
+		"  -V, --version  the version\n"
+		"\n"
+		"Exit status: 0 done, 1 refused or failed, 2 wrong usage.");
 }
 
 /* The option of the mask @options that comes first, for messages. */
@@ -94,7 +95,7 @@ int main(int argc, char *argv[])
 
 	(void)setlocale(LC_ALL, "");
 	status = ctl_options_parse(&ctl, argc, argv);
-	if (status != CTL_DONE)
+	if (status != CTL_STATUS_DONE)
 		return status;
 	if (ctl.help)
 		print_help();
@@ -102,9 +103,9 @@ int main(int argc, char *argv[])
 		(void)puts("usbvfioctl " VERSION);
 	else
 		status = run(&ctl);
-	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_DONE) {
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CTL_STATUS_DONE) {
 		ctl_complain("cannot write: %s", strerror(errno));
-		status = CTL_FAILED;
+		status = CTL_STATUS_FAILED;
 	}
 	return status;
 }

@@ -78,7 +78,7 @@ static enum ctl_status take_device(struct move *move, struct json_object *device
 	if (!device || !id) {
 		ctl_complain("no device '%s' is attached: usbvfioctl list shows them",
 			     target);
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	}
 	if (!control_get_number(device, "bus", &bus) ||
 	    !control_get_number(device, "address", &address) || bus < 1 || bus > 999 ||
@@ -87,14 +87,14 @@ static enum ctl_status take_device(struct move *move, struct json_object *device
 			"'%s' is no device of the host, or has gone: detach it here, "
 			"then attach it there",
 			target);
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	}
 	move->id = ctl_copy(id);
 	move->name = name ? ctl_copy(name) : NULL;
 	move->bus = (unsigned)bus;
 	move->address = (unsigned)address;
 	(void)control_get_number(device, "port", &move->port);
-	return CTL_DONE;
+	return CTL_STATUS_DONE;
 }
 
 /* Asks @client for nothing but an answer; it prints nothing. */
@@ -118,16 +118,16 @@ static enum ctl_status prepare(const struct ctl *ctl, struct move *move)
 	enum ctl_status status =
 		ctl_call(ctl, move->from, ctl_request("list"), -1, &answer);
 
-	if (status == CTL_DONE)
+	if (status == CTL_STATUS_DONE)
 		status = take_device(move, find_device(answer, target), target);
 	json_object_put(answer);
-	if (status == CTL_DONE)
+	if (status == CTL_STATUS_DONE)
 		status = call(ctl, move->to, ctl_request("hello"), -1);
-	if (status != CTL_DONE)
+	if (status != CTL_STATUS_DONE)
 		return status;
 	path = ctl_format("%s/%03u/%03u", ctl->node_folder, move->bus, move->address);
 	move->fd = ctl_node_open(path, &bus, &address);
-	return move->fd < 0 ? CTL_FAILED : CTL_DONE;
+	return move->fd < 0 ? CTL_STATUS_FAILED : CTL_STATUS_DONE;
 }
 
 static struct json_object *attach_request(const struct move *move, const char *name)
@@ -146,7 +146,7 @@ static void put_back(const struct ctl *ctl, const struct move *move)
 
 	if (move->port >= 1 && move->port <= 255)
 		ctl_put_number(request, "port", move->port);
-	if (call(ctl, move->from, request, move->fd) == CTL_DONE)
+	if (call(ctl, move->from, request, move->fd) == CTL_STATUS_DONE)
 		ctl_complain("%s is where it was", move->id);
 	else
 		ctl_complain("%s is attached to neither: attach %s/%03u/%03u where you "
@@ -161,16 +161,16 @@ static enum ctl_status carry(const struct ctl *ctl, const struct move *move)
 
 	ctl_put_text(request, "device", move->id);
 	status = call(ctl, move->from, request, -1);
-	if (status != CTL_DONE)
+	if (status != CTL_STATUS_DONE)
 		return status;
 	request = attach_request(move, ctl->name ? ctl->name : move->name);
 	ctl_put_text(request, "reset", ctl->reset);
 	if (ctl->port)
 		ctl_put_number(request, "port", ctl->port);
-	if (ctl->given & CTL_OPT_FORCE)
+	if (ctl->given & CTL_OPTION_FORCE)
 		ctl_put_true(request, "force");
 	status = ctl_call(ctl, move->to, request, move->fd, &answer);
-	if (status != CTL_DONE)
+	if (status != CTL_STATUS_DONE)
 		put_back(ctl, move);
 	else if (ctl->json)
 		ctl_print_json(answer);
@@ -192,20 +192,20 @@ enum ctl_status ctl_move(const struct ctl *ctl)
 {
 	const char *path;
 	struct move move = {.fd = -1};
-	enum ctl_status status = CTL_FAILED;
+	enum ctl_status status = CTL_STATUS_FAILED;
 
 	if (!ctl->to)
 		return ctl_misused("say where it is to go: --to SOCKET");
 	path = ctl_socket(ctl);
 	if (!path)
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	if (are_same(path, ctl->to))
 		return ctl_misused("%s is where it is already", ctl->to);
 	move.from = ctl_connect(path);
 	move.to = move.from ? ctl_connect(ctl->to) : NULL;
 	if (move.to)
 		status = prepare(ctl, &move);
-	if (status == CTL_DONE)
+	if (status == CTL_STATUS_DONE)
 		status = carry(ctl, &move);
 	cleanup_close_p(&move.fd);
 	control_disconnect(move.from);

@@ -39,7 +39,7 @@ static enum ctl_status parse_fd(struct ctl_node *node, const char *text)
 	if (text[0] < '0' || text[0] > '9' || *end || fd < 3 || fd > INT_MAX)
 		return ctl_misused("host:fd=%s: a number from 3 on is wanted", text);
 	node->fd_number = (int)fd;
-	return CTL_DONE;
+	return CTL_STATUS_DONE;
 }
 
 /* One KEY=VALUE at *@at, which is moved behind it. */
@@ -65,7 +65,7 @@ static enum ctl_status parse_setting(struct ctl_node *node, const char **at)
 		return ctl_misused("'%s' is too long", from);
 	node->force = node->force || is_force;
 	*at = *end ? end + 1 : end;
-	return fd[0] ? parse_fd(node, fd) : CTL_DONE;
+	return fd[0] ? parse_fd(node, fd) : CTL_STATUS_DONE;
 }
 
 enum ctl_status ctl_node_parse(struct ctl_node *node, const char *spec)
@@ -78,20 +78,20 @@ enum ctl_status ctl_node_parse(struct ctl_node *node, const char *spec)
 			return ctl_misused("the path is too long");
 		node->is_node = true;
 		memcpy(node->path, spec, len + 1);
-		return CTL_DONE;
+		return CTL_STATUS_DONE;
 	}
 	if (strncmp(spec, HOST, strlen(HOST)) != 0)
-		return CTL_DONE;
+		return CTL_STATUS_DONE;
 	node->is_node = true;
 	for (const char *at = spec + strlen(HOST); *at;) {
 		enum ctl_status status = parse_setting(node, &at);
 
-		if (status != CTL_DONE)
+		if (status != CTL_STATUS_DONE)
 			return status;
 	}
 	if ((node->path[0] == '\0') == (node->fd_number < 0))
 		return ctl_misused("'%s': host: wants path=, or fd=", spec);
-	return CTL_DONE;
+	return CTL_STATUS_DONE;
 }
 
 /* ---- the file ---- */

@@ -26,7 +26,7 @@ struct ctl_node {
 };
 
 /* A path, "host:path=PATH[,reset=RESET][,force]" or "host:fd=N[,...]" into @node. A backslash takes
- * the next character as it is. Return: CTL_USAGE if it is wrong, which has been said. */
+ * the next character as it is. Return: CTL_STATUS_USAGE if it is wrong, which has been said. */
 MUST_USE enum ctl_status ctl_node_parse(struct ctl_node *node, const char *spec);
 
 /**

@@ -46,8 +46,8 @@ static enum ctl_status parse_port(struct ctl *ctl, const char *text)
 	if (text[0] < '0' || text[0] > '9' || *end || errno || port < 1 || port > 255)
 		return ctl_misused("--port: '%s' is no virtual port: 1 to 255", text);
 	ctl->port = (unsigned)port;
-	ctl->given |= CTL_OPT_PORT;
-	return CTL_DONE;
+	ctl->given |= CTL_OPTION_PORT;
+	return CTL_STATUS_DONE;
 }
 
 /* The value of an option that takes a text. */
@@ -57,7 +57,7 @@ static enum ctl_status take_text(struct ctl *ctl, const char **text, unsigned op
 		return ctl_misused("an option's value is empty");
 	*text = optarg;
 	ctl->given |= option;
-	return CTL_DONE;
+	return CTL_STATUS_DONE;
 }
 
 static enum ctl_status take_option(struct ctl *ctl, int option)
@@ -66,23 +66,23 @@ static enum ctl_status take_option(struct ctl *ctl, int option)
 	case OPT_SOCKET:
 		return take_text(ctl, &ctl->socket, 0);
 	case OPT_NAME:
-		return take_text(ctl, &ctl->name, CTL_OPT_NAME);
+		return take_text(ctl, &ctl->name, CTL_OPTION_NAME);
 	case OPT_RESET:
-		return take_text(ctl, &ctl->reset, CTL_OPT_RESET);
+		return take_text(ctl, &ctl->reset, CTL_OPTION_RESET);
 	case OPT_TO:
-		return take_text(ctl, &ctl->to, CTL_OPT_TO);
+		return take_text(ctl, &ctl->to, CTL_OPTION_TO);
 	case OPT_RULES:
-		return take_text(ctl, &ctl->rules, CTL_OPT_RULES);
+		return take_text(ctl, &ctl->rules, CTL_OPTION_RULES);
 	case OPT_PORT:
 		return parse_port(ctl, optarg);
 	case OPT_ALL:
-		ctl->given |= CTL_OPT_ALL;
+		ctl->given |= CTL_OPTION_ALL;
 		break;
 	case OPT_LEGACY:
-		ctl->given |= CTL_OPT_LEGACY;
+		ctl->given |= CTL_OPTION_LEGACY;
 		break;
 	case OPT_FORCE:
-		ctl->given |= CTL_OPT_FORCE;
+		ctl->given |= CTL_OPTION_FORCE;
 		break;
 	case OPT_JSON:
 		ctl->json = true;
@@ -95,9 +95,9 @@ static enum ctl_status take_option(struct ctl *ctl, int option)
 		break;
 	default:
 		/* getopt has said it already */
-		return CTL_USAGE;
+		return CTL_STATUS_USAGE;
 	}
-	return CTL_DONE;
+	return CTL_STATUS_DONE;
 }
 
 enum ctl_status ctl_options_parse(struct ctl *ctl, int argc, char *argv[])
@@ -107,12 +107,12 @@ enum ctl_status ctl_options_parse(struct ctl *ctl, int argc, char *argv[])
 	while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
 		enum ctl_status status = take_option(ctl, option);
 
-		if (status != CTL_DONE)
+		if (status != CTL_STATUS_DONE)
 			return status;
 	}
 	if (optind < argc)
 		ctl->verb = argv[optind++];
 	ctl->args = argv + optind;
 	ctl->nargs = argc - optind;
-	return CTL_DONE;
+	return CTL_STATUS_DONE;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * rules.c - rules by which devices come: add, remove, list
+ * rules.c - attach rules: add, remove, list
  */
 #include <json-c/json.h>
 #include <stdio.h>
@@ -56,7 +56,7 @@ static enum ctl_status ask(const struct ctl *ctl, const char *action, const char
 	ctl_put_text(request, "rule", rule);
 	ctl_put_text(request, "rule_id", id);
 	status = ctl_ask(ctl, request, -1, &answer);
-	if (status == CTL_DONE && !ctl->json) {
+	if (status == CTL_STATUS_DONE && !ctl->json) {
 		_cleanup_free_ char *clean =
 			ctl_clean(ctl_rule_id(answer), CTL_COLUMNS_ANY, NULL);
 

@@ -51,7 +51,7 @@ enum ctl_status ctl_stats(const struct ctl *ctl)
 
 	ctl_put_text(request, "device", target);
 	status = ctl_ask(ctl, request, -1, &answer);
-	if (status == CTL_DONE && !ctl->json)
+	if (status == CTL_STATUS_DONE && !ctl->json)
 		show(answer);
 	json_object_put(answer);
 	return status;

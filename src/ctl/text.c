@@ -20,7 +20,7 @@ void *ctl_alloc(size_t bytes)
 
 	if (!memory) {
 		(void)fputs("usbvfioctl: out of memory\n", stderr);
-		exit(CTL_FAILED);
+		exit(CTL_STATUS_FAILED);
 	}
 	return memory;
 }

@@ -46,13 +46,13 @@ static enum ctl_status watch(const struct ctl *ctl, struct control_client *clien
 	enum ctl_status status = ctl_call(ctl, client, ctl_request("watch"), -1, &answer);
 
 	json_object_put(answer);
-	while (status == CTL_DONE) {
+	while (status == CTL_STATUS_DONE) {
 		struct json_object *event;
 		struct err err = {0};
 
 		if (control_next_event(client, -1, &event, &err) < 0) {
 			ctl_complain("%s", err.text);
-			return CTL_FAILED;
+			return CTL_STATUS_FAILED;
 		}
 		if (ctl->json)
 			ctl_print_json(event);
@@ -61,7 +61,7 @@ static enum ctl_status watch(const struct ctl *ctl, struct control_client *clien
 		json_object_put(event);
 		if (fflush(stdout) != 0) {
 			ctl_complain("nobody reads what is printed");
-			status = CTL_FAILED;
+			status = CTL_STATUS_FAILED;
 		}
 	}
 	return status;
@@ -71,7 +71,7 @@ enum ctl_status ctl_watch(const struct ctl *ctl)
 {
 	const char *path = ctl_socket(ctl);
 	struct control_client *client = path ? ctl_connect(path) : NULL;
-	enum ctl_status status = client ? watch(ctl, client) : CTL_FAILED;
+	enum ctl_status status = client ? watch(ctl, client) : CTL_STATUS_FAILED;
 
 	control_disconnect(client);
 	return status;

@@ -142,13 +142,13 @@ static void stop_capture(struct commands *commands, struct control_request *req)
 static void do_capture(struct commands *commands, struct control_request *req)
 {
 	switch (req->capture.action) {
-	case CONTROL_CAPTURE_START:
+	case CONTROL_CAPTURE_ACTION_START:
 		start_capture(commands, req);
 		break;
-	case CONTROL_CAPTURE_STOP:
+	case CONTROL_CAPTURE_ACTION_STOP:
 		stop_capture(commands, req);
 		break;
-	case CONTROL_CAPTURE_STATUS:
+	case CONTROL_CAPTURE_ACTION_STATUS:
 	default:
 		answer_capture(commands, req);
 	}
@@ -185,7 +185,7 @@ static void do_rules(struct commands *commands, struct control_request *req)
 	int r;
 
 	switch (req->rules.action) {
-	case CONTROL_RULES_ADD:
+	case CONTROL_RULES_ACTION_ADD:
 		r = rulebook_add(rules, req->rules.rule, req->rules.id, &id, &err);
 		if (r < 0) {
 			command_refuse(req, &err, NULL);
@@ -194,7 +194,7 @@ static void do_rules(struct commands *commands, struct control_request *req)
 		result = json_object_new_object();
 		answer_if(req, control_add_text(result, "rule_id", id), result);
 		break;
-	case CONTROL_RULES_REMOVE:
+	case CONTROL_RULES_ACTION_REMOVE:
 		r = rulebook_remove(rules, req->rules.id, &err);
 		if (r < 0)
 			control_refuse(req, CONTROL_CODE_NO_SUCH_RULE,
@@ -203,7 +203,7 @@ static void do_rules(struct commands *commands, struct control_request *req)
 		else
 			control_answer(req, NULL);
 		break;
-	case CONTROL_RULES_LIST:
+	case CONTROL_RULES_ACTION_LIST:
 	default:
 		result = json_object_new_object();
 		answer_if(req, control_add(result, "rules", rulebook_to_json(rules)),

@@ -219,7 +219,7 @@ static void do_stats(struct control_request *req, const struct device_list *list
 {
 	int i;
 
-	if (req->target.kind == CONTROL_TARGET_NONE) {
+	if (req->target.kind == CONTROL_TARGET_KIND_NONE) {
 		control_answer_list(req, &(struct control_list){
 						 .devices = list->devices,
 						 .ndevices = list->count,

@@ -79,14 +79,14 @@ bool device_is_target(const struct control_device *device,
 		      const struct control_target *target)
 {
 	switch (target->kind) {
-	case CONTROL_TARGET_ID:
+	case CONTROL_TARGET_KIND_ID:
 		return strcmp(target->text, device->id) == 0;
-	case CONTROL_TARGET_ADDRESS:
+	case CONTROL_TARGET_KIND_ADDRESS:
 		return device->address != 0 && device->bus == target->bus &&
 		       device->address == target->address;
-	case CONTROL_TARGET_PORT:
+	case CONTROL_TARGET_KIND_PORT:
 		return device->port == target->port;
-	case CONTROL_TARGET_NONE:
+	case CONTROL_TARGET_KIND_NONE:
 	default:
 		return true;
 	}

@@ -139,7 +139,7 @@ static void on_attach(void *ctx, unsigned holder, const struct rule *rule,
 
 static void on_left(void *ctx)
 {
-	hold_end(ctx, KEEPER_DETACHED);
+	hold_end(ctx, KEEPER_END_DETACHED);
 }
 
 static void on_detach(void *ctx, unsigned holder)
@@ -152,12 +152,12 @@ static void on_detach(void *ctx, unsigned holder)
 			hold = &rulebook->holds[i];
 	}
 	if (!hold) {
-		keeper_gone(rulebook->keeper, holder, KEEPER_DETACHED);
+		keeper_gone(rulebook->keeper, holder, KEEPER_END_DETACHED);
 		return;
 	}
 	hold->leaving = true;
 	if (attach_detach(rulebook->options.attach, hold->id, on_left, hold) < 0)
-		hold_end(hold, KEEPER_DETACHED);
+		hold_end(hold, KEEPER_END_DETACHED);
 }
 
 struct search {
@@ -252,7 +252,7 @@ static int add(struct rulebook *rulebook, const char *text, const char *id,
 
 int rulebook_add_option(struct rulebook *rulebook, const char *text, struct err *err)
 {
-	int r = add(rulebook, text, NULL, KEEPER_FROM_OPTION, NULL, err);
+	int r = add(rulebook, text, NULL, KEEPER_ORIGIN_OPTION, NULL, err);
 
 	/* until what is there has been tried */
 	if (r == 0 && !rulebook->started)
@@ -263,7 +263,7 @@ int rulebook_add_option(struct rulebook *rulebook, const char *text, struct err 
 int rulebook_add(struct rulebook *rulebook, const char *text, const char *id,
 		 const char **ret_id, struct err *err)
 {
-	return add(rulebook, text, id, KEEPER_FROM_CONTROL, ret_id, err);
+	return add(rulebook, text, id, KEEPER_ORIGIN_CONTROL, ret_id, err);
 }
 
 int rulebook_remove(struct rulebook *rulebook, const char *id, struct err *err)
@@ -292,7 +292,7 @@ static int take_rules(struct rulebook *rulebook)
 	if (r == 0)
 		r = need_keeper(rulebook, err);
 	if (r == 0)
-		r = keeper_replace(rulebook->keeper, &rulebook->list, KEEPER_FROM_FILE,
+		r = keeper_replace(rulebook->keeper, &rulebook->list, KEEPER_ORIGIN_FILE,
 				   err);
 	if (r < 0)
 		log_error("--rules: %s", err->text);
@@ -360,9 +360,12 @@ bool rulebook_is_reading(const struct rulebook *rulebook)
 static const char *state_name(enum keeper_state state)
 {
 	static const char *const names[] = {
-		[KEEPER_WAITING] = "waiting",   [KEEPER_ATTACHING] = "attaching",
-		[KEEPER_ATTACHED] = "attached", [KEEPER_BACKING_OFF] = "failed",
-		[KEEPER_REFUSED] = "refused",   [KEEPER_DETACHING] = "detaching",
+		[KEEPER_STATE_WAITING] = "waiting",
+		[KEEPER_STATE_ATTACHING] = "attaching",
+		[KEEPER_STATE_ATTACHED] = "attached",
+		[KEEPER_STATE_BACKING_OFF] = "failed",
+		[KEEPER_STATE_REFUSED] = "refused",
+		[KEEPER_STATE_DETACHING] = "detaching",
 	};
 
 	return names[state];
@@ -371,9 +374,9 @@ static const char *state_name(enum keeper_state state)
 static const char *origin_name(enum keeper_origin origin)
 {
 	static const char *const names[] = {
-		[KEEPER_FROM_OPTION] = "option",
-		[KEEPER_FROM_FILE] = "file",
-		[KEEPER_FROM_CONTROL] = "control",
+		[KEEPER_ORIGIN_OPTION] = "option",
+		[KEEPER_ORIGIN_FILE] = "file",
+		[KEEPER_ORIGIN_CONTROL] = "control",
 	};
 
 	return names[origin];
@@ -442,11 +445,11 @@ void rulebook_event(struct rulebook *rulebook, enum attach_event event,
 	case ATTACH_EVENT_GONE:
 	case ATTACH_EVENT_FAILED:
 		if (hold)
-			hold_end(hold, KEEPER_PULLED);
+			hold_end(hold, KEEPER_END_PULLED);
 		break;
 	case ATTACH_EVENT_DETACHED:
 		if (hold && !hold->leaving)
-			hold_end(hold, KEEPER_BY_HAND);
+			hold_end(hold, KEEPER_END_BY_HAND);
 		break;
 	case ATTACH_EVENT_ATTACHED:
 	case ATTACH_EVENT_RETURNED:

@@ -68,9 +68,10 @@ MUST_USE int keeper_remove(struct keeper *keeper, const char *id, struct err *er
 MUST_USE int keeper_replace(struct keeper *keeper, const struct rule_list *list,
 			    enum keeper_origin origin, struct err *err);
 unsigned keeper_rule_count(const struct keeper *keeper);
-/* Calls @tell for each holder, rules in their order; each rule has at least one. */
+/* Calls @on_status for each holder, rules in their order; each rule has at least one. */
 void keeper_list(const struct keeper *keeper,
-		 void (*tell)(void *ctx, const struct keeper_status *status), void *ctx);
+		 void (*on_status)(void *ctx, const struct keeper_status *status),
+		 void *ctx);
 
 /* Answer to attach(). @port: where it is. @err: NULL, or why it failed: its code says
  * how soon it is tried again. Unknown holders are ignored, here and below. */

@@ -18,25 +18,25 @@ struct loop;
 #define KEEPER_GRACE_NS    UINT64_C(2000000000)
 
 enum keeper_origin {
-	KEEPER_FROM_OPTION,
-	KEEPER_FROM_FILE,
-	KEEPER_FROM_CONTROL,
+	KEEPER_ORIGIN_OPTION,
+	KEEPER_ORIGIN_FILE,
+	KEEPER_ORIGIN_CONTROL,
 };
 
 enum keeper_state {
-	KEEPER_WAITING,   /* nothing there that matches and is free */
-	KEEPER_ATTACHING, /* a device is being opened */
-	KEEPER_ATTACHED,
-	KEEPER_BACKING_OFF, /* it failed; will be tried again */
-	KEEPER_REFUSED,     /* it must not be had, or was detached by hand */
-	KEEPER_DETACHING,   /* the rule has been removed */
+	KEEPER_STATE_WAITING,   /* nothing there that matches and is free */
+	KEEPER_STATE_ATTACHING, /* a device is being opened */
+	KEEPER_STATE_ATTACHED,
+	KEEPER_STATE_BACKING_OFF, /* it failed; will be tried again */
+	KEEPER_STATE_REFUSED,     /* it must not be had, or was detached by hand */
+	KEEPER_STATE_DETACHING,   /* the rule has been removed */
 };
 
 /* How an attached device has gone. */
 enum keeper_end {
-	KEEPER_PULLED,   /* unplugged or taken away: wanted again when it can be had */
-	KEEPER_BY_HAND,  /* someone detached it: not until it is plugged in anew */
-	KEEPER_DETACHED, /* answer to detach() */
+	KEEPER_END_PULLED,  /* unplugged or taken away: wanted again when it can be had */
+	KEEPER_END_BY_HAND, /* someone detached it: not until it is plugged in anew */
+	KEEPER_END_DETACHED, /* answer to detach() */
 };
 
 /**

@@ -26,11 +26,11 @@
 
 /* A rule that holds all: those it has, those it cannot have, or that it waits. */
 static void list_all(const struct kept_rule *rule,
-		     void (*tell)(void *ctx, const struct keeper_status *status),
+		     void (*on_status)(void *ctx, const struct keeper_status *status),
 		     void *ctx)
 {
 	struct keeper_status status;
-	bool told = false;
+	bool any = false;
 	struct list *pos;
 
 	LIST_FOREACH(pos, &rule->holders) {
@@ -38,22 +38,23 @@ static void list_all(const struct kept_rule *rule,
 		    holder_of(pos)->state == HOLDER_STATE_CHECKING)
 			continue;
 		status = keeper_holder_status(holder_of(pos));
-		tell(ctx, &status);
-		told = true;
+		on_status(ctx, &status);
+		any = true;
 	}
 	LIST_FOREACH(pos, &rule->failures) {
 		status = keeper_failure_status(rule, failure_of(pos));
-		tell(ctx, &status);
-		told = true;
+		on_status(ctx, &status);
+		any = true;
 	}
-	if (!told && !rule->removed) {
+	if (!any && !rule->removed) {
 		status = keeper_holder_status(rule_holder(rule));
-		tell(ctx, &status);
+		on_status(ctx, &status);
 	}
 }
 
 void keeper_list(const struct keeper *keeper,
-		 void (*tell)(void *ctx, const struct keeper_status *status), void *ctx)
+		 void (*on_status)(void *ctx, const struct keeper_status *status),
+		 void *ctx)
 {
 	struct keeper_status status;
 	struct list *pos;
@@ -65,11 +66,11 @@ void keeper_list(const struct keeper *keeper,
 		    !rule->rule.all)
 			continue;
 		if (rule->rule.all) {
-			list_all(rule, tell, ctx);
+			list_all(rule, on_status, ctx);
 			continue;
 		}
 		status = keeper_holder_status(rule_holder(rule));
-		tell(ctx, &status);
+		on_status(ctx, &status);
 	}
 }
 
@@ -168,9 +169,9 @@ void keeper_gone(struct keeper *keeper, unsigned number, enum keeper_end end)
 	known = holder->pulled ? NULL : keeper_find(keeper, holder->dev.place);
 	if (holder->pulled)
 		count_flap(holder, lasted_ns);
-	else if (known && end == KEEPER_BY_HAND)
+	else if (known && end == KEEPER_END_BY_HAND)
 		keeper_postpone(holder->rule, known, &by_hand, true, KEEPER_NEVER);
-	else if (known && end == KEEPER_PULLED)
+	else if (known && end == KEEPER_END_PULLED)
 		expect_news(holder, known, lasted_ns);
 	keeper_release(holder);
 }

@@ -13,7 +13,8 @@ struct keeper_status keeper_failure_status(const struct kept_rule *rule,
 		.rule_id = rule->rule.id,
 		.origin = rule->origin,
 		.rule = &rule->rule,
-		.state = failure->refused ? KEEPER_REFUSED : KEEPER_BACKING_OFF,
+		.state = failure->refused ? KEEPER_STATE_REFUSED
+					  : KEEPER_STATE_BACKING_OFF,
 		.dev = &failure->known->dev,
 		.why = &failure->err,
 		.since_ns = failure->since_ns,
@@ -23,11 +24,11 @@ struct keeper_status keeper_failure_status(const struct kept_rule *rule,
 struct keeper_status keeper_holder_status(const struct holder *holder)
 {
 	static const enum keeper_state states[] = {
-		[HOLDER_STATE_FREE] = KEEPER_WAITING,
-		[HOLDER_STATE_CHECKING] = KEEPER_WAITING,
-		[HOLDER_STATE_ATTACHING] = KEEPER_ATTACHING,
-		[HOLDER_STATE_ATTACHED] = KEEPER_ATTACHED,
-		[HOLDER_STATE_DETACHING] = KEEPER_DETACHING,
+		[HOLDER_STATE_FREE] = KEEPER_STATE_WAITING,
+		[HOLDER_STATE_CHECKING] = KEEPER_STATE_WAITING,
+		[HOLDER_STATE_ATTACHING] = KEEPER_STATE_ATTACHING,
+		[HOLDER_STATE_ATTACHED] = KEEPER_STATE_ATTACHED,
+		[HOLDER_STATE_DETACHING] = KEEPER_STATE_DETACHING,
 	};
 	static const struct err none;
 	const struct kept_rule *rule = holder->rule;

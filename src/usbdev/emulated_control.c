@@ -76,16 +76,16 @@ static int get_status(struct emulated *dev, uint8_t recipient,
 	int status = 0;
 
 	switch (recipient) {
-	case EMULATED_STANDARD_DEVICE:
+	case EMULATED_RECIPIENT_STANDARD_DEVICE:
 		status = device_status(dev);
 		break;
-	case EMULATED_STANDARD_INTERFACE:
+	case EMULATED_RECIPIENT_STANDARD_INTERFACE:
 		if (!has_interface(dev, (uint8_t)setup->index, 0))
 			return STALL;
 		if (is_usb3(dev) && can_wake(dev))
 			status = dev->function_wakeup ? 0x03 : 0x01;
 		break;
-	case EMULATED_STANDARD_ENDPOINT:
+	case EMULATED_RECIPIENT_STANDARD_ENDPOINT:
 		if (is_ep0(setup))
 			break;
 		ep = emulated_ep(dev, (uint8_t)setup->index);
@@ -165,11 +165,11 @@ static int feature(struct emulated *dev, uint8_t recipient,
 		   const struct usbdev_setup *setup, bool set)
 {
 	switch (recipient) {
-	case EMULATED_STANDARD_DEVICE:
+	case EMULATED_RECIPIENT_STANDARD_DEVICE:
 		return device_feature(dev, setup, set);
-	case EMULATED_STANDARD_INTERFACE:
+	case EMULATED_RECIPIENT_STANDARD_INTERFACE:
 		return interface_feature(dev, setup, set);
-	case EMULATED_STANDARD_ENDPOINT:
+	case EMULATED_RECIPIENT_STANDARD_ENDPOINT:
 		return endpoint_feature(dev, setup, set);
 	default:
 		return STALL;
@@ -234,7 +234,7 @@ static int standard_request(struct emulated *dev, const struct usbdev_setup *set
 	case OUT(EMULATED_REQUEST_SET_ADDRESS):
 		return 0; /* the xHC's business; harmless here */
 	case IN(EMULATED_REQUEST_GET_DESCRIPTOR):
-		if (recipient != EMULATED_STANDARD_DEVICE)
+		if (recipient != EMULATED_RECIPIENT_STANDARD_DEVICE)
 			return other_request(dev, setup, data, len);
 		r = emulated_descr_get(dev, (uint8_t)(setup->value >> 8),
 				       (uint8_t)setup->value, data);

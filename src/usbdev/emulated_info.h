@@ -56,10 +56,10 @@ enum emulated_descr {
 
 /* bmRequestType without the direction: type | recipient. */
 enum emulated_recipient {
-	EMULATED_STANDARD_DEVICE = 0x00,
-	EMULATED_STANDARD_INTERFACE = 0x01,
-	EMULATED_STANDARD_ENDPOINT = 0x02,
-	EMULATED_CLASS_INTERFACE = 0x21,
+	EMULATED_RECIPIENT_STANDARD_DEVICE = 0x00,
+	EMULATED_RECIPIENT_STANDARD_INTERFACE = 0x01,
+	EMULATED_RECIPIENT_STANDARD_ENDPOINT = 0x02,
+	EMULATED_RECIPIENT_CLASS_INTERFACE = 0x21,
 };
 
 /* Index of the per-speed columns below. */

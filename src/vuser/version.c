@@ -125,7 +125,7 @@ static int read_json(const char *json, size_t len, struct proposal *proposal)
 	return r;
 }
 
-static enum vuser_client tell_client(uint16_t minor, const struct proposal *proposal)
+static enum vuser_client identify_client(uint16_t minor, const struct proposal *proposal)
 {
 	if (!proposal->has_json)
 		return VUSER_CLIENT_SPDK;
@@ -157,7 +157,7 @@ int vuser_version_agree(const uint8_t *payload, size_t len, uint8_t *reply,
 		if (r < 0)
 			return r;
 	}
-	*ret_client = tell_client(version.minor, &proposal);
+	*ret_client = identify_client(version.minor, &proposal);
 
 	r = snprintf(json, sizeof(json),
 		     "{\"capabilities\":{\"max_msg_fds\":%u,\"max_data_xfer_size\":%u,"

@@ -243,15 +243,16 @@ static void check(const struct control_request *req)
 	if (req->verb == CONTROL_VERB_ATTACH)
 		CHECK(fd || req->attach.spec);
 	if (req->verb == CONTROL_VERB_DETACH || req->verb == CONTROL_VERB_RESET)
-		CHECK(req->target.kind != CONTROL_TARGET_NONE);
+		CHECK(req->target.kind != CONTROL_TARGET_KIND_NONE);
 	if (req->verb == CONTROL_VERB_CAPTURE)
-		CHECK((req->capture.action == CONTROL_CAPTURE_START) ==
+		CHECK((req->capture.action == CONTROL_CAPTURE_ACTION_START) ==
 		      (fd || req->capture.path));
 	if (req->verb == CONTROL_VERB_LOG)
 		CHECK(req->log.level);
 	if (req->verb == CONTROL_VERB_RULES) {
-		CHECK((req->rules.action == CONTROL_RULES_ADD) == !!req->rules.rule);
-		CHECK(req->rules.action != CONTROL_RULES_REMOVE || req->rules.id);
+		CHECK((req->rules.action == CONTROL_RULES_ACTION_ADD) ==
+		      !!req->rules.rule);
+		CHECK(req->rules.action != CONTROL_RULES_ACTION_REMOVE || req->rules.id);
 	}
 	CHECK(req->attach.port <= 255);
 	CHECK(!req->attach.spec ||

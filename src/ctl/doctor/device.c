@@ -41,7 +41,7 @@ static struct doctor_finding finding_of(const struct hostdev *dev, const char *c
 	return finding;
 }
 
-static void tell(const struct doctor *doctor, const struct doctor_finding *finding)
+static void report(const struct doctor *doctor, const struct doctor_finding *finding)
 {
 	doctor->on_finding(doctor->ctx, finding);
 }
@@ -87,8 +87,8 @@ static bool group_name(const char *path, char name[NAME_BYTES])
 	return true;
 }
 
-static void tell_permission(const struct doctor *doctor, const struct hostdev *dev,
-			    const char *path)
+static void report_permission(const struct doctor *doctor, const struct hostdev *dev,
+			      const char *path)
 {
 	struct doctor_finding finding = finding_of(dev, "permission");
 	char user[NAME_BYTES];
@@ -114,7 +114,7 @@ static void tell_permission(const struct doctor *doctor, const struct hostdev *d
 			   "--action=change /sys/bus/usb/devices/%s",
 			   dev->vendor, dev->product_id, user, dev->name);
 	}
-	tell(doctor, &finding);
+	report(doctor, &finding);
 }
 
 static void check_node(const struct doctor *doctor, const struct hostdev *dev)
@@ -132,7 +132,7 @@ static void check_node(const struct doctor *doctor, const struct hostdev *dev)
 		return;
 	}
 	if (errno == EACCES || errno == EPERM) {
-		tell_permission(doctor, dev, path);
+		report_permission(doctor, dev, path);
 		return;
 	}
 	DOCTOR_SAY(finding.what, NODE_FORMAT " cannot be opened: %s", NODE_ARGS(dev),
@@ -146,7 +146,7 @@ static void check_node(const struct doctor *doctor, const struct hostdev *dev)
 	else
 		DOCTOR_SAY(finding.mend, "sudo dmesg | grep 'usb %s:'   # says more",
 			   dev->name);
-	tell(doctor, &finding);
+	report(doctor, &finding);
 }
 
 /* --- who has it --- */
@@ -172,7 +172,7 @@ static const char *end_of(const char *program)
 	return NULL;
 }
 
-static void tell_claimed(const struct doctor *doctor, const struct hostdev *dev)
+static void report_claimed(const struct doctor *doctor, const struct hostdev *dev)
 {
 	struct doctor_finding finding = finding_of(dev, "busy");
 	char name[NAME_BYTES];
@@ -195,11 +195,11 @@ static void tell_claimed(const struct doctor *doctor, const struct hostdev *dev)
 		else
 			DOCTOR_SAY(finding.mend, "sudo kill %d", pid);
 	}
-	tell(doctor, &finding);
+	report(doctor, &finding);
 }
 
 /* The kernel's drivers give way when a device is attached. */
-static void tell_driver(const struct doctor *doctor, const struct hostdev *dev)
+static void report_driver(const struct doctor *doctor, const struct hostdev *dev)
 {
 	const char *told = "";
 
@@ -217,7 +217,7 @@ static void tell_driver(const struct doctor *doctor, const struct hostdev *dev)
 			finding.what,
 			"the host's driver %s has it, and loses it when it is attached",
 			interface->driver);
-		tell(doctor, &finding);
+		report(doctor, &finding);
 	}
 }
 
@@ -247,9 +247,9 @@ static void check_guard(const struct doctor *doctor, const struct hostdev *dev)
 	int r = guard_check(doctor->root, dev, &err);
 
 	if (dev->claimed)
-		tell_claimed(doctor, dev);
+		report_claimed(doctor, dev);
 	else
-		tell_driver(doctor, dev);
+		report_driver(doctor, dev);
 	if (r != -EPERM)
 		return;
 	DOCTOR_SAY(finding.what, "the host would miss it: %s", err.text);
@@ -262,7 +262,7 @@ static void check_guard(const struct doctor *doctor, const struct hostdev *dev)
 		DOCTOR_SAY(finding.mend, "sudo swapoff /dev/%s", disk);
 	else
 		DOCTOR_SAY(finding.mend, "sudo umount /dev/%s", disk);
-	tell(doctor, &finding);
+	report(doctor, &finding);
 }
 
 /* --- slow, or asleep --- */
@@ -281,7 +281,7 @@ static void check_autosuspend(const struct doctor *doctor, const struct hostdev 
 		   "or are gone for a moment");
 	DOCTOR_SAY(finding.mend,
 		   "echo on | sudo tee /sys/bus/usb/devices/%s/power/control", dev->name);
-	tell(doctor, &finding);
+	report(doctor, &finding);
 }
 
 /* A device of USB 3 says in a socket of USB 2 that it is one of USB 2.1, but has among its
@@ -316,7 +316,7 @@ static void check_speed(const struct doctor *doctor, const struct hostdev *dev,
 	DOCTOR_SAY(finding.mend,
 		   "plug it into a socket of USB 3, with a cable for it, then: "
 		   "usbvfioctl doctor");
-	tell(doctor, &finding);
+	report(doctor, &finding);
 }
 
 void doctor_check_device(const struct doctor *doctor, const struct hostdev *dev)

@@ -64,17 +64,17 @@ static void check_daemon(const struct ctl *ctl, const struct doctor *doctor)
 	doctor_check_folders(doctor, folders, CONTROL_FIND_FOLDERS);
 }
 
-/* Return: CTL_USAGE if there is no such device, which has been said. */
+/* Return: CTL_STATUS_USAGE if there is no such device, which has been said. */
 static enum ctl_status check_devices(const struct ctl *ctl, const struct doctor *doctor)
 {
 	struct hostdev_list list = {0};
 	const struct hostdev *named;
-	enum ctl_status status = CTL_DONE;
+	enum ctl_status status = CTL_STATUS_DONE;
 	int r = hostdev_list_read(doctor->root, &list);
 
 	if (r < 0 && r != -ENOENT) {
 		ctl_complain("the host's devices cannot be listed: %s", strerror(-r));
-		return CTL_FAILED;
+		return CTL_STATUS_FAILED;
 	}
 	if (ctl->nargs > 0) {
 		named = doctor_find(&list, ctl->args[0]);
@@ -86,7 +86,7 @@ static enum ctl_status check_devices(const struct ctl *ctl, const struct doctor 
 				"/dev/bus/usb/003/017, 3:17 or 1-2.3; lsusb -t "
 				"shows which there are",
 				ctl->args[0]);
-			status = CTL_USAGE;
+			status = CTL_STATUS_USAGE;
 		}
 	}
 	for (unsigned i = 0; ctl->nargs == 0 && i < list.count; i++) {
@@ -106,11 +106,11 @@ enum ctl_status ctl_doctor(const struct ctl *ctl)
 	enum ctl_status status = check_devices(ctl, &doctor);
 	struct json_object *answer;
 
-	if (status == CTL_DONE) {
+	if (status == CTL_STATUS_DONE) {
 		doctor_check_host(&doctor);
 		check_daemon(ctl, &doctor);
 		if (visit.problems > 0)
-			status = CTL_FAILED;
+			status = CTL_STATUS_FAILED;
 	}
 	if (ctl->json) {
 		answer = json_object_new_object();
@@ -118,7 +118,7 @@ enum ctl_status ctl_doctor(const struct ctl *ctl)
 		ctl_put_number(answer, "problems", visit.problems);
 		ctl_print_json(answer);
 		json_object_put(answer);
-	} else if (status == CTL_DONE) {
+	} else if (status == CTL_STATUS_DONE) {
 		(void)puts("nothing is wrong");
 	}
 	return status;

@@ -16,7 +16,7 @@
 /* Names of calls that are shown. */
 #define NAMES_MAX 8u
 
-static void tell_mode(const struct doctor *doctor, const char *path, const char *mode)
+static void report_mode(const struct doctor *doctor, const char *path, const char *mode)
 {
 	struct doctor_finding finding = {.code = "sandbox-off"};
 
@@ -39,8 +39,8 @@ static void tell_mode(const struct doctor *doctor, const char *path, const char 
 	doctor->on_finding(doctor->ctx, &finding);
 }
 
-static void tell_on(const struct doctor *doctor, const char *path,
-		    struct json_object *sandbox)
+static void report_on(const struct doctor *doctor, const char *path,
+		      struct json_object *sandbox)
 {
 	struct doctor_finding finding = {.code = "sandbox"};
 	char landlock[64] = "no Landlock", calls[64] = "all system calls";
@@ -68,8 +68,8 @@ static void tell_on(const struct doctor *doctor, const char *path,
 	doctor->on_finding(doctor->ctx, &finding);
 }
 
-static void tell_missing(const struct doctor *doctor, const char *path,
-			 struct json_object *sandbox)
+static void report_missing(const struct doctor *doctor, const char *path,
+			   struct json_object *sandbox)
 {
 	struct doctor_finding finding = {.code = "no-landlock"};
 	const char *why = control_get_text(sandbox, "no_landlock");
@@ -101,8 +101,8 @@ static void tell_missing(const struct doctor *doctor, const char *path,
 	}
 }
 
-static void tell_refused(const struct doctor *doctor, const char *path,
-			 struct json_object *sandbox, bool is_log)
+static void report_refused(const struct doctor *doctor, const char *path,
+			   struct json_object *sandbox, bool is_log)
 {
 	struct doctor_finding finding = {.problem = true, .code = "refused-calls"};
 	struct json_object *last = control_get_array(sandbox, "refused_last");
@@ -145,9 +145,9 @@ void doctor_check_sandbox(const struct doctor *doctor, const char *path,
 	if (!mode)
 		return;
 	if (strcmp(mode, "on") == 0)
-		tell_on(doctor, path, sandbox);
+		report_on(doctor, path, sandbox);
 	else
-		tell_mode(doctor, path, mode);
-	tell_missing(doctor, path, sandbox);
-	tell_refused(doctor, path, sandbox, strcmp(mode, "log") == 0);
+		report_mode(doctor, path, mode);
+	report_missing(doctor, path, sandbox);
+	report_refused(doctor, path, sandbox, strcmp(mode, "log") == 0);
 }

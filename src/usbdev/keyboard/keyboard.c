@@ -362,11 +362,11 @@ static int on_request(struct emulated *emu, const struct usbdev_setup *setup,
 	if (setup->index != 0)
 		return -EPIPE;
 	switch (setup->request_type & 0x7fu) {
-	case EMULATED_STANDARD_INTERFACE:
+	case EMULATED_RECIPIENT_STANDARD_INTERFACE:
 		if (in && setup->request == EMULATED_REQUEST_GET_DESCRIPTOR)
 			return get_descriptor(setup, data);
 		return -EPIPE;
-	case EMULATED_CLASS_INTERFACE:
+	case EMULATED_RECIPIENT_CLASS_INTERFACE:
 		return in ? hid_in(keyboard, setup, data)
 			  : hid_out(keyboard, setup, data, len);
 	default:

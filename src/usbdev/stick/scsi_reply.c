@@ -23,12 +23,12 @@
 #define UNMAP_GRANULARITY 8u
 
 enum vpd_page {
-	VPD_PAGES = 0x00,
-	VPD_SERIAL = 0x80,
-	VPD_IDENTIFICATION = 0x83,
-	VPD_BLOCK_LIMITS = 0xb0,
-	VPD_CHARACTERISTICS = 0xb1,
-	VPD_PROVISIONING = 0xb2,
+	VPD_PAGE_PAGES = 0x00,
+	VPD_PAGE_SERIAL = 0x80,
+	VPD_PAGE_IDENTIFICATION = 0x83,
+	VPD_PAGE_BLOCK_LIMITS = 0xb0,
+	VPD_PAGE_CHARACTERISTICS = 0xb1,
+	VPD_PAGE_PROVISIONING = 0xb2,
 };
 
 /* A designation descriptor of page 83h (SPC-4 7.8.6). Returns its bytes. */
@@ -58,30 +58,30 @@ static uint32_t put_identification(const struct scsi_disk *disk, uint8_t *d)
 /* Fills @d behind the 4 bytes of the header. Returns bytes, or -1 if unknown. */
 static int put_vpd(const struct scsi_disk *disk, uint8_t page, uint8_t *d)
 {
-	static const uint8_t pages[] = {VPD_PAGES,           VPD_SERIAL,
-					VPD_IDENTIFICATION,  VPD_BLOCK_LIMITS,
-					VPD_CHARACTERISTICS, VPD_PROVISIONING};
+	static const uint8_t pages[] = {VPD_PAGE_PAGES,           VPD_PAGE_SERIAL,
+					VPD_PAGE_IDENTIFICATION,  VPD_PAGE_BLOCK_LIMITS,
+					VPD_PAGE_CHARACTERISTICS, VPD_PAGE_PROVISIONING};
 
 	switch (page) {
-	case VPD_PAGES:
+	case VPD_PAGE_PAGES:
 		memcpy(d, pages, sizeof(pages));
 		return sizeof(pages);
-	case VPD_SERIAL:
+	case VPD_PAGE_SERIAL:
 		memcpy(d, disk->serial, strlen(disk->serial));
 		return (int)strlen(disk->serial);
-	case VPD_IDENTIFICATION:
+	case VPD_PAGE_IDENTIFICATION:
 		return (int)put_identification(disk, d);
-	case VPD_BLOCK_LIMITS: /* SBC-3 6.5.3; offsets less the header */
+	case VPD_PAGE_BLOCK_LIMITS: /* SBC-3 6.5.3; offsets less the header */
 		if (!disk->readonly) {
 			put_be32(d + 16, UINT32_MAX);
 			put_be32(d + 20, SCSI_UNMAP_MAX);
 			put_be32(d + 24, UNMAP_GRANULARITY);
 		}
 		return 0x3c;
-	case VPD_CHARACTERISTICS:
+	case VPD_PAGE_CHARACTERISTICS:
 		put_be16(d, NON_ROTATING);
 		return 0x3c;
-	case VPD_PROVISIONING:
+	case VPD_PAGE_PROVISIONING:
 		if (!disk->readonly) {
 			d[1] = 0x80; /* LBPU */
 			d[2] = PROVISIONING_THIN;

@@ -69,7 +69,7 @@ static int on_request(struct emulated *emu, const struct usbdev_setup *setup,
 		      uint8_t *data, uint32_t len)
 {
 	(void)len;
-	if ((setup->request_type & 0x7fu) != EMULATED_CLASS_INTERFACE ||
+	if ((setup->request_type & 0x7fu) != EMULATED_RECIPIENT_CLASS_INTERFACE ||
 	    setup->index != 0 || setup->value != 0 || emu->configuration == 0)
 		return -EPIPE;
 	if (setup->request == REQUEST_RESET && !(setup->request_type & USBDEV_DIR_IN)) {

@@ -120,7 +120,7 @@ static void take_port(void *ctx, const struct keeper_status *status)
 
 enum keeper_state agented_state(void)
 {
-	enum keeper_state now = KEEPER_WAITING;
+	enum keeper_state now = KEEPER_STATE_WAITING;
 
 	keeper_list(agent_keeper(agented.agent), take_state, &now);
 	return now;
@@ -156,7 +156,7 @@ void agented_expect_port(unsigned port)
 
 static void count_attached(void *ctx, const struct keeper_status *status)
 {
-	*(unsigned *)ctx += status->state == KEEPER_ATTACHED;
+	*(unsigned *)ctx += status->state == KEEPER_STATE_ATTACHED;
 }
 
 unsigned agented_count(void)

@@ -20,7 +20,7 @@ static void test_hands_over(void **state)
 	(void)state;
 	agented_plug(7);
 	agented_hear(true, 7);
-	AWAIT(agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented_state() == KEEPER_STATE_ATTACHED);
 	assert_int_equal(agented.attached, 1);
 	assert_true(agented.had_fd);
 	assert_true(agented.was_forced);
@@ -33,11 +33,11 @@ static void test_comes_back_to_its_port(void **state)
 	test_hands_over(state);
 	fake_unplug("3-2");
 	agented_hear(false, 7);
-	AWAIT(agented.detached == 1 && agented_state() == KEEPER_WAITING);
+	AWAIT(agented.detached == 1 && agented_state() == KEEPER_STATE_WAITING);
 	assert_string_equal(agented.target, "1");
 	agented_plug(8);
 	agented_hear(true, 8);
-	AWAIT(agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented_state() == KEEPER_STATE_ATTACHED);
 	assert_int_equal(agented.attached, 2);
 	assert_int_equal(agented.port_wanted, 5);
 }
@@ -49,11 +49,11 @@ static void test_ends_that_are_told(void **state)
 	agented_tell(CONTROL_EVENT_DETACHED, "99");
 	/* lost by the daemon: tried again */
 	agented_tell(CONTROL_EVENT_GONE, "1");
-	AWAIT(agented.attached == 2 && agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented.attached == 2 && agented_state() == KEEPER_STATE_ATTACHED);
 	assert_int_equal(agented.detached, 0);
 	/* by hand: not */
 	agented_tell(CONTROL_EVENT_DETACHED, "2");
-	AWAIT(agented_state() == KEEPER_REFUSED);
+	AWAIT(agented_state() == KEEPER_STATE_REFUSED);
 	assert_int_equal(agented.attached, 2);
 }
 
@@ -61,9 +61,9 @@ static void test_daemon_starts_anew(void **state)
 {
 	test_hands_over(state);
 	agented_end_server();
-	AWAIT(agented_state() != KEEPER_ATTACHED);
+	AWAIT(agented_state() != KEEPER_STATE_ATTACHED);
 	agented_serve();
-	AWAIT(agented.attached == 2 && agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented.attached == 2 && agented_state() == KEEPER_STATE_ATTACHED);
 	assert_int_equal(agented.port_wanted, 5);
 }
 
@@ -76,7 +76,7 @@ static void test_refusals_are_tried_again(void **state)
 	agented_hear(true, 7);
 	AWAIT(agented.attached == 2);
 	agented.refuses = false;
-	AWAIT(agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented_state() == KEEPER_STATE_ATTACHED);
 }
 
 static void test_rule_goes(void **state)
@@ -106,7 +106,7 @@ static void test_events_lost(void **state)
 	/* not heard: another one lies in the way of it */
 	agented_tell(CONTROL_EVENT_GONE, "1");
 	AWAIT(agented.listed == 2);
-	AWAIT(agented.attached == 2 && agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented.attached == 2 && agented_state() == KEEPER_STATE_ATTACHED);
 	assert_int_equal(agented.detached, 0);
 }
 
@@ -118,7 +118,7 @@ static void test_events_lost_but_it_is_there(void **state)
 	AWAIT(agented.listed == 2);
 	/* by then the answer has been looked at */
 	agented_tell(CONTROL_EVENT_DETACHED, "1");
-	AWAIT(agented_state() == KEEPER_REFUSED);
+	AWAIT(agented_state() == KEEPER_STATE_REFUSED);
 	assert_int_equal(agented.attached, 1);
 }
 
@@ -147,7 +147,7 @@ static void test_file_is_read_again(void **state)
 	agented_plug(7);
 	agented_start();
 	load(0);
-	AWAIT(agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented_state() == KEEPER_STATE_ATTACHED);
 	/* a mistake changes nothing */
 	write_rules("usb:vid=1050,id=key\nusb:vid=zz\n");
 	load(-EINVAL);

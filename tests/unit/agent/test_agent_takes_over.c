@@ -31,18 +31,18 @@ static void test_takes_over(void **state)
 	plug_used(7);
 	agented_start();
 	agented_add("usb:vid=1050,id=key");
-	AWAIT(agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented_state() == KEEPER_STATE_ATTACHED);
 	agented_expect_port(4);
 	assert_int_equal(agented.attached, 0);
 	/* from then on it is as any other */
 	fake_unplug("3-2");
 	agented_hear(false, 7);
-	AWAIT(agented.detached == 1 && agented_state() == KEEPER_WAITING);
+	AWAIT(agented.detached == 1 && agented_state() == KEEPER_STATE_WAITING);
 	assert_string_equal(agented.target, "17");
 	agented.devices = 0;
 	agented_plug(8);
 	agented_hear(true, 8);
-	AWAIT(agented.attached == 1 && agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented.attached == 1 && agented_state() == KEEPER_STATE_ATTACHED);
 	assert_int_equal(agented.port_wanted, 4);
 }
 
@@ -54,10 +54,10 @@ static void test_takes_over_what_seemed_in_use(void **state)
 	plug_used(7);
 	agented_start();
 	agented_add("usb:vid=1050,id=key");
-	AWAIT(agented_state() == KEEPER_BACKING_OFF);
+	AWAIT(agented_state() == KEEPER_STATE_BACKING_OFF);
 	agented_has("17", 7);
 	agented_serve();
-	AWAIT(agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented_state() == KEEPER_STATE_ATTACHED);
 	assert_int_equal(agented.attached, 0);
 }
 
@@ -71,7 +71,7 @@ static void test_takes_over_the_right_one(void **state)
 	plug_used(7);
 	agented_start();
 	agented_add("usb:vid=1050,id=key");
-	AWAIT(agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented_state() == KEEPER_STATE_ATTACHED);
 	agented_expect_port(4);
 	assert_int_equal(agented.attached, 0);
 }
@@ -82,14 +82,14 @@ static void test_takes_over_its_own(void **state)
 	(void)state;
 	agented_plug(7);
 	agented_hear(true, 7);
-	AWAIT(agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented_state() == KEEPER_STATE_ATTACHED);
 	agented_has("1", 7);
 	agented.device.port = 5;
 	fake_plug(&(struct fake_device){.name = "3-2", .number = 7, .driver = "usbfs"});
 	agented_end_server();
-	AWAIT(agented_state() != KEEPER_ATTACHED);
+	AWAIT(agented_state() != KEEPER_STATE_ATTACHED);
 	agented_serve();
-	AWAIT(agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented_state() == KEEPER_STATE_ATTACHED);
 	assert_int_equal(agented.attached, 1);
 	assert_int_equal(agented.listed, 2);
 	agented_expect_port(5);
@@ -154,7 +154,7 @@ static void test_takes_over_nothing_else(void **state)
 		agented_plug(7);
 		agented_start();
 		agented_add("usb:vid=1050,id=key");
-		AWAIT(agented_state() == KEEPER_ATTACHED);
+		AWAIT(agented_state() == KEEPER_STATE_ATTACHED);
 		assert_int_equal(agented.attached, 1);
 		if (i + 1 < ARRAY_SIZE(changes))
 			(void)agented_teardown(state);
@@ -170,7 +170,7 @@ static void test_takes_over_without_place(void **state)
 	plug_used(7);
 	agented_start();
 	agented_add("usb:vid=1050,id=key");
-	AWAIT(agented_state() == KEEPER_ATTACHED);
+	AWAIT(agented_state() == KEEPER_STATE_ATTACHED);
 	assert_int_equal(agented.attached, 0);
 }
 

@@ -59,7 +59,7 @@ static void detach(void **state)
 	run(c);
 	assert_int_equal(c->nkept, 1);
 	assert_int_equal(c->last_verb, CONTROL_VERB_DETACH);
-	assert_int_equal(c->kept[0]->target.kind, CONTROL_TARGET_ADDRESS);
+	assert_int_equal(c->kept[0]->target.kind, CONTROL_TARGET_KIND_ADDRESS);
 	assert_int_equal(c->kept[0]->target.bus, 3);
 	assert_int_equal(c->kept[0]->target.address, 255);
 	assert_string_equal(c->kept[0]->target.text, "003:255");

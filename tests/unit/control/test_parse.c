@@ -99,23 +99,23 @@ static void targets(void **state)
 		unsigned a;
 		unsigned b;
 	} cases[] = {
-		{"003:017", CONTROL_TARGET_ADDRESS, 3, 17},
-		{"3:7", CONTROL_TARGET_ADDRESS, 3, 7},
-		{"port 2", CONTROL_TARGET_PORT, 2, 0},
-		{"port 255", CONTROL_TARGET_PORT, 255, 0},
-		{"port 256", CONTROL_TARGET_ID, 0, 0},
-		{"port 0", CONTROL_TARGET_ID, 0, 0},
-		{"port", CONTROL_TARGET_ID, 0, 0},
-		{"port 1234567890123", CONTROL_TARGET_ID, 0, 0},
-		{"port 1x", CONTROL_TARGET_ID, 0, 0},
-		{"1-2.3", CONTROL_TARGET_ID, 0, 0},
-		{"1", CONTROL_TARGET_ID, 0, 0},
-		{"1:", CONTROL_TARGET_ID, 0, 0},
-		{":1", CONTROL_TARGET_ID, 0, 0},
-		{"1:2:3", CONTROL_TARGET_ID, 0, 0},
-		{"0001:2", CONTROL_TARGET_ID, 0, 0},
-		{"1:0002", CONTROL_TARGET_ID, 0, 0},
-		{"-1:2", CONTROL_TARGET_ID, 0, 0},
+		{"003:017", CONTROL_TARGET_KIND_ADDRESS, 3, 17},
+		{"3:7", CONTROL_TARGET_KIND_ADDRESS, 3, 7},
+		{"port 2", CONTROL_TARGET_KIND_PORT, 2, 0},
+		{"port 255", CONTROL_TARGET_KIND_PORT, 255, 0},
+		{"port 256", CONTROL_TARGET_KIND_ID, 0, 0},
+		{"port 0", CONTROL_TARGET_KIND_ID, 0, 0},
+		{"port", CONTROL_TARGET_KIND_ID, 0, 0},
+		{"port 1234567890123", CONTROL_TARGET_KIND_ID, 0, 0},
+		{"port 1x", CONTROL_TARGET_KIND_ID, 0, 0},
+		{"1-2.3", CONTROL_TARGET_KIND_ID, 0, 0},
+		{"1", CONTROL_TARGET_KIND_ID, 0, 0},
+		{"1:", CONTROL_TARGET_KIND_ID, 0, 0},
+		{":1", CONTROL_TARGET_KIND_ID, 0, 0},
+		{"1:2:3", CONTROL_TARGET_KIND_ID, 0, 0},
+		{"0001:2", CONTROL_TARGET_KIND_ID, 0, 0},
+		{"1:0002", CONTROL_TARGET_KIND_ID, 0, 0},
+		{"-1:2", CONTROL_TARGET_KIND_ID, 0, 0},
 	};
 	static const char *const verbs[] = {"detach", "reset", "stats"};
 	struct controlled *c = *state;
@@ -131,7 +131,7 @@ static void targets(void **state)
 		assert_int_equal(req->verb, control_verb_find(verbs[i % 3]));
 		assert_string_equal(req->target.text, cases[i].text);
 		assert_int_equal(req->target.kind, cases[i].kind);
-		if (cases[i].kind == CONTROL_TARGET_PORT) {
+		if (cases[i].kind == CONTROL_TARGET_KIND_PORT) {
 			assert_int_equal(req->target.port, cases[i].a);
 		} else {
 			assert_int_equal(req->target.bus, cases[i].a);
@@ -140,7 +140,7 @@ static void targets(void **state)
 		done(c, fd);
 	}
 	assert_int_equal(reach(c, fd, "{\"verb\":\"stats\"}")->target.kind,
-			 CONTROL_TARGET_NONE);
+			 CONTROL_TARGET_KIND_NONE);
 	done(c, fd);
 	close(fd);
 }
@@ -152,14 +152,14 @@ static void capture(void **state)
 	struct control_request *req;
 
 	req = reach(c, fd, "{\"verb\":\"capture\",\"action\":\"start\",\"path\":\"/x\"}");
-	assert_int_equal(req->capture.action, CONTROL_CAPTURE_START);
+	assert_int_equal(req->capture.action, CONTROL_CAPTURE_ACTION_START);
 	assert_string_equal(req->capture.path, "/x");
 	done(c, fd);
 	req = reach(c, fd, "{\"verb\":\"capture\",\"action\":\"stop\"}");
-	assert_int_equal(req->capture.action, CONTROL_CAPTURE_STOP);
+	assert_int_equal(req->capture.action, CONTROL_CAPTURE_ACTION_STOP);
 	done(c, fd);
 	req = reach(c, fd, "{\"verb\":\"capture\",\"action\":\"status\"}");
-	assert_int_equal(req->capture.action, CONTROL_CAPTURE_STATUS);
+	assert_int_equal(req->capture.action, CONTROL_CAPTURE_ACTION_STATUS);
 	assert_null(req->capture.path);
 	done(c, fd);
 	send_text_fd(fd, "{\"verb\":\"capture\",\"action\":\"start\"}\n", null, 1);
@@ -197,18 +197,18 @@ static void log_and_rules(void **state)
 	assert_string_equal(req->log.subsystem, "xhci");
 	done(c, fd);
 	req = reach(c, fd, "{\"verb\":\"rules\",\"action\":\"add\",\"rule\":\"usb:\"}");
-	assert_int_equal(req->rules.action, CONTROL_RULES_ADD);
+	assert_int_equal(req->rules.action, CONTROL_RULES_ACTION_ADD);
 	assert_string_equal(req->rules.rule, "usb:");
 	assert_null(req->rules.id);
 	done(c, fd);
 	req = reach(
 		c, fd,
 		"{\"verb\":\"rules\",\"action\":\"remove\",\"rule_id\":\"r\",\"id\":3}");
-	assert_int_equal(req->rules.action, CONTROL_RULES_REMOVE);
+	assert_int_equal(req->rules.action, CONTROL_RULES_ACTION_REMOVE);
 	assert_string_equal(req->rules.id, "r");
 	done(c, fd);
 	req = reach(c, fd, "{\"verb\":\"rules\",\"action\":\"list\"}");
-	assert_int_equal(req->rules.action, CONTROL_RULES_LIST);
+	assert_int_equal(req->rules.action, CONTROL_RULES_ACTION_LIST);
 	done(c, fd);
 	assert_int_equal(reach(c, fd, "{\"verb\":\"list\"}")->verb, CONTROL_VERB_LIST);
 	done(c, fd);

@@ -84,7 +84,7 @@ static void write_request(struct fake_daemon *daemon, const struct control_reque
 	write_text(daemon, "force", attach->force ? "yes" : NULL);
 	write_number(daemon, "bus", attach->bus);
 	write_number(daemon, "address", attach->address);
-	if (req->target.kind != CONTROL_TARGET_NONE)
+	if (req->target.kind != CONTROL_TARGET_KIND_NONE)
 		write_text(daemon, "device", req->target.text);
 	write_text(daemon, "path", req->capture.path);
 	write_text(daemon, "level", req->log.level);
@@ -99,9 +99,9 @@ static void answer_rules(struct control_request *req)
 {
 	struct json_object *result = json_object_new_object();
 
-	if (req->rules.action == CONTROL_RULES_ADD)
+	if (req->rules.action == CONTROL_RULES_ACTION_ADD)
 		json_object_object_add(result, "rule_id", json_object_new_string("r1"));
-	if (req->rules.action == CONTROL_RULES_LIST)
+	if (req->rules.action == CONTROL_RULES_ACTION_LIST)
 		json_object_object_add(
 			result, "rules",
 			json_tokener_parse(
@@ -113,7 +113,7 @@ static void answer_rules(struct control_request *req)
 static void answer_capture(struct control_request *req)
 {
 	struct json_object *result = json_object_new_object();
-	bool active = req->capture.action == CONTROL_CAPTURE_START;
+	bool active = req->capture.action == CONTROL_CAPTURE_ACTION_START;
 
 	json_object_object_add(result, "active", json_object_new_boolean(active));
 	if (active)

@@ -66,7 +66,7 @@ static void test_options(void **state)
 			  .name = "key",
 			  .reset = "never",
 			  .json = true,
-			  .given = CTL_OPT_FORCE};
+			  .given = CTL_OPTION_FORCE};
 
 	assert_int_equal(move(fake, &ctl, "1-2.3"), 0);
 	fake_expect(fake->out, "{\"ok\":true");

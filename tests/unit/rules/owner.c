@@ -154,7 +154,7 @@ static void on_detach(void *ctx, unsigned holder)
 	(void)ctx;
 	note("detach %u", holder);
 	if (owner.detach_at_once)
-		keeper_gone(owner.keeper, holder, KEEPER_DETACHED);
+		keeper_gone(owner.keeper, holder, KEEPER_END_DETACHED);
 }
 
 static void on_pulled(void *ctx, unsigned holder)
@@ -249,7 +249,7 @@ const char *owner_rule(const char *text)
 	const char *id = NULL;
 
 	if (rule_parse(&rule, text, &err) < 0 ||
-	    keeper_add(owner.keeper, &rule, KEEPER_FROM_OPTION, &id, &err) < 0)
+	    keeper_add(owner.keeper, &rule, KEEPER_ORIGIN_OPTION, &id, &err) < 0)
 		fail_msg("%s: %s", text, err.text);
 	return id;
 }
@@ -326,7 +326,7 @@ void owner_plug_five(void)
 
 void owner_gone(unsigned holder)
 {
-	keeper_gone(owner.keeper, holder, KEEPER_PULLED);
+	keeper_gone(owner.keeper, holder, KEEPER_END_PULLED);
 }
 
 void owner_lose(const char *name, unsigned number, unsigned holder)

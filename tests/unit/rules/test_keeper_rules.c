@@ -37,7 +37,7 @@ static void test_remove(void **state)
 	owner_expect_list("detaching 1 1-2 1 0");
 	/* the name is free, the device not yet */
 	(void)owner_rule("usb:vid=1050,id=a");
-	keeper_gone(owner.keeper, 1, KEEPER_DETACHED);
+	keeper_gone(owner.keeper, 1, KEEPER_END_DETACHED);
 	owner_expect("attach 2 1-2#3 0");
 	owner_expect_nothing();
 	owner_expect_list("attached 2 1-2 2 0");
@@ -66,7 +66,7 @@ static void test_remove_while_attaching(void **state)
 	assert_int_equal(keeper_remove(owner.keeper, "a", &err), 0);
 	keeper_attached(owner.keeper, 1, 1, NULL);
 	owner_expect("detach 1");
-	keeper_gone(owner.keeper, 1, KEEPER_DETACHED);
+	keeper_gone(owner.keeper, 1, KEEPER_END_DETACHED);
 	owner_expect_nothing();
 	owner_expect_list("");
 	(void)owner_rule("usb:vid=1050,id=a");
@@ -123,7 +123,7 @@ static void test_by_hand(void **state)
 	owner_expect_nothing();
 	owner_plug_key("1-2", 3);
 	owner_expect("attach 1 1-2#3 0");
-	keeper_gone(owner.keeper, 1, KEEPER_BY_HAND);
+	keeper_gone(owner.keeper, 1, KEEPER_END_BY_HAND);
 	owner_expect_nothing();
 	owner_expect_list("refused 1 1-2 1 125");
 	assert_int_equal(owner_timer_ns(), 0);
@@ -141,16 +141,18 @@ static void test_names(void **state)
 	assert_string_equal(owner_rule("usb:vid=1,id=rule-1"), "rule-1");
 	assert_string_equal(owner_rule("usb:vid=1"), "rule-2");
 	assert_int_equal(rule_parse(&rule, "usb:vid=2,id=rule-2", &err), 0);
-	assert_int_equal(keeper_add(owner.keeper, &rule, KEEPER_FROM_CONTROL, NULL, &err),
-			 -EEXIST);
+	assert_int_equal(
+		keeper_add(owner.keeper, &rule, KEEPER_ORIGIN_CONTROL, NULL, &err),
+		-EEXIST);
 	assert_int_equal(err.code, EEXIST);
 	rule.id[0] = '\0';
 	for (unsigned i = 2; i < KEEPER_RULES_MAX; i++)
-		assert_int_equal(
-			keeper_add(owner.keeper, &rule, KEEPER_FROM_CONTROL, NULL, &err),
-			0);
-	assert_int_equal(keeper_add(owner.keeper, &rule, KEEPER_FROM_CONTROL, NULL, &err),
-			 -E2BIG);
+		assert_int_equal(keeper_add(owner.keeper, &rule, KEEPER_ORIGIN_CONTROL,
+					    NULL, &err),
+				 0);
+	assert_int_equal(
+		keeper_add(owner.keeper, &rule, KEEPER_ORIGIN_CONTROL, NULL, &err),
+		-E2BIG);
 	/* more rules than fit in a turn: the last one gets its device */
 	assert_int_equal(keeper_remove(owner.keeper, "rule-9", &err), 0);
 	(void)owner_rule("usb:vid=1050");
@@ -167,7 +169,7 @@ static int replace(const char *text)
 
 	if (rules_file_parse("f", text, strlen(text), &list, &err) < 0)
 		fail_msg("%s", err.text);
-	r = keeper_replace(owner.keeper, &list, KEEPER_FROM_FILE, &err);
+	r = keeper_replace(owner.keeper, &list, KEEPER_ORIGIN_FILE, &err);
 	assert_int_equal(r, -err.code);
 	rule_list_finish(&list);
 	return r;
@@ -215,8 +217,8 @@ static void remove_it(void)
 	owner.in_attach = NULL;
 	assert_int_equal(keeper_remove(owner.keeper, "a", &err), 0);
 	(void)owner_rule("usb:port=1-3,id=b");
-	keeper_gone(owner.keeper, 1, KEEPER_PULLED); /* it is not attached */
-	keeper_gone(owner.keeper, 99, KEEPER_PULLED);
+	keeper_gone(owner.keeper, 1, KEEPER_END_PULLED); /* it is not attached */
+	keeper_gone(owner.keeper, 99, KEEPER_END_PULLED);
 	keeper_attached(owner.keeper, 99, 1, NULL);
 	keeper_recheck(owner.keeper);
 }
