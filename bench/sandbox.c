@@ -72,7 +72,7 @@ int main(void)
 	if (epoll_fd < 0 || !loop || pipe(fds) < 0)
 		bench_die("a loop", -1);
 	without = measure(epoll_fd, fds[0]);
-	bench_check("the sandbox", sandbox_confine(SANDBOX_ON, NULL, &err));
+	bench_check("the sandbox", sandbox_confine(SANDBOX_MODE_ON, NULL, &err));
 	bench_check("the sandbox", sandbox_seal(loop, &err));
 	with = measure(epoll_fd, fds[0]);
 	(void)printf("System calls, %s (fastest of %u rounds)\n"

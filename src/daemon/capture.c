@@ -13,10 +13,10 @@
 #include "util/log.h"
 
 enum capture_state {
-	CAPTURE_NONE,
-	CAPTURE_STARTING, /* the file is being opened */
-	CAPTURE_RUNNING,
-	CAPTURE_STOPPING, /* not all is written */
+	CAPTURE_STATE_NONE,
+	CAPTURE_STATE_STARTING, /* the file is being opened */
+	CAPTURE_STATE_RUNNING,
+	CAPTURE_STATE_STOPPING, /* not all is written */
 };
 
 /**
@@ -59,10 +59,10 @@ void capture_destroy(struct capture *capture)
 static void set_state(struct capture *capture, enum capture_state state)
 {
 	static const char *const names[] = {
-		[CAPTURE_NONE] = "none",
-		[CAPTURE_STARTING] = "starting",
-		[CAPTURE_RUNNING] = "running",
-		[CAPTURE_STOPPING] = "stopping",
+		[CAPTURE_STATE_NONE] = "none",
+		[CAPTURE_STATE_STARTING] = "starting",
+		[CAPTURE_STATE_RUNNING] = "running",
+		[CAPTURE_STATE_STOPPING] = "stopping",
 	};
 
 	log_debug("capture: %s -> %s", names[capture->state], names[state]);
@@ -74,7 +74,7 @@ static void on_written(void *ctx)
 	struct capture *capture = ctx;
 	void (*done)(void *ctx) = capture->done;
 
-	set_state(capture, CAPTURE_NONE);
+	set_state(capture, CAPTURE_STATE_NONE);
 	capture->done = NULL;
 	if (done)
 		done(capture->ctx);
@@ -91,7 +91,7 @@ static void end(struct capture *capture, void (*done)(void *ctx), void *ctx)
 	capture->path = NULL;
 	capture->done = done;
 	capture->ctx = ctx;
-	set_state(capture, CAPTURE_STOPPING);
+	set_state(capture, CAPTURE_STATE_STOPPING);
 	pcap_destroy(pcap, on_written, capture);
 }
 
@@ -109,7 +109,7 @@ static void on_opened(void *ctx, const struct err *err)
 			started(capture->started_ctx, &why);
 		return;
 	}
-	set_state(capture, CAPTURE_RUNNING);
+	set_state(capture, CAPTURE_STATE_RUNNING);
 	log_limited(LOG_LEVEL_INFO, "capturing USB traffic to %s", capture->path);
 	if (started)
 		started(capture->started_ctx, NULL);
@@ -119,14 +119,14 @@ static void on_opened(void *ctx, const struct err *err)
 static int check_idle(const struct capture *capture, struct err *err)
 {
 	switch (capture->state) {
-	case CAPTURE_STARTING:
-	case CAPTURE_RUNNING:
+	case CAPTURE_STATE_STARTING:
+	case CAPTURE_STATE_RUNNING:
 		return err_set(err, EALREADY, "a capture is running already, into %s",
 			       capture->path);
-	case CAPTURE_STOPPING:
+	case CAPTURE_STATE_STOPPING:
 		return err_set(err, EALREADY,
 			       "not all of the last capture is written yet");
-	case CAPTURE_NONE:
+	case CAPTURE_STATE_NONE:
 	default:
 		return 0;
 	}
@@ -153,7 +153,7 @@ int capture_start(struct capture *capture, const char *path, int fd,
 	(void)steal_fd(&file);
 	capture->started = started;
 	capture->started_ctx = ctx;
-	set_state(capture, CAPTURE_STARTING);
+	set_state(capture, CAPTURE_STATE_STARTING);
 	/* what happens before the file is there is recorded, too */
 	vm_set_tap(capture->vm, pcap_tap(capture->pcap));
 	return 0;
@@ -161,9 +161,9 @@ int capture_start(struct capture *capture, const char *path, int fd,
 
 int capture_stop(struct capture *capture, void (*done)(void *ctx), void *ctx)
 {
-	if (capture->state == CAPTURE_STARTING)
+	if (capture->state == CAPTURE_STATE_STARTING)
 		return -EALREADY;
-	if (capture->state != CAPTURE_RUNNING)
+	if (capture->state != CAPTURE_STATE_RUNNING)
 		return -ENOENT;
 	end(capture, done, ctx);
 	return 0;
@@ -178,9 +178,9 @@ void capture_forget(struct capture *capture)
 int capture_end(struct capture *capture, void (*done)(void *ctx), void *ctx)
 {
 	capture_forget(capture);
-	if (capture->state == CAPTURE_NONE)
+	if (capture->state == CAPTURE_STATE_NONE)
 		return -ENOENT;
-	if (capture->state == CAPTURE_STOPPING) {
+	if (capture->state == CAPTURE_STATE_STOPPING) {
 		capture->done = done;
 		capture->ctx = ctx;
 	} else {
@@ -192,7 +192,7 @@ int capture_end(struct capture *capture, void (*done)(void *ctx), void *ctx)
 bool capture_status(const struct capture *capture, struct pcap_stats *ret_stats,
 		    const char **ret_path)
 {
-	if (capture->state != CAPTURE_RUNNING)
+	if (capture->state != CAPTURE_STATE_RUNNING)
 		return false;
 	*ret_stats = pcap_stats(capture->pcap);
 	*ret_path = capture->path;
@@ -201,5 +201,5 @@ bool capture_status(const struct capture *capture, struct pcap_stats *ret_stats,
 
 bool capture_is_over(const struct capture *capture)
 {
-	return capture->state == CAPTURE_NONE;
+	return capture->state == CAPTURE_STATE_NONE;
 }

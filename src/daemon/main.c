@@ -59,6 +59,12 @@ struct step {
 	const char *why;
 };
 
+enum daemon_phase {
+	DAEMON_PHASE_RUNNING,
+	DAEMON_PHASE_STOPPING, /* the devices are being released */
+	DAEMON_PHASE_EMPTIED,  /* they are; the capture may not be written yet */
+};
+
 /**
  * struct daemon - all there is
  * @named:	the --device options by kind
@@ -86,8 +92,7 @@ struct daemon {
 	int notify_fd;
 	int notify_result;
 	struct sockets sockets;
-	bool stopping;
-	bool emptied;
+	enum daemon_phase phase;
 	bool failed;
 	bool broken;
 };
@@ -98,13 +103,13 @@ static void on_stop(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
-	if (daemon->stopping) {
+	if (daemon->phase != DAEMON_PHASE_RUNNING) {
 		loop_stop(daemon->loop);
 		return;
 	}
 	if (!daemon->failed)
 		log_info("stopping");
-	daemon->stopping = true;
+	daemon->phase = DAEMON_PHASE_STOPPING;
 	ending_begin();
 	if (notify_manager(daemon->notify_fd, "STOPPING=1") < 0)
 		log_debug("cannot tell the service manager that we stop");
@@ -143,9 +148,9 @@ static void on_emptied(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
-	if (daemon->emptied || !all_given_back(daemon))
+	if (daemon->phase == DAEMON_PHASE_EMPTIED || !all_given_back(daemon))
 		return;
-	daemon->emptied = true;
+	daemon->phase = DAEMON_PHASE_EMPTIED;
 	if (!daemon->capture || capture_end(daemon->capture, on_captured, daemon) < 0)
 		loop_stop(daemon->loop);
 }
@@ -526,7 +531,7 @@ static int run_steps(struct daemon *daemon)
 /* The step that waited has ended with @result. */
 static void resume(struct daemon *daemon, int result)
 {
-	if (daemon->stopping)
+	if (daemon->phase != DAEMON_PHASE_RUNNING)
 		return;
 	if (result < 0 || run_steps(daemon) < 0) {
 		daemon->failed = true;

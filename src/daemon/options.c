@@ -15,49 +15,49 @@
 #define LISTEN_FDS_START 3 /* SD_LISTEN_FDS_START */
 
 enum option_id {
-	OPTION_SOCKET_PATH = 256,
-	OPTION_FD,
-	OPTION_DEVICE,
-	OPTION_PORTS,
-	OPTION_PCAP_PATH,
-	OPTION_NO_MSIX,
-	OPTION_NO_COLOR,
-	OPTION_HOTPLUG_SOCKET_PATH,
-	OPTION_HOTPLUG_FD,
-	OPTION_RULES,
-	OPTION_MEMORY_FILES,
-	OPTION_VMM_PEERS,
-	OPTION_CONTROL_PEERS,
-	OPTION_CONTROL_READERS,
-	OPTION_SANDBOX,
-	OPTION_SANDBOX_PATH,
-	OPTION_USER,
+	OPTION_ID_SOCKET_PATH = 256,
+	OPTION_ID_FD,
+	OPTION_ID_DEVICE,
+	OPTION_ID_PORTS,
+	OPTION_ID_PCAP_PATH,
+	OPTION_ID_NO_MSIX,
+	OPTION_ID_NO_COLOR,
+	OPTION_ID_HOTPLUG_SOCKET_PATH,
+	OPTION_ID_HOTPLUG_FD,
+	OPTION_ID_RULES,
+	OPTION_ID_MEMORY_FILES,
+	OPTION_ID_VMM_PEERS,
+	OPTION_ID_CONTROL_PEERS,
+	OPTION_ID_CONTROL_READERS,
+	OPTION_ID_SANDBOX,
+	OPTION_ID_SANDBOX_PATH,
+	OPTION_ID_USER,
 };
 
 /* A leading ":" in the short options lets us word the messages. */
 static const char short_options[] = ":vhV";
 
 static const struct option long_options[] = {
-	{"socket-path", required_argument, NULL, OPTION_SOCKET_PATH},
-	{"fd", required_argument, NULL, OPTION_FD},
-	{"device", required_argument, NULL, OPTION_DEVICE},
-	{"ports", required_argument, NULL, OPTION_PORTS},
-	{"pcap-path", required_argument, NULL, OPTION_PCAP_PATH},
-	{"no-msix", no_argument, NULL, OPTION_NO_MSIX},
+	{"socket-path", required_argument, NULL, OPTION_ID_SOCKET_PATH},
+	{"fd", required_argument, NULL, OPTION_ID_FD},
+	{"device", required_argument, NULL, OPTION_ID_DEVICE},
+	{"ports", required_argument, NULL, OPTION_ID_PORTS},
+	{"pcap-path", required_argument, NULL, OPTION_ID_PCAP_PATH},
+	{"no-msix", no_argument, NULL, OPTION_ID_NO_MSIX},
 	{"verbose", no_argument, NULL, 'v'},
-	{"no-color", no_argument, NULL, OPTION_NO_COLOR},
+	{"no-color", no_argument, NULL, OPTION_ID_NO_COLOR},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
-	{"hotplug-socket-path", required_argument, NULL, OPTION_HOTPLUG_SOCKET_PATH},
-	{"hotplug-fd", required_argument, NULL, OPTION_HOTPLUG_FD},
-	{"rules", required_argument, NULL, OPTION_RULES},
-	{"memory-files", required_argument, NULL, OPTION_MEMORY_FILES},
-	{"vmm-peers", required_argument, NULL, OPTION_VMM_PEERS},
-	{"control-peers", required_argument, NULL, OPTION_CONTROL_PEERS},
-	{"control-readers", required_argument, NULL, OPTION_CONTROL_READERS},
-	{"sandbox", required_argument, NULL, OPTION_SANDBOX},
-	{"sandbox-path", required_argument, NULL, OPTION_SANDBOX_PATH},
-	{"user", required_argument, NULL, OPTION_USER},
+	{"hotplug-socket-path", required_argument, NULL, OPTION_ID_HOTPLUG_SOCKET_PATH},
+	{"hotplug-fd", required_argument, NULL, OPTION_ID_HOTPLUG_FD},
+	{"rules", required_argument, NULL, OPTION_ID_RULES},
+	{"memory-files", required_argument, NULL, OPTION_ID_MEMORY_FILES},
+	{"vmm-peers", required_argument, NULL, OPTION_ID_VMM_PEERS},
+	{"control-peers", required_argument, NULL, OPTION_ID_CONTROL_PEERS},
+	{"control-readers", required_argument, NULL, OPTION_ID_CONTROL_READERS},
+	{"sandbox", required_argument, NULL, OPTION_ID_SANDBOX},
+	{"sandbox-path", required_argument, NULL, OPTION_ID_SANDBOX_PATH},
+	{"user", required_argument, NULL, OPTION_ID_USER},
 	{NULL, 0, NULL, 0},
 };
 
@@ -234,49 +234,49 @@ static int take_option(struct options *options, int id, struct err *err)
 	int r;
 
 	switch (id) {
-	case OPTION_SOCKET_PATH:
+	case OPTION_ID_SOCKET_PATH:
 		options->socket_path = optarg;
 		return 0;
-	case OPTION_FD:
+	case OPTION_ID_FD:
 		return take_fd("--fd", &options->fd, err);
-	case OPTION_HOTPLUG_SOCKET_PATH:
+	case OPTION_ID_HOTPLUG_SOCKET_PATH:
 		return take_path("--hotplug-socket-path", &options->control_path, err);
-	case OPTION_HOTPLUG_FD:
+	case OPTION_ID_HOTPLUG_FD:
 		return take_fd("--hotplug-fd", &options->control_fd, err);
-	case OPTION_RULES:
+	case OPTION_ID_RULES:
 		return take_path("--rules", &options->rules_path, err);
-	case OPTION_VMM_PEERS:
+	case OPTION_ID_VMM_PEERS:
 		return take_peers("--vmm-peers", &options->vmm_peers, err);
-	case OPTION_CONTROL_PEERS:
+	case OPTION_ID_CONTROL_PEERS:
 		return take_peers("--control-peers", &options->control_peers, err);
-	case OPTION_CONTROL_READERS:
+	case OPTION_ID_CONTROL_READERS:
 		return take_peers("--control-readers", &options->control_readers, err);
-	case OPTION_DEVICE:
+	case OPTION_ID_DEVICE:
 		return take_device(options, optarg, err);
-	case OPTION_PORTS:
+	case OPTION_ID_PORTS:
 		r = parse_number("--ports", optarg, 1, XHCI_PORTS_MAX, &number, err);
 		if (r == 0)
 			options->ports = (unsigned)number;
 		return r;
-	case OPTION_PCAP_PATH:
+	case OPTION_ID_PCAP_PATH:
 		return take_path("--pcap-path", &options->pcap_path, err);
-	case OPTION_USER:
+	case OPTION_ID_USER:
 		return take_path("--user", &options->user, err);
-	case OPTION_SANDBOX:
+	case OPTION_ID_SANDBOX:
 		if (sandbox_mode_find(optarg, &options->sandbox) < 0)
 			return err_set(err, EINVAL,
 				       "--sandbox %s: possible are on, log and off",
 				       optarg);
 		return 0;
-	case OPTION_SANDBOX_PATH:
+	case OPTION_ID_SANDBOX_PATH:
 		return take_sandbox_path(options, err);
-	case OPTION_NO_MSIX:
+	case OPTION_ID_NO_MSIX:
 		options->no_msix = true;
 		return 0;
-	case OPTION_MEMORY_FILES:
+	case OPTION_ID_MEMORY_FILES:
 		options->memory_files = optarg;
 		return check_memory_files(optarg, err);
-	case OPTION_NO_COLOR:
+	case OPTION_ID_NO_COLOR:
 		options->no_color = true;
 		return 0;
 	case 'v':
@@ -296,7 +296,7 @@ static int refuse(int id, char *argv[], struct err *err)
 		return err_set(err, EINVAL, "%s needs a value", text);
 	if (optopt == 0)
 		return err_set(err, EINVAL, "unknown or ambiguous option %s", text);
-	if (optopt < OPTION_SOCKET_PATH && !strchr(short_options, optopt))
+	if (optopt < OPTION_ID_SOCKET_PATH && !strchr(short_options, optopt))
 		return err_set(err, EINVAL, "unknown option -%c", optopt);
 	return err_set(err, EINVAL, "%s: this option takes no value", text);
 }
@@ -337,7 +337,7 @@ int options_parse(struct options *options, int argc, char *argv[], unsigned pass
 		.fd = -1,
 		.control_fd = -1,
 		.ports = XHCI_PORTS_DEFAULT,
-		.sandbox = SANDBOX_ON,
+		.sandbox = SANDBOX_MODE_ON,
 		.log_level = LOG_LEVEL_INFO,
 	};
 	optind = 0; /* glibc: start afresh */

@@ -21,23 +21,32 @@
 #include "util/log.h"
 #include "util/worker.h"
 
+enum hold_state {
+	HOLD_STATE_FREE,
+	HOLD_STATE_HELD,    /* attached, or being so */
+	HOLD_STATE_LEAVING, /* the keeper wants it detached */
+};
+
 /**
  * struct hold
  * @id:		of the attachment, 0: none
- * @leaving:	the keeper wants it detached
  */
 struct hold {
 	struct rulebook *rulebook;
-	bool used;
+	enum hold_state state;
 	unsigned holder;
 	unsigned id;
-	bool leaving;
+};
+
+enum rulebook_phase {
+	RULEBOOK_PHASE_STARTING, /* not all devices that were there have been tried */
+	RULEBOOK_PHASE_RUNNING,
+	RULEBOOK_PHASE_STOPPING,
 };
 
 /**
  * struct rulebook
  * @keeper:	NULL until there is a rule
- * @started:	the devices that were there at the start have been tried
  * @worker:	reads the file; NULL: it is not being read
  * @job, @list, @err, @result: its
  * @again:	the file is to be read once more
@@ -46,8 +55,7 @@ struct rulebook {
 	struct rulebook_options options;
 	struct keeper *keeper;
 	struct hold holds[ATTACH_MAX];
-	bool started;
-	bool stopping;
+	enum rulebook_phase phase;
 	struct worker *worker;
 	struct worker_job job;
 	struct rule_list list;
@@ -63,10 +71,10 @@ static struct hold *hold_new(struct rulebook *rulebook, unsigned holder)
 	for (unsigned i = 0; i < ATTACH_MAX; i++) {
 		struct hold *hold = &rulebook->holds[i];
 
-		if (hold->used)
+		if (hold->state != HOLD_STATE_FREE)
 			continue;
 		*hold = (struct hold){
-			.rulebook = rulebook, .used = true, .holder = holder};
+			.rulebook = rulebook, .state = HOLD_STATE_HELD, .holder = holder};
 		return hold;
 	}
 	return NULL;
@@ -75,7 +83,8 @@ static struct hold *hold_new(struct rulebook *rulebook, unsigned holder)
 static struct hold *hold_of(struct rulebook *rulebook, unsigned id)
 {
 	for (unsigned i = 0; i < ATTACH_MAX; i++) {
-		if (rulebook->holds[i].used && rulebook->holds[i].id == id)
+		if (rulebook->holds[i].state != HOLD_STATE_FREE &&
+		    rulebook->holds[i].id == id)
 			return &rulebook->holds[i];
 	}
 	return NULL;
@@ -83,7 +92,7 @@ static struct hold *hold_of(struct rulebook *rulebook, unsigned id)
 
 static void hold_end(struct hold *hold, enum keeper_end end)
 {
-	hold->used = false;
+	hold->state = HOLD_STATE_FREE;
 	keeper_gone(hold->rulebook->keeper, hold->holder, end);
 }
 
@@ -97,7 +106,7 @@ static void on_attached(void *ctx, unsigned id, unsigned port, const struct err 
 	(void)hint;
 	hold->id = id;
 	if (port == 0)
-		hold->used = false;
+		hold->state = HOLD_STATE_FREE;
 	keeper_attached(hold->rulebook->keeper, hold->holder, port,
 			port == 0 ? err : NULL);
 }
@@ -133,7 +142,7 @@ static void on_attach(void *ctx, unsigned holder, const struct rule *rule,
 	else if (attach_order(rulebook->options.attach, &order, &err) >= 0)
 		return;
 	else
-		hold->used = false;
+		hold->state = HOLD_STATE_FREE;
 	keeper_attached(rulebook->keeper, holder, 0, &err);
 }
 
@@ -148,14 +157,15 @@ static void on_detach(void *ctx, unsigned holder)
 	struct hold *hold = NULL;
 
 	for (unsigned i = 0; i < ATTACH_MAX; i++) {
-		if (rulebook->holds[i].used && rulebook->holds[i].holder == holder)
+		if (rulebook->holds[i].state != HOLD_STATE_FREE &&
+		    rulebook->holds[i].holder == holder)
 			hold = &rulebook->holds[i];
 	}
 	if (!hold) {
 		keeper_gone(rulebook->keeper, holder, KEEPER_END_DETACHED);
 		return;
 	}
-	hold->leaving = true;
+	hold->state = HOLD_STATE_LEAVING;
 	if (attach_detach(rulebook->options.attach, hold->id, on_left, hold) < 0)
 		hold_end(hold, KEEPER_END_DETACHED);
 }
@@ -196,7 +206,7 @@ static void on_asked(void *ctx)
 {
 	struct rulebook *rulebook = ctx;
 
-	if (!rulebook->started)
+	if (rulebook->phase == RULEBOOK_PHASE_STARTING)
 		attach_await(rulebook->options.attach, false);
 }
 
@@ -204,9 +214,9 @@ static void on_quiet(void *ctx)
 {
 	struct rulebook *rulebook = ctx;
 
-	if (rulebook->started)
+	if (rulebook->phase != RULEBOOK_PHASE_STARTING)
 		return;
-	rulebook->started = true;
+	rulebook->phase = RULEBOOK_PHASE_RUNNING;
 	attach_await(rulebook->options.attach, false);
 }
 
@@ -225,7 +235,7 @@ static int need_keeper(struct rulebook *rulebook, struct err *err)
 		.ctx = rulebook,
 	};
 
-	if (rulebook->stopping)
+	if (rulebook->phase == RULEBOOK_PHASE_STOPPING)
 		return err_set(err, ESHUTDOWN, "usbvfiod is stopping");
 	if (rulebook->keeper)
 		return 0;
@@ -255,7 +265,7 @@ int rulebook_add_option(struct rulebook *rulebook, const char *text, struct err 
 	int r = add(rulebook, text, NULL, KEEPER_ORIGIN_OPTION, NULL, err);
 
 	/* until what is there has been tried */
-	if (r == 0 && !rulebook->started)
+	if (r == 0 && rulebook->phase == RULEBOOK_PHASE_STARTING)
 		attach_await(rulebook->options.attach, true);
 	return r;
 }
@@ -298,7 +308,7 @@ static int take_rules(struct rulebook *rulebook)
 		log_error("--rules: %s", err->text);
 	else
 		log_info("%s: %u rules", rulebook->options.path, count);
-	if (r == 0 && !rulebook->started && count > 0)
+	if (r == 0 && rulebook->phase == RULEBOOK_PHASE_STARTING && count > 0)
 		attach_await(rulebook->options.attach, true);
 	rule_list_finish(&rulebook->list);
 	return r;
@@ -317,7 +327,7 @@ static void run_read(struct worker_job *job)
 	run_apart(read_rules, CONTAINER_OF(job, struct rulebook, job));
 }
 
-static void read_done(struct worker_job *job)
+static void on_read(struct worker_job *job)
 {
 	struct rulebook *rulebook = CONTAINER_OF(job, struct rulebook, job);
 	bool again = rulebook->again;
@@ -325,7 +335,7 @@ static void read_done(struct worker_job *job)
 	worker_destroy(rulebook->worker);
 	rulebook->worker = NULL;
 	rulebook->again = false;
-	if (rulebook->stopping)
+	if (rulebook->phase == RULEBOOK_PHASE_STOPPING)
 		rule_list_finish(&rulebook->list);
 	else if (take_rules(rulebook) < 0)
 		log_warn("the rules stay as they were");
@@ -335,7 +345,7 @@ static void read_done(struct worker_job *job)
 
 void rulebook_reload(struct rulebook *rulebook)
 {
-	if (!rulebook->options.path || rulebook->stopping)
+	if (!rulebook->options.path || rulebook->phase == RULEBOOK_PHASE_STOPPING)
 		return;
 	if (rulebook->worker) {
 		rulebook->again = true;
@@ -346,7 +356,7 @@ void rulebook_reload(struct rulebook *rulebook)
 		log_warn("no thread to read the rules: they stay as they were");
 		return;
 	}
-	rulebook->job = (struct worker_job){.run = run_read, .done = read_done};
+	rulebook->job = (struct worker_job){.run = run_read, .done = on_read};
 	worker_submit(rulebook->worker, &rulebook->job);
 }
 
@@ -448,7 +458,7 @@ void rulebook_event(struct rulebook *rulebook, enum attach_event event,
 			hold_end(hold, KEEPER_END_PULLED);
 		break;
 	case ATTACH_EVENT_DETACHED:
-		if (hold && !hold->leaving)
+		if (hold && hold->state != HOLD_STATE_LEAVING)
 			hold_end(hold, KEEPER_END_BY_HAND);
 		break;
 	case ATTACH_EVENT_ATTACHED:
@@ -471,7 +481,7 @@ struct rulebook *rulebook_create(const struct rulebook_options *options)
 
 void rulebook_stop(struct rulebook *rulebook)
 {
-	rulebook->stopping = true;
+	rulebook->phase = RULEBOOK_PHASE_STOPPING;
 	if (rulebook->keeper)
 		keeper_stop(rulebook->keeper);
 }

@@ -5,9 +5,9 @@
 #define DAEMON_SANDBOX_ACCESS_H
 
 enum sandbox_mode {
-	SANDBOX_ON,
-	SANDBOX_LOG, /* logs the system calls that SANDBOX_ON would refuse; refuses none */
-	SANDBOX_OFF,
+	SANDBOX_MODE_ON,
+	SANDBOX_MODE_LOG, /* logs the system calls that SANDBOX_MODE_ON would refuse; refuses none */
+	SANDBOX_MODE_OFF,
 };
 
 /* What the process may do beneath a path. It can always check whether something is there. */

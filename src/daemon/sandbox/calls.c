@@ -249,7 +249,7 @@ static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 	if (r == 0)
 		r = add_each(filter, SCMP_SYS(ioctl), 1, other_requests,
 			     ARRAY_SIZE(other_requests));
-	if (r == 0 && mode == SANDBOX_LOG)
+	if (r == 0 && mode == SANDBOX_MODE_LOG)
 		r = add_each(filter, SCMP_SYS(ioctl), 1, notif, ARRAY_SIZE(notif));
 	if (r == 0)
 		r = add_each(filter, SCMP_SYS(fcntl), 1, fcntl_commands,
@@ -272,7 +272,7 @@ static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 	/* the C library asks nscd for names */
 	if (r == 0)
 		r = add_masked(filter,
-			       mode == SANDBOX_LOG ? allow : SCMP_ACT_ERRNO(EACCES),
+			       mode == SANDBOX_MODE_LOG ? allow : SCMP_ACT_ERRNO(EACCES),
 			       SCMP_SYS(socket), 0, UINT32_MAX, AF_UNIX);
 	return r;
 }
@@ -290,11 +290,12 @@ static int add_all(scmp_filter_ctx filter, enum sandbox_mode mode)
 	for (unsigned i = 0; r == 0 && i < ARRAY_SIZE(without_a_word); i++)
 		r = seccomp_rule_add(
 			filter,
-			mode == SANDBOX_LOG
+			mode == SANDBOX_MODE_LOG
 				? SCMP_ACT_ALLOW
 				: SCMP_ACT_ERRNO((unsigned)without_a_word[i].error),
 			without_a_word[i].call, 0);
-	for (unsigned i = 0; r == 0 && mode == SANDBOX_ON && i < ARRAY_SIZE(deadly); i++)
+	for (unsigned i = 0; r == 0 && mode == SANDBOX_MODE_ON && i < ARRAY_SIZE(deadly);
+	     i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
 	return r == 0 ? add_checked(filter, mode) : r;
 }
@@ -339,8 +340,8 @@ int sandbox_calls_load(enum sandbox_mode mode, int *ret_listener)
 
 	*ret_listener = -1;
 	if (SANDBOX_INSTRUMENTED)
-		return mode == SANDBOX_ON ? load_beside_sanitizers() : -EOPNOTSUPP;
-	filter = seccomp_init(mode == SANDBOX_LOG ? SCMP_ACT_NOTIFY : SCMP_ACT_TRAP);
+		return mode == SANDBOX_MODE_ON ? load_beside_sanitizers() : -EOPNOTSUPP;
+	filter = seccomp_init(mode == SANDBOX_MODE_LOG ? SCMP_ACT_NOTIFY : SCMP_ACT_TRAP);
 	if (!filter)
 		return -ENOSYS;
 	/* all threads; a binary search, where calls are many */
@@ -351,7 +352,7 @@ int sandbox_calls_load(enum sandbox_mode mode, int *ret_listener)
 		r = add_all(filter, mode);
 	if (r == 0)
 		r = seccomp_load(filter);
-	if (r == 0 && mode == SANDBOX_LOG) {
+	if (r == 0 && mode == SANDBOX_MODE_LOG) {
 		r = seccomp_notify_fd(filter);
 		*ret_listener = r;
 	}

@@ -12,7 +12,7 @@
 
 /**
  * sandbox_calls_load() - shut all system calls but those listed, for all threads
- * @mode:	SANDBOX_ON: others raise SIGSYS, or end the process; SANDBOX_LOG: others wait for
+ * @mode:	SANDBOX_MODE_ON: others raise SIGSYS, or end the process; SANDBOX_MODE_LOG: others wait for
  *		an answer on @ret_listener
  *
  * Return: 0 or -errno.

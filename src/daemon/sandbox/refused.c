@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * refused.c - telling which system calls were, or would be, refused
  *
- * SANDBOX_ON: the kernel sends the thread SIGSYS in the place of the call. The handler makes it in
+ * SANDBOX_MODE_ON: the kernel sends the thread SIGSYS in the place of the call. The handler makes it in
  * another form that is listed (forms.c), if there is one. Else it notes the call's number,
  * wakes the loop, and has the call return -EPERM. All that it does itself is on the list.
  *
- * SANDBOX_LOG: the kernel holds the thread until our own has noted the call, which then is made
+ * SANDBOX_MODE_LOG: the kernel holds the thread until our own has noted the call, which then is made
  * (SECCOMP_USER_NOTIF_FLAG_CONTINUE). Whoever took over this process could answer himself: so it
  * is for looking, not for keeping anybody in.
  */
@@ -46,7 +46,7 @@ static struct {
 	/* told so far, by the loop: all calls, and the last kinds, the newest first */
 	struct sandbox_refused told;
 	const char *verdict;
-	/* of SANDBOX_LOG */
+	/* of SANDBOX_MODE_LOG */
 	sem_t loaded;
 	int listener;
 	struct seccomp_notif *asked;
@@ -212,14 +212,14 @@ int sandbox_refused_listen(enum sandbox_mode mode, struct loop *loop)
 {
 	struct sigaction action = {.sa_flags = SA_SIGINFO};
 
-	refused.verdict = mode == SANDBOX_LOG ? "would be refused" : "was refused";
+	refused.verdict = mode == SANDBOX_MODE_LOG ? "would be refused" : "was refused";
 	refused.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (refused.event_fd < 0)
 		return -errno;
 	refused.watch = loop_watch_fd(loop, refused.event_fd, LOOP_READ, on_noted, NULL);
 	if (!refused.watch)
 		return -ENOMEM;
-	if (mode == SANDBOX_LOG)
+	if (mode == SANDBOX_MODE_LOG)
 		return start_answering();
 	action.sa_sigaction = on_sigsys;
 	(void)sigemptyset(&action.sa_mask);

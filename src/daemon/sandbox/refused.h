@@ -17,7 +17,7 @@ struct loop;
 
 /**
  * struct sandbox_refused - the refused system calls so far
- * @count:	all; with SANDBOX_LOG, those that SANDBOX_ON would have refused
+ * @count:	all; with SANDBOX_MODE_LOG, those that SANDBOX_MODE_ON would have refused
  * @last:	the names of the last kinds, each once, the newest first
  */
 struct sandbox_refused {
@@ -26,10 +26,10 @@ struct sandbox_refused {
 	char last[SANDBOX_LAST][SANDBOX_NAME_BYTES];
 };
 
-/* Before the filter is there. @mode SANDBOX_ON: catches SIGSYS from now on, the call fails with
+/* Before the filter is there. @mode SANDBOX_MODE_ON: catches SIGSYS from now on, the call fails with
  * EPERM, @loop logs it. Return: 0 or -errno. */
 MUST_USE int sandbox_refused_listen(enum sandbox_mode mode, struct loop *loop);
-/* With the filter, SANDBOX_LOG: a thread answers on @listener, taken. */
+/* With the filter, SANDBOX_MODE_LOG: a thread answers on @listener, taken. */
 void sandbox_refused_answer(int listener);
 /* Logs the refused calls not logged yet, then reports all. */
 struct sandbox_refused sandbox_refused_state(void);

@@ -33,10 +33,10 @@ static struct {
 	/* one of @paths, for which CAP_DAC_OVERRIDE stays; NULL: no capability does */
 	const char *of_others;
 	char text[512];
-} sandbox = {.mode = SANDBOX_OFF, .landlock = -EINPROGRESS, .calls = -EINPROGRESS};
+} sandbox = {.mode = SANDBOX_MODE_OFF, .landlock = -EINPROGRESS, .calls = -EINPROGRESS};
 
 static const char *const mode_names[] = {
-	[SANDBOX_ON] = "on", [SANDBOX_LOG] = "log", [SANDBOX_OFF] = "off"};
+	[SANDBOX_MODE_ON] = "on", [SANDBOX_MODE_LOG] = "log", [SANDBOX_MODE_OFF] = "off"};
 
 const char *sandbox_mode_name(enum sandbox_mode mode)
 {
@@ -198,14 +198,14 @@ int sandbox_confine(enum sandbox_mode mode, const char *user, struct err *err)
 	}
 	self_note();
 	sandbox.uid = self_uid();
-	if (mode == SANDBOX_OFF)
+	if (mode == SANDBOX_MODE_OFF)
 		return 0;
 	r = open_paths();
 	if (r < 0)
 		return err_set(err, -r, "the sandbox: %s", strerror(-r));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_set(err, errno, "no_new_privs: %s", strerror(errno));
-	if (mode == SANDBOX_LOG) {
+	if (mode == SANDBOX_MODE_LOG) {
 		sandbox.of_others = NULL;
 		return 0;
 	}
@@ -240,14 +240,14 @@ int sandbox_seal(struct loop *loop, struct err *err)
 	int listener = -1;
 	int r;
 
-	if (sandbox.mode == SANDBOX_OFF)
+	if (sandbox.mode == SANDBOX_MODE_OFF)
 		return 0;
 	tell_left_out();
 	r = sandbox_refused_listen(sandbox.mode, loop);
 	if (r < 0)
 		return err_set(err, -r, "the sandbox: %s", strerror(-r));
 	sandbox.calls = sandbox_calls_load(sandbox.mode, &listener);
-	if (sandbox.calls == 0 && sandbox.mode == SANDBOX_LOG)
+	if (sandbox.calls == 0 && sandbox.mode == SANDBOX_MODE_LOG)
 		sandbox_refused_answer(listener);
 	return 0;
 }
@@ -279,7 +279,7 @@ static const char *why_not(int error)
 
 bool sandbox_is_whole(void)
 {
-	return sandbox.mode != SANDBOX_ON || SANDBOX_INSTRUMENTED ||
+	return sandbox.mode != SANDBOX_MODE_ON || SANDBOX_INSTRUMENTED ||
 	       (sandbox.landlock >= 0 && sandbox.calls >= 0);
 }
 
@@ -289,9 +289,9 @@ const char *sandbox_describe(void)
 	size_t size = sizeof(sandbox.text);
 	int len;
 
-	if (sandbox.mode == SANDBOX_OFF)
+	if (sandbox.mode == SANDBOX_MODE_OFF)
 		return "off";
-	if (sandbox.mode == SANDBOX_LOG) {
+	if (sandbox.mode == SANDBOX_MODE_LOG) {
 		(void)snprintf(text, size, "log only, nothing is refused%s%s",
 			       sandbox.calls < 0 ? "; no system calls are seen: " : "",
 			       sandbox.calls < 0 ? why_not(sandbox.calls) : "");
@@ -319,12 +319,12 @@ const char *sandbox_describe(void)
 void sandbox_state(struct sandbox_state *ret_state)
 {
 	*ret_state = (struct sandbox_state){.mode = sandbox.mode, .uid = sandbox.uid};
-	if (sandbox.mode == SANDBOX_OFF)
+	if (sandbox.mode == SANDBOX_MODE_OFF)
 		return;
 	ret_state->of_others = sandbox.of_others;
-	if (sandbox.mode == SANDBOX_ON && sandbox.landlock < 0)
+	if (sandbox.mode == SANDBOX_MODE_ON && sandbox.landlock < 0)
 		ret_state->no_landlock = why_not(sandbox.landlock);
-	else if (sandbox.mode == SANDBOX_ON)
+	else if (sandbox.mode == SANDBOX_MODE_ON)
 		ret_state->landlock = (unsigned)sandbox.landlock;
 	if (sandbox.calls < 0)
 		ret_state->no_calls = why_not(sandbox.calls);
@@ -376,7 +376,7 @@ bool sandbox_explains(const char *path, char *hint, unsigned size)
 
 bool sandbox_explains_folder(char *hint, unsigned size)
 {
-	if (sandbox.mode != SANDBOX_ON)
+	if (sandbox.mode != SANDBOX_MODE_ON)
 		return false;
 	(void)snprintf(hint, size,
 		       "usbvfiod makes no folders in its sandbox: make the folder, then "

@@ -55,7 +55,7 @@ const char *sandbox_mode_name(enum sandbox_mode mode);
  * is left out. Return: 0, or -E2BIG, -ENAMETOOLONG, -ENOMEM. */
 MUST_USE int sandbox_allow(const char *path, unsigned access);
 /* Has @path made by @make first, in another process; if that returns true, @made (may be NULL) is
- * called here. Not with SANDBOX_OFF. Return: as sandbox_allow(). */
+ * called here. Not with SANDBOX_MODE_OFF. Return: as sandbox_allow(). */
 MUST_USE int sandbox_make(const char *path, bool (*make)(const char *path),
 			  void (*made)(const char *path));
 /* sandbox_allow() of the folder that @path lies in. */

@@ -558,7 +558,7 @@ static void try_door(const void *arg)
 	const struct door *door = arg;
 	long r;
 
-	enter(SANDBOX_ON);
+	enter(SANDBOX_MODE_ON);
 	errno = 0;
 	r = door->open();
 	if (r == 0 && (strstr(door->name, "fork") || strstr(door->name, "clone")))
@@ -648,7 +648,7 @@ static void use_what_is_allowed(const void *arg)
 	(void)arg;
 	/* with the first thread the C library sets handlers; the daemon has some by then */
 	must(start_thread(), "start a thread before");
-	enter(SANDBOX_ON);
+	enter(SANDBOX_MODE_ON);
 	(void)snprintf(path, sizeof(path), "%s/new", folder);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
 	must(fd >= 0, "make a file");
@@ -727,7 +727,7 @@ static void use_other_forms(const void *arg)
 
 static void test_other_forms_work(void **state)
 {
-	static const enum sandbox_mode modes[] = {SANDBOX_ON, SANDBOX_LOG};
+	static const enum sandbox_mode modes[] = {SANDBOX_MODE_ON, SANDBOX_MODE_LOG};
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
@@ -739,7 +739,7 @@ static void end_by_abort(const void *arg)
 {
 	(void)arg;
 	(void)signal(SIGILL, SIG_DFL); /* of cmocka */
-	enter(SANDBOX_ON);
+	enter(SANDBOX_MODE_ON);
 	abort();
 }
 
@@ -763,7 +763,7 @@ static void wait_with_a_limit(const void *arg)
 	struct timespec until;
 	sem_t never;
 
-	enter(SANDBOX_ON);
+	enter(SANDBOX_MODE_ON);
 	(void)sem_init(&never, 0, 0);
 	(void)clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_nsec += 500000000;
@@ -808,7 +808,7 @@ static void test_waits_go_on_after_a_stop(void **state)
 static void log_one(const void *arg)
 {
 	(void)arg;
-	enter(SANDBOX_LOG);
+	enter(SANDBOX_MODE_LOG);
 	if (syscall(SYS_times, NULL) <= 0)
 		_exit(EXIT_SHUT);
 	sandbox_finish();
@@ -847,7 +847,7 @@ static void test_log_tells_and_refuses_nothing(void **state)
 static void refuse_one(const void *arg)
 {
 	(void)arg;
-	enter(SANDBOX_ON);
+	enter(SANDBOX_MODE_ON);
 	if (syscall(SYS_times, NULL) != -1 || errno != EPERM)
 		_exit(EXIT_OPEN);
 	sandbox_finish();
@@ -879,8 +879,8 @@ static void count_refused(const void *arg)
 	must(now.mode == *mode && now.refused.count == 0 && now.refused.last_count == 0,
 	     "a start");
 	must(now.uid == uid && now.calls > 20 && !now.no_calls, "a list");
-	must(*mode == SANDBOX_ON ? (now.landlock > 0) == !now.no_landlock
-				 : now.landlock == 0 && !now.no_landlock,
+	must(*mode == SANDBOX_MODE_ON ? (now.landlock > 0) == !now.no_landlock
+				      : now.landlock == 0 && !now.no_landlock,
 	     "Landlock");
 	for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
 		(void)syscall(calls[i], 0);
@@ -895,12 +895,12 @@ static void count_refused(const void *arg)
 
 static void test_state(void **state)
 {
-	static const enum sandbox_mode modes[] = {SANDBOX_ON, SANDBOX_LOG};
+	static const enum sandbox_mode modes[] = {SANDBOX_MODE_ON, SANDBOX_MODE_LOG};
 	struct sandbox_state now;
 
 	(void)state;
 	sandbox_state(&now);
-	assert_int_equal(now.mode, SANDBOX_OFF);
+	assert_int_equal(now.mode, SANDBOX_MODE_OFF);
 	assert_null(now.no_landlock);
 	assert_null(now.no_calls);
 	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
@@ -912,7 +912,7 @@ static void explain(const void *arg)
 	char hint[512] = "";
 
 	(void)arg;
-	enter(SANDBOX_ON);
+	enter(SANDBOX_MODE_ON);
 	if (sandbox_explains(named, hint, sizeof(hint)) ||
 	    sandbox_explains(inside, hint, sizeof(hint)))
 		_exit(EXIT_OPEN);
@@ -939,7 +939,7 @@ static void become(const void *arg)
 {
 	struct err err = {0};
 
-	if (sandbox_confine(SANDBOX_ON, arg, &err) < 0) {
+	if (sandbox_confine(SANDBOX_MODE_ON, arg, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		_exit(EXIT_SHUT);
 	}
@@ -975,7 +975,7 @@ static void use_file_of_another(const void *arg)
 	struct err err = {0};
 
 	if (sandbox_allow(path, SANDBOX_READ | SANDBOX_WRITE) < 0 ||
-	    sandbox_confine(SANDBOX_ON, NULL, &err) < 0 ||
+	    sandbox_confine(SANDBOX_MODE_ON, NULL, &err) < 0 ||
 	    syscall(SYS_capget, header, data) < 0)
 		_exit(EXIT_SETUP);
 	/* effective, permitted, inheritable */
@@ -1017,7 +1017,7 @@ static void confine_without_landlock(const void *arg)
 
 	(void)arg;
 	without_calls(calls, ARRAY_SIZE(calls));
-	enter(SANDBOX_ON);
+	enter(SANDBOX_MODE_ON);
 	sandbox_state(&now);
 	must(now.landlock == 0 && now.no_landlock, "the state");
 	must(strstr(sandbox_describe(), "NO Landlock (this kernel has none)") != NULL,
@@ -1034,7 +1034,7 @@ static void confine_without_seccomp(const void *arg)
 
 	(void)arg;
 	without_calls(calls, ARRAY_SIZE(calls));
-	enter(SANDBOX_ON);
+	enter(SANDBOX_MODE_ON);
 	sandbox_state(&now);
 	must(now.calls == 0 && now.no_calls, "the state");
 	must(strstr(sandbox_describe(), "NO seccomp (") != NULL, "a line");
@@ -1052,17 +1052,17 @@ static void test_kernel_without(void **state)
 
 static void test_modes(void **state)
 {
-	enum sandbox_mode mode = SANDBOX_OFF;
+	enum sandbox_mode mode = SANDBOX_MODE_OFF;
 
 	(void)state;
 	assert_int_equal(sandbox_mode_find("on", &mode), 0);
-	assert_int_equal(mode, SANDBOX_ON);
+	assert_int_equal(mode, SANDBOX_MODE_ON);
 	assert_int_equal(sandbox_mode_find("log", &mode), 0);
-	assert_int_equal(mode, SANDBOX_LOG);
+	assert_int_equal(mode, SANDBOX_MODE_LOG);
 	assert_int_equal(sandbox_mode_find("off", &mode), 0);
-	assert_int_equal(mode, SANDBOX_OFF);
+	assert_int_equal(mode, SANDBOX_MODE_OFF);
 	assert_int_equal(sandbox_mode_find("On", &mode), -EINVAL);
-	assert_string_equal(sandbox_mode_name(SANDBOX_LOG), "log");
+	assert_string_equal(sandbox_mode_name(SANDBOX_MODE_LOG), "log");
 }
 
 static int make_file(const char *path)
