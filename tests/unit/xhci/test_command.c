@@ -69,6 +69,30 @@ static void abort_ends_a_waiting_command(void **state)
 	driver_end(&d);
 }
 
+/* A controller that has failed answers no command, also if the guest wants it aborted. */
+static void abort_of_a_command_that_fails(void **state)
+{
+	struct driver d;
+	uint32_t sts;
+
+	driver_start(&d, *state, USBDEV_SPEED_HIGH);
+	/* memory is away for the moment: the command waits */
+	assert_int_equal(
+		guest_mem_unmap(d.f->mem, FIXTURE_HIGH_IOVA, FIXTURE_MEM_BYTES, NULL), 0);
+	d.f->now_ns = guest_mem_last_change_ns(d.f->mem) + 1000;
+	driver_command_put(&d, FIXTURE_HIGH_IOVA, 0,
+			   xhci_trb_type_bits(XHCI_TRB_TYPE_GET_PORT_BANDWIDTH));
+	expect_no_event(d.f);
+	assert_int_equal(read32(d.f, OPER(USBSTS)) & XHCI_USBSTS_HSE, 0);
+	write64(d.f, OPER(CRCR_LO), XHCI_CRCR_CA);
+	advance_ns(d.f, UINT64_C(1000000000));
+	expect_no_event(d.f);
+	sts = read32(d.f, OPER(USBSTS));
+	assert_true((sts & XHCI_USBSTS_HSE) && (sts & XHCI_USBSTS_HCH));
+	assert_int_equal(read32(d.f, OPER(CRCR_LO)) & XHCI_CRCR_CRR, 0);
+	driver_end(&d);
+}
+
 static void link_toggles_the_cycle(void **state)
 {
 	struct driver d;
@@ -125,9 +149,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		T(several_commands_on_one_doorbell), T(stop_and_new_pointer),
-		T(abort_ends_a_waiting_command),     T(link_toggles_the_cycle),
-		T(every_other_type_is_answered),     T(port_bandwidth),
+		T(several_commands_on_one_doorbell),
+		T(stop_and_new_pointer),
+		T(abort_ends_a_waiting_command),
+		T(abort_of_a_command_that_fails),
+		T(link_toggles_the_cycle),
+		T(every_other_type_is_answered),
+		T(port_bandwidth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
