@@ -145,6 +145,22 @@ static void port_bandwidth(void **state)
 	driver_end(&d);
 }
 
+static void command_links_without_end(void **state)
+{
+	struct driver d;
+
+	driver_start(&d, *state, USBDEV_SPEED_HIGH);
+	driver_command_put(&d, FIXTURE_COMMAND_IOVA, 0,
+			   xhci_trb_type_bits(XHCI_TRB_TYPE_LINK));
+	run_until_idle(d.f);
+	assert_true(read32(d.f, OPER(USBSTS)) & XHCI_USBSTS_HCE);
+	assert_true(read32(d.f, OPER(USBSTS)) & XHCI_USBSTS_HCH);
+	write32(d.f, OPER(USBCMD), XHCI_USBCMD_HCRST);
+	run_until_idle(d.f);
+	assert_int_equal(read32(d.f, OPER(USBSTS)) & XHCI_USBSTS_HCE, 0);
+	driver_end(&d);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -156,6 +172,7 @@ int main(void)
 		T(link_toggles_the_cycle),
 		T(every_other_type_is_answered),
 		T(port_bandwidth),
+		T(command_links_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

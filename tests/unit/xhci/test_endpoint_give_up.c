@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_give_up.c - devices that do not give back what was cancelled
+ * test_endpoint_give_up.c - devices that do not give back what was cancelled
  */
 #include <errno.h>
 #include <string.h>

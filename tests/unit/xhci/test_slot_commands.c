@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_slot.c - slots through their commands: states, what each command checks
+ * test_slot_commands.c - slots through their commands: states, what each command checks
  */
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_short_of_memory.c - every allocation of a transfer's life fails in turn
+ * test_endpoint_no_memory.c - every allocation of a transfer's life fails in turn
  */
 #include "driver.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_streams.c - bulk streams: arrays, rings, taking back, halts, hostile contexts
+ * test_stream.c - bulk streams: arrays, rings, taking back, halts, hostile contexts
  */
 #include <errno.h>
 #include <string.h>
