@@ -241,8 +241,9 @@ static void test_truncated_memory_costs_nothing(void **state)
 		    XCC_DATA_BUFFER);
 	assert_code(drv_recover(device.slot, device.bulk_in), XCC_SUCCESS);
 	assert_ok(daemon_usage(&f->daemon, &after));
+	/* the last access may have a page left, which is a huge one on some hosts */
 	if (!func_is_sanitized())
-		assert_in_range(after.rss_anon_kib, 0, before.rss_anon_kib + 512);
+		assert_in_range(after.rss_anon_kib, 0, before.rss_anon_kib + 512 + 2048);
 	assert_ok(
 		daemon_await_stderr(&f->daemon, "is lost: the monitor truncated", 5000));
 	assert_ok(ftruncate(fd, (off_t)bytes));
