@@ -129,6 +129,8 @@ bool urb_isoch_submit(struct urb_queue *queue, struct usbdev_transfer *first)
 	} else if (r < 0) {
 		if (r == -ENODEV)
 			urb_check_presence(&urbs->standing);
+		else if (r == -EBUSY) /* another driver has the interface */
+			urb_suspect_claim(&urbs->standing);
 		for (unsigned i = 0; i < urb->count; i++)
 			urb_transfer_set_over(queue, urb->transfers[i],
 					      r == -ENODEV ? USBDEV_STATUS_GONE
@@ -139,7 +141,7 @@ bool urb_isoch_submit(struct urb_queue *queue, struct usbdev_transfer *first)
 	return go_on;
 }
 
-/* ---- back from the kernel ---- */
+/* ---- completing ---- */
 
 /* The URB was unlinked or killed before the controller came to this packet. */
 static bool did_not_run(const struct urb *urb, int packet_status)

@@ -49,7 +49,7 @@ static uint32_t arrived_bytes(const struct urb *urb)
 	return MIN_OF((uint32_t)urb->usb.actual_length, urb->length_bytes);
 }
 
-/* ---- to the kernel ---- */
+/* ---- submitting ---- */
 
 /* Host memory of [@offset, @offset + @len) if it is contiguous, else NULL. */
 static void *contiguous(struct usbdev_transfer *transfer, uint32_t offset, uint32_t len)
@@ -99,7 +99,7 @@ static int submit_out(struct urb *urb)
 			  urb->length_bytes);
 	if (data || urb->length_bytes == 0) {
 		r = urb_submit(urb, data, urb->length_bytes);
-		/* it may have changed since the lookup: copying tells */
+		/* guest memory may have changed since the lookup: a copy tells */
 		if (r != -EFAULT)
 			return r;
 	}
@@ -213,9 +213,6 @@ static enum usbdev_status status_of_refusal(struct urbs *urbs,
 		return USBDEV_STATUS_GONE;
 	case -EPIPE:
 		return USBDEV_STATUS_STALL;
-	case -EBUSY: /* another driver has the interface */
-		urb_suspect_claim(&urbs->standing);
-		return USBDEV_STATUS_ERROR;
 	case -ESHUTDOWN: /* the endpoint is being disabled */
 	case -EPERM:     /* the endpoint is being flushed */
 		return USBDEV_STATUS_CANCELLED;
@@ -335,17 +332,15 @@ bool urb_piece_submit(struct urb_queue *queue, struct usbdev_transfer *transfer)
 		urb_queue_wait_for_memory(queue);
 		return false;
 	}
-	if (r == -EBUSY && urbs->standing.claim != URB_CLAIM_CHECKED) {
-		urb_set_claim(&urbs->standing, URB_CLAIM_CONTESTED);
-		urb_suspect_claim(&urbs->standing);
+	/* another driver has the interface */
+	if (r == -EBUSY && urb_contest_claim(&urbs->standing))
 		return false;
-	}
 	if (r < 0)
 		end_waiting(queue, transfer, status_of_refusal(urbs, transfer, r));
 	return true;
 }
 
-/* ---- back from the kernel ---- */
+/* ---- completing ---- */
 
 /* True if the transfer's memory cannot be reached any more. */
 static bool is_closed(struct usbdev_transfer *transfer)

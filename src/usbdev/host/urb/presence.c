@@ -60,3 +60,12 @@ void urb_suspect_claim(struct urb_standing *standing)
 	standing->check_wanted = true;
 	urb_work_defer(standing->work);
 }
+
+bool urb_contest_claim(struct urb_standing *standing)
+{
+	urb_suspect_claim(standing);
+	if (standing->claim == URB_CLAIM_CHECKED)
+		return false;
+	urb_set_claim(standing, URB_CLAIM_CONTESTED);
+	return true;
+}

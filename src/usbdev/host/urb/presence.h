@@ -1,35 +1,36 @@
 /* SPDX-License-Identifier: MIT
  * presence.h - is the device still there, and are its interfaces still ours?
  *
- * Presence. The kernel reports the end of a device only to a reap that finds no URB.
- * Before that, URBs come back with statuses that have other causes too, such as a
- * change of the interface under them.
+ * Presence. Only a reap that finds no URB says whether the device is there: -EAGAIN or
+ * -ENODEV. Before that, a submission may fail with -ENODEV, and URBs come back with statuses
+ * that have other causes too, such as a change of the interface under them.
  *
- *   PRESENT --- submit: -ENODEV ---> CHECKING --- URB back as if gone ---> SUSPECT
- *      |  ^                             | |                                 |  |
- *      |  '----- reap: no URB back -----' '--- reap: -ENODEV ---.           |  |
- *      |  '----- reap: no URB back; check the claim ------------+-----------'  |
- *      |                                                        v              |
- *      |--- URB back as if gone ---> SUSPECT                   GONE <----------'
- *      '--- reap: -ENODEV -----------------------------------> GONE
- *                                            GONE --- owner notified ---> GONE_NOTIFIED
+ *   PRESENT    -- a submission fails with -ENODEV ------------> CHECKING
+ *   PRESENT, CHECKING -- an URB comes back as if gone --------> SUSPECT
+ *   CHECKING   -- a reap says -EAGAIN ------------------------> PRESENT
+ *   SUSPECT    -- a reap says -EAGAIN; check the claim -------> PRESENT
+ *   PRESENT, CHECKING, SUSPECT -- a reap says -ENODEV --------> GONE
+ *   GONE       -- all has completed; the owner is notified ---> GONE_NOTIFIED
  *
- * CHECKING and SUSPECT reap soon. In SUSPECT, URBs that came back as if the device
- * were gone are not completed yet: their transfers end as GONE or as CANCELLED.
+ * CHECKING and SUSPECT reap soon. In SUSPECT, URBs that came back as if the device were gone
+ * do not complete yet: their transfers end as GONE or as CANCELLED.
  *
  * Claim. When the host was suspended its drivers may have got interfaces of ours.
  *
- *   OURS -- submit: -EBUSY --> CONTESTED -- owner has checked --> CHECKED
- *   any  -- submit: OK ------> OURS
+ *   OURS       -- a submission fails with -EBUSY -------------> CONTESTED
+ *   CONTESTED  -- the owner has checked ----------------------> CHECKED
+ *   any        -- a submission succeeds ----------------------> OURS
  *
- * In CONTESTED, a submission that the kernel refused waits. In CHECKED it fails.
- * Asking the owner to check is a request of its own, in any state: URBs that came back
- * killed lead to it as well, and no submission has to wait then.
+ * In CONTESTED, a submission that the kernel refused waits. In CHECKED it fails. To ask the
+ * owner for a check is apart from these states: URBs that the kernel killed lead to it as
+ * well, and then no submission has to wait.
  */
 #ifndef USBDEV_HOST_URB_PRESENCE_H
 #define USBDEV_HOST_URB_PRESENCE_H
 
 #include <stdbool.h>
+
+#include "util/compiler.h"
 
 struct urb_work;
 
@@ -89,5 +90,8 @@ void urb_check_presence(struct urb_standing *standing);
 void urb_set_claim(struct urb_standing *standing, enum urb_claim claim);
 /* Asks the owner, in the task, to check that the interfaces are still ours. */
 void urb_suspect_claim(struct urb_standing *standing);
+/* The kernel refused a submission with -EBUSY: does the same. Return: true if the submission waits
+ * for the check; false if it fails. */
+MUST_USE bool urb_contest_claim(struct urb_standing *standing);
 
 #endif /* USBDEV_HOST_URB_PRESENCE_H */

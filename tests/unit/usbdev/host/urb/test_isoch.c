@@ -211,6 +211,21 @@ static void test_refused(void **state)
 	free_all(40);
 }
 
+/* Another driver has the interface: there is no time to wait for the check. */
+static void test_refused_by_a_claim(void **state)
+{
+	(void)state;
+	f.checks_later = true;
+	fake.submit_error = -EBUSY;
+	fake.submit_errors = 1;
+	submit(0, 0x81, 100);
+	xfer_wait(&x[0]);
+	xfer_check(&x[0], USBDEV_STATUS_ERROR, 0);
+	settle();
+	assert_int_equal(f.claim_checks, 1);
+	free_all(1);
+}
+
 static void test_memory_comes(void **state)
 {
 	(void)state;
@@ -364,6 +379,7 @@ int main(void)
 		TEST(out_packets),
 		TEST(packets_too_long),
 		TEST(refused),
+		TEST(refused_by_a_claim),
 		TEST(memory_comes),
 		TEST(memory_does_not_come),
 		TEST(cancelled),
