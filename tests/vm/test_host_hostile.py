@@ -21,8 +21,8 @@ FEW = ["zero-packets", "short-total", "length-over", "endless", "no-alternate-ze
        "gone-after-reset"]
 FEW_SUPER = ["zero-packets", "long-answers"]
 SERIALS = ["GOOD1", "GOOD2"]
-# What is said of one that is refused, or not there any more by then.
-REFUSED = re.compile(r"is a hub|has gone|not there any more|cannot be had")
+# The daemon's words for a device that it refuses, or that is gone by then.
+REFUSED = re.compile(r"is a hub|has gone|the device is gone|cannot be had")
 
 JOB = r"""
 # Until it is told to stop: the healthy device with this serial number does its work.
@@ -202,7 +202,7 @@ def test_a_device_that_another_program_uses_stays_there(host, synthetic):
     usb.stop()
     # By force it is tried, in vain.
     usb = host.controller(f"host:path={device.node},force", "keyboard")
-    assert "interface 1 is in use by another program by way of usbfs" in serves(usb)
+    assert "another program uses interface 1 through usbfs" in serves(usb)
     assert [device.driver(f"1.{number}") for number in range(3)] == ["", "usbfs", ""]
     host.run("kill $(cat /tmp/claimer)")
     usb.stop()

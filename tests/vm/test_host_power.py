@@ -332,7 +332,7 @@ def test_what_the_host_takes_is_taken_back(scene):
     scene.done()
     scene.demand_all()
     assert (stick.driver(), keyboard.driver()) == ("usbfs", "usbfs")
-    assert scene.usb.log_text().count("the host had taken 1 of its interfaces") == 3
+    assert scene.usb.log_text().count("drivers of the host had taken 1 of its interfaces") == 3
 
 
 def test_nothing_is_left_behind(scene_keeper):

@@ -88,6 +88,6 @@ def test_a_keyboard_whose_state_is_lost_while_the_host_sleeps(host):
     guest.say("end")
     assert guest.expect_word("DISCONNECTS") == ["0"]
     guest.finish()
-    assert usb.log_text().count("the host had taken 1 of its interfaces") == 3
+    assert usb.log_text().count("drivers of the host had taken 1 of its interfaces") == 3
     usb.stop()
     keyboard.await_driver("usbhid")

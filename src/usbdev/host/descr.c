@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * descr.c - what is looked up in a real device's descriptors
+ * descr.c - lookups in the descriptors of a real device
  */
 #include "usbdev/host/descr.h"
 
@@ -32,7 +32,7 @@ struct config {
 	uint8_t value;
 };
 
-/* Goes to the configuration behind @config, or to the first if its @at is NULL. */
+/* Moves @config to the next configuration, or to the first if its @at is NULL. */
 static bool next_config(const uint8_t *raw, size_t len, struct config *config)
 {
 	const uint8_t *at;
@@ -64,8 +64,8 @@ static bool find_config(const uint8_t *raw, size_t len, uint8_t value,
 	return false;
 }
 
-/* The descriptor behind @descr within @config (NULL: the first behind its head), or
- * NULL. All its bLength bytes are there; at least two. */
+/* The descriptor behind @descr within @config (NULL: the first behind the configuration descriptor),
+ * or NULL. All its bLength bytes are there; at least two. */
 static const uint8_t *next_descr(const struct config *config, const uint8_t *descr)
 {
 	size_t at = descr ? (size_t)(descr - config->at) + descr[0] : config->at[0];
@@ -121,8 +121,8 @@ uint32_t descr_endpoints(const uint8_t *raw, size_t len, uint8_t config,
 	return bits;
 }
 
-/* How many streams the bulk endpoint at @ep has: MaxStreams of its companion, which
- * follows it, is an exponent (USB 3.2 table 9-27). */
+/* The number of streams of the bulk endpoint at @ep. MaxStreams of the companion that follows it is
+ * an exponent (USB 3.2 table 9-27). */
 static unsigned streams_of(const struct config *config, const uint8_t *ep)
 {
 	const uint8_t *companion = next_descr(config, ep);
@@ -163,7 +163,7 @@ unsigned descr_streams(const uint8_t *raw, size_t len, uint8_t config,
 	return fewest;
 }
 
-/* The endpoints of the alternate setting that begins at @descr. */
+/* Adds the endpoints of the alternate setting that starts at @descr. */
 static void find_streams(const struct config *config, const uint8_t *descr,
 			 struct descr_uas *uas)
 {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * descr.h - what is looked up in a real device's descriptors
+ * descr.h - lookups in the descriptors of a real device
  *
- * The bytes are those that usbfs lets read from the node: the device descriptor,
- * then each configuration with all that belongs to it, in the order of their
- * indices. They come from the device and may lie about every length; a part that
- * leads nowhere ends its configuration, and what comes before it counts.
+ * usbfs shows the bytes at its node: the device descriptor, then each configuration with
+ * all that belongs to it, by index. They come from the device and may lie about every
+ * length. A broken part ends its configuration; the parts before it count.
  * Pure functions, any thread.
  */
 #ifndef USBDEV_HOST_DESCR_H
@@ -18,7 +17,7 @@
 
 #define DESCR_DEVICE_BYTES   18u
 #define DESCR_CONFIGS_MAX    8u  /* as many as the kernel takes */
-#define DESCR_INTERFACES_MAX 32u /* likewise, and so many fit the bitmaps */
+#define DESCR_INTERFACES_MAX 32u /* likewise; the bits of a bitmap */
 #define DESCR_UAS_MAX        16u /* alternate settings remembered */
 
 /* Bit of an endpoint in a bitmap: OUT 0-15, IN 16-31. */
@@ -38,17 +37,17 @@ uint32_t descr_interfaces(const uint8_t *raw, size_t len, uint8_t config);
 uint32_t descr_endpoints(const uint8_t *raw, size_t len, uint8_t config,
 			 uint8_t interface);
 
-/* The fewest streams that one of these endpoints has, in whichever alternate setting it
- * has most; 0 = one has none, or there are no endpoints. */
+/* The fewest streams of these endpoints, each in the alternate setting where it has most; 0 if one
+ * has none, or if there are no endpoints. */
 unsigned descr_streams(const uint8_t *raw, size_t len, uint8_t config,
 		       const uint8_t *ep_addrs, unsigned ep_count);
 
 /**
  * struct descr_uas - an alternate setting that speaks USB Attached SCSI
- * @config_index: what GET_DESCRIPTOR(CONFIGURATION) calls its configuration
- * @config:	bConfigurationValue of it
- * @offset:	where in the configuration its interface descriptor begins
- * @streams:	the fewest streams one of its endpoints with streams has; 0 = none has
+ * @config_index: of its configuration, for GET_DESCRIPTOR(CONFIGURATION)
+ * @config:	bConfigurationValue of that
+ * @offset:	of its interface descriptor in the configuration
+ * @streams:	the fewest streams of its endpoints that have streams; 0 = none has
  * @ep_addrs:	those endpoints
  */
 struct descr_uas {
@@ -62,7 +61,7 @@ struct descr_uas {
 	unsigned ep_count;
 };
 
-/* All of them, in all configurations. Returns how many @list got. */
+/* Finds them in all configurations. Returns how many @list got. */
 unsigned descr_find_uas(const uint8_t *raw, size_t len,
 			struct descr_uas list[DESCR_UAS_MAX]);
 

@@ -271,8 +271,8 @@ int host_device_start(struct host_device *host)
 	core->usbdev.product = info->product;
 	host_set_life(core, HOST_LIFE_OPEN);
 	if (!info->uas_works)
-		log_info("%s: the host has no streams for UAS; the guest sees the older "
-			 "protocol only",
+		log_info("%s: the host has no streams for UAS; the guest sees the "
+			 "bulk-only protocol",
 			 info->label);
 	if (host_retake_start(&host->retake) < 0)
 		log_debug("%s: no news of a suspended host", info->label);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * handle.c - device management of one real device: claiming, resetting, configuring
  *
- * libusb keeps for each handle which interfaces are claimed, and keeps it also where
- * the kernel has lost the claim (a reset that failed midway). So after a failure the
- * claims are repeated past libusb, by the same ioctl that it uses itself.
+ * For each handle libusb remembers which interfaces are claimed, also after the kernel has
+ * lost the claim (a reset that failed midway). So after a failure we repeat the claims
+ * without libusb, by the same ioctl that it uses.
  */
 #include "usbdev/host/handle.h"
 
@@ -26,15 +26,16 @@
 
 #define USB_DEVICE_MAJOR 189u
 #define CLASS_HUB        9u
-/* More than any device has: eight configurations of 65535 bytes. */
+/* The most a device can have: eight configurations of 65535 bytes. */
 #define RAW_BYTES_MAX (DESCR_DEVICE_BYTES + DESCR_CONFIGS_MAX * 65535u)
-/* What a guest can want: primary stream arrays of 32 entries, the first is reserved. */
+/* The most a guest can want: a primary stream array of 32 entries, the first being reserved. */
 #define UAS_STREAMS 31u
 
 /**
  * struct handle - a device that is ours
+ * @name:	for messages, borrowed
  * @started:	libusb is
- * @config:	bConfigurationValue that is active, 0 = none; @config_found: that was
+ * @config:	active bConfigurationValue, 0 = none; @config_found: the one at the start
  * @claimed:	bitmap of interfaces; @alts: their alternate settings
  * @raw:	the descriptors, see descr.h
  */
@@ -92,10 +93,11 @@ int handle_check(int fd, const char *name, struct err *err)
 	if (flags < 0 || fstat(fd, &st) < 0)
 		return err_set(err, errno, "%s: %s", name, strerror(errno));
 	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) != USB_DEVICE_MAJOR)
-		return err_set(err, ENOTTY,
-			       "%s is no USB device node; give one of "
-			       "/dev/bus/usb/BUS/DEVICE as lsusb numbers them",
-			       name);
+		return err_set(
+			err, ENOTTY,
+			"%s is not a USB device node; use /dev/bus/usb/BUS/DEVICE, with "
+			"the numbers that lsusb shows",
+			name);
 	if ((flags & O_ACCMODE) != O_RDWR)
 		return err_set(err, EBADF,
 			       "%s was opened read-only; open it for reading and writing",
@@ -106,21 +108,21 @@ int handle_check(int fd, const char *name, struct err *err)
 static int gone(const char *name, struct err *err)
 {
 	return err_set(err, ENODEV,
-		       "%s: the device is not there any more; it was unplugged, or came "
-		       "back under another number (see lsusb)",
+		       "%s: the device is gone; it was unplugged, or came back under "
+		       "another number (see lsusb)",
 		       name);
 }
 
 static int read_descriptors(struct handle *handle, struct err *err)
 {
-	/* zeroed: the kernel leaves out what a device claimed to have and has not */
+	/* zeroed: the kernel may return fewer bytes than the descriptors claim */
 	uint8_t *raw = calloc(1, RAW_BYTES_MAX);
 	uint8_t *kept;
 	ssize_t n;
 
 	if (!raw)
 		return err_set(err, ENOMEM, "no memory");
-	/* the sandbox has this one of the calls that read at an offset */
+	/* of the calls that read at an offset, the sandbox allows this one */
 	n = preadv2(handle->fd,
 		    &(struct iovec){.iov_base = raw, .iov_len = RAW_BYTES_MAX}, 1, 0, 0);
 	if (n < (ssize_t)DESCR_DEVICE_BYTES) {
@@ -160,7 +162,7 @@ static enum usbdev_speed speed_of(const struct handle *handle, dev_t rdev)
 	}
 }
 
-/* What there is to know without taking the device from anybody. */
+/* Finds out what it can without taking the device from its drivers. */
 static int examine(struct handle *handle, struct handle_info *info, struct err *err)
 {
 	struct stat st;
@@ -172,7 +174,7 @@ static int examine(struct handle *handle, struct handle_info *info, struct err *
 
 		if (code == ENODEV)
 			return gone(handle->name, err);
-		return err_set(err, code, "%s: the kernel does not know it as usbfs: %s",
+		return err_set(err, code, "%s: the kernel refuses usbfs calls on it: %s",
 			       handle->name, strerror(code));
 	}
 	if (fstat(handle->fd, &st) < 0)
@@ -187,21 +189,21 @@ static int examine(struct handle *handle, struct handle_info *info, struct err *
 	sysfs_label(st.st_rdev, ids[0], ids[1], info->label, sizeof(info->label));
 	if (handle->raw[4] == CLASS_HUB)
 		return err_set(err, EINVAL,
-			       "%s is a hub; give the devices plugged into it, each by "
+			       "%s is a hub; attach the devices plugged into it, each by "
 			       "its own node",
 			       handle->name);
 	info->speed = speed_of(handle, st.st_rdev);
 	if (info->speed == USBDEV_SPEED_UNKNOWN)
-		return err_set(err, EPROTO, "%s: the kernel does not say its speed",
+		return err_set(err, EPROTO, "%s: the kernel does not report its speed",
 			       handle->name);
 	info->uas_count = descr_find_uas(handle->raw, handle->raw_len, info->uas);
 	return 0;
 }
 
-/* The one context that all handles share; libusb counts. */
+/* All handles share one context; libusb counts. */
 static int init_libusb(void)
 {
-	/* before init: with it libusb touches neither /dev nor sysfs, and has no thread */
+	/* before init: libusb then touches neither /dev nor sysfs, and starts no thread */
 	int r = libusb_set_option(NULL, LIBUSB_OPTION_NO_DEVICE_DISCOVERY);
 
 	return r == LIBUSB_SUCCESS ? libusb_init(NULL) : r;
@@ -209,9 +211,9 @@ static int init_libusb(void)
 
 void handle_prepare(void)
 {
-	/* if it does not start now, it will say so to who needs it */
+	/* if it fails now, the first device to open reports that */
 	if (init_libusb() < 0)
-		log_debug("libusb does not start");
+		log_debug("cannot start libusb");
 }
 
 static int start_libusb(struct handle *handle, struct err *err)
@@ -221,7 +223,7 @@ static int start_libusb(struct handle *handle, struct err *err)
 
 	r = init_libusb();
 	if (r < 0)
-		return err_set(err, -errno_of(r), "libusb does not start: %s",
+		return err_set(err, -errno_of(r), "cannot start libusb: %s",
 			       libusb_strerror(r));
 	handle->started = true;
 	r = libusb_wrap_sys_device(NULL, handle->fd, &handle->usb);
@@ -229,10 +231,10 @@ static int start_libusb(struct handle *handle, struct err *err)
 		handle->usb = NULL;
 		if (r == LIBUSB_ERROR_NO_DEVICE || !still_there(handle))
 			return gone(handle->name, err);
-		return err_set(err, -errno_of(r), "%s: libusb does not take it: %s",
+		return err_set(err, -errno_of(r), "%s: libusb cannot open it: %s",
 			       handle->name, libusb_strerror(r));
 	}
-	/* from what it found out by itself just now; this one asks nobody */
+	/* libusb found this out just now; this call asks nobody */
 	r = libusb_get_active_config_descriptor(libusb_get_device(handle->usb), &config);
 	if (r == LIBUSB_SUCCESS) {
 		handle->config = config->bConfigurationValue;
@@ -242,7 +244,7 @@ static int start_libusb(struct handle *handle, struct err *err)
 	return 0;
 }
 
-/* Whoever has @interface, in words. */
+/* Says who has @interface. */
 static int busy(const struct handle *handle, unsigned interface, struct err *err)
 {
 	struct usbdevfs_getdriver query = {.interface = interface};
@@ -252,18 +254,17 @@ static int busy(const struct handle *handle, unsigned interface, struct err *err
 	query.driver[sizeof(query.driver) - 1] = '\0';
 	if (query.driver[0] && strcmp(query.driver, "usbfs") != 0)
 		return err_set(err, EBUSY,
-			       "%s: the driver %.64s does not let go of interface %u; "
-			       "unmount or close what uses it",
+			       "%s: the driver %.64s keeps interface %u; unmount it, or "
+			       "close the program that uses it",
 			       handle->name, query.driver, interface);
 	return err_set(err, EBUSY,
-		       "%s: interface %u is in use by another program by way of usbfs; "
-		       "end it (another virtual machine, a scanner or phone service?)",
+		       "%s: another program uses interface %u through usbfs; stop it "
+		       "(another virtual machine, a scanner or phone service?)",
 		       handle->name, interface);
 }
 
-/* Takes every interface of the active configuration. What the kernel does not have,
- * since it did not like its descriptor, or has no configuration at all, is nobody's;
- * configurations that call themselves 0 exist. */
+/* Claims every interface of the active configuration. Skips those that the kernel does not have: it
+ * may have rejected a descriptor, or have no configuration; a configuration may call itself 0. */
 static int claim_all(struct handle *handle, struct err *err)
 {
 	uint32_t wanted = descr_interfaces(handle->raw, handle->raw_len, handle->config);
@@ -289,9 +290,9 @@ static int claim_all(struct handle *handle, struct err *err)
 	return 0;
 }
 
-/* @give_back: to the drivers of the host; else they are nobody's for the moment. None
- * is offered to a driver before all are free: a driver such as CDC's takes two, and
- * refuses the first while it cannot have the second. So libusb must not do it. */
+/* @give_back: to the drivers of the host; else the interfaces stay free for the moment. All must be
+ * free before a driver is offered one: a driver such as CDC's takes two, and refuses the first
+ * while it cannot have the second. So libusb must not attach drivers by itself. */
 static void release_all(struct handle *handle, bool give_back)
 {
 	(void)libusb_set_auto_detach_kernel_driver(handle->usb, 0);
@@ -306,8 +307,8 @@ static void release_all(struct handle *handle, bool give_back)
 	handle->claimed = 0;
 }
 
-/* UAS needs streams at SuperSpeed, and not every host controller or driver has them:
- * known only by trying. Leaves the device as it was. */
+/* UAS needs streams at SuperSpeed, and not every host controller or driver has them. Only a try
+ * tells. Leaves the device as it was. */
 static bool try_uas(struct handle *handle, const struct descr_uas *uas)
 {
 	bool works;
@@ -338,7 +339,7 @@ static bool uas_works(struct handle *handle, const struct handle_info *info)
 	return true;
 }
 
-/* Nobody has an interface. Return: libusb's. */
+/* No interface may be claimed. Return: as libusb's. */
 static int set_configuration(struct handle *handle, uint8_t config)
 {
 	int r = libusb_set_configuration(handle->usb, config == 0 ? -1 : config);
@@ -399,7 +400,7 @@ int handle_set_configuration(struct handle *handle, uint8_t config)
 	int claimed;
 	int r;
 
-	/* the kernel refuses while anybody has an interface */
+	/* the kernel refuses while an interface is claimed */
 	release_all(handle, false);
 	r = set_configuration(handle, config);
 	memset(handle->alts, 0, sizeof(handle->alts));
@@ -421,8 +422,8 @@ int handle_clear_halt(struct handle *handle, uint8_t ep_addr)
 	return errno_of(libusb_clear_halt(handle->usb, ep_addr));
 }
 
-/* Claims what is not ours any more though libusb thinks so, or what libusb has lost. Return:
- * how many the kernel had given to others, or -errno. */
+/* Claims interfaces that are not ours any more although libusb thinks so, or that libusb has lost.
+ * Return: how many other drivers had, or -errno. */
 static int reclaim(struct handle *handle)
 {
 	int taken = 0;
@@ -437,7 +438,7 @@ static int reclaim(struct handle *handle)
 		if (!(handle->claimed & UINT32_C(1) << i))
 			continue;
 		(void)libusb_claim_interface(handle->usb, (int)i);
-		/* busy with usbfs: it is ours already */
+		/* busy with usbfs: ours already */
 		if (ioctl(handle->fd, USBDEVFS_DISCONNECT_CLAIM, &claim) == 0)
 			taken++;
 		else if (errno != EBUSY)
@@ -465,7 +466,7 @@ int handle_reset(struct handle *handle)
 	memset(handle->alts, 0, sizeof(handle->alts));
 	if (r == LIBUSB_SUCCESS)
 		return 0;
-	/* NOT_FOUND: gone, or another device now, or a driver was quicker than libusb */
+	/* NOT_FOUND: gone, another device now, or a driver was quicker than libusb */
 	if (r == LIBUSB_ERROR_NO_DEVICE || !still_there(handle))
 		return -ENODEV;
 	claimed = reclaim(handle);
@@ -486,14 +487,14 @@ int handle_set_streams(struct handle *handle, const uint8_t *ep_addrs, unsigned 
 	memcpy(eps, ep_addrs, ep_count);
 	if (stream_count == 0) {
 		r = libusb_free_streams(handle->usb, eps, (int)ep_count);
-		/* no streams (a reset or alternate setting took them) is what is wanted */
+		/* to have none already is fine: a reset or alternate setting took them */
 		return r == LIBUSB_ERROR_NO_DEVICE ? -ENODEV : 0;
 	}
 	r = libusb_alloc_streams(handle->usb, stream_count, eps, (int)ep_count);
 	if (r < 0)
 		return errno_of(r);
-	/* whoever wants streams rounds up to a power of two; more than the device has are
-	 * of no use, and the kernel does not give them */
+	/* guests round up to a power of two; streams beyond those of the device are of no
+	 * use, and the kernel does not give them */
 	device_has = descr_streams(handle->raw, handle->raw_len, handle->config, ep_addrs,
 				   ep_count);
 	if (device_has > 0 && (unsigned)r >= MIN_OF(stream_count, device_has))

@@ -66,7 +66,8 @@ static void on_reset_done(struct host_job *job)
 		host_set_use(core, HOST_USE_FRESH);
 		reset->done_once = true;
 	} else if (result != -ENODEV) {
-		log_limited(LOG_LEVEL_WARN, "%s: cannot be reset (%s); goes on without",
+		log_limited(LOG_LEVEL_WARN,
+			    "%s: the reset failed (%s); the device goes on without it",
 			    core->usbdev.label, strerror(-result));
 		host_set_use(core, HOST_USE_CHANGED);
 		result = 0;

@@ -50,13 +50,13 @@ static void check_result(struct host_retake *retake)
 		host_lost(core);
 	} else if (result < 0) {
 		log_limited(LOG_LEVEL_WARN,
-			    "%s: the host has taken an interface and does not let go of "
+			    "%s: a driver of the host has taken an interface and keeps "
 			    "it (%s)",
 			    core->usbdev.label, strerror(-result));
 	} else if (result > 0) {
 		log_limited(LOG_LEVEL_WARN,
-			    "%s: the host had taken %d of its interfaces (was it "
-			    "suspended?); they are the guest's again",
+			    "%s: drivers of the host had taken %d of its interfaces (was "
+			    "the host suspended?); the guest has them again",
 			    core->usbdev.label, result);
 		/* the device is as the host's drivers left it */
 		host_touch(core, HOST_USE_TOUCHED);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * sysfs.c - what sysfs knows of a USB device beyond its node; may be unreadable
+ * sysfs.c - facts about a USB device in sysfs, which may be unreadable
  */
 #include "usbdev/host/sysfs.h"
 
@@ -44,7 +44,7 @@ unsigned sysfs_speed_mbps(dev_t rdev)
 	return mbps <= UINT_MAX ? (unsigned)mbps : 0;
 }
 
-/* The name of the device's folder is its way through the hubs: 1-2.3 */
+/* The device's folder is named after its path through the hubs: 1-2.3 */
 static void read_place(dev_t rdev, char *place, size_t bytes)
 {
 	char path[64];
@@ -77,7 +77,7 @@ void sysfs_label(dev_t rdev, unsigned vendor, unsigned product, char *label,
 	read_attribute(rdev, "product", name, sizeof(name));
 	(void)snprintf(label, label_bytes, "%s %04x:%04x%s%s", place, vendor, product,
 		       name[0] ? " " : "", name);
-	/* the device's own words go to logs and terminals */
+	/* the device chose these bytes, and they go to logs and terminals */
 	for (char *c = label; *c; c++) {
 		if (*c < ' ' || *c > '~')
 			*c = '?';

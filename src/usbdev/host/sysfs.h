@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * sysfs.h - what sysfs knows of a USB device beyond its node; may be unreadable
+ * sysfs.h - facts about a USB device in sysfs, which may be unreadable
  *
  * Any thread; files of sysfs do not block for long, but may wait for the device.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * buffer.c - memory that data of transfers lies in while the kernel has them
+ * buffer.c - memory for the data of URBs while the kernel has them
  */
 #include "usbdev/host/urb/buffer.h"
 
@@ -32,7 +32,7 @@ static unsigned class_of(uint32_t bytes)
 	return size_class;
 }
 
-/* ---- new ones ---- */
+/* ---- new buffers ---- */
 
 static struct urb_buffer *allocate(unsigned size_class)
 {
@@ -51,10 +51,10 @@ static void note_refusal(struct urb_buffers *buffers, unsigned size_class, int e
 {
 	buffers->refused_class = size_class;
 	buffers->refused_until_ns = clock_now_ns() + URB_BUFFER_REFUSED_NS;
-	if (!buffers->refused_told)
-		log_debug("usbfs maps no %u bytes: %s; the kernel copies such data",
+	if (!buffers->refused_logged)
+		log_debug("usbfs does not map %u bytes: %s; the kernel copies such data",
 			  size_of(size_class), strerror(-error));
-	buffers->refused_told = true;
+	buffers->refused_logged = true;
 }
 
 static bool was_refused(struct urb_buffers *buffers, unsigned size_class)
@@ -101,7 +101,7 @@ static void release(struct urb_buffer *buffer)
 	free(buffer);
 }
 
-/* ---- spare ones ---- */
+/* ---- spare buffers ---- */
 
 static struct urb_buffer *take_spare(struct urb_buffer_spares *spares,
 				     unsigned size_class)
@@ -125,7 +125,7 @@ static void release_spares(struct urb_buffer_spares *spares)
 	}
 }
 
-/* Smaller ones go first: they are soon made again. Return: whether there is room. */
+/* Releases smaller spare buffers, which are cheap to make again. Return: true if there is room. */
 static bool make_room(struct urb_buffer_spares *spares, unsigned size_class)
 {
 	uint32_t most = URB_BUFFER_SPARE_BYTES_MAX - size_of(size_class);
@@ -192,7 +192,7 @@ void urb_buffer_put(struct urb_buffers *buffers, struct urb_buffer *buffer)
 	spares->bytes += size_of(buffer->size_class);
 }
 
-/* ---- mapped memory is given back ---- */
+/* ---- unmapping ---- */
 
 void urb_buffers_trim(struct urb_buffers *buffers)
 {
@@ -202,7 +202,7 @@ void urb_buffers_trim(struct urb_buffers *buffers)
 		struct urb_buffer **at = &spares->first[i];
 		struct urb_buffer *old;
 
-		/* whatever was put later lies before */
+		/* buffers put later lie before */
 		for (; *at && !(*at)->is_old; at = &(*at)->next)
 			(*at)->is_old = true;
 		while ((old = *at) != NULL) {

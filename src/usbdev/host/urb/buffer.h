@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * buffer.h - memory that data of transfers lies in while the kernel has them
+ * buffer.h - memory for the data of URBs while the kernel has them
  *
- * Guest memory may go at any time, so what is filled or read later is never guest
- * memory but one of these. They come in powers of two and are used again. Of two kinds:
+ * Guest memory may go at any time, so the kernel never gets guest memory to fill or read
+ * later: it gets a buffer. Buffers have sizes in powers of two and are used again. There
+ * are two kinds:
  *
- *   of the heap  the kernel has memory of its own for each URB, and copies
- *   mapped       usbfs' memory: the controller works on it while an URB has it, and the
- *                kernel copies nothing and allocates nothing
+ *   heap     the kernel has memory of its own for each URB, and copies
+ *   mapped   memory of usbfs: the controller works on it while an URB has it, and the
+ *            kernel copies nothing and allocates nothing
  *
  * usbfs has 16 MiB for all devices and processes, and a mapping counts as long as it
- * exists. So mapped ones that lie spare are given back soon (urb_buffers_trim()), and at
- * once when memory is short. What cannot be mapped is of the heap.
+ * exists. So spare mapped buffers are unmapped soon (urb_buffers_trim()), and at once when
+ * memory is short. If usbfs cannot map, the buffer is of the heap.
  */
 #ifndef USBDEV_HOST_URB_BUFFER_H
 #define USBDEV_HOST_URB_BUFFER_H
@@ -24,20 +25,20 @@
 #define URB_BUFFER_CLASSES   12u
 /* 1 MiB */
 #define URB_BUFFER_BYTES_MAX (URB_BUFFER_BYTES_MIN << (URB_BUFFER_CLASSES - 1))
-/* Up to this size they are never mapped: a page each, and little to copy. */
+/* Buffers up to this size are never mapped: a page each, and little to copy. */
 #define URB_BUFFER_HEAP_BYTES 4096u
-/* Of a device, lying unused, of each kind; more than this is given back. As much as an
- * endpoint has with the kernel: they may all come back before any is needed again. */
+/* Spare buffers of one device, of each kind; more are released. As much as an endpoint has with the
+ * kernel: all of them may come back before any is needed again. */
 #define URB_BUFFER_SPARE_BYTES_MAX (4u << 20)
-/* If usbfs refuses to map a size, that one and larger ones are not tried again before. */
+/* After usbfs has refused to map a size, how long not to try this or a larger size again. */
 #define URB_BUFFER_REFUSED_NS UINT64_C(1000000000)
 
 /**
  * struct urb_buffer
- * @next:	spare ones of the same size
+ * @next:	in the list of spare ones of the same size
  * @size_class:	its size is URB_BUFFER_BYTES_MIN << this
  * @is_old:	spare since before the last urb_buffers_trim()
- * @data:	where it begins
+ * @data:	its memory
  */
 struct urb_buffer {
 	struct urb_buffer *next;
@@ -47,7 +48,7 @@ struct urb_buffer {
 	uint8_t *data;
 };
 
-/* Spare ones, the last put first. */
+/* Spare buffers, by size; the last put first. */
 struct urb_buffer_spares {
 	struct urb_buffer *first[URB_BUFFER_CLASSES];
 	uint32_t bytes;
@@ -55,9 +56,9 @@ struct urb_buffer_spares {
 
 /**
  * struct urb_buffers - those of one device
- * @fd:		usbfs, borrowed, or -1: none is mapped
- * @refused_class: usbfs refused this size, last, and @refused_until_ns has not come
- * @refused_told: that was logged
+ * @fd:		usbfs, borrowed, or -1: maps none
+ * @refused_class: smallest size not to map until @refused_until_ns
+ * @refused_logged: a refusal was
  */
 struct urb_buffers {
 	int fd;
@@ -65,23 +66,23 @@ struct urb_buffers {
 	struct urb_buffer_spares mapped;
 	unsigned refused_class;
 	uint64_t refused_until_ns;
-	bool refused_told;
+	bool refused_logged;
 };
 
-/* @fd: as there. */
+/* @fd: see above. */
 void urb_buffers_init(struct urb_buffers *buffers, int fd);
-/* Frees and unmaps the spare ones; all must be back. The fd may be closed then, but not
- * before: the kernel would keep the device open. */
+/* Frees and unmaps the spare buffers; all must be back. Comes before closing the fd: the kernel
+ * keeps the device open for a mapping. */
 void urb_buffers_finish(struct urb_buffers *buffers);
 
-/* One with room for @bytes (at most URB_BUFFER_BYTES_MAX), not cleared, mapped if that can be.
+/* A buffer with room for @bytes (at most URB_BUFFER_BYTES_MAX), not cleared, mapped if possible.
  * Returns owned, or NULL without memory. */
 struct urb_buffer *urb_buffer_get(struct urb_buffers *buffers, uint32_t bytes);
-/* The same of one kind only. */
+/* The same, of one kind only. */
 struct urb_buffer *urb_buffer_get_mapped(struct urb_buffers *buffers, uint32_t bytes);
 struct urb_buffer *urb_buffer_get_heap(struct urb_buffers *buffers, uint32_t bytes);
-/* When its URB is back; one of the heap with OUT data already when that is submitted.
- * NULL is fine. */
+/* Takes a buffer when its URB is back; one of the heap with OUT data as soon as the URB is
+ * submitted. NULL is fine. */
 void urb_buffer_put(struct urb_buffers *buffers, struct urb_buffer *buffer);
 
 static inline bool urb_buffers_has_mapped_spares(const struct urb_buffers *buffers)
@@ -89,12 +90,12 @@ static inline bool urb_buffers_has_mapped_spares(const struct urb_buffers *buffe
 	return buffers->mapped.bytes > 0;
 }
 
-/* Unmaps those that have been spare since the last call. */
+/* Unmaps buffers that have been spare since the last call. */
 void urb_buffers_trim(struct urb_buffers *buffers);
-/* Unmaps all that are spare. Return: whether there were any. */
+/* Unmaps all spare buffers. Return: true if there were any. */
 bool urb_buffers_unmap_spares(struct urb_buffers *buffers);
-/* The same, and from now on none is mapped and those put are unmapped: the device is
- * gone, and the controller may not have let go of what they are for. */
+/* The same; from now on maps none, and unmaps each mapped buffer that is put. For a device that is
+ * gone: the controller may still write to the memory. */
 void urb_buffers_stop_mapping(struct urb_buffers *buffers);
 
 #endif /* USBDEV_HOST_URB_BUFFER_H */

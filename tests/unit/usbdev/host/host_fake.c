@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * host_fake.c - a real device that is none: handle.h and urbs.h for tests
+ * host_fake.c - a fake of a real device: handle.h and urbs.h for tests
  */
 #include "host_fake.h"
 
@@ -36,13 +36,13 @@ static bool hold;
 static sem_t held;
 static sem_t release;
 
-/* The worker looks at it too. */
+/* The worker reads it as well. */
 static unsigned frozen(void)
 {
 	return __atomic_load_n(&fake.frozen, __ATOMIC_SEQ_CST);
 }
 
-/* On the worker: a failure is found by the loop thread in what is written down. */
+/* On the worker: the loop thread finds a failure in fake.calls. */
 PRINTF_LIKE(1, 2)
 static void note(const char *format, ...)
 {
@@ -152,7 +152,7 @@ static void finish(struct usbdev_transfer *transfer, enum usbdev_status status,
 	urbs->owner.completed(urbs->owner.ctx, transfer, status, actual_bytes);
 }
 
-/* Deferred: the cancelled ones end. */
+/* Deferred: cancelled transfers end. */
 static void on_task(void *ctx)
 {
 	struct list *node, *tmp;
@@ -442,10 +442,10 @@ void fake_unplug(void)
 void urbs_claim_checked(struct urbs *u)
 {
 	assert_ptr_equal(u, urbs);
-	fake.looked++;
+	fake.claims_checked++;
 }
 
-void fake_disturb(void)
+void fake_suspect_claim(void)
 {
 	urbs->owner.claim_suspect(urbs->owner.ctx);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * host_fake.h - a real device that is none: handle.h and urbs.h for tests
+ * host_fake.h - a fake of a real device: handle.h and urbs.h for tests
  *
- * What the back end asks of the device is written down and can be held or made to
- * fail; transfers stay with the fake until a test answers them or they are cancelled.
- * The fake fails the test if a blocking call is made in the loop thread or with URBs
- * that are not frozen, or if URBs are closed with transfers.
+ * The fake records the calls of the back end, and can hold them or make them fail. It keeps
+ * transfers until the test answers them or the back end cancels them. It fails the test if
+ * the back end makes a blocking call in the loop thread or while URBs are not frozen, or if
+ * it destroys URBs that have transfers.
  */
 #ifndef TESTS_UNIT_USBDEV_HOST_FAKE_H
 #define TESTS_UNIT_USBDEV_HOST_FAKE_H
@@ -21,14 +21,14 @@
 /**
  * struct fake - the device and what happened to it
  * @calls:	of handle.h in order, e.g. "config 1; alt 0.1; reset; "
- * @open_error, @call_error: -errno the calls end in
- * @retaken:	what handle_retake() says
- * @info:	what handle_open() says
- * @endpoints:	what handle_endpoints() says
- * @looked:	how often the URBs were told that it was looked whose the interfaces are
- * @forgotten:	bitmap of the endpoints whose late data was dropped
+ * @open_error, @call_error: -errno that the calls return
+ * @retaken:	result of handle_retake()
+ * @info:	result of handle_open()
+ * @endpoints:	result of handle_endpoints()
+ * @claims_checked: calls of urbs_claim_checked()
+ * @forgotten:	bitmap of the endpoints whose leftovers were dropped
  * @submitted:	transfers that urbs got, ever; @with: those it has
- * @restless:	so often urbs is not quiet, though it has nothing
+ * @restless:	how often urbs_quiet() says no although urbs has nothing
  */
 struct fake {
 	struct host host;
@@ -51,7 +51,7 @@ struct fake {
 	unsigned submitted;
 	unsigned with;
 	unsigned restless;
-	unsigned looked;
+	unsigned claims_checked;
 	uint32_t forgotten;
 	bool urbs_exist;
 	bool urbs_fail;
@@ -61,37 +61,36 @@ extern struct fake fake;
 
 /* A new fake and loop, not yet opened. */
 void fake_init(void);
-/* Opens it: a high-speed device, configured with 1; @info can be changed before. */
+/* Opens it: a high-speed device in configuration 1. Tests may change @info before. */
 void fake_open(enum host_reset policy);
-/* Destroys what is there. All transfers must be over. */
+/* Destroys the device, if there is one, and the loop. All transfers must be over. */
 void fake_finish(void);
 void fake_destroy(void);
 
-/* The next call of handle.h stops at its beginning. */
+/* The next call of handle.h waits; fake_held() until it does; fake_release() lets it go on. */
 void fake_hold(void);
 void fake_held(void);
 void fake_release(void);
 
-/* Submits a control request with @len bytes of data. @urb is set up. */
+/* Sets up @urb and submits it: a control request with @len bytes of data. */
 void fake_request(struct urb *urb, uint8_t request_type, uint8_t request, uint16_t value,
 		  uint16_t index, uint16_t len);
 /* As fake_request(), and waits. Returns how it ended. */
 enum usbdev_status fake_ask(uint8_t request_type, uint8_t request, uint16_t value,
 			    uint16_t index);
-/* A bulk transfer of 512 bytes on its way. */
+/* Submits a bulk transfer of 512 bytes. */
 void fake_bulk(struct urb *urb, uint8_t ep_addr);
 /* True if urbs has it. */
 bool fake_has(const struct urb *urb);
-/* The kernel says that it is over. */
+/* The kernel completes it. */
 void fake_answer(struct urb *urb, enum usbdev_status status, uint32_t actual_bytes);
-/* The transfer that urbs has had for longest, there must be one; and the kernel says that it
- * is over. */
+/* The transfer that urbs has had for longest; there must be one. The second completes it. */
 struct usbdev_transfer *fake_first(void);
 void fake_answer_first(enum usbdev_status status, uint32_t actual_bytes);
 /* The kernel says that the device is gone. */
 void fake_unplug(void);
-/* The kernel has taken transfers from us. */
-void fake_disturb(void);
+/* The kernel has killed transfers of ours: another driver may have an interface. */
+void fake_suspect_claim(void);
 
 /* Turns the loop until @condition. */
 #define FAKE_UNTIL(condition)                                                 \

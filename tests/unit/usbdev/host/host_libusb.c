@@ -39,7 +39,7 @@ int __real_fstat(int fd, struct stat *st);
 int __wrap_fstat64(int fd, struct stat *st);
 int __real_fstat64(int fd, struct stat *st);
 
-/* Writes it down. Returns what the call shall return. */
+/* Records the call. Returns the result for it. */
 PRINTF_LIKE(1, 2)
 static int call(const char *format, ...)
 {

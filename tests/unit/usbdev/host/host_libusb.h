@@ -2,7 +2,7 @@
  * host_libusb.h - libusb and a usbfs node for tests of handle.c
  *
  * The node is a file with descriptors in it; fstat() and ioctl() are wrapped (see
- * meson.build). What is asked of libusb and the kernel is written down.
+ * meson.build). The fake records the calls of libusb and the kernel.
  */
 #ifndef TESTS_UNIT_USBDEV_HOST_LIBUSB_H
 #define TESTS_UNIT_USBDEV_HOST_LIBUSB_H
@@ -14,13 +14,13 @@
 /**
  * struct usb_node - the device
  * @calls:	in order: "claim 0+; " with automatic detaching, "claim 0-; " without
- * @fail:	a call that begins so fails with @fail_with, a libusb error or result
+ * @fail:	a call that starts with this fails with @fail_with, a libusb error or result
  * @there:	false: the kernel answers ENODEV
- * @driver:	who has the interfaces, for GETDRIVER; NULL = nobody
+ * @driver:	which driver has the interfaces, for GETDRIVER; NULL = none
  * @caps_errno: GET_CAPABILITIES fails with it
  * @speed:	of linux/usb/ch9.h
  * @active:	configuration that libusb finds; 0 = none
- * @claim_errno: DISCONNECT_CLAIM past libusb fails with it
+ * @claim_errno: DISCONNECT_CLAIM without libusb fails with it
  * @open_things: contexts and handles of libusb that exist
  */
 struct usb_node {

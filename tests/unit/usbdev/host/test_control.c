@@ -26,7 +26,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Everything that needs no help of the kernel, with any type and recipient. */
+/* Requests for the device, with any type and recipient. */
 static void test_passes(void **state)
 {
 	static const uint8_t requests[][2] = {
@@ -86,7 +86,7 @@ static void test_set_address(void **state)
 	assert_string_equal(fake.calls, "");
 }
 
-/* One at a time, in order, whoever does them. */
+/* One at a time, in order, whether the worker or the device does them. */
 static void test_order(void **state)
 {
 	struct urb urbs[6];
@@ -117,7 +117,7 @@ static void test_order(void **state)
 	}
 }
 
-/* Other interfaces' transfers stay, and wait while the worker calls. */
+/* Transfers of other interfaces stay, and wait while the worker calls. */
 static void test_set_interface(void **state)
 {
 	struct urb bulk, request;
@@ -182,14 +182,14 @@ static void test_failures(void **state)
 		assert_int_equal(fake_ask(0x00, 9, 2, 0), cases[i].status);
 	}
 	assert_int_equal(fake.gone, 0);
-	/* what is active is still 1, but not untouched */
+	/* configuration 1 is still active, but not untouched */
 	fake.call_error = 0;
 	fake.calls[0] = '\0';
 	assert_int_equal(fake_ask(0x00, 9, 1, 0), USBDEV_STATUS_OK);
 	assert_string_equal(fake.calls, "config 1; ");
 }
 
-/* With fields that these requests do not have. */
+/* With values in fields that these requests do not have. */
 static void test_malformed(void **state)
 {
 	struct urb urb;
@@ -300,7 +300,7 @@ static void test_cancel_before_worker(void **state)
 	urb_finish(&urb);
 }
 
-/* The alternate setting at offset 20 of configuration 0 is not to be seen. */
+/* Hides the alternate setting at offset 20 of configuration 0. */
 static void hide(void)
 {
 	struct handle_info info = fake.info;
@@ -355,7 +355,7 @@ static void test_uas_elsewhere(void **state)
 	answer_with_uas(&urb, 0x0100, 64, 64); /* no configuration */
 	assert_int_equal(urb.data[25], 8);
 	urb_finish(&urb);
-	fake_request(&urb, 0x80, 6, 0x0200, 0, 64); /* not what it said before */
+	fake_request(&urb, 0x80, 6, 0x0200, 0, 64); /* not the bytes of before */
 	memset(urb.data, 8, 64);
 	fake_answer(&urb, USBDEV_STATUS_OK, 64);
 	assert_int_equal(urb.data[25], 8);

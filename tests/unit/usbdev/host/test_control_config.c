@@ -24,7 +24,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Nothing has happened since it was attached: it is as SET_CONFIGURATION would leave it. */
+/* An untouched device is as SET_CONFIGURATION would leave it. */
 static void test_same_configuration_untouched(void **state)
 {
 	struct urb urb;
@@ -76,7 +76,7 @@ static void test_other_configurations(void **state)
 	assert_string_equal(fake.calls, "config 2; config 0; config 1; ");
 }
 
-/* All transfers end before; what is submitted meanwhile waits. */
+/* All transfers end before; transfers submitted meanwhile wait. */
 static void test_configuration_drains(void **state)
 {
 	struct urb before[2], after, request;
@@ -106,9 +106,8 @@ static void test_configuration_drains(void **state)
 	urb_finish(&after);
 }
 
-/* Cancelled while it waits for a change of configuration: in its turn, unseen by the
- * device. */
-static void test_cancel_held(void **state)
+/* A paused transfer that is cancelled ends in its turn; the device never sees it. */
+static void test_cancel_paused(void **state)
 {
 	struct urb request, bulks[3];
 
@@ -132,7 +131,7 @@ static void test_cancel_held(void **state)
 	urb_finish(&request);
 }
 
-/* SET_CONFIGURATION while it waits for the others. */
+/* SET_CONFIGURATION is cancelled while it waits for the others. */
 static void test_cancel_draining(void **state)
 {
 	struct urb bulk, request, next;
@@ -148,7 +147,7 @@ static void test_cancel_draining(void **state)
 	FAKE_UNTIL(fake_has(&next));
 	fake_answer(&next, USBDEV_STATUS_OK, 2);
 	urb_finish(&bulk);
-	fake_bulk(&bulk, 0x81); /* nothing is held any more */
+	fake_bulk(&bulk, 0x81); /* no longer paused */
 	assert_true(fake_has(&bulk));
 	fake_answer(&bulk, USBDEV_STATUS_OK, 1);
 	assert_string_equal(fake.calls, "");
@@ -168,7 +167,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_configuration_drains, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(test_cancel_held, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cancel_paused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancel_draining, setup, teardown),
 	};
 

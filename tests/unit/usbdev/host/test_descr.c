@@ -254,7 +254,7 @@ static void test_streams(void **state)
 	assert_int_equal(descr_streams(disk, sizeof(disk), 2, eps, 1), 0);
 }
 
-/* Looks everything up in a copy that is exactly as long, for the sanitizers. */
+/* Looks everything up in a copy of exactly that length, for the sanitizers. */
 static unsigned look(const uint8_t *raw, size_t len)
 {
 	struct descr_uas list[DESCR_UAS_MAX];
@@ -306,7 +306,7 @@ static void test_lies(void **state)
 	}
 }
 
-/* More of everything than is remembered. */
+/* More of everything than there is room for. */
 static void test_endless(void **state)
 {
 	static uint8_t raw[18 + 9 + 40 * 9 + 40 * 13];
@@ -335,7 +335,7 @@ static void test_endless(void **state)
 	assert_int_equal(descr_interfaces(raw, sizeof(raw), 1), 0);
 }
 
-/* A configuration of no length would go on forever. */
+/* A configuration without length would never end. */
 static void test_empty_configuration(void **state)
 {
 	uint8_t raw[18 + 9 * 20] = {0};

@@ -24,7 +24,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Closing takes its time on the worker; the loop goes on. */
+/* The worker may take long to close; the loop goes on. */
 static void test_close_blocks(void **state)
 {
 	(void)state;
@@ -39,7 +39,7 @@ static void test_close_blocks(void **state)
 	FAKE_UNTIL(fake.destroyed);
 }
 
-/* The worker still discards for urbs, which cannot go before. */
+/* The worker still unlinks URBs: these must not go before. */
 static void test_close_waits_for_urbs(void **state)
 {
 	(void)state;
@@ -116,7 +116,7 @@ static void test_gone_busy(void **state)
 	urb_finish(&requests[1]);
 }
 
-/* Found by the worker first. */
+/* The worker finds out first. */
 static void test_gone_in_worker(void **state)
 {
 	struct urb next;
@@ -133,7 +133,7 @@ static void test_gone_in_worker(void **state)
 	urb_wait(&next);
 	assert_int_equal(next.transfer.status, USBDEV_STATUS_GONE);
 	assert_int_equal(fake.gone, 1);
-	fake_unplug(); /* and then by urbs */
+	fake_unplug(); /* and then urbs does */
 	assert_int_equal(fake.gone, 1);
 	expect_gone(0x81);
 	urb_finish(&next);
@@ -160,7 +160,7 @@ static void test_gone_in_drain(void **state)
 	urb_finish(&request);
 }
 
-/* Before anybody listens: who plugs it in hears of it when he uses it. */
+/* Before anybody listens: whoever plugs it in hears of it at the first use. */
 static void test_gone_unheard(void **state)
 {
 	const struct usbdev_events *events;

@@ -112,7 +112,7 @@ static void test_open(void **state)
 	forget_calls();
 	handle_close(handle);
 	handle = NULL;
-	/* a driver that wants both is asked when both are free */
+	/* a driver that wants both must find both free */
 	assert_string_equal(usb_node.calls,
 			    "release 0-; release 2-; attach 0; attach 2; close; ");
 }
@@ -153,7 +153,7 @@ static void test_unconfigured(void **state)
 	assert_string_equal(usb_node.calls, "config 5; claim 1+; ");
 }
 
-/* A configuration that calls itself 0 is in use although that says there is none. */
+/* A configuration that calls itself 0 is active, although 0 means that none is. */
 static void test_configuration_zero(void **state)
 {
 	(void)state;
@@ -174,7 +174,7 @@ static void test_busy_driver(void **state)
 	usb_node.fail_with = LIBUSB_ERROR_BUSY;
 	usb_node.driver = "usbhid";
 	fails(EBUSY, "usbhid");
-	/* what was had already goes back */
+	/* interfaces claimed before go back */
 	assert_string_equal(usb_node.calls, "init; wrap; claim 0+; claim 2+; release 0-; "
 					    "attach 0; close; ");
 }
@@ -198,7 +198,7 @@ static void test_claim_refused(void **state)
 	fails(EACCES, "interface 2");
 }
 
-/* In the descriptors, but the kernel did not like it. */
+/* In the descriptors, but the kernel rejected it. */
 static void test_claim_not_there(void **state)
 {
 	(void)state;
@@ -216,11 +216,11 @@ static void test_gone(void **state)
 	(void)state;
 	usb_node.fail = "claim 0";
 	usb_node.fail_with = LIBUSB_ERROR_NO_DEVICE;
-	fails(ENODEV, "not there any more");
+	fails(ENODEV, "the device is gone");
 	usb_node.fail = "wrap";
-	fails(ENODEV, "not there any more");
+	fails(ENODEV, "the device is gone");
 	usb_node.there = false;
-	fails(ENODEV, "not there any more");
+	fails(ENODEV, "the device is gone");
 }
 
 static void test_no_usbfs(void **state)
@@ -267,7 +267,7 @@ static void test_set_configuration(void **state)
 	assert_string_equal(usb_node.calls, "release 1-; config -1; ");
 }
 
-/* The host's drivers get the device as it was: in another configuration they are not. */
+/* The host's drivers get the device back in the configuration they had. */
 static void test_close_restores(void **state)
 {
 	(void)state;
@@ -279,7 +279,7 @@ static void test_close_restores(void **state)
 	assert_string_equal(usb_node.calls, "release 1-; config 1; close; ");
 }
 
-/* The old one stays, and stays ours. */
+/* The old configuration stays, and stays ours. */
 static void test_set_configuration_refused(void **state)
 {
 	(void)state;
@@ -345,7 +345,7 @@ static void test_reset_gone(void **state)
 	assert_int_equal(handle_reset(handle), -ENODEV);
 }
 
-/* It was reset, but a driver has an interface now; or it was not, and nobody has any. */
+/* The reset worked, but a driver has an interface now; or it failed, and no driver has any. */
 static void test_reset_reclaims(void **state)
 {
 	(void)state;
@@ -383,7 +383,7 @@ static void test_retake(void **state)
 	assert_string_equal(
 		usb_node.calls,
 		"claim 0+; past libusb 0; claim 2+; past libusb 2; alt 2.1; ");
-	/* a reset and another configuration begin with all at 0 */
+	/* after a reset or in another configuration all are 0 */
 	assert_int_equal(handle_reset(handle), 0);
 	forget_calls();
 	assert_int_equal(handle_retake(handle), 2);
@@ -410,12 +410,12 @@ static void test_streams(void **state)
 	assert_int_equal(handle_set_streams(handle, eps, 2, 0), 0);
 	assert_string_equal(usb_node.calls,
 			    "streams 16 on 2 from 02; no streams on 2 from 02; ");
-	usb_node.streams = 15; /* fewer: given back */
+	usb_node.streams = 15; /* too few: freed */
 	forget_calls();
 	assert_int_equal(handle_set_streams(handle, eps, 2, 16), -ENOSPC);
 	assert_string_equal(usb_node.calls,
 			    "streams 16 on 2 from 02; no streams on 2 from 02; ");
-	usb_node.streams = 32; /* all that the device has, though more were wanted */
+	usb_node.streams = 32; /* all that the device has, fewer than wanted */
 	assert_int_equal(handle_set_streams(handle, eps, 2, 63), 0);
 	usb_node.fail = "no streams";
 	usb_node.fail_with = LIBUSB_ERROR_INVALID_PARAM; /* has none */
@@ -468,7 +468,7 @@ static void test_uas_without_streams(void **state)
 	}
 }
 
-/* A UAS setting whose endpoints say that they have no streams. */
+/* A UAS setting whose endpoints claim to have no streams. */
 static void test_uas_with_none(void **state)
 {
 	const uint8_t none = 0;

@@ -64,7 +64,7 @@ static void test_no_node(void **state)
 	assert_string_equal(err.text, "nothing: bad");
 }
 
-/* The drivers of the host get back what was taken, though the guest never had it. */
+/* The host's drivers get the device back, although the guest never had it. */
 static void test_no_memory(void **state)
 {
 	(void)state;

@@ -75,7 +75,7 @@ static void test_first(void **state)
 	fake_finish();
 }
 
-/* The host's drivers had it meanwhile. */
+/* The host's drivers had the device meanwhile. */
 static void test_first_again(void **state)
 {
 	(void)state;
@@ -83,8 +83,8 @@ static void test_first_again(void **state)
 	reset();
 	use();
 	fake.retaken = 1;
-	fake_disturb();
-	FAKE_UNTIL(fake.looked == 1);
+	fake_suspect_claim();
+	FAKE_UNTIL(fake.claims_checked == 1);
 	reset();
 	expect_resets(2);
 	use();
@@ -103,7 +103,7 @@ static void test_never(void **state)
 	fake_finish();
 }
 
-/* What a guest does before it knows the device. */
+/* Requests that a guest makes before it knows the device. */
 static void test_enumeration_is_no_use(void **state)
 {
 	struct urb urb;
@@ -125,8 +125,8 @@ static void test_enumeration_is_no_use(void **state)
 	fake_finish();
 }
 
-/* After a real one all is at its start; after one that was left out SET_CONFIGURATION
- * brings it there. */
+/* After a real reset all is at its start; after one that was left out SET_CONFIGURATION brings it
+ * there. */
 static void test_configuration_after(void **state)
 {
 	(void)state;
@@ -145,8 +145,8 @@ static void test_configuration_after(void **state)
 	fake_finish();
 }
 
-/* All that was on its way ends, in order, before the device is touched; what comes
- * meanwhile waits until after. @policy: with and without a real reset. */
+/* All transfers end, in order, before the device is touched; transfers submitted meanwhile wait.
+ * @policy: with and without a real reset. */
 static void cancels(enum host_reset policy)
 {
 	struct urb bulks[2], requests[3], later_bulk, later_request;
@@ -206,7 +206,7 @@ static void test_cancels_data_first(void **state)
 	fake_finish();
 }
 
-/* While the worker sets an alternate setting: that ends as it ends, then the reset. */
+/* The worker is setting an alternate setting: that ends first, then comes the reset. */
 static void during_request(enum host_reset policy)
 {
 	struct urb urbs[2];
@@ -237,7 +237,7 @@ static void test_during_request(void **state)
 	during_request(HOST_RESET_NEVER);
 }
 
-/* While SET_CONFIGURATION waits for others: it never happens, and what it held up is
+/* SET_CONFIGURATION waits for others: it never happens, and the transfers that it paused are
  * cancelled too. */
 static void test_during_drain(void **state)
 {
@@ -262,7 +262,7 @@ static void test_during_drain(void **state)
 	fake_finish();
 }
 
-/* Two wishes, one reset, two answers. */
+/* Two requests, one reset, two answers. */
 static void test_twice(void **state)
 {
 	struct urb bulk;
@@ -297,7 +297,7 @@ static void test_gone(void **state)
 	reset();
 	assert_int_equal(fake.reset_result, -ENODEV);
 	assert_int_equal(fake.gone, 1);
-	reset(); /* known by now: nothing is asked */
+	reset(); /* known by now: no call */
 	assert_int_equal(fake.reset_result, -ENODEV);
 	assert_int_equal(fake.gone, 1);
 	assert_string_equal(fake.calls, "reset; ");
@@ -321,7 +321,7 @@ static void test_fails(void **state)
 	fake_finish();
 }
 
-/* Nobody hears of a reset once the device is destroyed. */
+/* A reset is not answered once the device is destroyed. */
 static void test_destroyed(void **state)
 {
 	(void)state;
@@ -342,7 +342,7 @@ static void test_destroyed(void **state)
 
 	begin(HOST_RESET_ALWAYS);
 	use();
-	usbdev_reset(fake.host.dev); /* not begun */
+	usbdev_reset(fake.host.dev); /* not started */
 	fake_destroy();
 	FAKE_UNTIL(fake.destroyed);
 	assert_int_equal(fake.resets, 0);

@@ -15,10 +15,10 @@
 
 #include "host_fake.h"
 
-/* Of the host's clock: the loop's own timers go by the other one. */
+/* Of the host's clock; the loop's own timers use another one. */
 static struct {
 	bool refused;
-	int fd; /* what is written to it has the clock set */
+	int fd; /* a write to it sets the clock */
 	unsigned armed;
 } host_clock = {.fd = -1};
 
@@ -76,8 +76,8 @@ static unsigned retakes(void)
 	return count;
 }
 
-/* Transfers go on when it has been looked, whatever was found. */
-static void test_disturbed(void **state)
+/* Transfers go on after the check, whatever its result. */
+static void test_suspect(void **state)
 {
 	static const int found[] = {0, 2, -EACCES};
 	struct urb urb;
@@ -86,11 +86,11 @@ static void test_disturbed(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(found); i++) {
 		begin();
 		fake.retaken = found[i];
-		fake_disturb();
+		fake_suspect_claim();
 		FAKE_UNTIL(retakes() == 1 && fake.frozen == 0);
 		host_settle(&fake.host);
 		assert_string_equal(fake.calls, "retake; ");
-		assert_int_equal(fake.looked, 1);
+		assert_int_equal(fake.claims_checked, 1);
 		assert_int_equal(fake.forgotten, found[i] > 0 ? UINT32_MAX : 0);
 		assert_int_equal(fake.gone, 0);
 		fake_bulk(&urb, 0x81);
@@ -100,16 +100,16 @@ static void test_disturbed(void **state)
 	}
 }
 
-/* What disturbs meanwhile may have come too late for this look: one more, not two. */
-static void test_disturbed_meanwhile(void **state)
+/* A check that is asked for while one runs may be too late for that: one more runs, not two. */
+static void test_suspect_meanwhile(void **state)
 {
 	(void)state;
 	begin();
 	fake_hold();
-	fake_disturb();
+	fake_suspect_claim();
 	fake_held();
-	fake_disturb();
-	fake_disturb();
+	fake_suspect_claim();
+	fake_suspect_claim();
 	fake_release();
 	FAKE_UNTIL(retakes() == 2 && fake.frozen == 0);
 	host_settle(&fake.host);
@@ -122,12 +122,12 @@ static void test_gone(void **state)
 	(void)state;
 	begin();
 	fake.retaken = -ENODEV;
-	fake_disturb();
+	fake_suspect_claim();
 	FAKE_UNTIL(fake.gone == 1);
-	fake_disturb();
+	fake_suspect_claim();
 	host_settle(&fake.host);
 	assert_int_equal(retakes(), 1);
-	assert_int_equal(fake.looked, 2);
+	assert_int_equal(fake.claims_checked, 2);
 	fake_finish();
 }
 
@@ -136,9 +136,9 @@ static void test_destroyed_meanwhile(void **state)
 	(void)state;
 	begin();
 	fake_hold();
-	fake_disturb();
+	fake_suspect_claim();
 	fake_held();
-	fake_disturb();
+	fake_suspect_claim();
 	fake_destroy();
 	host_settle(&fake.host);
 	assert_true(fake.urbs_exist);
@@ -161,13 +161,13 @@ static void test_clock(void **state)
 	fake_finish();
 }
 
-/* On a kernel that cannot tell. Comes first: once there is a clock, it stays. */
+/* On a kernel without such timers. Comes first: once there is a timer, it stays. */
 static void test_no_clock(void **state)
 {
 	(void)state;
 	host_clock.refused = true;
 	begin();
-	fake_disturb();
+	fake_suspect_claim();
 	FAKE_UNTIL(retakes() == 1);
 	fake_finish();
 	host_clock.refused = false;
@@ -199,7 +199,7 @@ static void test_listens_again(void **state)
 	suspend_listening();
 	fake_answer_first(USBDEV_STATUS_CANCELLED, 0);
 	fake.retaken = 1;
-	fake_disturb();
+	fake_suspect_claim();
 	FAKE_UNTIL(fake.with == 1);
 	assert_int_equal(fake_first()->ep_addr, 0x81);
 	usbdev_suspend(fake.host.dev, false);
@@ -215,7 +215,7 @@ static void test_destroyed_does_not_listen(void **state)
 	suspend_listening();
 	fake.retaken = 1;
 	fake_hold();
-	fake_disturb();
+	fake_suspect_claim();
 	fake_held();
 	fake_destroy();
 	fake_release();
@@ -230,8 +230,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_clock),
-		cmocka_unit_test(test_disturbed),
-		cmocka_unit_test(test_disturbed_meanwhile),
+		cmocka_unit_test(test_suspect),
+		cmocka_unit_test(test_suspect_meanwhile),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_destroyed_meanwhile),
 		cmocka_unit_test(test_clock),

@@ -20,7 +20,7 @@ static void interrupt(struct urb *urb, uint8_t ep_addr)
 	urb_submit(urb);
 }
 
-/* The guest waits for data on @ep_addr, and takes the transfer back. */
+/* The guest waits for data on @ep_addr, and cancels the transfer. */
 static void listen_and_stop(uint8_t ep_addr, enum usbdev_type type)
 {
 	struct urb urb;
@@ -80,7 +80,7 @@ static void test_data_wakes(void **state)
 	assert_int_equal(ear->ep_addr, 0x81);
 	assert_int_equal(ear->type, USBDEV_TYPE_INTERRUPT);
 	assert_int_equal(ear->length_bytes, 8);
-	assert_null(ear->iov); /* urbs keeps what comes */
+	assert_null(ear->iov); /* urbs keeps the data */
 	fake_answer_first(USBDEV_STATUS_MEMORY, 0);
 	assert_int_equal(fake.wakes, 1);
 	/* once is enough */
@@ -97,7 +97,7 @@ static void test_data_wakes(void **state)
 	end();
 }
 
-/* The guest has woken up by itself: what comes from then on is its own affair. */
+/* The guest resumes the port itself: data that comes from then on is for its own transfers. */
 static void test_resume_ends_it(void **state)
 {
 	(void)state;
@@ -109,7 +109,7 @@ static void test_resume_ends_it(void **state)
 		usbdev_suspend(fake.host.dev, false);
 		FAKE_UNTIL(fake.with == 0);
 	}
-	/* suspended again before that has ended */
+	/* suspended again before the ear has ended */
 	usbdev_suspend(fake.host.dev, true);
 	usbdev_suspend(fake.host.dev, false);
 	usbdev_suspend(fake.host.dev, true);
@@ -121,7 +121,7 @@ static void test_resume_ends_it(void **state)
 	end();
 }
 
-/* A guest that does not wait for its port. */
+/* A guest that does not wait for its port to resume. */
 static void test_transfer_ends_it(void **state)
 {
 	struct urb urb;
@@ -171,7 +171,7 @@ static void test_only_if_allowed(void **state)
 	end();
 }
 
-/* Behind a reset or SET_CONFIGURATION nobody has listened yet. */
+/* After a reset or SET_CONFIGURATION the guest has not listened yet. */
 static void test_begins_anew(void **state)
 {
 	(void)state;
@@ -190,7 +190,7 @@ static void test_begins_anew(void **state)
 	end();
 }
 
-/* USB 3 has it for each function; none is put to sleep. */
+/* USB 3 has it for each function; no function is put to sleep. */
 static void test_functions(void **state)
 {
 	struct urb urb;
@@ -232,7 +232,7 @@ static void test_which_endpoints(void **state)
 	expect_ears(1);
 	listen_and_stop(0x8f, USBDEV_TYPE_BULK);
 	expect_ears(2);
-	/* one of a stream is taken back */
+	/* a transfer of a stream is cancelled */
 	urb_init(&urb, &fake.host, 0x8f, 512);
 	urb.transfer.stream_id = 1;
 	urb_submit(&urb);
@@ -240,7 +240,7 @@ static void test_which_endpoints(void **state)
 	urb_wait(&urb);
 	urb_finish(&urb);
 	expect_ears(1);
-	/* what is read to its end is not listened on */
+	/* no ear where the guest's last transfer completed */
 	interrupt(&urb, 0x81);
 	fake_answer(&urb, USBDEV_STATUS_OK, 8);
 	urb_finish(&urb);
@@ -264,7 +264,7 @@ static void test_failures_wake_nobody(void **state)
 		usbdev_suspend(fake.host.dev, true);
 		fake_answer_first(ends[i], 0);
 		host_settle(&fake.host);
-		assert_int_equal(fake.with, 0); /* and is not tried again */
+		assert_int_equal(fake.with, 0); /* and does not try again */
 		usbdev_suspend(fake.host.dev, false);
 	}
 	assert_int_equal(fake.wakes, 0);
