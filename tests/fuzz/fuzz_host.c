@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * fuzz_host.c - transfers of a host device, on a kernel and a device that lie
  *
- * The input submits and cancels transfers of every type and, as the kernel, ends URBs in any
- * order with any status and lengths, refuses calls with any error, names URBs that are not
- * ours, says that the device is gone, and lets the
- * worker be late and memory be short. Each transfer must finish
- * exactly once, with no more bytes than it has room for, and nothing be left at the end.
+ * The input submits and cancels transfers of every type. As the kernel it completes URBs in
+ * any order with any status and lengths, refuses calls with any error, names URBs that are
+ * not ours, and says that the device is gone. The worker may be late and memory short. Each
+ * transfer must complete exactly once, with no more bytes than it has room for, and nothing
+ * may be left at the end.
  */
 #include "fuzz.h"
 
@@ -32,7 +32,7 @@ void *__real_malloc(size_t bytes);
 
 /* ---- the guest ---- */
 
-/* @submitted: and not finished */
+/* @submitted: and not completed */
 struct xfer {
 	struct usbdev_transfer transfer;
 	uint8_t *data;
@@ -155,7 +155,7 @@ static void finish_one(struct input *in)
 	unsigned index = take_u8(in);
 	uint8_t how = take_u8(in);
 
-	kernel_finish_some(index, how, how >> 4 == 0 ? take_u32(in) : 0);
+	kernel_complete_some(index, how, how >> 4 == 0 ? take_u32(in) : 0);
 }
 
 static void name_foreign(struct input *in)
@@ -233,7 +233,7 @@ static bool any_submitted(void)
 	return false;
 }
 
-/* The kernel tells the truth from now on, and the guest wants no more. */
+/* The kernel behaves well from now on, and the guest submits no more. */
 static void end(unsigned freezes)
 {
 	unsigned rounds = 0;
@@ -249,8 +249,8 @@ static void end(unsigned freezes)
 		CHECK(++rounds < 2000);
 		(void)fuzz_worker_step();
 		fuzz_run(1);
-		/* what was refused to be discarded ends by itself */
-		kernel_finish_all();
+		/* an URB that could not be discarded completes by itself */
+		kernel_complete_all();
 	}
 	CHECK(kernel.count == 0 || gone || kernel.gone);
 }

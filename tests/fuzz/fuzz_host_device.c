@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * fuzz_host_device.c - a host device from opening to closing, on a kernel and a device that lie
  *
- * An input is a sequence of records: as the device it changes descriptors, as the kernel it
- * refuses calls, gives interfaces to others, ends URBs and says that the device is gone, as
- * who attaches it opens and destroys, as the guest it submits transfers and requests, cancels,
- * resets, suspends, and asks for streams. libusb is the real one. Checked besides what
- * usb_node.h and kernel_urbs.h do: each transfer, reset and change of streams ends once, those of an endpoint
- * in order; nothing that blocks happens in the loop; the node is closed, no interface
- * kept, and the host's drivers have theirs again.
+ * An input is a sequence of records. As the device it changes descriptors. As the kernel it
+ * refuses calls, gives interfaces to others, completes URBs and says that the device is gone.
+ * As the daemon it opens and destroys. As the guest it submits transfers and requests,
+ * cancels, resets, suspends, and asks for streams. libusb is the real one.
+ *
+ * The target checks, besides what usb_node.h and kernel_urbs.h do: each transfer, reset and
+ * change of streams completes once, transfers of an endpoint in order; no call blocks in the
+ * loop; at the end the node is closed, and the host's drivers have their interfaces again.
  */
 #include "fuzz.h"
 
@@ -47,8 +48,8 @@ enum phase {
 
 /**
  * struct xfer - a transfer of the guest
- * @order:	among those of its endpoint and stream, the smallest is to end next
- * @closed_from: what memory there is ends here
+ * @order:	of the transfers of its endpoint and stream, the smallest must complete next
+ * @closed_from: its memory ends here
  */
 struct xfer {
 	struct usbdev_transfer transfer;
@@ -189,7 +190,7 @@ static void transfer_data(const struct record *r)
 	submit(x);
 }
 
-/* Those that this back end knows, and any. */
+/* Requests that this back end knows, and any other. */
 static void control_request(const struct record *r)
 {
 	static const struct usbdev_setup known[] = {
@@ -205,7 +206,7 @@ static void control_request(const struct record *r)
 		{0x00, 1, 1, 0, 0},      /**/
 		{0x01, 3, 0, 0x300, 0},  /* SET_FEATURE(FUNCTION_SUSPEND) */
 		{0x00, 5, 3, 0, 0},      /* SET_ADDRESS */
-		{0x21, 10, 0, 0, 0},     /* a class's */
+		{0x21, 10, 0, 0, 0},     /* of a class */
 	};
 	struct usbdev_setup setup = known[r->a % ARRAY_SIZE(known)];
 	uint32_t length;
@@ -299,9 +300,9 @@ static const struct usbdev_events events = {
 	.wake = on_wake,
 };
 
-/* ---- who attaches it ---- */
+/* ---- the daemon ---- */
 
-/* If all went well, as it was found. */
+/* Checks that the host has the device back as it was, if no call failed. */
 static void check_given_back(void)
 {
 	CHECK(fcntl(usb_node.fd, F_GETFD) < 0);
@@ -328,7 +329,7 @@ static void on_opened(void *ctx, struct usbdev *opened, const struct err *err)
 	phase = PHASE_OPEN;
 	dev = opened;
 	CHECK(dev->speed != USBDEV_SPEED_UNKNOWN && dev->label[0]);
-	/* goes to terminals */
+	/* this goes to terminals */
 	for (const char *c = dev->label; *c; c++)
 		CHECK(*c >= ' ' && *c <= '~');
 	usbdev_set_events(dev, &events, NULL);
@@ -359,7 +360,8 @@ static void open_device(const struct record *r)
 	usb_node.fd = r->c >> 4 == 14 ? open("/dev/null", O_RDONLY | O_CLOEXEC)
 				      : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	CHECK(usb_node.fd >= 0);
-	usb_node.offset = r->c & 2 ? 18 : 0; /* whoever gave it may have read */
+	usb_node.offset =
+		r->c & 2 ? 18 : 0; /* the program that handed it over may have read */
 	options.fd = usb_node.fd;
 	kernel_init(usb_node.fd);
 	gone = 0;
@@ -486,7 +488,7 @@ static void lie(const struct record *r)
 		if (r->b % 4 == 0)
 			kernel.gone = true;
 		else
-			kernel_finish_all();
+			kernel_complete_all();
 	}
 }
 
@@ -537,7 +539,7 @@ static void operate(const struct record *r)
 	case 1:
 	case 2:
 	case 3:
-		kernel_finish_some(r->a, r->b, r->arg);
+		kernel_complete_some(r->a, r->b, r->arg);
 		break;
 	case 4:
 	case 5:
@@ -573,7 +575,7 @@ static void operate(const struct record *r)
 	}
 }
 
-/* The kernel tells the truth from now on, and all goes to its end. */
+/* The kernel behaves well from now on, and all comes to its end. */
 static void end(void)
 {
 	unsigned rounds = 0;
@@ -589,8 +591,8 @@ static void end(void)
 					usbdev_cancel(dev, &xfers[i].transfer);
 		(void)fuzz_worker_step();
 		fuzz_run(1);
-		/* what was refused to be discarded ends by itself */
-		kernel_finish_all();
+		/* an URB that could not be discarded completes by itself */
+		kernel_complete_all();
 		if (phase == PHASE_OPEN && resets == 0)
 			destroy_device();
 	}

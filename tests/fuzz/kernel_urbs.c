@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * kernel_urbs.c - usbfs' URBs without a kernel: ends them as a target says
+ * kernel_urbs.c - usbfs' URBs without a kernel: a fuzz target completes them
  *
- * usbfs.h is played here.
+ * Takes the place of usbfs.c.
  */
 #include "kernel_urbs.h"
 
@@ -49,7 +49,7 @@ int usbfs_submit(int fd, struct usbdevfs_urb *usb)
 	if (kernel.count == KERNEL_URBS)
 		return -ENOMEM;
 	CHECK(usb->buffer_length >= 0 && (data || usb->buffer_length == 0));
-	/* it reads all of it */
+	/* the kernel reads all of it */
 	for (int i = 0; i < usb->buffer_length; i += 64)
 		(void)data[i];
 	if (usb->buffer_length > 0)
@@ -61,11 +61,11 @@ int usbfs_submit(int fd, struct usbdevfs_urb *usb)
 	return 0;
 }
 
-void kernel_finish_urb(unsigned index, int status, int actual)
+void kernel_complete_urb(unsigned index, int status, int actual)
 {
 	struct kernel_urb urb = kernel.urbs[index];
 
-	urb.finished = true;
+	urb.completed = true;
 	urb.status = status;
 	urb.actual = actual;
 	memmove(&kernel.urbs[index], &kernel.urbs[index + 1],
@@ -105,7 +105,7 @@ int usbfs_reap(int fd, struct usbdevfs_urb **ret_urb)
 		struct kernel_urb urb = kernel.urbs[i];
 		struct usbdevfs_urb *usb = urb.usb;
 
-		if (!urb.finished)
+		if (!urb.completed)
 			continue;
 		kernel.count--;
 		memmove(&kernel.urbs[i], &kernel.urbs[i + 1],
@@ -113,7 +113,7 @@ int usbfs_reap(int fd, struct usbdevfs_urb **ret_urb)
 		usb->status = urb.status;
 		usb->actual_length = urb.actual;
 		write_packets(usb);
-		/* the length it tells may be a lie, what it writes is not */
+		/* the length that it reports may be wrong, but it writes within the URB */
 		if (is_in(usb)) {
 			int skip =
 				usb->type == USBDEVFS_URB_TYPE_CONTROL ? SETUP_BYTES : 0;
@@ -137,8 +137,8 @@ int usbfs_discard(int fd, struct usbdevfs_urb *usb)
 	if (kernel.discard_error)
 		return kernel.discard_error;
 	for (unsigned i = 0; i < kernel.count; i++)
-		if (kernel.urbs[i].usb == usb && !kernel.urbs[i].finished) {
-			kernel_finish_urb(i, -ENOENT, (int)(kernel.lies % 600));
+		if (kernel.urbs[i].usb == usb && !kernel.urbs[i].completed) {
+			kernel_complete_urb(i, -ENOENT, (int)(kernel.lies % 600));
 			return 0;
 		}
 	return -EINVAL;
@@ -175,14 +175,14 @@ void kernel_init(int fd)
 	kernel.fd = fd;
 }
 
-void kernel_finish_some(unsigned index, uint8_t how, uint32_t any)
+void kernel_complete_some(unsigned index, uint8_t how, uint32_t any)
 {
 	int length, actual;
 
 	if (kernel.count == 0)
 		return;
 	index %= kernel.count;
-	if (kernel.urbs[index].finished)
+	if (kernel.urbs[index].completed)
 		return;
 	length = kernel.urbs[index].length;
 	switch (how >> 4) {
@@ -201,14 +201,14 @@ void kernel_finish_some(unsigned index, uint8_t how, uint32_t any)
 	default:
 		actual = length;
 	}
-	kernel_finish_urb(index, kernel_statuses[how & 15], actual);
+	kernel_complete_urb(index, kernel_statuses[how & 15], actual);
 }
 
-void kernel_finish_all(void)
+void kernel_complete_all(void)
 {
 	for (unsigned i = 0; i < kernel.count; i++)
-		if (!kernel.urbs[i].finished)
-			kernel_finish_urb(i, -ENOENT, 0);
+		if (!kernel.urbs[i].completed)
+			kernel_complete_urb(i, -ENOENT, 0);
 }
 
 void kernel_end(void)
@@ -222,7 +222,7 @@ void kernel_end(void)
 
 void kernel_name_foreign(struct usbdevfs_urb *usb)
 {
-	/* our own would be the truth, and the kernel has it still */
+	/* one of ours would be no lie, and the kernel still has it */
 	for (unsigned i = 0; i < kernel.count; i++)
 		if (kernel.urbs[i].usb == usb)
 			return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * kernel_urbs.h - usbfs' URBs without a kernel: ends them as a target says
+ * kernel_urbs.h - usbfs' URBs without a kernel: a fuzz target completes them
  *
- * It checks what it is given: URBs that it does not have yet, memory that it can read. Memory
- * that it writes is that of the URB, whatever it tells of its length.
+ * It checks that a submitted URB is not with it already and that it can read the memory. It
+ * writes only within the URB's memory, whatever length it reports.
  */
 #ifndef TESTS_FUZZ_KERNEL_URBS_H
 #define TESTS_FUZZ_KERNEL_URBS_H
@@ -18,28 +18,28 @@
 
 struct usbdevfs_urb;
 
-/* @length: of its buffer; @finished: can be reaped */
+/* @length: of its buffer; @completed: can be reaped */
 struct kernel_urb {
 	struct usbdevfs_urb *usb;
 	int length;
-	bool finished;
+	bool completed;
 	int status;
 	int actual;
 };
 
 /**
- * struct kernel - the kernel, all zeros but for @fd: it does what it should
+ * struct kernel - the kernel; with all zeros but @fd it behaves well
  * @fd:		the device's node
- * @urbs:	@count of them, in the order of submitting or ending
- * @submit_error: what the next @submit_errors submissions get
- * @reap_error:	what the next call gets
- * @map_errors:	so many calls fail
- * @discard_error: what all get; 0 = none
+ * @urbs:	@count of them, in the order submitted or completed
+ * @submit_error: result of the next @submit_errors submissions
+ * @reap_error:	result of the next reap
+ * @map_errors:	number of mappings to fail
+ * @discard_error: result of all discards; 0 = none
  * @gone:	the device is
- * @lost:	an error was told that says so, or the like: what it has may never come back
- * @foreign:	what it says is back, though nobody here submitted it
- * @mapped:	mappings there are
- * @lies:	what packets are said to have moved
+ * @lost:	a call has failed as if the device were gone: URBs may never come back
+ * @foreign:	URBs that it says are back, though nobody here submitted them
+ * @mapped:	number of mappings
+ * @lies:	bytes that packets report
  */
 struct kernel {
 	int fd;
@@ -64,20 +64,20 @@ extern struct kernel kernel;
 extern const int kernel_statuses[KERNEL_STATUSES];
 extern const int kernel_refusals[KERNEL_REFUSALS];
 
-/* All is well, and nothing there. */
+/* Behaves well, and has no URBs. */
 void kernel_init(int fd);
-/* URB @index ends: what it says is put down at once, its memory is written when it is reaped. */
-void kernel_finish_urb(unsigned index, int status, int actual);
-/* One of them ends, if there is one that has not; @how says how it ends and how much it has moved: @any if
- * that is none of the usual. */
-void kernel_finish_some(unsigned index, uint8_t how, uint32_t any);
-/* All that have not ended do, as if they were taken back. */
-void kernel_finish_all(void);
-/* The node is closed: URBs are left only if the device was lost, mappings never. */
+/* Completes URB @index. A reap writes its memory and reports the result. */
+void kernel_complete_urb(unsigned index, int status, int actual);
+/* Completes one of those that have not, if any. @how chooses status and length; @any is the length if
+ * none of the usual ones is chosen. */
+void kernel_complete_some(unsigned index, uint8_t how, uint32_t any);
+/* Completes all that have not, as if they were unlinked. */
+void kernel_complete_all(void);
+/* The node is closed: checks that no mapping is left, and no URB unless the device was lost. */
 void kernel_end(void);
-/* It will say that @usb is back, which is not ours; not if that is one that it has. */
+/* A reap will name @usb, which is not ours; ignored if the kernel has such an URB. */
 void kernel_name_foreign(struct usbdevfs_urb *usb);
-/* No error is left over. */
+/* No further errors. */
 void kernel_tells_the_truth(void);
 
 #endif /* TESTS_FUZZ_KERNEL_URBS_H */

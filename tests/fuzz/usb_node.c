@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * usb_node.c - a node of usbfs without a kernel: all of it but the URBs
  *
- * ioctl(), read() and lseek() are those of the whole program, so that libusb's calls come
- * here too; others are wrapped by the linker, for our own.
+ * ioctl(), read() and lseek() replace those of the whole program, so that libusb's calls come
+ * here too. The linker wraps others, for our own calls.
  */
 #include "usb_node.h"
 
@@ -94,7 +94,7 @@ static const uint8_t composite[] = {
 	ENDPOINT(0x87, 1, 1023, 1),
 };
 
-/* More interfaces than there are; and a configuration that calls itself 0. */
+/* More interfaces than it says; and a configuration that calls itself 0. */
 static const uint8_t many[] = {
 	DEVICE(0x200, 0, 64, 2),         CONFIG(9 + 9 * 9, 40, 0),
 	INTERFACE(0, 0, 0, 0xff, 0, 0),  INTERFACE(1, 0, 0, 0xff, 0, 0),
@@ -115,7 +115,7 @@ static const uint8_t bare[] = {DEVICE(0x320, 0, 9, 0)};
 
 /**
  * struct device - a device as the host has found it
- * @config:	that is active, with @interfaces; @other: the other one, 0 = none
+ * @config:	the active one, with @interfaces; @other: the other one, 0 = none
  */
 struct device {
 	const uint8_t *raw;
@@ -166,7 +166,7 @@ static int fails(int code)
 	return -1;
 }
 
-/* Whether this call fails, and says how. */
+/* Return: true if this call fails, with errno set. */
 static bool is_refused(enum node_call call)
 {
 	if (kernel.gone) {
@@ -181,7 +181,7 @@ static bool is_refused(enum node_call call)
 	return true;
 }
 
-/* Those of the configuration, whatever the descriptors say. */
+/* Interfaces of the configuration, whatever the descriptors say. */
 static uint32_t interfaces(void)
 {
 	if (usb_node.config == found->config)
@@ -189,7 +189,7 @@ static uint32_t interfaces(void)
 	return usb_node.config == found->other ? found->other_interfaces : 0;
 }
 
-/* 0: there is none such. */
+/* 0: no such configuration. */
 static uint32_t bit_of(unsigned interface)
 {
 	return interface < INTERFACES ? UINT32_C(1) << interface & interfaces() : 0;
@@ -198,7 +198,7 @@ static uint32_t bit_of(unsigned interface)
 static bool has_urbs(void)
 {
 	for (unsigned i = 0; i < kernel.count; i++)
-		if (!kernel.urbs[i].finished)
+		if (!kernel.urbs[i].completed)
 			return true;
 	return false;
 }
@@ -271,7 +271,7 @@ static int get_driver(struct usbdevfs_getdriver *arg)
 		return -1;
 	if (!((usb_node.drivers | usb_node.claimed) & bit))
 		return fails(ENODATA);
-	/* as long as can be */
+	/* as long as possible */
 	memset(arg->driver, 'd', sizeof(arg->driver));
 	if (usb_node.claimed & bit)
 		strcpy(arg->driver, "usbfs");

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * usb_node.h - a node of usbfs without a kernel: all of it but the URBs
  *
- * What handle.c and libusb, which is the real one, ask of the kernel by ioctl(), read() and
- * the like is answered here, for usb_node.fd and its folder in sysfs only. It keeps who has which interface, and checks
- * that nothing blocks outside of a worker and that no URB is with the kernel where that
- * would matter. URBs are kernel_urbs.h.
+ * It answers the calls of handle.c and of libusb, which is the real one, to the kernel:
+ * ioctl(), read() and others on usb_node.fd and its folder in sysfs. It keeps track of who
+ * has which interface, and checks that no call blocks outside of a worker and that no URB is
+ * with the kernel where that would matter. URBs are in kernel_urbs.h.
  */
 #ifndef TESTS_FUZZ_USB_NODE_H
 #define TESTS_FUZZ_USB_NODE_H
@@ -18,7 +18,7 @@
 #define NODE_CALLS      16u
 #define NODE_DEVICES    6u
 
-/* What can be refused. */
+/* Calls that can fail. */
 enum node_call {
 	NODE_FSTAT,
 	NODE_READ,
@@ -40,18 +40,18 @@ enum node_call {
 
 /**
  * struct usb_node - the node and its device
- * @fd:		open while a test target has given it away; -1: none
- * @raw, @raw_len: what can be read from it
+ * @fd:		open while the daemon has it; -1: none
+ * @raw, @raw_len: its contents
  * @offset:	of lseek()
- * @short_reads: a read gets so many bytes at most; 0 = all
+ * @short_reads: most bytes of a read; 0 = all
  * @speed:	of linux/usb/ch9.h, or another number
  * @config:	bConfigurationValue
  * @claimed, @drivers: interfaces that we have and that the host's drivers have
- * @streams:	an endpoint has so many
- * @text:	what sysfs has in its files, and where the device is; "": it has no files
- * @refuse:	the next calls of each kind that fail
- * @refuse_errno: and how
- * @refused:	how many have; or what else was not as it should be
+ * @streams:	of each endpoint
+ * @text:	contents of its files in sysfs, and the place of the device; "": no files
+ * @refuse:	number of next calls of each kind to fail
+ * @refuse_errno: their errno
+ * @refused:	calls that have failed, and other odd events
  * @plain:	it is a regular file
  */
 struct usb_node {
@@ -78,7 +78,7 @@ extern struct usb_node usb_node;
 /* A new device, one of NODE_DEVICES with good descriptors, whose interfaces the host's drivers
  * have. Its node is not open yet. */
 void node_init(unsigned device);
-/* All that can be refused is done from now on. */
+/* No call fails from now on. */
 void node_tells_the_truth(void);
 
 #endif /* TESTS_FUZZ_USB_NODE_H */
