@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * control.h - the default control pipe of a real device: one request at a time
  *
- *   IDLE ---- a request for the device ----------------> URBS ---.
- *    ^  '---- SET_CONFIGURATION ----> DRAIN ----.                |
- *    |  '---- another for the kernel -----------'---> JOB ---.   |
- *    '------------------ completed, cancelled ---------------'---'
+ *   IDLE  -- a request for the device ------------------> URBS
+ *   IDLE  -- SET_CONFIGURATION: pause all other data ---> DRAIN
+ *   IDLE  -- another request for the kernel ------------> JOB
+ *   DRAIN -- no transfer is left with the URBs ---------> JOB
+ *   URBS, JOB -- it is over ----------------------------> IDLE
+ *   DRAIN, JOB not yet started -- it is cancelled ------> IDLE
  */
 #ifndef USBDEV_HOST_CONTROL_H
 #define USBDEV_HOST_CONTROL_H

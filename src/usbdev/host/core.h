@@ -8,18 +8,21 @@
  * Decisions that end a wait (a reset starts or is over, a device is destroyed) are made in
  * the step task, never inside an op or a callback of the URBs.
  *
- * Life, see enum host_life:
+ * Life:
  *
- *   OPENING -> OPEN -> GONE -> GONE_NOTIFIED -> CLOSING
- *                 '-------'----------------------^
+ *   OPENING       -- the worker has opened it ----------------------> OPEN
+ *   OPEN          -- a call says -ENODEV, or the URBs do -----------> GONE
+ *   GONE          -- somebody listens: usbdev_gone() ---------------> GONE_NOTIFIED
+ *   OPEN, GONE, GONE_NOTIFIED -- the owner destroys it -------------> CLOSING
  *
- * Use, see enum host_use:
+ * Use since the last reset, which decides what a reset or SET_CONFIGURATION does:
  *
- *       .------- the device was reset -------.
- *       v                                    |
- *     FRESH --> TOUCHED <------------> CHANGED
- *     FRESH or TOUCHED to CHANGED: a transfer to another endpoint than 0, a request
- *     CHANGED to TOUCHED: SET_CONFIGURATION was accepted
+ *   any           -- the device was reset --------------------------> FRESH
+ *   FRESH         -- streams, or a request that leaves interfaces
+ *                    alone; a driver of the host had it ------------> TOUCHED
+ *   FRESH, TOUCHED -- a transfer to an endpoint, any other request,
+ *                    a failed reset or SET_CONFIGURATION -----------> CHANGED
+ *   CHANGED       -- SET_CONFIGURATION succeeded -------------------> TOUCHED
  *
  * Loop thread, but for the run() of jobs, which use core->handle and their own struct.
  */

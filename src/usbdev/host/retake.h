@@ -11,12 +11,12 @@ struct host_reset_op;
 struct host_wake;
 
 /*
- *          .--------------- done ----------------.
- *          v                                     |
- *        IDLE --- host_retake() ---> RUNNING ----'
- *                                     |   ^
- *                      host_retake()  v   |  done: runs once more
- *                                RUNNING_AGAIN
+ *   IDLE          -- host_retake() --------------------> RUNNING
+ *   RUNNING       -- host_retake() --------------------> RUNNING_AGAIN
+ *   RUNNING       -- the worker is done ---------------> IDLE
+ *   RUNNING_AGAIN -- the worker is done: once more ----> RUNNING
+ *
+ * Once more, as a trace that comes while a check runs may have come too late for it.
  */
 enum host_retake_state {
 	HOST_RETAKE_IDLE,

@@ -15,12 +15,13 @@ struct host_core;
 #define HOST_EARS 15u /* IN endpoints 1 to 15 */
 
 /*
- *   DEAF --- the guest suspends ---> LISTENING --- cancelled ---> ENDING ---.
- *    ^                                   |                          ^ |      |
- *    |                                   |     the guest suspends: ENDING_AGAIN
- *    '----------- transfer over ---------'------ transfer over ------'----'
- *
- * ENDING_AGAIN listens again when its transfer is over.
+ *   DEAF         -- the guest suspends the port ------------> LISTENING
+ *   LISTENING    -- data comes: wake the guest -------------> DEAF
+ *   LISTENING    -- host_wake_stop(): cancel the transfer --> ENDING
+ *   ENDING       -- the transfer is over -------------------> DEAF
+ *   ENDING       -- the guest suspends the port again ------> ENDING_AGAIN
+ *   ENDING_AGAIN -- host_wake_stop() -----------------------> ENDING
+ *   ENDING_AGAIN -- the transfer is over -------------------> LISTENING
  */
 enum host_ear_state {
 	HOST_EAR_DEAF,
@@ -32,7 +33,7 @@ enum host_ear_state {
 /**
  * struct host_ear - an IN endpoint that we listen on for the guest
  * @length_bytes: of the guest's transfer that was cancelled last; 0 = it did not listen
- * @transfer:	ours, with urbs unless DEAF. Its data stays there
+ * @transfer:	ours, with urbs unless DEAF. It has no memory, so urbs keeps the data
  */
 struct host_ear {
 	enum usbdev_type type;
@@ -44,7 +45,7 @@ struct host_ear {
 /**
  * struct host_wake
  * @suspended:	the guest's port is
- * @device:	the guest has enabled it, USB 2; @functions: USB 3, by interface
+ * @device:	the guest has enabled remote wake-up, USB 2; @functions: USB 3, by interface
  * @listening:	number of ears that are not DEAF
  */
 struct host_wake {

@@ -3,8 +3,10 @@
  *
  * An URB carries a piece of a transfer, or several isochronous transfers. Its life:
  *
- *   NEW --- submitted ---> SUBMITTED --- reaped ---> BACK --- data delivered ---> DONE
- *                                                     '----- data delivered ---> CONTINUES
+ *   NEW       -- submitted --------------------------------> SUBMITTED
+ *   SUBMITTED -- reaped -----------------------------------> BACK
+ *   BACK      -- data delivered ---------------------------> DONE
+ *   BACK      -- data delivered, and more is to follow ----> CONTINUES
  *
  * DONE: its transfer completes with @status. CONTINUES: its transfer goes on with the next
  * piece. Both may have to wait until the URBs behind them are back.

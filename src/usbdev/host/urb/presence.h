@@ -49,10 +49,9 @@ enum urb_claim {
 };
 
 /**
- * struct urb_standing - what we know of one device; both states change by the functions
- * below only
+ * struct urb_standing - both states of one device, which change by the functions below only
  * @fd:		usbfs, for log lines
- * @check_wanted: the owner is to check the claim
+ * @check_wanted: the task asks the owner to check the claim
  */
 struct urb_standing {
 	struct urb_work *work;

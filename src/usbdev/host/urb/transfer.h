@@ -3,11 +3,11 @@
  *
  * A transfer is in one of three states, told by its backend pointer:
  *
- *            .------ the next piece follows ------.
- *            v                                    |
- *         WAITING ------- submitted ------> WITH AN URB ------> OVER ------> completed
- *         (NULL)                             (the URB)       (URB_OVER)
- *            '------- refused, cancelled ------------------------^
+ *   WAITING (NULL)          -- submitted -----------------------> WITH AN URB
+ *   WAITING                 -- refused, cancelled --------------> OVER
+ *   WITH AN URB (the URB)   -- the next piece follows ----------> WAITING
+ *   WITH AN URB             -- completed, failed, unlinked -----> OVER
+ *   OVER (URB_OVER)         -- its turn has come: completes
  *
  * With an URB: the URB is with the kernel, or it is back and waits for its turn. Over: status
  * and actual_bytes are final, and the transfer completes after all those before it on its
