@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * budget.h - how much one run of the controller does, and how far it works ahead of its guest
  *
- * The guest decides what lies in its rings, so nothing in them may decide how long a loop
- * over them runs. Every such loop draws on the budget of its run, a number that only
- * xhci_run() sets. One unit is a look at one item in guest memory: a TRB, a context, an
- * entry of a segment table; 60 to 100 ns of a processor. A run that has spent its budget
- * begins nothing more, and another run follows, after the sockets had their turn.
- * What must not stop in its middle (a TD, a command) has a fixed bound of its own, so
- * a run overdraws its budget by one such piece at most.
+ * The guest fills its rings, so nothing in them may decide how long a loop over them runs.
+ * Every such loop draws on the budget of its run, a number that only xhci_run() sets. One
+ * unit is a look at one item in guest memory: a TRB, a context, an entry of a segment
+ * table; 60 to 100 ns of a processor. A run that has spent its budget starts nothing more.
+ * Another run follows, after the sockets had their turn. A TD or a command must not stop in
+ * its middle. It has a fixed bound of its own, so a run overdraws its budget by one of them
+ * at most.
  *
  * The pace bounds the sum over the runs. The controller keeps an account of the units it
- * has spent. A guest that writes ERDP shows that it has taken the events posted up to
- * then, and pays for the work behind them. Beyond that the account shrinks with time only.
- * If it grows over XHCI_PACE_AHEAD the controller rests. So a guest that takes its events
- * never waits, and rings that yield none (No-Ops that link to their begin) get a small
- * share of a processor (decision 12).
+ * has spent. A guest that writes ERDP has taken the events posted so far, and pays for the
+ * work behind them. Otherwise the account shrinks with time only. If it grows over
+ * XHCI_PACE_AHEAD the controller rests. So a guest that takes its events never waits, and
+ * rings that yield none (No-Ops that link to their start) get a small share of a processor
+ * (decision 12).
  *
  * Loop thread only. Allocates nothing.
  */
@@ -26,7 +26,7 @@
 
 /* Units of a run. */
 #define XHCI_BUDGET_RUN 8192u
-/* Units of what costs more than a look. */
+/* Units of a command and of a transfer, which cost more than a look. */
 #define XHCI_BUDGET_COMMAND  64u
 #define XHCI_BUDGET_TRANSFER 16u
 
@@ -34,17 +34,17 @@
 #define XHCI_PACE_AHEAD 32768u
 /* A rest is as long as it takes to get by this many units below that. */
 #define XHCI_PACE_STEP 4096u
-/* So fast does the account shrink while the guest does not react. */
+/* The time in which the account shrinks by a unit while the guest does not react. */
 #define XHCI_PACE_UNIT_NS 1000u
-/* What the guest pays when it has taken an event: these units, and one for so many bytes
+/* The guest pays this much for an event that it has taken, and a unit for this many bytes
  * that its transfers have moved. A TRB seldom has fewer. */
 #define XHCI_PACE_EVENT_UNITS    64u
 #define XHCI_PACE_BYTES_PER_UNIT 64u
 
 /**
- * struct xhci_budget - units that may yet be spent
- * @units:	what there was
- * @left:	of them; below 0 after an overdraft
+ * struct xhci_budget - the units of one run
+ * @units:	at its start
+ * @left:	not spent yet; below 0 after an overdraft
  */
 struct xhci_budget {
 	int units;
@@ -56,7 +56,7 @@ static inline struct xhci_budget xhci_budget_of(unsigned units)
 	return (struct xhci_budget){.units = (int)units, .left = (int)units};
 }
 
-/* Something of a known size is done, even if that is more than what is left. */
+/* For work of a known size, which may overdraw the budget. */
 static inline void xhci_budget_spend(struct xhci_budget *budget, unsigned units)
 {
 	budget->left -= (int)units;
@@ -117,9 +117,9 @@ static inline bool xhci_pace_is_ahead(const struct xhci_pace *pace)
 {
 	return pace->owed > XHCI_PACE_AHEAD;
 }
-/* At the end of a run: begins a rest, if there must be one. */
+/* At the end of a run: starts a rest if the account is too high. */
 void xhci_pace_settle(struct xhci_pace *pace, uint64_t now_ns);
-/* At the begin of a run: false: no work now, but at @rest_until_ns again. */
+/* At the start of a run. False: the controller rests until @rest_until_ns. */
 bool xhci_pace_allows(struct xhci_pace *pace, uint64_t now_ns);
 
 #endif /* XHCI_BUDGET_H */

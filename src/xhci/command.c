@@ -81,7 +81,7 @@ void xhci_commands_halt(struct xhci *xhci)
 	set_ring_state(commands, XHCI_COMMAND_RING_STOPPED);
 }
 
-/* 4.6.15: a byte per port, behind one reserved byte */
+/* 4.6.15: a byte per port, after one reserved byte */
 static enum xhci_cc get_port_bandwidth(struct xhci *xhci, uint64_t iova)
 {
 	uint8_t raw[1 + 2 * XHCI_PORTS_MAX] = {0};
@@ -165,7 +165,7 @@ static enum xhci_cc execute(struct xhci *xhci, const struct xhci_trb *trb)
 		return slot_command(xhci, trb);
 	case XHCI_TRB_TYPE_GET_PORT_BANDWIDTH:
 		return get_port_bandwidth(xhci, trb->parameter);
-	default: /* optional ones that we do not announce, and unknown ones */
+	default: /* unknown, or optional and not announced */
 		return XHCI_CC_TRB_ERROR;
 	}
 }
@@ -202,7 +202,7 @@ static void abort_command(struct xhci *xhci)
 {
 	struct xhci_endpoint *ep = command_endpoint(xhci, &xhci->commands->trb);
 
-	if (ep) { /* the transfers that it took back run again */
+	if (ep) { /* the transfers that it cancelled start again */
 		xhci_endpoint_stop_abandoned(ep);
 		xhci_endpoint_kick(ep);
 	}
@@ -210,7 +210,7 @@ static void abort_command(struct xhci *xhci)
 }
 
 /* Return: the result of the command, or XHCI_CC_PENDING. */
-static enum xhci_cc go_on(struct xhci *xhci)
+static enum xhci_cc execute_again(struct xhci *xhci)
 {
 	struct xhci_commands *commands = xhci->commands;
 	enum xhci_cc cc;
@@ -219,9 +219,9 @@ static enum xhci_cc go_on(struct xhci *xhci)
 	xhci_lend_command_begin(xhci, &commands->trb, commands->trb_iova);
 	cc = execute(xhci, &commands->trb);
 	xhci_lend_command_end(xhci);
-	xhci_lend_command_told(xhci, &commands->trb, cc,
-			       disabled_dcis(xhci, &commands->trb));
-	/* a controller that has failed takes the command back, see xhci_commands_halt() */
+	xhci_lend_command_answered(xhci, &commands->trb, cc,
+				   disabled_dcis(xhci, &commands->trb));
+	/* a controller that has failed will fetch the command again: xhci_commands_halt() */
 	if (cc != XHCI_CC_PENDING || commands->ring_state != XHCI_COMMAND_RING_ABORTING ||
 	    xhci_activity(xhci) == XHCI_ACTIVITY_FAILED)
 		return cc;
@@ -229,13 +229,13 @@ static enum xhci_cc go_on(struct xhci *xhci)
 	return XHCI_CC_COMMAND_ABORTED;
 }
 
-/* Goes on with the command that has been fetched. Return: true once it is answered. */
+/* Continues the command that has been fetched. Return: true once it is answered. */
 static bool finish(struct xhci *xhci)
 {
 	struct xhci_commands *commands = xhci->commands;
 
 	if (commands->phase == XHCI_COMMAND_PHASE_EXECUTING) {
-		commands->result = go_on(xhci);
+		commands->result = execute_again(xhci);
 		if (commands->result == XHCI_CC_PENDING)
 			return false;
 		set_phase(commands, XHCI_COMMAND_PHASE_ANSWERING);
@@ -274,7 +274,7 @@ enum xhci_progress xhci_commands_run(struct xhci *xhci)
 {
 	struct xhci_commands *commands = xhci->commands;
 
-	/* one in any case: endpoints that spend all of every budget do not keep commands off */
+	/* one in any case: endpoints that spend every budget must not starve commands */
 	for (unsigned n = 0; n == 0 || !xhci_budget_is_spent(&xhci->budget); n++) {
 		int r;
 

@@ -66,9 +66,9 @@ struct xhci_commands {
 
 /* Power-on and HCRST state. */
 void xhci_commands_reset(struct xhci *xhci);
-/* RS went to 0: the ring stops; a command not finished is taken again later. */
+/* RS went to 0: the ring stops. A command that is not finished is fetched again later. */
 void xhci_commands_halt(struct xhci *xhci);
-/* Executes commands, a bounded number, and CS/CA. */
+/* Executes a bounded number of commands, and CS and CA. */
 enum xhci_progress xhci_commands_run(struct xhci *xhci);
 
 /* The doorbell of slot 0 was rung. */

@@ -32,7 +32,7 @@ struct xhci_input {
 	struct xhci_context contexts[XHCI_DCI_MAX + 1];
 };
 
-/* Which endpoint, and of what type: what its events say, and what becomes of its TDs. */
+/* The number and type of an endpoint, as TDs and Transfer Events need them. */
 struct xhci_ep_id {
 	unsigned slot_id;
 	unsigned dci;

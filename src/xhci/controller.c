@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * controller.c - kicks, faults and parking: what any file may mark
+ * controller.c - kicks, faults and parking
  */
 #include "xhci/controller.h"
 

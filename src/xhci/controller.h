@@ -13,7 +13,7 @@
  * mastering is off). xhci_dma_fault() tells a lasting fault (Host System Error) from such
  * a moment (the controller is parked and tries again).
  *
- * Errors are marks as well: a file that meets one sets a bit of USBSTS and gives up, and the end
+ * Errors are marks as well: a file that meets one sets a bit of USBSTS and gives up. The end
  * of the run halts the controller. So this file calls no other file of the controller.
  */
 #ifndef XHCI_CONTROLLER_H
@@ -58,7 +58,7 @@ enum xhci_progress {
 	XHCI_PROGRESS_DONE,    /* nothing more to do now */
 	XHCI_PROGRESS_MORE,    /* used up its turn */
 	XHCI_PROGRESS_BLOCKED, /* no room for an event, or no memory: state kept */
-	/* of a transfer ring: what its endpoint must go to */
+	/* a transfer ring has failed: the state that its endpoint must enter */
 	XHCI_PROGRESS_HALT,  /* Halted */
 	XHCI_PROGRESS_ERROR, /* Error */
 };
@@ -100,14 +100,14 @@ struct xhci_mfindex {
  * @ports:	xhci_port_count() of them, USB 2 first
  * @ports_wake_ns: when to call xhci_ports_show(), 0 = never
  * @slots:	by Slot ID; [0] is unused
- * @kicked_endpoints: xhci_pipe.kick_node: those that may have work
- * @isoch_due:	xhci_isoch.node: endpoints that wait for a time
- * @quiescing:	xhci_endpoint.quiescing_node
+ * @kicked_endpoints: endpoints that may have work, xhci_pipe.kick_node
+ * @isoch_due:	endpoints that wait for a time, xhci_isoch.node
+ * @quiescing:	endpoints that wait for their device, xhci_endpoint.quiescing_node
  * @orphans:	TDs that devices still hold though no endpoint waits for them
  * @releases:	struct xhci_release (plug.c)
- * @tds, @trbs, @streams: how many are allocated, for the limits
- * @stream_requests: those with devices; @awaited_streams: the one that the active command
- *		waits for, or NULL (stream_request.h)
+ * @tds, @trbs, @streams: numbers allocated, for the limits
+ * @stream_requests: requests that devices have not answered (stream_request.h)
+ * @awaited_streams: the request that the command waits for, or NULL
  */
 struct xhci {
 	struct xhci_env env;
@@ -202,13 +202,13 @@ void xhci_controller_error(struct xhci *xhci, const char *why);
 /* An allocation failed. The work stays due and is tried again soon. */
 void xhci_short_of_memory(struct xhci *xhci);
 
-/* Grows with every change of what the controller can reach: maps, unmaps, bus mastering off. */
+/* Grows with every map and unmap, and whenever bus mastering goes off. */
 uint64_t xhci_memory_generation(const struct xhci *xhci);
-/* The data of a transfer that was submitted at @since_generation of guest memory
- * could not be reached: true if that is no fault of the guest, as memory has
- * changed since, or is away for the moment (then the controller is parked). */
+/* A device could not reach the data of a transfer that was submitted at @since_generation of
+ * guest memory. True if the guest is not at fault: memory has changed since, or is away
+ * for the moment (then this parks the controller). */
 bool xhci_memory_unsettled(struct xhci *xhci, uint64_t since_generation);
-/* Goes on if memory has changed since the controller was parked, or has not in time. */
+/* Ends parking if memory has changed, or has not changed in time. */
 void xhci_unpark(struct xhci *xhci);
 
 #endif /* XHCI_CONTROLLER_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * endpoint.c - the life of an endpoint: states, runs, taking back, doorbells
+ * endpoint.c - the life of an endpoint: states, runs, cancelling, doorbells
  *
- * What happens to its TDs is told in transfer_ring.c.
+ * transfer_ring.c describes the life of its TDs.
  */
 #include "xhci/endpoint.h"
 
@@ -148,19 +148,19 @@ void xhci_endpoint_kick(struct xhci_endpoint *ep)
 	xhci_pipe_kick(&ep->pipe);
 }
 
-/* A TD has failed, or a stream cannot be served. The other streams are taken back. */
+/* A TD has failed, or a stream cannot be served. Cancels the other streams. */
 static void halt(struct xhci_endpoint *ep, enum xhci_ep_state state)
 {
-	xhci_endpoint_unring(ep);
+	xhci_endpoint_clear_doorbells(ep);
 	xhci_isoch_end(&ep->isoch);
 	xhci_endpoint_enter(ep, state);
 	if (ep->streams)
 		xhci_endpoint_quiesce(ep);
 }
 
-/* What a ring has returned: a TD that failed halts the endpoint. */
-static enum xhci_progress take_failure(struct xhci_endpoint *ep,
-				       enum xhci_progress progress)
+/* Halts the endpoint if that is what a ring has returned. */
+static enum xhci_progress halt_if_failed(struct xhci_endpoint *ep,
+					 enum xhci_progress progress)
 {
 	if (progress == XHCI_PROGRESS_HALT)
 		halt(ep, XHCI_EP_STATE_HALTED);
@@ -171,8 +171,8 @@ static enum xhci_progress take_failure(struct xhci_endpoint *ep,
 	return XHCI_PROGRESS_DONE;
 }
 
-/* Tells of a doorbell that cannot be served: no TRB is named, and the endpoint halts. */
-static enum xhci_progress tell_stream_error(struct xhci_endpoint *ep)
+/* Reports a doorbell that cannot be served. The event names no TRB, and the endpoint halts. */
+static enum xhci_progress post_stream_error(struct xhci_endpoint *ep)
 {
 	struct xhci_trb event = xhci_transfer_event(&ep->pipe.id, 0, ep->stream_error, 0);
 
@@ -188,7 +188,7 @@ static enum xhci_progress tell_stream_error(struct xhci_endpoint *ep)
 static enum xhci_progress run_ring(struct xhci_endpoint *ep,
 				   struct xhci_transfer_ring *ring)
 {
-	enum xhci_progress progress = take_failure(ep, xhci_transfer_ring_report(ring));
+	enum xhci_progress progress = halt_if_failed(ep, xhci_transfer_ring_report(ring));
 
 	if (progress != XHCI_PROGRESS_DONE ||
 	    ep->pipe.activity != XHCI_EP_ACTIVITY_ACTIVE || !ring->rung)
@@ -211,12 +211,12 @@ static enum xhci_progress run_ring(struct xhci_endpoint *ep,
 		xhci_endpoint_enter(ep, XHCI_EP_STATE_RUNNING);
 	}
 	if (!ep->pipe.dev && is_isoch(ep)) {
-		/* Nothing would halt it, and nothing would pace the errors of a device that
-		 * has gone: they would come as fast as the guest's driver queues more. */
+		/* Nothing would halt it, and nothing would pace the errors: they would come
+		 * as fast as the guest's driver queues TDs. */
 		xhci_isoch_end(&ep->isoch);
 		return XHCI_PROGRESS_DONE;
 	}
-	return take_failure(ep, xhci_transfer_ring_start_tds(ring));
+	return halt_if_failed(ep, xhci_transfer_ring_start_tds(ring));
 }
 
 /* Each kicked ring once. */
@@ -266,10 +266,10 @@ enum xhci_progress xhci_endpoint_run(struct xhci_endpoint *ep)
 	progress = run_rings(ep);
 	if (progress == XHCI_PROGRESS_DONE && ep->stream_error != XHCI_CC_INVALID &&
 	    ep->pipe.activity == XHCI_EP_ACTIVITY_ACTIVE)
-		progress = tell_stream_error(ep);
+		progress = post_stream_error(ep);
 	if (progress == XHCI_PROGRESS_DONE &&
 	    ep->pipe.activity == XHCI_EP_ACTIVITY_QUIESCING && ep->pipe.in_flight == 0) {
-		/* what completed has been reported: each completion kicks its ring */
+		/* each completion has kicked its ring, and so been reported by now */
 		xhci_endpoint_settle(ep);
 		if (ep->streams)
 			xhci_streams_write_contexts(ep->streams);
@@ -287,13 +287,13 @@ enum xhci_progress xhci_endpoint_report(struct xhci_endpoint *ep)
 	struct list *node;
 
 	LIST_FOREACH(node, &ep->pipe.rings)
-		if (take_failure(ep, xhci_transfer_ring_report(ring_of(node))) !=
+		if (halt_if_failed(ep, xhci_transfer_ring_report(ring_of(node))) !=
 		    XHCI_PROGRESS_DONE)
 			worst = XHCI_PROGRESS_BLOCKED;
 	return worst;
 }
 
-void xhci_endpoint_unring(struct xhci_endpoint *ep)
+void xhci_endpoint_clear_doorbells(struct xhci_endpoint *ep)
 {
 	struct list *node;
 
@@ -385,19 +385,19 @@ static void give_up(struct xhci_endpoint *ep)
 	if (ep->pipe.activity == XHCI_EP_ACTIVITY_ACTIVE || ep->pipe.in_flight == 0)
 		return;
 	log_limited(LOG_LEVEL_WARN,
-		    "slot %u ep 0x%02x: the device has not given %u transfers back, the "
+		    "slot %u ep 0x%02x: the device holds %u cancelled transfers, the "
 		    "guest no longer waits for them",
 		    ep->pipe.id.slot_id, ep->pipe.ep_addr, ep->pipe.in_flight);
 	LIST_FOREACH(node, &ep->pipe.rings) {
 		if (xhci_transfer_ring_give_up(ring_of(node)) < 0) {
-			await_device(ep); /* for memory as well */
+			await_device(ep); /* try again later: there was no memory */
 			break;
 		}
 	}
 	xhci_endpoint_kick(ep);
 }
 
-/* All have the same time: those listed first are the first to be given up. */
+/* All wait equally long, so the list is in the order of their deadlines. */
 void xhci_endpoints_give_up(struct xhci *xhci)
 {
 	uint64_t at_ns;

@@ -22,8 +22,8 @@ struct usbdev;
 struct xhci;
 struct xhci_streams;
 
-/* How long we wait for the device to give back cancelled transfers: far longer than it takes,
- * and shorter than guests wait for a Stop Endpoint command (Linux: 5 s). */
+/* How long a device may take to return cancelled transfers: far longer than it needs, and
+ * shorter than guests wait for a Stop Endpoint command (Linux: 5 s). */
 #define XHCI_GIVE_UP_NS UINT64_C(3000000000)
 /* Transfer rings of one endpoint served in one run, before others get their turn. */
 #define XHCI_RINGS_PER_TURN 32u
@@ -38,8 +38,8 @@ struct xhci_streams;
  * @isoch:	schedule, isochronous endpoints only
  * @quiescing_node: on xhci->quiescing until the device has returned everything or
  *		@give_up_at_ns passes
- * @stream_error: a doorbell had a Stream ID that cannot be served: why, to be told.
- *		XHCI_CC_INVALID = none
+ * @stream_error: why a doorbell had a Stream ID that cannot be served, to be reported;
+ *		XHCI_CC_INVALID = no such doorbell
  */
 struct xhci_endpoint {
 	struct xhci_pipe pipe;
@@ -54,7 +54,7 @@ struct xhci_endpoint {
 	enum xhci_cc stream_error;
 };
 
-/* True if an endpoint of this kind at @dci can be had. @ret_cc: why not. */
+/* True if an endpoint of this kind may be at @dci. @ret_cc: why not. */
 bool xhci_endpoint_context_ok(const struct xhci_context *ctx, unsigned dci,
 			      enum xhci_cc *ret_cc);
 
@@ -95,30 +95,32 @@ void xhci_endpoints_wake(struct xhci *xhci);
  * (XHCI_PROGRESS_MORE) it is on the list for the next run again. */
 enum xhci_progress xhci_endpoint_run(struct xhci_endpoint *ep);
 
-/* Takes everything back from the device, for a halt of the controller. The
- * endpoint goes on where it was when it is run again and settled. */
+/* Cancels everything that the device holds, for a halt of the controller. Once settled and
+ * run again, the endpoint continues where it was. */
 void xhci_endpoint_quiesce(struct xhci_endpoint *ep);
-/* The Stop Endpoint command that waited for it, if there was one, has been abandoned. */
+/* A Stop Endpoint command that waited for it has been abandoned, if there was one. */
 void xhci_endpoint_stop_abandoned(struct xhci_endpoint *ep);
-/* Stops waiting for what devices have not given back within XHCI_GIVE_UP_NS. Call it in each
- * run, it is cheap. */
+/* Stops waiting for transfers that a device has not returned within XHCI_GIVE_UP_NS. Call it
+ * in each run, it is cheap. */
 void xhci_endpoints_give_up(struct xhci *xhci);
-/* When to call it, 0 = never. */
+/* When to call it; 0 = never. */
 uint64_t xhci_endpoints_give_up_ns(const struct xhci *xhci);
-/* True once nothing is with the device, or not waited for. */
+/* True once the device holds no transfer, orphans aside. */
 bool xhci_endpoint_is_quiet(const struct xhci_endpoint *ep);
 
-/* For endpoint_commands.c: xhci_transfer_ring_report() for all rings; not DONE if one
- * is not. */
+/* For endpoint_commands.c: xhci_transfer_ring_report() for all rings. Return: DONE if all
+ * are. */
 enum xhci_progress xhci_endpoint_report(struct xhci_endpoint *ep);
-/* Likewise: nothing is with the device; xhci_transfer_ring_settle() for all rings. */
+/* For endpoint_commands.c: xhci_transfer_ring_settle() for all rings. The device must hold
+ * nothing. */
 void xhci_endpoint_settle(struct xhci_endpoint *ep);
-/* Likewise: quiesces it for a Stop Endpoint command. */
+/* For endpoint_commands.c: quiesces it for a Stop Endpoint command. */
 void xhci_endpoint_stop_begin(struct xhci_endpoint *ep);
-/* Likewise: that found it halted. Other streams are still taken back. */
+/* For endpoint_commands.c: the Stop Endpoint command found it halted. With streams it goes on
+ * quiescing. */
 void xhci_endpoint_stop_failed(struct xhci_endpoint *ep);
-/* Likewise: the doorbells rung up to now are forgotten. */
-void xhci_endpoint_unring(struct xhci_endpoint *ep);
+/* For endpoint_commands.c: forgets the doorbells rung so far. */
+void xhci_endpoint_clear_doorbells(struct xhci_endpoint *ep);
 
 /* Its device was pulled: all that is in flight is cancelled. */
 void xhci_endpoint_device_gone(struct xhci_endpoint *ep);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * endpoint_commands.c - Stop Endpoint, Reset Endpoint, Set TR Dequeue Pointer
  *
- * The command code has checked that the output context can be written, and
- * memory does not change within a run: writes here do not fail.
+ * command.c has checked that the output context can be written, and memory does not change
+ * within a run. So writes here do not fail.
  */
 #include "xhci/endpoint_commands.h"
 
 #include "xhci/endpoint.h"
 #include "xhci/stream.h"
 
-/* Posts the Stopped events: one for each ring that was on its way with a TD. */
+/* Posts the Stopped events: one for each ring with a TD that has started. */
 static int post_stopped(struct xhci_endpoint *ep)
 {
 	struct list *node;
@@ -24,7 +24,7 @@ static int post_stopped(struct xhci_endpoint *ep)
 	return r;
 }
 
-/* 4.6.9. Waits until nothing is with the device and all events are posted. */
+/* 4.6.9. Waits until the device has returned everything and all events are posted. */
 enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 {
 	if (ep->pipe.activity != XHCI_EP_ACTIVITY_STOPPING) {
@@ -36,7 +36,7 @@ enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 		return XHCI_CC_PENDING;
 	if (xhci_endpoint_report(ep) != XHCI_PROGRESS_DONE)
 		return XHCI_CC_PENDING;
-	if (ep->pipe.state != XHCI_EP_STATE_RUNNING) { /* halted on the way */
+	if (ep->pipe.state != XHCI_EP_STATE_RUNNING) { /* a TD has halted it meanwhile */
 		xhci_endpoint_stop_failed(ep);
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	}
@@ -45,7 +45,7 @@ enum xhci_cc xhci_endpoint_stop(struct xhci_endpoint *ep)
 	if (post_stopped(ep) < 0)
 		return XHCI_CC_PENDING;
 	xhci_endpoint_settle(ep);
-	xhci_endpoint_unring(ep);
+	xhci_endpoint_clear_doorbells(ep);
 	xhci_endpoint_enter(ep, XHCI_EP_STATE_STOPPED);
 	return XHCI_CC_SUCCESS;
 }
@@ -56,7 +56,7 @@ enum xhci_cc xhci_endpoint_reset(struct xhci_endpoint *ep, bool preserve_state)
 	if (ep->pipe.state != XHCI_EP_STATE_HALTED)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	if (ep->pipe.activity !=
-	    XHCI_EP_ACTIVITY_ACTIVE) /* other streams are still being taken back */
+	    XHCI_EP_ACTIVITY_ACTIVE) /* the device still holds TDs of other streams */
 		return XHCI_CC_PENDING;
 	if (!preserve_state && ep->pipe.dev && ep->pipe.id.dci > 1)
 		usbdev_endpoint_reset(ep->pipe.dev, ep->pipe.ep_addr);

@@ -3,15 +3,14 @@
  *
  * An event ring is a table (ERST) of segments in guest memory. We are the
  * producer: we own enqueue position and cycle state, the guest moves ERDP.
- * The table may be grown or replaced while we run, so an entry is read anew
- * each time the ring goes into its segment. Where the next event goes is always
- * a TRB, never the end of a segment: so it can be compared with ERDP.
+ * The guest may grow or replace the table while we run, so we read an entry each time
+ * the ring enters its segment. The enqueue position is always a TRB, never the end of a
+ * segment: so it can be compared with ERDP.
  *
- * One TRB always stays free, else a full ring would look empty. The last but
- * one is kept for a Host Controller Event that says the ring is full; when it
- * has been used no more events come until the guest moves ERDP. A guest that
- * then frees a single TRB gets no second error into it, which would go on
- * for ever: ordinary events must fit again first.
+ * One TRB always stays free, else a full ring would look empty. The last but one is
+ * reserved for a Host Controller Event that says the ring is full. After that no events
+ * come until the guest moves ERDP. A guest that then frees a single TRB gets no second
+ * error into it, which would go on for ever: ordinary events must fit again first.
  */
 #include "xhci/event_ring.h"
 
@@ -27,11 +26,12 @@
 
 static void set_state(struct xhci_event_ring *ring, enum xhci_event_ring_state state)
 {
-	static const char *const names[] = {[XHCI_EVENT_RING_NEW] = "NEW",
-					    [XHCI_EVENT_RING_OPEN] = "OPEN",
-					    [XHCI_EVENT_RING_FULL] = "FULL",
-					    [XHCI_EVENT_RING_FULL_TOLD] = "FULL_TOLD",
-					    [XHCI_EVENT_RING_OPEN_TOLD] = "OPEN_TOLD"};
+	static const char *const names[] = {
+		[XHCI_EVENT_RING_NEW] = "NEW",
+		[XHCI_EVENT_RING_OPEN] = "OPEN",
+		[XHCI_EVENT_RING_FULL] = "FULL",
+		[XHCI_EVENT_RING_FULL_REPORTED] = "FULL_REPORTED",
+		[XHCI_EVENT_RING_OPEN_REPORTED] = "OPEN_REPORTED"};
 
 	if (state == ring->state)
 		return;
@@ -43,13 +43,13 @@ static void set_state(struct xhci_event_ring *ring, enum xhci_event_ring_state s
 static bool is_full(const struct xhci_event_ring *ring)
 {
 	return ring->state == XHCI_EVENT_RING_FULL ||
-	       ring->state == XHCI_EVENT_RING_FULL_TOLD;
+	       ring->state == XHCI_EVENT_RING_FULL_REPORTED;
 }
 
-static bool is_told(const struct xhci_event_ring *ring)
+static bool is_reported(const struct xhci_event_ring *ring)
 {
-	return ring->state == XHCI_EVENT_RING_FULL_TOLD ||
-	       ring->state == XHCI_EVENT_RING_OPEN_TOLD;
+	return ring->state == XHCI_EVENT_RING_FULL_REPORTED ||
+	       ring->state == XHCI_EVENT_RING_OPEN_REPORTED;
 }
 
 void xhci_event_ring_reset(struct xhci_event_ring *ring, unsigned number)
@@ -76,17 +76,17 @@ void xhci_event_ring_set_erstba(struct xhci_event_ring *ring, uint64_t erstba)
 	set_state(ring, XHCI_EVENT_RING_NEW);
 }
 
-/* A ring that was full takes events again, as far as the guest has made room. */
+/* The state after ERDP has moved: a ring that was full may have room again. */
 static enum xhci_event_ring_state reopened(enum xhci_event_ring_state state)
 {
 	switch (state) {
 	case XHCI_EVENT_RING_FULL:
 		return XHCI_EVENT_RING_OPEN;
-	case XHCI_EVENT_RING_FULL_TOLD:
-		return XHCI_EVENT_RING_OPEN_TOLD;
+	case XHCI_EVENT_RING_FULL_REPORTED:
+		return XHCI_EVENT_RING_OPEN_REPORTED;
 	case XHCI_EVENT_RING_NEW:
 	case XHCI_EVENT_RING_OPEN:
-	case XHCI_EVENT_RING_OPEN_TOLD:
+	case XHCI_EVENT_RING_OPEN_REPORTED:
 		break;
 	}
 	return state;
@@ -111,8 +111,8 @@ void xhci_event_ring_restore(struct xhci_event_ring *ring)
 		set_state(ring, reopened(ring->saved.state));
 }
 
-/* Start of @segment, its entry read from the table. Return: 0, or -EFAULT with the
- * controller told. */
+/* Start of @segment, its entry read from the table. Return: 0, or -EFAULT after
+ * marking the fault. */
 static int segment_enter(struct xhci *xhci, const struct xhci_event_ring *ring,
 			 unsigned segment, struct xhci_event_place *place)
 {
@@ -198,7 +198,7 @@ static int event_write(struct xhci *xhci, struct xhci_event_ring *ring,
 	return 0;
 }
 
-/* Return: -ENOSPC the guest has been told, or -EFAULT. */
+/* Posts Event Ring Full Error. Return: -ENOSPC, or -EFAULT. */
 static int post_full(struct xhci *xhci, struct xhci_event_ring *ring,
 		     const struct xhci_event_place *next)
 {
@@ -212,7 +212,7 @@ static int post_full(struct xhci *xhci, struct xhci_event_ring *ring,
 		return r;
 	log_limited(LOG_LEVEL_DEBUG, "xhci: event ring %u is full", ring->number);
 	ring->pending = true;
-	set_state(ring, XHCI_EVENT_RING_FULL_TOLD);
+	set_state(ring, XHCI_EVENT_RING_FULL_REPORTED);
 	return -ENOSPC;
 }
 
@@ -235,8 +235,8 @@ int xhci_event_ring_post(struct xhci *xhci, struct xhci_event_ring *ring,
 	if (r < 0)
 		return r;
 	if (xhci_event_place_iova(&next) == ring->erdp) {
-		set_state(ring, is_told(ring) ? XHCI_EVENT_RING_FULL_TOLD
-					      : XHCI_EVENT_RING_FULL);
+		set_state(ring, is_reported(ring) ? XHCI_EVENT_RING_FULL_REPORTED
+						  : XHCI_EVENT_RING_FULL);
 		return -ENOSPC;
 	}
 	second = next;
@@ -244,9 +244,9 @@ int xhci_event_ring_post(struct xhci *xhci, struct xhci_event_ring *ring,
 	if (r < 0)
 		return r;
 	if (xhci_event_place_iova(&second) == ring->erdp) {
-		if (!is_told(ring))
+		if (!is_reported(ring))
 			return post_full(xhci, ring, &next);
-		set_state(ring, XHCI_EVENT_RING_FULL_TOLD);
+		set_state(ring, XHCI_EVENT_RING_FULL_REPORTED);
 		return -ENOSPC;
 	}
 

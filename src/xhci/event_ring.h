@@ -16,27 +16,27 @@
 struct xhci;
 
 /*
- *   ERSTBA, ERSTSZ written           first event
- *   ------------------------> NEW ---------------> OPEN <---------------+
- *                                                  |  ^                 |
- *                        no TRB is free, not even  |  | ERDP            | an event
- *                        for the error             v  |                 | is posted
- *                                                  FULL                 |
- *                                                                       |
- *                         Event Ring Full Error         ERDP            |
- *                  OPEN -----------------------> FULL_TOLD --> OPEN_TOLD
- *                                                     ^            |
- *                                                     +------------+
- *                                               still no room for an event
+ *   any --- ERSTBA or ERSTSZ written ---> NEW --- first event ---> OPEN
+ *
+ *            no room for an event                       no room for an event
+ *   +------------------------------> FULL_REPORTED <---------------------------+
+ *   |         and the error posted         |            but no second error    |
+ *   |                                      +-------- ERDP moves -----> OPEN_REPORTED
+ *   |                                                                          |
+ *   OPEN <------------------------ an event is posted -------------------------+
+ *   |  ^
+ *   |  +--- ERDP moves ----+
+ *   v                      |
+ *   no room for either --> FULL
  *
  * Changed by set_state() in event_ring.c only.
  */
 enum xhci_event_ring_state {
-	XHCI_EVENT_RING_NEW,       /* starts at segment 0 with the next event */
-	XHCI_EVENT_RING_OPEN,      /* takes events */
-	XHCI_EVENT_RING_FULL,      /* takes none until ERDP moves */
-	XHCI_EVENT_RING_FULL_TOLD, /* the same, and Event Ring Full Error is the last event */
-	XHCI_EVENT_RING_OPEN_TOLD, /* ERDP has moved since; no second error before an event */
+	XHCI_EVENT_RING_NEW,           /* starts at segment 0 with the next event */
+	XHCI_EVENT_RING_OPEN,          /* takes events */
+	XHCI_EVENT_RING_FULL,          /* takes none until ERDP moves */
+	XHCI_EVENT_RING_FULL_REPORTED, /* the same, and Event Ring Full Error is the last event */
+	XHCI_EVENT_RING_OPEN_REPORTED, /* ERDP has moved since; no second error before an event */
 };
 
 /**

@@ -6,7 +6,7 @@
  *   pending, and the guest's handler is not at work (EHB = 0), and the moderation
  *   time is over         -> IP = 1, EHB = 1, USBSTS.EINT = 1, no longer pending
  *   IP = 1, IE, INTE     -> an interrupt; the message clears IP (4.17.5); the
- *                           moderation time begins anew
+ *                           moderation time starts again
  *
  * The handler ends with a write of ERDP that clears EHB. If events are left
  * behind the new ERDP, and only then, the interrupter fires again when it may.
@@ -184,7 +184,7 @@ void xhci_interrupters_update(struct xhci *xhci)
 	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++) {
 		struct xhci_interrupter *intr = &xhci->interrupters[i];
 
-		/* the guest found them by itself */
+		/* the guest has taken them without an interrupt */
 		if (intr->ring.pending && !xhci_event_ring_has_events(&intr->ring))
 			intr->ring.pending = false;
 		if (wants_interrupt(intr) && xhci_now_ns(xhci) >= intr->fire_at_ns) {
@@ -203,13 +203,13 @@ uint64_t xhci_interrupters_wake_ns(const struct xhci *xhci)
 	uint64_t wake_ns = 0;
 
 	if (!xhci->bus_master)
-		return 0; /* getting it back means a run */
+		return 0; /* switching it on kicks */
 	for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++) {
 		const struct xhci_interrupter *intr = &xhci->interrupters[i];
 
 		if (!wants_interrupt(intr))
 			continue;
-		/* one that is due already: 0 would mean never */
+		/* not 0 for one that is due already: that would mean never */
 		if (wake_ns == 0 || intr->fire_at_ns < wake_ns)
 			wake_ns = MAX_OF(intr->fire_at_ns, 1);
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * isoch.c - isochronous endpoints in time
  *
- * An isochronous TD is the payload of one service interval, and becomes one
- * transfer of the device. Which interval that is, is the device's business: it takes
- * the transfers of an endpoint in order, one in each interval of its own bus. Here
- * is decided only when a stream starts and when it has ended:
+ * An isochronous TD is the payload of one service interval, and becomes one transfer of the
+ * device. The device chooses the interval: it takes the transfers of an endpoint in order,
+ * one in each interval of its own bus. This file decides only when a stream starts and
+ * when it has ended:
  *
  *            first TD: SIA, or its frame has come
  *   IDLE ------------------------------------------> STREAMING
@@ -15,21 +15,21 @@
  *    +--- nothing queued and nothing with the device, <+
  *         for a grace time: Ring Underrun or Overrun
  *
- * The rule for Frame IDs. Only the first TD of a stream is held against MFINDEX. In a
- * stream that runs a Frame ID is not looked at: the TDs are taken one after the other,
- * without gaps. For MFINDEX runs on this machine's clock, and a real device's bus on
- * another one; they drift apart by parts in a million, a frame in some minutes. Were
- * each TD checked, then a stream would stumble after minutes, or when the frame counter
- * wraps after two seconds; taken in order it runs for days. This is what a controller
- * without Contiguous Frame ID Capability (HCCPARAMS1.CFC, 5.3.6) promises.
+ * The rule for Frame IDs. We compare only the first TD of a stream with MFINDEX. Once the
+ * stream runs we ignore Frame IDs and take the TDs one after the other, without gaps. The
+ * reason: MFINDEX runs on this machine's clock, and a real device's bus on another one. They
+ * drift apart by parts in a million, a frame in some minutes. If we checked each TD, a
+ * stream would stumble after minutes, or when the frame counter wraps after two seconds.
+ * Taken in order it runs for days. A controller without Contiguous Frame ID Capability
+ * (HCCPARAMS1.CFC, 5.3.6) promises no more.
  *
- * A frame has come, is ahead or has passed, by 11 bits: up to 895 ms ahead are ahead
- * (4.11.2.5), all others have passed. A TD that waits is left on the ring.
+ * By 11 bits, a frame has come, is ahead or has passed: up to 895 ms ahead are ahead
+ * (4.11.2.5), all others have passed. A TD that waits stays on the ring.
  *
- * The grace time is what a guest has to queue more when it hears of the last
- * completion: real controllers hear of the last packet when it has gone over the wire,
- * this one a moment later and with others together. A service interval, but at least a
- * millisecond. So a ring that stays filled costs no timer at all.
+ * The grace time is how long a guest may take to queue more after the last completion. Real
+ * controllers report the last packet when it has crossed the wire, this one a moment later
+ * and together with others. It is a service interval, but at least a millisecond. So a ring
+ * that stays filled costs no timer at all.
  */
 #include "xhci/isoch.h"
 

@@ -15,8 +15,8 @@
 struct xhci;
 struct xhci_td;
 
-/* TDs of an isochronous ring that are with the device or wait for their events: drivers
- * queue hundreds, each a service interval. */
+/* TDs of an isochronous ring that the device holds or that wait for their events: drivers
+ * queue hundreds, one for each service interval. */
 #define XHCI_ISOCH_TDS_PER_RING 512u
 
 /* Drawn in isoch.c. */
@@ -50,7 +50,7 @@ void xhci_isoch_end(struct xhci_isoch *isoch);
 
 enum xhci_isoch_turn {
 	XHCI_ISOCH_TURN_NOW,
-	XHCI_ISOCH_TURN_LATER,  /* the endpoint is kicked when it is time: ask again */
+	XHCI_ISOCH_TURN_LATER,  /* ask again when xhci_endpoints_wake() kicks it */
 	XHCI_ISOCH_TURN_MISSED, /* its frame has passed */
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * lend.c - what the guest has lent us to write to, told to the checking build
+ * lend.c - for the checking build: the guest memory that we may write to
  *
- * Events are counted here once more, without the state of the producer: those that the guest
- * has not taken yet, by its ERDP, must not be written over. A guest whose ERDP or whose
- * segment table says what cannot be has no events to lose: all it had is forgotten.
+ * This file counts events once more, without the state of the producer: nothing may overwrite
+ * those that the guest, by its ERDP, has not taken yet. A guest with an impossible ERDP or
+ * segment table has no events to lose: we forget all it had.
  */
 #include "xhci/lend.h"
 
@@ -125,7 +125,7 @@ void xhci_lend_event_ring(struct xhci *xhci, unsigned number)
 		unread->segments[i].segment_trbs = 0;
 }
 
-/* What lies before ERDP has been taken. */
+/* The guest has taken all before ERDP. */
 static void take_read(struct unread *unread, uint64_t erdp)
 {
 	for (unsigned i = 0; i < unread->count; i++) {
@@ -138,7 +138,7 @@ static void take_read(struct unread *unread, uint64_t erdp)
 	forget(unread);
 }
 
-/* A guest that changes the ring while it is used loses events by its own fault. */
+/* A guest that changes a ring in use loses events by its own fault. */
 static void take_shape(struct unread *unread, uint32_t erstsz,
 		       const struct xhci_event_place *place)
 {
@@ -255,11 +255,11 @@ static void none_of_disabled(struct xhci *xhci, unsigned slot_id, uint32_t dcis)
 {
 	if (dcis != 0)
 		dma_check_none(check_of(xhci), DMA_WHAT_ANY, slot_id, dcis,
-			       "the guest is told that the endpoint is disabled");
+			       "the guest learns that the endpoint is disabled");
 }
 
-void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
-			    enum xhci_cc cc, uint32_t disabled_dcis)
+void xhci_lend_command_answered(struct xhci *xhci, const struct xhci_trb *trb,
+				enum xhci_cc cc, uint32_t disabled_dcis)
 {
 	unsigned slot_id = xhci_trb_slot_id(trb);
 
@@ -268,11 +268,11 @@ void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
 	switch ((int)xhci_trb_type(trb)) {
 	case XHCI_TRB_TYPE_DISABLE_SLOT:
 		dma_check_none(check_of(xhci), DMA_WHAT_ANY, slot_id, 0,
-			       "the guest is told that the slot is disabled");
+			       "the guest learns that the slot is disabled");
 		break;
 	case XHCI_TRB_TYPE_RESET_DEVICE:
 		dma_check_none(check_of(xhci), DMA_WHAT_DATA, slot_id, 0,
-			       "the guest is told that the device is reset");
+			       "the guest learns that the device is reset");
 		none_of_disabled(xhci, slot_id, disabled_dcis);
 		break;
 	case XHCI_TRB_TYPE_CONFIGURE_ENDPOINT:
@@ -283,7 +283,7 @@ void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
 	case XHCI_TRB_TYPE_SET_TR_DEQUEUE:
 		dma_check_none(check_of(xhci), DMA_WHAT_DATA, slot_id,
 			       UINT32_C(1) << xhci_trb_dci(trb),
-			       "the guest is told that the endpoint has stopped");
+			       "the guest learns that the endpoint has stopped");
 		break;
 	default:
 		break;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * lend.h - what the guest has lent us to write to, told to the checking build
+ * lend.h - for the checking build: the guest memory that we may write to
  *
- * Each place where the controller gets the guest's leave to write, or where that ends, calls
- * one of these; mem/dma_check.h compares with what is written. Besides, it is demanded that
- * nothing is lent any more when the guest is told so. Without -Ddma_check=true they do
+ * The guest lends the controller memory to write to. Each place where a loan starts or ends
+ * calls one of these functions; mem/dma_check.h compares the loans with the writes. It also
+ * checks that a loan is over when we tell the guest so. Without -Ddma_check=true they do
  * nothing. Loop thread only.
  */
 #ifndef XHCI_LEND_H
@@ -25,18 +25,18 @@ void xhci_lend_begin(struct xhci *xhci);
 void xhci_lend_end(struct xhci *xhci);
 /* The registers that say whether anything may be written at all have changed: HCH, bus master. */
 void xhci_lend_gate(struct xhci *xhci);
-/* HCRST: there is nothing. */
+/* HCRST: ends all loans. */
 void xhci_lend_reset(struct xhci *xhci);
 
 /* A buffer of an IN TD goes to the device. @owner: the TD; @td_iova: its first TRB. */
 void xhci_lend_data(struct xhci *xhci, const void *owner, const struct xhci_ep_id *id,
 		    uint64_t td_iova, uint64_t iova, uint64_t len);
-/* The device is done with all buffers of @owner, or it is an orphan. */
+/* The device has returned all buffers of @owner, or @owner is an orphan. */
 void xhci_lend_data_end(struct xhci *xhci, const void *owner);
-/* Pointers into guest memory handed out before are stale. */
+/* Pointers into guest memory that the device has had are stale. */
 void xhci_lend_settle(const struct xhci *xhci);
 
-/* An event of event ring @number goes to @place; it has been written, or not. @erstsz, @erdp:
+/* An event of event ring @number goes to @place; it has been @written, or not. @erstsz, @erdp:
  * the registers of that ring. */
 void xhci_lend_event(struct xhci *xhci, unsigned number,
 		     const struct xhci_event_place *place, uint32_t erstsz,
@@ -46,26 +46,26 @@ void xhci_lend_event_end(struct xhci *xhci, unsigned number,
 /* Event ring @number starts again. */
 void xhci_lend_event_ring(struct xhci *xhci, unsigned number);
 
-/* State and dequeue pointer in the endpoint context at @iova, while @owner, the endpoint, is
- * there. With streams the pointer is not ours. */
+/* State and dequeue pointer in the endpoint context at @iova, as long as @owner, the endpoint,
+ * lives. With streams the pointer is not ours. */
 void xhci_lend_endpoint(struct xhci *xhci, const void *owner, const struct xhci_ep_id *id,
 			uint64_t iova, bool streams);
-/* TR Dequeue Pointer of the Stream Context at @iova, while @owner, the stream, is there. */
+/* TR Dequeue Pointer of the Stream Context at @iova, as long as @owner, the stream, lives. */
 void xhci_lend_stream(struct xhci *xhci, const void *owner, const struct xhci_ep_id *id,
 		      uint64_t iova);
-/* Either of them. */
+/* Ends either of them. */
 void xhci_lend_context_end(struct xhci *xhci, const void *owner);
 
-/* Command @trb, found at @trb_iova, is executed: it may write, too, as it says by
- * xhci_lend_command(), until it is over for this run. */
+/* Execution of command @trb, found at @trb_iova, starts. By xhci_lend_command() it may write
+ * more, until it ends for this run. */
 void xhci_lend_command_begin(struct xhci *xhci, const struct xhci_trb *trb,
 			     uint64_t trb_iova);
 void xhci_lend_command(struct xhci *xhci, uint64_t iova, uint64_t len);
 void xhci_lend_command_end(struct xhci *xhci);
 /* Its completion event is about to be posted. @disabled_dcis: a bit for each endpoint that its
  * slot does not have. */
-void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
-			    enum xhci_cc cc, uint32_t disabled_dcis);
+void xhci_lend_command_answered(struct xhci *xhci, const struct xhci_trb *trb,
+				enum xhci_cc cc, uint32_t disabled_dcis);
 
 #else
 
@@ -168,8 +168,9 @@ static inline void xhci_lend_command_end(struct xhci *xhci)
 {
 	(void)xhci;
 }
-static inline void xhci_lend_command_told(struct xhci *xhci, const struct xhci_trb *trb,
-					  enum xhci_cc cc, uint32_t disabled_dcis)
+static inline void xhci_lend_command_answered(struct xhci *xhci,
+					      const struct xhci_trb *trb, enum xhci_cc cc,
+					      uint32_t disabled_dcis)
 {
 	(void)xhci;
 	(void)trb;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * pipe.h - the ground of an endpoint: what all its transfer rings share
+ * pipe.h - the ground of an endpoint: the state that all its transfer rings share
  *
  * An endpoint (endpoint.h) is a pipe with its rings, streams and schedule on top. Rings and
  * streams know their pipe, and never the endpoint above: they mark work in it, and they
@@ -37,7 +37,7 @@ enum xhci_ep_activity {
  * struct xhci_pipe - the ground of an endpoint
  * @dev:	NULL: nothing answers, its device was pulled
  * @rings:	all transfer rings, xhci_transfer_ring.node
- * @kicked_rings: those that may have work, xhci_transfer_ring.kick_node
+ * @kicked_rings: rings that may have work, xhci_transfer_ring.kick_node
  * @kick_node:	among the kicked endpoints of the controller
  * @td_count, @in_flight: TDs of all rings; of them with the device
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * plug.c - devices into ports and out of them, as their owner wants
+ * plug.c - attach and detach: the owner puts devices into ports and pulls them
  *
- * A port is free as soon as its device was pulled. The device is given back later
- * (struct xhci_release): when its last transfer has completed, and the reset and the
- * requests for streams that it was busy with have been answered.
+ * A port is free as soon as its device was pulled. The controller releases the device later
+ * (struct xhci_release): when its last transfer has completed, and it has answered its reset
+ * and its requests for streams.
  */
 #include "xhci/plug.h"
 
@@ -17,15 +17,20 @@
 #include "xhci/slot.h"
 #include "xhci/stream_request.h"
 
-/* A device that was pulled, until its last transfer has completed and a reset
- * that was on its way is over (@resetting; the end of it kicks). Whoever frees it takes
- * its events off the device first: usbdev_set_events(dev, NULL, NULL). */
+/**
+ * struct xhci_release - a device that was pulled and is still busy
+ * @node:	among xhci->releases
+ * @resetting:	the device has not answered a reset; its answer kicks
+ * @on_released: see xhci_detach()
+ *
+ * The events of the device come here until xhci_releases_run() frees it.
+ */
 struct xhci_release {
 	struct list node;
 	struct xhci *xhci;
 	struct usbdev *dev;
 	bool resetting;
-	void (*released)(void *ctx, struct usbdev *dev);
+	void (*on_released)(void *ctx, struct usbdev *dev);
 	void *ctx;
 };
 
@@ -68,7 +73,7 @@ int xhci_attach(struct xhci *xhci, struct usbdev *dev, unsigned port_wanted,
 	struct xhci_release *release;
 	int r;
 
-	assert(!dev->events); /* plugged in elsewhere */
+	assert(!dev->events); /* else it is plugged in elsewhere */
 
 	if (dev->speed == USBDEV_SPEED_UNKNOWN)
 		return err_set(err, EINVAL, "the speed of %s is unknown", dev->label);
@@ -86,7 +91,7 @@ int xhci_attach(struct xhci *xhci, struct usbdev *dev, unsigned port_wanted,
 	return (int)port->number;
 }
 
-static void on_release_reset_done(void *ctx, int result)
+static void on_reset_done(void *ctx, int result)
 {
 	struct xhci_release *release = ctx;
 
@@ -96,11 +101,11 @@ static void on_release_reset_done(void *ctx, int result)
 }
 
 static const struct usbdev_events release_events = {
-	.reset_done = on_release_reset_done,
+	.reset_done = on_reset_done,
 };
 
 int xhci_detach(struct xhci *xhci, unsigned port_number,
-		void (*released)(void *ctx, struct usbdev *dev), void *ctx)
+		void (*on_released)(void *ctx, struct usbdev *dev), void *ctx)
 {
 	struct xhci_port *port = xhci_port(xhci, port_number);
 	struct xhci_release *release;
@@ -112,7 +117,7 @@ int xhci_detach(struct xhci *xhci, unsigned port_number,
 	release = port->release;
 	release->xhci = xhci;
 	release->resetting = port->resetting;
-	release->released = released;
+	release->on_released = on_released;
 	release->ctx = ctx;
 	port->release = NULL;
 	dev = release->dev = xhci_port_unplug(port);
@@ -138,14 +143,14 @@ void xhci_releases_run(struct xhci *xhci)
 			continue;
 		list_remove(node);
 		usbdev_set_events(release->dev, NULL, NULL);
-		if (release->released)
-			release->released(release->ctx, release->dev);
+		if (release->on_released)
+			release->on_released(release->ctx, release->dev);
 		free(release);
 	}
 }
 
-void xhci_on_gone(struct xhci *xhci, void (*gone)(void *ctx, unsigned port), void *ctx)
+void xhci_on_gone(struct xhci *xhci, void (*on_gone)(void *ctx, unsigned port), void *ctx)
 {
-	xhci->on_gone = gone;
+	xhci->on_gone = on_gone;
 	xhci->on_gone_ctx = ctx;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * plug.h - devices that were pulled, until the controller gives them back
+ * plug.h - devices that were pulled, until the controller releases them
  *
  * xhci_attach() and xhci_detach() are in xhci.h. Loop thread only.
  */
@@ -8,7 +8,7 @@
 
 struct xhci;
 
-/* Gives back the pulled devices that nothing holds any more. */
+/* Releases the pulled devices that nothing holds any more. */
 void xhci_releases_run(struct xhci *xhci);
 
 #endif /* XHCI_PLUG_H */

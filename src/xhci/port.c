@@ -11,25 +11,25 @@
  *                                         error     CCS, PLS Inactive
  *
  * A USB 3 device trains its link and comes up enabled, a USB 2 device waits for a
- * reset. Each change bit that goes from 0 to 1 sets USBSTS.PCD and makes a Port
- * Status Change Event due; the events leave in xhci_ports_run(), one per port
- * however many bits changed meanwhile.
+ * reset. Each change bit that goes from 0 to 1 sets USBSTS.PCD and makes a Port Status
+ * Change Event due. xhci_ports_run() posts the events, one per port however many bits
+ * have changed.
  *
- * A reset is the device's (it may take long), and answers in on_reset_done(). When
- * PR is no longer set by then (HCRST) the answer changes nothing; when PR has
- * been set again it answers that too.
+ * The device does the reset, which may take long, and answers in on_reset_done(). If PR is
+ * clear by then (HCRST) the answer changes nothing. If the guest has set PR again, it
+ * answers that too.
  *
  * A person needs a while to put a device back, a program does not. Drivers lose a
- * disconnect that is followed by a connect at once, for CSC is one bit: Linux, in the
- * midst of a reset, clears it, finds a device as before, and goes on with the one that
- * went. So after a device was pulled the next one comes into sight when the guest has
- * taken note (it has read PORTSC without CCS, then cleared CSC). Not all guests may do
- * so, and one that was just handling the change before clears CSC without having seen
- * this one; hence the limits of time.
+ * disconnect that is followed by a connect at once, because CSC is one bit: Linux, in the
+ * middle of a reset, clears it, finds a device as before, and goes on with the old one. So
+ * after a device was pulled, the port hides the next one until the guest has taken note: it
+ * has read PORTSC without CCS, then cleared CSC (enum xhci_port_absence). Not all guests
+ * may do so. One that was handling an earlier change clears CSC without having seen this
+ * one. Hence the time limits.
  *
- * A device that took too long to be reset (it hung, or its host was busy with it) has
- * been given up by the guest, which would not look at the port again: to the guest it is
- * pulled and plugged in again.
+ * If a reset takes too long (the device hung, or its host was busy with it), the guest has
+ * given the device up and would not look at the port again. So the port then shows that the
+ * device was pulled and plugged in again.
  */
 #include "xhci/port.h"
 
@@ -37,16 +37,16 @@
 #include "xhci/controller.h"
 #include "xhci/interrupter.h"
 
-/* the bits of PORTPMSC and PORTHLPMC that can be written; hardware LPM (HLE) and
- * test modes are not there */
+/* The writable bits of PORTPMSC and PORTHLPMC; there is no hardware LPM (HLE), and there are
+ * no test modes. */
 #define USB2_PORTPMSC_RW  0x0000fff8u /* RWE, BESL, L1 Device Slot */
 #define USB3_PORTPMSC_RW  0x0001ffffu /* U1 and U2 timeout, FLA */
 #define USB2_PORTHLPMC_RW 0x00003fffu /* HIRDM, L1 Timeout, BESLD */
-/* Longer than a driver tries a reset (Linux: 800 ms), on a slow machine, too: it has seen the
- * empty port then. And when it has cleared CSC. */
+/* How long a port hides a new device: longer than a driver tries a reset (Linux: 800 ms), on a
+ * slow machine, too. After that it has seen the empty port. And after it has cleared CSC. */
 #define ABSENT_NS         UINT64_C(10000000000)
 #define ABSENT_CLEARED_NS UINT64_C(1000000000)
-/* As long as a driver tries at least (Linux: 4 times 5 times 800 ms). */
+/* A driver does not give a device up before this (Linux: 4 times 5 times 800 ms). */
 #define GIVEN_UP_NS UINT64_C(16000000000)
 
 struct xhci_port *xhci_port(struct xhci *xhci, unsigned number)
@@ -85,7 +85,7 @@ static void speed_set(struct xhci_port *port, enum usbdev_speed speed)
 	port->portsc |= (uint32_t)speed << XHCI_PORTSC_SPEED_SHIFT;
 }
 
-/* Sets change bits, and makes known those that are new (4.19.2). */
+/* Sets change bits, and reports those that are new (4.19.2). */
 static void changed(struct xhci_port *port, uint32_t bits)
 {
 	if ((port->portsc & bits) == bits)
@@ -141,7 +141,7 @@ static void connect(struct xhci_port *port)
 	changed(port, XHCI_PORTSC_CSC);
 }
 
-/* Like connect(), if it is time. */
+/* Calls connect() if the guest may see the device, now or later. */
 static void show(struct xhci_port *port)
 {
 	struct xhci *xhci = port->xhci;
@@ -161,7 +161,7 @@ static void show(struct xhci_port *port)
 	xhci_kick(xhci);
 }
 
-/* The device is out of sight, and the link is in state @pls. */
+/* Hides the device. The link goes to state @pls. */
 static void disconnect(struct xhci_port *port, enum xhci_pls pls)
 {
 	uint32_t was = port->portsc;
@@ -169,7 +169,7 @@ static void disconnect(struct xhci_port *port, enum xhci_pls pls)
 	port->portsc &= ~(XHCI_PORTSC_CCS | XHCI_PORTSC_PED | XHCI_PORTSC_PR);
 	pls_set(port, pls);
 	speed_set(port, USBDEV_SPEED_UNKNOWN);
-	/* nobody shall wait for a reset that has nothing left to reset */
+	/* a reset has nothing left to reset: end it for the guest */
 	if (was & XHCI_PORTSC_PR)
 		changed(port, XHCI_PORTSC_PRC);
 	if (was & XHCI_PORTSC_CCS)
@@ -263,8 +263,8 @@ static void reset_start(struct xhci_port *port, bool warm)
 	}
 }
 
-/* PED was written as 1, or on USB 3 PLS Disabled: the way back is a reset on USB 2, and
- * PLS RxDetect on USB 3, where a disabled port does not see its device. */
+/* The guest wrote PED as 1, or on USB 3 PLS Disabled. The way back is a reset on USB 2, and PLS
+ * RxDetect on USB 3, where a disabled port does not see its device. */
 static void disable(struct xhci_port *port)
 {
 	if (port->usb3) {
@@ -296,7 +296,7 @@ static void enter_u0(struct xhci_port *port)
 	changed(port, XHCI_PORTSC_PLC);
 }
 
-/* PLS was written together with LWS. What the state does not allow is ignored. */
+/* The guest wrote PLS together with LWS. Ignores changes that the state does not allow. */
 static void link_write(struct xhci_port *port, unsigned pls)
 {
 	bool enabled = (port->portsc & XHCI_PORTSC_PED) != 0;
@@ -350,7 +350,7 @@ static void portsc_write(struct xhci_port *port, uint32_t value)
 	if ((value & XHCI_PORTSC_CSC) && port->absence != XHCI_PORT_ABSENCE_NONE)
 		absence_cleared(port);
 
-	/* a reset overrides everything else, and what goes on during one is ignored */
+	/* a reset overrides everything else, and a port ignores other writes during one */
 	if (port->usb3 && (value & XHCI_PORTSC_WPR))
 		reset_start(port, true);
 	else if (value & XHCI_PORTSC_PR)
@@ -441,7 +441,7 @@ int xhci_ports_run(struct xhci *xhci)
 
 		if (!port->event)
 			continue;
-		/* the guest has seen the changes without being told */
+		/* no event if the guest has seen and cleared the changes by itself */
 		if (port->portsc & XHCI_PORTSC_CHANGES) {
 			r = xhci_event_post(xhci, 0, &event, false);
 			if (r < 0)

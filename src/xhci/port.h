@@ -35,9 +35,9 @@ enum xhci_port_absence {
 /**
  * struct xhci_port - a root hub port
  * @portsc:	as the guest reads it
- * @resetting:	usbdev_reset() is on its way; PR says whether the guest waits for it
+ * @resetting:	usbdev_reset() has not answered; PR says whether the guest waits for it
  * @warm:	that reset is a warm one
- * @suspended:	usbdev_suspend(true) was the last
+ * @suspended:	the last call of usbdev_suspend() had true
  * @release:	preallocated for xhci_detach(); NULL if the port is empty
  * @event:	a Port Status Change Event is due
  * @given_up_ns: after this time the guest has abandoned the running reset
@@ -68,10 +68,10 @@ uint32_t xhci_port_read(struct xhci_port *port, uint32_t reg);
 void xhci_port_write(struct xhci_port *port, uint32_t reg, uint32_t value);
 /* Posts the Port Status Change Events that are due. Return: 0 or as xhci_event_post(). */
 MUST_USE int xhci_ports_run(struct xhci *xhci);
-/* @dev, owned by the caller, is in the empty @port now, and in sight, at once or when
- * the guest has taken note that the last one went. Takes its events. */
+/* Puts @dev, owned by the caller, into the empty @port, and takes its events. The guest sees it
+ * at once, or when it has taken note that the last device was pulled. */
 void xhci_port_plug(struct xhci_port *port, struct usbdev *dev);
-/* Out of sight at once. Return: the device, which still has its events here. */
+/* Hides the device at once. Return: the device, whose events still come here. */
 MUST_USE struct usbdev *xhci_port_unplug(struct xhci_port *port);
 /* Shows the devices whose time has come. Call it in each run, it is cheap. */
 void xhci_ports_show(struct xhci *xhci);

@@ -3,16 +3,16 @@
  *
  * Every register is a dword here; a 64-bit one is two. An access takes the
  * dwords it touches in ascending order. A read assembles bytes. A write of a whole
- * dword is the register write; for a narrower or unaligned one the bytes not
- * written come from the register's rest value: what it reads, with every bit 0
- * that would act when written back as 1 (RW1C, RW1S, PORTSC.LWS), and CRCR, which
- * does not read back, as it was set. So bytes left alone change nothing.
- * A doorbell rings only if its byte 0, the target, is among those written.
+ * dword is the register write. A narrower or unaligned one takes the other bytes
+ * from the register's rest value: the value it reads, with every bit 0 that would act
+ * when written back as 1 (RW1C, RW1S, PORTSC.LWS); for CRCR, which does not read back,
+ * the value it was set to. So bytes left alone change nothing. A doorbell rings only if
+ * the write covers its byte 0, the target.
  *
- * No USB Legacy Support capability: it is the hand-over between firmware in system
- * management mode and an operating system, and here is no such firmware. Drivers
+ * There is no USB Legacy Support capability. It is the hand-over between firmware in system
+ * management mode and an operating system, and there is no such firmware here. Drivers
  * take its absence as "nothing to hand over"; its presence makes some wait for a
- * semaphore that nobody would ever release.
+ * semaphore that no firmware would ever release.
  */
 #include "usbdev/usbdev.h"
 #include "util/bytes.h"
@@ -53,7 +53,7 @@
 #define PSI_5G     ((uint32_t)USBDEV_SPEED_SUPER | PSI_GBPS | PSI_DUPLEX | 5u << 16)
 #define PSI_10G \
 	((uint32_t)USBDEV_SPEED_SUPER_PLUS | PSI_GBPS | PSI_DUPLEX | PSI_PLUS | 10u << 16)
-/* over two lanes, which the port tells (PORTLI) */
+/* over two lanes, as PORTLI says */
 #define PSI_20G                                                                    \
 	((uint32_t)USBDEV_SPEED_SUPER_PLUS_X2 | PSI_GBPS | PSI_DUPLEX | PSI_PLUS | \
 	 20u << 16)
@@ -197,7 +197,7 @@ static uint32_t operational_read(const struct xhci *xhci, uint32_t reg)
 	}
 }
 
-/* 5.4.1. CSS and CRS are over at once, so SSS and RSS are never seen. */
+/* 5.4.1. CSS and CRS complete at once, so SSS and RSS never read as 1. */
 static void usbcmd_write(struct xhci *xhci, uint32_t value)
 {
 	bool run = (value & XHCI_USBCMD_RS) != 0;
@@ -310,7 +310,7 @@ static void doorbell_write(struct xhci *xhci, unsigned slot_id, uint32_t value)
 		xhci_slot_doorbell(xhci, slot_id, value);
 }
 
-/* @mask: ones in the bytes that are written */
+/* @mask: ones in the bytes that the guest has written */
 static void dword_write(struct xhci *xhci, const struct place *place, uint32_t value,
 			uint32_t mask)
 {

@@ -30,8 +30,8 @@ int xhci_ring_next(struct xhci_ring *ring, struct guest_mem *mem,
 		return -ELOOP;
 	if (iova > UINT64_MAX - XHCI_TRB_SIZE)
 		return -EFAULT;
-	/* The guest writes the control word last, so it is loaded first: else a
-	 * new cycle bit could be paired with an old pointer. */
+	/* The guest writes the control word last, so we load it first: else a new
+	 * cycle bit could be paired with an old pointer. */
 	if (guest_mem_load_le32(mem, iova + TRB_OFF_CONTROL, &control) < 0)
 		return -EFAULT;
 	if (((control & XHCI_TRB_C) != 0) != ring->cycle)

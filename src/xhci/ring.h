@@ -3,7 +3,7 @@
  *
  * The guest produces and owns the memory; we own only a cursor. A ring has no
  * length: it ends at the first TRB whose cycle bit differs from ours (4.9.2).
- * Nothing in it is trusted, so every walk draws on a budget (budget.h).
+ * We trust nothing in it, so every walk draws on a budget (budget.h).
  * Loop thread only. Allocates nothing.
  */
 #ifndef XHCI_RING_H

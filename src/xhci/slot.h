@@ -35,15 +35,15 @@ struct xhci_slot {
 
 /* The slot after power-on and HCRST. Transfers of its endpoints become orphans. */
 void xhci_slot_clear(struct xhci_slot *slot, bool enabled);
-/* @dev is being pulled: no slot refers to it any more, and all its transfers are cancelled. */
+/* @dev is being pulled: makes all slots forget it, and cancels all its transfers. */
 void xhci_slots_device_gone(struct xhci *xhci, struct usbdev *dev);
-/* The doorbell of slot @slot_id, not 0, was rung (5.6). */
+/* The guest rang the doorbell of slot @slot_id, not 0 (5.6). */
 void xhci_slot_doorbell(struct xhci *xhci, unsigned slot_id, uint32_t value);
 /* What the guest calls the device at @slot, for captures. */
 void xhci_slot_set_address(struct xhci_slot *slot, unsigned address);
 
-/* Output device context at @iova in reach? Else parks or fails the controller. The rest
- * needs a slot whose output context is in reach. */
+/* True if the output device context at @iova is in reach; else parks or fails the controller.
+ * All functions below need a slot whose output context is in reach. */
 bool xhci_slot_output_ok(struct xhci *xhci, uint64_t iova);
 /* One of its contexts: the slot context (@dci 0) or that of an endpoint. */
 void xhci_slot_read_context(struct xhci *xhci, const struct xhci_slot *slot, unsigned dci,

@@ -23,7 +23,7 @@ void xhci_slots_reset(struct xhci *xhci)
 		struct xhci_slot *slot = &xhci->slots[id];
 
 		slot->id = id;
-		xhci_slot_give_back_streams(xhci, slot, XHCI_DCIS_ALL);
+		xhci_slot_release_streams(xhci, slot, XHCI_DCIS_ALL);
 		xhci_slot_clear(slot, false);
 	}
 }
@@ -67,7 +67,7 @@ enum xhci_cc xhci_slot_disable(struct xhci *xhci, struct xhci_slot *slot)
 			return XHCI_CC_PENDING;
 		xhci_slot_set_state(xhci, slot, XHCI_SLOT_STATE_DISABLED);
 	}
-	xhci_slot_give_back_streams(xhci, slot, XHCI_DCIS_ALL);
+	xhci_slot_release_streams(xhci, slot, XHCI_DCIS_ALL);
 	xhci_slot_clear(slot, false);
 	return XHCI_CC_SUCCESS;
 }
@@ -150,13 +150,13 @@ enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,
 	return XHCI_CC_SUCCESS;
 }
 
-/* All endpoints but the default one go (4.6.6 with DC, 4.6.11). */
+/* Drops all endpoints but the default one (4.6.6 with DC, 4.6.11). */
 static void deconfigure(struct xhci *xhci, struct xhci_slot *slot,
 			enum xhci_slot_state state)
 {
 	struct xhci_context ctx;
 
-	xhci_slot_give_back_streams(xhci, slot, XHCI_DCIS_ALL);
+	xhci_slot_release_streams(xhci, slot, XHCI_DCIS_ALL);
 	for (unsigned dci = 2; dci <= XHCI_DCI_MAX; dci++)
 		xhci_slot_drop_endpoint(xhci, slot, dci);
 	xhci_slot_read_context(xhci, slot, 0, &ctx);
@@ -195,7 +195,7 @@ static void update_slot_context(struct xhci *xhci, struct xhci_slot *slot,
 	xhci_slot_write_context(xhci, slot, 0, &ctx);
 }
 
-/* The DCIs of @input that shall have streams. */
+/* The DCIs of @input whose contexts ask for streams. */
 static uint32_t dcis_with_streams(const struct xhci_input *input)
 {
 	uint32_t dcis = 0;
@@ -210,8 +210,8 @@ static uint32_t dcis_with_streams(const struct xhci_input *input)
 /**
  * take_input() - the checked input context of a Configure Endpoint command
  *
- * If it wants streams, the device is asked, and this returns XHCI_CC_PENDING until the
- * answer is there. What is used then is the copy made when it was asked.
+ * If it asks for streams, this asks the device, and returns XHCI_CC_PENDING until the device
+ * has answered. Then it returns the copy made when it asked.
  */
 static enum xhci_cc take_input(struct xhci *xhci, struct xhci_slot *slot,
 			       uint64_t input_iova, struct xhci_input *input)
@@ -228,7 +228,7 @@ static enum xhci_cc take_input(struct xhci *xhci, struct xhci_slot *slot,
 	return xhci_stream_request_begin(xhci, slot, input, dcis_with_streams(input));
 }
 
-/* Makes the endpoints that @input adds. False: no memory, nothing has changed. */
+/* Creates the endpoints that @input adds. False: no memory, nothing has changed. */
 static bool create_endpoints(struct xhci *xhci, struct xhci_slot *slot,
 			     const struct xhci_input *input,
 			     struct xhci_endpoint *ret_eps[XHCI_DCI_MAX + 1])
@@ -252,7 +252,7 @@ static bool create_endpoints(struct xhci *xhci, struct xhci_slot *slot,
 
 /* 4.6.6 */
 enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
-				 uint64_t input_iova, bool with_dc)
+				 uint64_t input_iova, bool dc)
 {
 	struct xhci_endpoint *eps[XHCI_DCI_MAX + 1];
 	bool any = false;
@@ -263,7 +263,7 @@ enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	if (!output_begin(xhci, slot->context_iova))
 		return XHCI_CC_PENDING;
-	if (with_dc) {
+	if (dc) {
 		deconfigure(xhci, slot, XHCI_SLOT_STATE_ADDRESSED);
 		return XHCI_CC_SUCCESS;
 	}
@@ -272,8 +272,8 @@ enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
 		return cc;
 	if (!create_endpoints(xhci, slot, &input, eps))
 		return XHCI_CC_RESOURCE_ERROR;
-	xhci_slot_give_back_streams(
-		xhci, slot, (input.drop | input.add) & ~dcis_with_streams(&input));
+	xhci_slot_release_streams(xhci, slot,
+				  (input.drop | input.add) & ~dcis_with_streams(&input));
 	for (unsigned dci = 2; dci <= XHCI_DCI_MAX; dci++) {
 		if ((input.drop | input.add) & BIT(dci))
 			xhci_slot_drop_endpoint(xhci, slot, dci);
@@ -328,7 +328,7 @@ enum xhci_cc xhci_slot_reset_device(struct xhci *xhci, struct xhci_slot *slot)
 		return XHCI_CC_CONTEXT_STATE_ERROR;
 	if (!output_begin(xhci, slot->context_iova))
 		return XHCI_CC_PENDING;
-	xhci_transfer_ring_forget_tds(&slot->endpoints[1]->ring);
+	xhci_transfer_ring_drop_tds(&slot->endpoints[1]->ring);
 	deconfigure(xhci, slot, XHCI_SLOT_STATE_DEFAULT);
 	xhci_slot_set_address(slot, 0);
 	return XHCI_CC_SUCCESS;

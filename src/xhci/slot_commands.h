@@ -20,12 +20,12 @@ enum xhci_cc xhci_slot_disable(struct xhci *xhci, struct xhci_slot *slot);
 enum xhci_cc xhci_slot_address(struct xhci *xhci, struct xhci_slot *slot,
 			       uint64_t input_iova, bool block_set_address);
 enum xhci_cc xhci_slot_configure(struct xhci *xhci, struct xhci_slot *slot,
-				 uint64_t input_iova, bool deconfigure);
+				 uint64_t input_iova, bool dc);
 enum xhci_cc xhci_slot_evaluate(struct xhci *xhci, struct xhci_slot *slot,
 				uint64_t input_iova);
 enum xhci_cc xhci_slot_reset_device(struct xhci *xhci, struct xhci_slot *slot);
 
-/* HCRST: all slots disabled. Transfers become orphans, streams are given back. */
+/* HCRST: disables all slots. Transfers become orphans, devices get their streams back. */
 void xhci_slots_reset(struct xhci *xhci);
 
 #endif /* XHCI_SLOT_COMMANDS_H */

@@ -5,11 +5,11 @@
  * Stream ID n, and has SCT 1. Otherwise the low MaxPStreams + 1 bits of the ID are
  * the index in the primary array. An entry there is either a stream itself (SCT 1),
  * and the higher bits of the ID must be 0, or points at a secondary array (SCT 2 to 7:
- * 8 to 256 entries), and the higher bits are the index there; what is found there
- * has SCT 0. Entry 0 of the primary array is reserved.
+ * 8 to 256 entries), and the higher bits are the index there. The entries of a secondary
+ * array have SCT 0. Entry 0 of the primary array is reserved.
  *
- * Nothing of this is checked before a stream is used: the guest may write the
- * arrays as it likes, so what counts is what is found then.
+ * We check nothing of this before the guest uses a stream: it may write the arrays as it
+ * likes, so their content at that time counts.
  */
 #include "xhci/stream.h"
 
@@ -115,7 +115,7 @@ int xhci_streams_id_max(struct xhci *xhci, const struct xhci_context *ctx,
 	return 0;
 }
 
-/* False: no such Stream ID with these arrays, whatever they hold. */
+/* False: arrays of this shape have no such Stream ID. */
 static bool id_ok(const struct xhci_streams *streams, unsigned stream_id)
 {
 	if (stream_id == 0 || stream_id > XHCI_STREAM_ID_MAX)
@@ -176,8 +176,8 @@ enum xhci_cc xhci_stream_doorbell(struct xhci_streams *streams, unsigned stream_
 	return XHCI_CC_SUCCESS;
 }
 
-/* Where the Stream Context of @stream_id, which is id_ok(), is, what SCT it must have,
- * and what it holds. Return: as xhci_stream_prepare(). */
+/* Finds the Stream Context of @stream_id, which is id_ok(): its address, the SCT that it must
+ * have, its content. Return: as xhci_stream_prepare(). */
 static enum xhci_cc locate(const struct xhci_streams *streams, unsigned stream_id,
 			   uint64_t *ret_iova, unsigned *ret_sct, uint64_t *ret_pointer)
 {
@@ -205,7 +205,7 @@ fault:
 	return XHCI_CC_PENDING;
 }
 
-/* In reach, for reading and writing? Else xhci_dma_fault(). */
+/* True if the context is in reach, for reading and writing. Else xhci_dma_fault(). */
 static bool context_ok(const struct xhci_stream *stream)
 {
 	struct xhci *xhci = stream->ring.pipe->xhci;
@@ -305,7 +305,7 @@ enum xhci_cc xhci_stream_set_dequeue(struct xhci_streams *streams, unsigned stre
 		xhci_dma_fault(xhci, "stream context", iova);
 		return XHCI_CC_PENDING;
 	}
-	/* the next doorbell reads it from there */
+	/* the next doorbell reads it from the context */
 	stream = find(streams, stream_id);
 	if (stream)
 		xhci_stream_drop(stream);

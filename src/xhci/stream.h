@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * stream.h - the streams of a bulk endpoint: Stream IDs, Stream Contexts, rings (4.12, 6.2.4)
  *
- * The Stream Contexts are the guest's. A stream has a state here from its first
- * doorbell on: its transfer ring, which starts where the Stream Context said when it
- * was first looked at. The context is written when the endpoint stops or halts.
+ * The Stream Contexts are the guest's. We keep the state of a stream from its first doorbell
+ * on: its transfer ring, which starts where the Stream Context said when we first read
+ * it. We write the context when the endpoint stops or halts.
  * Loop thread only.
  */
 #ifndef XHCI_STREAM_H
@@ -30,7 +30,7 @@ struct xhci_streams;
  * struct xhci_stream - the state of one stream
  * @ring:	its transfer ring; stream_id is there
  * @node:	in its bucket
- * @prepared:	the Stream Context has been looked at; what follows is known
+ * @prepared:	we have read the Stream Context, and know the fields below
  * @context_iova: of its Stream Context
  * @context_low: the first dword of that but for TR Dequeue Pointer and DCS
  */
@@ -50,7 +50,7 @@ struct xhci_stream {
  * @linear:	LSA: the Stream ID is the index in it. Else its low bits are, and the rest
  *		is the index in the Secondary Stream Context Array found there
  * @checked:	xhci_streams_contexts_ok() said yes at @checked_generation of guest memory;
- *		streams that came later have been looked at when they came
+ *		streams that are newer were checked when they were prepared
  * @buckets:	one per entry of the primary array: the streams found through it
  */
 struct xhci_streams {
@@ -74,15 +74,15 @@ void xhci_streams_destroy(struct xhci_streams *streams);
 MUST_USE int xhci_streams_id_max(struct xhci *xhci, const struct xhci_context *ctx,
 				 unsigned *ret_id_max);
 
-/* The doorbell was rung for @stream_id. Touches no guest memory. Return: XHCI_CC_SUCCESS, or
- * why that stream cannot be served. */
+/* The guest rang the doorbell for @stream_id. Touches no guest memory. Return: XHCI_CC_SUCCESS,
+ * or why that stream cannot be served. */
 enum xhci_cc xhci_stream_doorbell(struct xhci_streams *streams, unsigned stream_id);
 
 /**
  * xhci_stream_prepare() - make sure the ring of @stream is known
  *
  * Return: XHCI_CC_SUCCESS; XHCI_CC_PENDING after xhci_dma_fault(); else
- * what is wrong with the Stream ID or the Stream Context.
+ * the fault of the Stream ID or the Stream Context.
  */
 enum xhci_cc xhci_stream_prepare(struct xhci_stream *stream);
 static inline struct xhci_stream *xhci_stream_of(struct xhci_transfer_ring *ring)
@@ -92,9 +92,9 @@ static inline struct xhci_stream *xhci_stream_of(struct xhci_transfer_ring *ring
 /* Ends it. TDs with the device become orphans. */
 void xhci_stream_drop(struct xhci_stream *stream);
 
-/* Stream Contexts of all streams that are in use: in reach? Else xhci_dma_fault(). */
+/* True if the Stream Contexts of all streams in use are in reach. Else xhci_dma_fault(). */
 bool xhci_streams_contexts_ok(struct xhci_streams *streams);
-/* Writes where each of them stands. Callers have checked that they are in reach. */
+/* Writes the dequeue pointer of each. Callers have checked that they are in reach. */
 void xhci_streams_write_contexts(struct xhci_streams *streams);
 
 /**

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * stream_request.c - asking a device for streams, and giving them back
+ * stream_request.c - asking a device for streams, and releasing them
  *
- * The answer takes its time, and the command that waits for it may end meanwhile
- * (Command Abort, halt, reset), or its device go. So a request is an object of its
- * own, freed when it has been answered and nobody waits for it. If it was granted
- * with nobody left to use it, the streams are given back.
+ * The device takes its time to answer. The command that waits for it may end meanwhile
+ * (Command Abort, halt, reset), or the owner may pull the device. So a request is an object
+ * of its own, freed when the device has answered and no command waits for it. If the device
+ * has granted streams that no command waits for, we release them.
  *
- * Requests of one device never overlap, so a giving back cannot take away what a later
- * command has got: the command waits for its turn.
+ * Requests of one device never overlap, so releasing streams can never undo a later
+ * allocation: a command waits for its turn.
  */
 #include "xhci/stream_request.h"
 
@@ -22,9 +22,9 @@
 
 /**
  * struct xhci_stream_request - one request
- * @node:	among xhci->stream_requests, until it is answered
- * @awaited:	by the active command: it is xhci->awaited_streams
- * @answered:	@result is there
+ * @node:	among xhci->stream_requests, until the device answers
+ * @awaited:	a command waits for it: it is xhci->awaited_streams
+ * @answered:	the device has answered: @result
  * @slot_id:	of the command
  * @input:	of the command
  */
@@ -58,7 +58,7 @@ static bool is_plugged(const struct xhci *xhci, const struct usbdev *dev)
 	return false;
 }
 
-static void give_back_unused(struct xhci_stream_request *request);
+static void release_unused(struct xhci_stream_request *request);
 
 static void on_done(struct usbdev_streams *streams, int result)
 {
@@ -74,7 +74,7 @@ static void on_done(struct usbdev_streams *streams, int result)
 	if (request->awaited)
 		return;
 	if (result == 0 && streams->stream_count > 0)
-		give_back_unused(request);
+		release_unused(request);
 	free(request);
 }
 
@@ -97,21 +97,21 @@ static void request_send(struct xhci_stream_request *request)
 	usbdev_streams(request->dev, &request->streams);
 }
 
-static void give_back(struct xhci *xhci, struct usbdev *dev, const uint8_t *ep_addrs,
-		      unsigned count)
+static void release(struct xhci *xhci, struct usbdev *dev, const uint8_t *ep_addrs,
+		    unsigned count)
 {
 	struct xhci_stream_request *request = request_create(xhci, dev);
 
 	if (!request)
-		return; /* the device keeps them; nothing depends on it */
+		return; /* the device keeps its streams, which does no harm */
 	memcpy(request->streams.ep_addrs, ep_addrs, count);
 	request->streams.ep_count = count;
 	request_send(request);
 }
 
-/* Nobody uses what the device has granted: back with it, but for endpoints that still
- * have streams from an earlier command. */
-static void give_back_unused(struct xhci_stream_request *request)
+/* Releases the streams that the device has granted, but for endpoints that still have streams
+ * from an earlier command. */
+static void release_unused(struct xhci_stream_request *request)
 {
 	const struct xhci_slot *slot = &request->xhci->slots[request->slot_id];
 	uint8_t ep_addrs[USBDEV_STREAM_EPS_MAX];
@@ -129,11 +129,11 @@ static void give_back_unused(struct xhci_stream_request *request)
 			ep_addrs[count++] = addr;
 	}
 	if (count > 0)
-		give_back(request->xhci, request->dev, ep_addrs, count);
+		release(request->xhci, request->dev, ep_addrs, count);
 }
 
-void xhci_slot_give_back_streams(struct xhci *xhci, const struct xhci_slot *slot,
-				 uint32_t dcis)
+void xhci_slot_release_streams(struct xhci *xhci, const struct xhci_slot *slot,
+			       uint32_t dcis)
 {
 	uint8_t ep_addrs[USBDEV_STREAM_EPS_MAX];
 	unsigned count = 0;
@@ -145,7 +145,7 @@ void xhci_slot_give_back_streams(struct xhci *xhci, const struct xhci_slot *slot
 		    slot->endpoints[dci]->streams)
 			ep_addrs[count++] = xhci_dci_ep_addr(dci);
 	if (count > 0)
-		give_back(xhci, slot->dev, ep_addrs, count);
+		release(xhci, slot->dev, ep_addrs, count);
 }
 
 enum xhci_cc xhci_stream_request_begin(struct xhci *xhci, struct xhci_slot *slot,
@@ -192,7 +192,7 @@ enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *re
 
 	if (!request->answered)
 		return XHCI_CC_PENDING;
-	/* its device may have gone since it answered */
+	/* the owner may have pulled the device since it answered */
 	granted =
 		request->result == 0 && xhci->slots[request->slot_id].dev == request->dev;
 	if (!granted)
@@ -215,6 +215,6 @@ void xhci_stream_request_abandon(struct xhci *xhci)
 	if (!request->answered)
 		return; /* on_done() does the rest */
 	if (request->result == 0)
-		give_back_unused(request);
+		release_unused(request);
 	free(request);
 }

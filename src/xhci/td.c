@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * td.c - fetching TDs from a transfer ring
  *
- * A TD ends at the first TRB without Chain bit (4.11.2.1... Link TRBs are passed
- * and never end one). On a control endpoint a Setup TD, an optional Data TD and
- * a Status TD are taken together: the device sees one control transfer. A new
- * Setup TRB before the Status TRB abandons what came before it.
- * Nothing is taken until all of it is there; the next doorbell looks again.
+ * A TD ends at the first TRB without Chain bit (4.11.2.1); a Link TRB never ends one. On a
+ * control endpoint we take a Setup TD, an optional Data TD and a Status TD together: the
+ * device sees one control transfer. A new Setup TRB before the Status TRB abandons the
+ * transfer before it. We take nothing until the whole TD is there; the next doorbell looks
+ * again.
  */
 #include "xhci/td.h"
 
@@ -39,7 +39,7 @@ bool xhci_trb_has_data(const struct xhci_trb *trb)
 	       type == XHCI_TRB_TYPE_ISOCH;
 }
 
-/* Host memory of the data, looked up anew in each loop turn. */
+/* Looks up the host memory of the data, in each loop turn. */
 static int td_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t len,
 		  struct iovec *iov, int iov_max)
 {
@@ -130,32 +130,33 @@ static struct xhci_td *td_alloc(struct xhci *xhci, const struct xhci_ep_id *id,
 
 struct xhci_td *xhci_td_replace(struct xhci_td *td)
 {
-	struct xhci_td *heir = td_alloc(td->xhci, &td->id, true);
+	struct xhci_td *replacement = td_alloc(td->xhci, &td->id, true);
 
-	if (!heir)
+	if (!replacement)
 		return NULL;
-	heir->ring = td->ring;
-	heir->transfer.setup = td->transfer.setup;
-	heir->transfer.status = USBDEV_STATUS_CANCELLED;
-	heir->state = XHCI_TD_STATE_DONE;
-	heir->is_transfer = td->is_transfer;
-	heir->bad = td->bad;
-	heir->start = td->start;
-	heir->end = td->end;
-	heir->length_bytes = td->length_bytes;
-	heir->moved_bytes = td->moved_bytes;
-	heir->report = td->report;
+	replacement->ring = td->ring;
+	replacement->transfer.setup = td->transfer.setup;
+	replacement->transfer.status = USBDEV_STATUS_CANCELLED;
+	replacement->state = XHCI_TD_STATE_DONE;
+	replacement->is_transfer = td->is_transfer;
+	replacement->bad = td->bad;
+	replacement->start = td->start;
+	replacement->end = td->end;
+	replacement->length_bytes = td->length_bytes;
+	replacement->moved_bytes = td->moved_bytes;
+	replacement->report = td->report;
 
-	heir->trb_count = td->trb_count;
-	heir->trb_capacity = td->trb_capacity;
+	replacement->trb_count = td->trb_count;
+	replacement->trb_capacity = td->trb_capacity;
 	if (td->trbs == td->trbs_inline)
-		memcpy(heir->trbs_inline, td->trbs_inline, sizeof(td->trbs_inline));
+		memcpy(replacement->trbs_inline, td->trbs_inline,
+		       sizeof(td->trbs_inline));
 	else
-		heir->trbs = td->trbs;
+		replacement->trbs = td->trbs;
 	td->trbs = td->trbs_inline;
 	td->trb_count = 0;
 	td->trb_capacity = XHCI_TD_TRBS_INLINE;
-	return heir;
+	return replacement;
 }
 
 void xhci_td_free(struct xhci_td *td)
@@ -297,7 +298,7 @@ static bool td_take_control(struct xhci_td *td, enum control_stage *stage, bool 
 	return type == XHCI_TRB_TYPE_STATUS;
 }
 
-/* Forgets the TRBs of an abandoned control transfer, but for the last one. */
+/* Drops the TRBs of an abandoned control transfer, but for the last one. */
 static void td_restart(struct xhci_td *td)
 {
 	td->trbs[0] = td->trbs[td->trb_count - 1];

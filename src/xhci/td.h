@@ -32,9 +32,9 @@ struct xhci_transfer_ring;
 #define XHCI_TRBS_TOTAL     131072u
 #define XHCI_TD_TRBS_SMALL  256u
 #define XHCI_TD_TRBS_INLINE 4u
-/* Orphans of one device, among those totals. As long as it keeps so many it gets nothing
- * more: else one that never gives a TD back (a host that is stuck) would in time have all
- * TDs of the controller, and beyond, as each endpoint may always have a small one. */
+/* Orphans of one device, among those totals. A device that keeps this many gets no transfers:
+ * else one that never returns a TD (a host that is stuck) would in time hold all TDs of the
+ * controller, and more, as each endpoint may always have a small one. */
 #define XHCI_ORPHANS_PER_DEVICE 64u
 
 struct xhci_td_trb {
@@ -45,8 +45,8 @@ struct xhci_td_trb {
 enum xhci_td_state {
 	XHCI_TD_STATE_FETCHED,   /* to be submitted */
 	XHCI_TD_STATE_SUBMITTED, /* with the device */
-	XHCI_TD_STATE_ORPHAN, /* the same; nobody waits, and guest memory is closed to it */
-	XHCI_TD_STATE_DONE,   /* transfer.status counts; events to be posted */
+	XHCI_TD_STATE_ORPHAN, /* the same; no endpoint waits, and guest memory is closed to it */
+	XHCI_TD_STATE_DONE, /* transfer.status counts; events to be posted */
 };
 
 /**
@@ -55,7 +55,7 @@ enum xhci_td_state {
  * @left:	bytes moved and not yet attributed to a TRB
  * @edtla:	Event Data Transfer Length Accumulator
  * @is_short:	the packet was short
- * @failed:	isochronous: the error has been told
+ * @failed:	isochronous: the error has been reported
  */
 struct xhci_td_report {
 	unsigned index;

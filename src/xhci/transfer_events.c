@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * transfer_events.c - the Transfer Events of a TD (4.10, 4.11.3, 6.4.2.1)
  *
- * The bytes moved are laid over the TRBs in order. A TRB that is filled posts
- * an event if it asks for one (IOC). The one in which the transfer ends early
- * posts Short Packet (ISP or IOC) or the error. After a short packet the rest
- * of the TD is passed over, but an Event Data TRB, or IOC on a later TRB, still
- * reports, as Short Packet (4.10.1.1.2).
- * An isochronous TD that fails does not stop its endpoint (4.9.1, 4.10.2): the error is
- * told in the TRB where it happened, and again by every later TRB of the TD that
- * reports at all.
- * Every post may be refused, so the place reached is kept in the TD, and state
+ * We lay the bytes moved over the TRBs in order. A TRB that is filled posts an event if it
+ * asks for one (IOC). The one in which the transfer ends early posts Short Packet (ISP or
+ * IOC) or the error. After a short packet we pass over the rest of the TD, but an Event
+ * Data TRB, or IOC on a later TRB, still reports, as Short Packet (4.10.1.1.2).
+ * An isochronous TD that fails does not stop its endpoint (4.9.1, 4.10.2). The TRB where it
+ * failed reports the error, and so does every later TRB of the TD that reports at all.
+ * The event ring may refuse every post, so the TD keeps the place reached, and its state
  * changes only after a post has succeeded.
  */
 #include "xhci/transfer_events.h"
@@ -150,7 +148,7 @@ int xhci_td_post_events(struct xhci_td *td, bool *ret_failed)
 	int r;
 
 	*ret_failed = false;
-	/* a handshake does not exist there, and drivers take it for a halt */
+	/* isochronous endpoints have no handshake, and drivers take a stall for a halt */
 	if (cc == XHCI_CC_STALL_ERROR && xhci_td_is_isoch(td))
 		cc = XHCI_CC_USB_TRANSACTION_ERROR;
 	if (td->bad) {

@@ -1,31 +1,30 @@
 /* SPDX-License-Identifier: MIT
- * transfer_ring.c - the way of the TDs of one transfer ring
+ * transfer_ring.c - life of the TDs on one transfer ring
  *
- * TDs are fetched ahead: several are with the device at once, in ring order,
- * and their events are posted in that order when they complete. The dequeue
- * position that the guest sees is that of the first TD not reported.
+ * We fetch TDs ahead: the device holds several at once, in ring order, and we post treplacement
+ * events in that order when they complete. The dequeue position that the guest sees is
+ * that of the first TD not reported.
  *
  *   ring --fetch--> tds --submit--> device --done--> tds --events--> freed
  *
- * Taking back (Stop Endpoint, RS = 0): all that is with the device is
- * cancelled, last one first so that none overtakes; what completed meanwhile
- * is reported as usual; the first one cancelled is where the ring stands. If
- * it had moved bytes it is kept and resumed from there, everything behind it
- * is dropped and fetched again later, as the guest may have rewritten it.
+ * Stop Endpoint and RS = 0 cancel all TDs that the device holds, the last one first so that
+ * none overtakes. TDs that complete meanwhile are reported as usual. The ring stands at
+ * the first one cancelled. If that has moved bytes we keep it and resume it there. We drop
+ * everything behind it and fetch it again later, as the guest may have rewritten it.
  *
- * A TD that fails halts the endpoint (4.8.3): those behind it become orphans,
- * and with streams those of the other rings are taken back. Dropping an endpoint
- * makes orphans too. An orphan is cancelled, its result is ignored and guest memory
- * is closed to it, so nobody needs to wait.
+ * A TD that fails halts the endpoint (4.8.3): we return that to endpoint.c. The TDs behind
+ * it become orphans, and with streams endpoint.c cancels those of the other rings.
+ * Destroying an endpoint makes orphans too. We cancel an orphan, ignore its result and
+ * close guest memory to it, so no endpoint waits for it.
  *
- * A device that does not give a TD back for long (a host that is stuck, a program behind
- * it that does not answer) must not keep the guest from its other devices: drivers take a
- * controller for dead that does not stop an endpoint. So after XHCI_GIVE_UP_NS it is
- * not waited for any longer: an orphan as well, and the ring stands at it. A device that has
- * XHCI_ORPHANS_PER_DEVICE of them must give some back before it gets more.
+ * A device that keeps a TD for long (a host that is stuck, a program behind it that does not
+ * answer) must not keep the guest from its other devices: drivers take a controller for dead
+ * that does not stop an endpoint. So after XHCI_GIVE_UP_NS the TD becomes an orphan as well,
+ * and the ring stands at it. A device that holds XHCI_ORPHANS_PER_DEVICE of them gets no
+ * more before it returns some.
  *
- * Isochronous TDs go the same way, but none halts the endpoint, none goes on in its
- * middle, and isoch.c says when a stream of them starts.
+ * Isochronous TDs go the same way, but none halts the endpoint, none is resumed, and isoch.c
+ * says when a stream of them starts.
  */
 #include "xhci/transfer_ring.h"
 
@@ -72,7 +71,7 @@ void xhci_transfer_ring_init(struct xhci_transfer_ring *ring, struct xhci_pipe *
 
 void xhci_transfer_ring_finish(struct xhci_transfer_ring *ring)
 {
-	xhci_transfer_ring_forget_tds(ring);
+	xhci_transfer_ring_drop_tds(ring);
 	list_remove(&ring->kick_node);
 	list_remove(&ring->node);
 }
@@ -91,8 +90,8 @@ struct xhci_ring xhci_transfer_ring_dequeue(const struct xhci_transfer_ring *rin
 	return td ? td->start : ring->cursor;
 }
 
-/* The device is done with it. Called in the loop, never inside submit or cancel. */
-static void td_done(struct usbdev_transfer *transfer)
+/* The device returns a transfer. Called in the loop, never inside submit or cancel. */
+static void on_transfer_done(struct usbdev_transfer *transfer)
 {
 	struct xhci_td *td = transfer->owner;
 	struct xhci *xhci = td->xhci;
@@ -103,7 +102,7 @@ static void td_done(struct usbdev_transfer *transfer)
 	xhci_lend_data_end(td->xhci, td);
 	if (transfer->actual_bytes > submitted)
 		transfer->actual_bytes = submitted;
-	/* cancelled when all had moved: it is complete, and must not move again */
+	/* cancelled after all bytes had moved: it is complete, and must not move them again */
 	if (transfer->status == USBDEV_STATUS_CANCELLED && submitted > 0 &&
 	    transfer->actual_bytes == submitted && transfer->type != USBDEV_TYPE_CONTROL)
 		transfer->status = USBDEV_STATUS_OK;
@@ -113,11 +112,11 @@ static void td_done(struct usbdev_transfer *transfer)
 		xhci_kick(xhci);
 		return;
 	}
-	/* pages went away under it: what was moved there is lost */
+	/* pages went away under it: the bytes moved there are lost */
 	if (transfer->status == USBDEV_STATUS_OK &&
 	    guest_mem_losses(xhci->mem) != td->memory.losses && !xhci_td_is_reachable(td))
 		transfer->status = USBDEV_STATUS_MEMORY;
-	/* what an isochronous OUT packet moved nobody acknowledges, nor do all hosts say */
+	/* no device acknowledges an isochronous OUT packet, and not all hosts say what it moved */
 	if (is_isoch(td->ring) && transfer->status == USBDEV_STATUS_OK &&
 	    !usbdev_transfer_is_in(transfer))
 		transfer->actual_bytes = submitted;
@@ -126,7 +125,7 @@ static void td_done(struct usbdev_transfer *transfer)
 	xhci_transfer_ring_kick(td->ring);
 }
 
-/* The checking build: what the device may write. */
+/* For the checking build: lends the device the buffers of an IN TD. */
 static void lend_data(const struct xhci_td *td)
 {
 	uint32_t skip = td->moved_bytes;
@@ -164,7 +163,7 @@ static void td_submit(struct xhci_td *td)
 	transfer->ep_addr = pipe->ep_addr;
 	transfer->stream_id = td->ring->stream_id;
 	transfer->type = xhci_ep_type_usbdev(pipe->id.type);
-	transfer->done = td_done;
+	transfer->done = on_transfer_done;
 	td->dev = dev;
 	td->memory.generation = xhci_memory_generation(pipe->xhci);
 	td->memory.losses = guest_mem_losses(pipe->xhci->mem);
@@ -175,7 +174,7 @@ static void td_submit(struct xhci_td *td)
 	usbdev_submit(dev, transfer);
 }
 
-static void td_forget(struct xhci_transfer_ring *ring, struct xhci_td *td)
+static void td_drop(struct xhci_transfer_ring *ring, struct xhci_td *td)
 {
 	struct xhci_pipe *pipe = ring->pipe;
 
@@ -195,34 +194,34 @@ static void td_forget(struct xhci_transfer_ring *ring, struct xhci_td *td)
 	usbdev_cancel(td->dev, &td->transfer);
 }
 
-/* Forgets the TDs behind @keep (all for NULL), last one first. */
-static void forget_behind(struct xhci_transfer_ring *ring, struct xhci_td *keep)
+/* Drops the TDs behind @keep (all for NULL), the last one first. */
+static void drop_behind(struct xhci_transfer_ring *ring, struct xhci_td *keep)
 {
 	struct list *stop = keep ? &keep->node : &ring->tds;
 
 	while (ring->tds.prev != stop)
-		td_forget(ring, td_of(ring->tds.prev));
+		td_drop(ring, td_of(ring->tds.prev));
 }
 
-void xhci_transfer_ring_forget_tds(struct xhci_transfer_ring *ring)
+void xhci_transfer_ring_drop_tds(struct xhci_transfer_ring *ring)
 {
-	forget_behind(ring, NULL);
+	drop_behind(ring, NULL);
 	ring->resume = false;
 }
 
 void xhci_transfer_ring_set_dequeue(struct xhci_transfer_ring *ring, uint64_t pointer)
 {
-	xhci_transfer_ring_forget_tds(ring);
+	xhci_transfer_ring_drop_tds(ring);
 	xhci_ring_init(&ring->cursor, pointer, (pointer & 1) != 0);
 }
 
-/* The first TD ends here unfinished: the ring stands at it. It is kept if it
- * has moved bytes that must not move again. */
+/* The first TD ends here unfinished: the ring stands at it. Keeps it if it has moved bytes
+ * that must not move again. */
 static void rewind_to_first(struct xhci_transfer_ring *ring)
 {
 	struct xhci_td *td = first_td(ring);
 
-	forget_behind(ring, td);
+	drop_behind(ring, td);
 	ring->resume = false;
 	if (!td)
 		return;
@@ -236,7 +235,7 @@ static void rewind_to_first(struct xhci_transfer_ring *ring)
 		       td->moved_bytes < td->length_bytes;
 	if (!ring->resume) {
 		ring->cursor = td->start;
-		td_forget(ring, td);
+		td_drop(ring, td);
 	}
 }
 
@@ -254,8 +253,8 @@ static enum xhci_progress td_failed(struct xhci_transfer_ring *ring, struct xhci
 	return bad ? XHCI_PROGRESS_ERROR : XHCI_PROGRESS_HALT;
 }
 
-/* A TD that is done, but did not end by itself: it goes back to the ring. */
-static bool is_taken_back(const struct xhci_pipe *pipe, const struct xhci_td *td)
+/* A TD that is done, but was cancelled: it will be fetched again. */
+static bool was_cancelled(const struct xhci_pipe *pipe, const struct xhci_td *td)
 {
 	if (pipe->activity == XHCI_EP_ACTIVITY_ACTIVE || !td->is_transfer)
 		return false;
@@ -272,14 +271,14 @@ enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring)
 	while ((td = first_td(ring)) && td->state == XHCI_TD_STATE_DONE) {
 		bool failed;
 
-		if (is_taken_back(pipe, td))
+		if (was_cancelled(pipe, td))
 			break;
 		if (xhci_budget_is_spent(&pipe->xhci->budget))
 			return XHCI_PROGRESS_MORE;
 		if (td->is_transfer && !is_isoch(ring) &&
 		    td->transfer.status == USBDEV_STATUS_MEMORY &&
 		    xhci_memory_unsettled(pipe->xhci, td->memory.generation)) {
-			/* nothing was lost: the device still has what did not move */
+			/* nothing is lost: the device still has the bytes that did not move */
 			rewind_to_first(ring);
 			return pipe->xhci->parking.parked ? XHCI_PROGRESS_BLOCKED
 							  : XHCI_PROGRESS_DONE;
@@ -308,7 +307,7 @@ void xhci_transfer_ring_settle(struct xhci_transfer_ring *ring)
 
 int xhci_transfer_ring_give_up(struct xhci_transfer_ring *ring)
 {
-	struct xhci_td *heir;
+	struct xhci_td *replacement;
 	struct list *node;
 
 	LIST_FOREACH(node, &ring->tds)
@@ -316,13 +315,13 @@ int xhci_transfer_ring_give_up(struct xhci_transfer_ring *ring)
 			break;
 	if (node == &ring->tds)
 		return 0;
-	heir = xhci_td_replace(td_of(node));
-	if (!heir)
+	replacement = xhci_td_replace(td_of(node));
+	if (!replacement)
 		return -ENOMEM;
-	list_append(node, &heir->node); /* before it */
+	list_append(node, &replacement->node); /* before it */
 	ring->td_count++;
 	ring->pipe->td_count++;
-	forget_behind(ring, heir);
+	drop_behind(ring, replacement);
 	return 0;
 }
 
@@ -340,7 +339,7 @@ int xhci_transfer_ring_post_stopped(struct xhci_transfer_ring *ring)
 	return r;
 }
 
-/* The ring cannot be read on: TRB Error where it stands, state Error. */
+/* We cannot read on: posts TRB Error for where the ring stands. */
 static enum xhci_progress fail_ring(struct xhci_transfer_ring *ring)
 {
 	struct xhci_pipe *pipe = ring->pipe;
@@ -358,7 +357,7 @@ static enum xhci_progress fail_ring(struct xhci_transfer_ring *ring)
 	return XHCI_PROGRESS_ERROR;
 }
 
-/* Nothing is on the ring. */
+/* The ring is empty. */
 static enum xhci_progress on_empty(struct xhci_transfer_ring *ring)
 {
 	if (is_isoch(ring) && ring->td_count == 0 && xhci_isoch_empty(ring->isoch) < 0)
@@ -366,8 +365,8 @@ static enum xhci_progress on_empty(struct xhci_transfer_ring *ring)
 	return XHCI_PROGRESS_DONE;
 }
 
-/* An isochronous TD has been fetched. False: its time is not yet, and it is on the ring
- * again. */
+/* Whether an isochronous TD that has been fetched may start. False: its frame is ahead, and it
+ * stays on the ring. */
 static bool admit_isoch(struct xhci_transfer_ring *ring, struct xhci_td *td,
 			struct xhci_ring before)
 {
@@ -386,21 +385,22 @@ static bool admit_isoch(struct xhci_transfer_ring *ring, struct xhci_td *td,
 	return true;
 }
 
-/* The device keeps too much that nobody waits for: each orphan that ends kicks. */
+/* True if the device holds too many orphans. Each orphan that ends kicks. */
 static bool keeps_too_many(const struct xhci_pipe *pipe)
 {
 	const struct usbdev *dev = pipe->dev;
 
 	if (!dev || dev->forgotten < XHCI_ORPHANS_PER_DEVICE)
 		return false;
-	log_limited(LOG_LEVEL_WARN,
-		    "slot %u ep 0x%02x: %s has not given %u transfers back, and gets no "
-		    "more until it does",
-		    pipe->id.slot_id, pipe->ep_addr, dev->label, dev->forgotten);
+	log_limited(
+		LOG_LEVEL_WARN,
+		"slot %u ep 0x%02x: %s holds %u cancelled transfers, and gets no more "
+		"until it returns some",
+		pipe->id.slot_id, pipe->ep_addr, dev->label, dev->forgotten);
 	return true;
 }
 
-/* Fetches one TD and hands it down. @ret_started false: none was there. */
+/* Fetches one TD and submits it. @ret_started false: there was none. */
 static enum xhci_progress start_td(struct xhci_transfer_ring *ring, bool *ret_started)
 {
 	unsigned tds_max = is_isoch(ring) ? XHCI_ISOCH_TDS_PER_RING : XHCI_TDS_PER_RING;

@@ -17,7 +17,7 @@
 struct xhci_isoch;
 struct xhci_pipe;
 
-/* TDs of one transfer ring that are with the device or wait for their events;
+/* TDs of one transfer ring that the device holds or that wait for their events;
  * isochronous: XHCI_ISOCH_TDS_PER_RING. */
 #define XHCI_TDS_PER_RING 64u
 /* TDs fetched from one ring in one run, before others get their turn. */
@@ -28,14 +28,14 @@ struct xhci_pipe;
  * @pipe:	the ground of that endpoint
  * @isoch:	its schedule; NULL unless it is isochronous
  * @node:	in the pipe's list of rings
- * @kick_node:	in its list of those that may have work
+ * @kick_node:	in its list of rings that may have work
  * @stream_id:	0 on an endpoint without streams
  * @cursor:	behind the last TD fetched
  * @tds:	fetched, not yet reported, in ring order
  * @td_count:	of them
- * @rung:	its doorbell has been rung since it was last stopped
- * @resume:	the first of @tds was stopped on its way, and goes on from there
- * @stopped_posted: the Stopped event of the Stop Endpoint on its way has been posted
+ * @rung:	the guest has rung its doorbell since it was last stopped
+ * @resume:	the first of @tds was stopped in its middle, and resumes there
+ * @stopped_posted: the Stopped event for the current Stop Endpoint command has been posted
  */
 struct xhci_transfer_ring {
 	struct xhci_pipe *pipe;
@@ -55,13 +55,13 @@ struct xhci_transfer_ring {
 void xhci_transfer_ring_init(struct xhci_transfer_ring *ring, struct xhci_pipe *pipe,
 			     struct xhci_isoch *isoch, unsigned stream_id,
 			     uint64_t pointer);
-/* Off the pipe's lists, its TDs forgotten. */
+/* Takes it off the lists of its pipe, and drops its TDs. */
 void xhci_transfer_ring_finish(struct xhci_transfer_ring *ring);
 /* There may be work: on the list for the next run. */
 void xhci_transfer_ring_kick(struct xhci_transfer_ring *ring);
-/* Forgets all TDs; those with the device become orphans. */
-void xhci_transfer_ring_forget_tds(struct xhci_transfer_ring *ring);
-/* The ring goes on at @pointer (as above), its TDs are forgotten. */
+/* Drops all TDs; those that the device holds become orphans. */
+void xhci_transfer_ring_drop_tds(struct xhci_transfer_ring *ring);
+/* Moves the ring to @pointer (as above), and drops its TDs. */
 void xhci_transfer_ring_set_dequeue(struct xhci_transfer_ring *ring, uint64_t pointer);
 /* Its current dequeue position: the first TD not completed. */
 struct xhci_ring xhci_transfer_ring_dequeue(const struct xhci_transfer_ring *ring);
@@ -74,16 +74,17 @@ MUST_USE enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring 
 /* Fetches TDs and submits them to the device: at most a turn of them. Return: ERROR, as above,
  * if the ring cannot be read on. */
 MUST_USE enum xhci_progress xhci_transfer_ring_start_tds(struct xhci_transfer_ring *ring);
-/* Cancels what is with the device, last one first so that none overtakes. */
+/* Cancels the TDs that the device holds, the last one first so that none overtakes. */
 void xhci_transfer_ring_cancel(struct xhci_transfer_ring *ring);
-/* What is with the device, cancelled, is not waited for any longer: orphans, and the first of
- * them is taken back with nothing moved. Return: 0, or -ENOMEM, nothing done. */
+/* Stops waiting for the TDs that the device holds, which have been cancelled: they become
+ * orphans, and another TD takes the place of the first one, with nothing moved. Return: 0,
+ * or -ENOMEM, nothing done. */
 MUST_USE int xhci_transfer_ring_give_up(struct xhci_transfer_ring *ring);
-/* Posts the Stopped event of the TD that was taken back, once (4.6.9). Return: 0 or
+/* Posts the Stopped event of the first TD, which was cancelled, once (4.6.9). Return: 0 or
  * as xhci_event_post(): call again. */
 MUST_USE int xhci_transfer_ring_post_stopped(struct xhci_transfer_ring *ring);
-/* Nothing is with the device: what was taken back goes back to the ring, but for a
- * first TD that has moved bytes: it will be resumed. */
+/* The device has returned everything: drops the TDs that were cancelled, to fetch them again.
+ * Keeps a first TD that has moved bytes, to resume it. */
 void xhci_transfer_ring_settle(struct xhci_transfer_ring *ring);
 
 #endif /* XHCI_TRANSFER_RING_H */

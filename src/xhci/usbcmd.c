@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * usbcmd.c - what the bits of USBCMD order: run and halt, reset, save, restore
+ * usbcmd.c - the orders of USBCMD: run and halt, reset, save, restore
  */
 #include "xhci/usbcmd.h"
 
@@ -21,7 +21,7 @@ static void for_each_endpoint(struct xhci *xhci, void (*fn)(struct xhci_endpoint
 				fn(xhci->slots[id].endpoints[dci]);
 }
 
-/* RS goes to 0; HCH follows when nothing is with a device any more (5.4.1.1). */
+/* RS goes to 0; HCH follows when no device holds a transfer any more (5.4.1.1). */
 static void begin_halt(struct xhci *xhci)
 {
 	xhci->usbcmd &= ~XHCI_USBCMD_RS;
@@ -96,8 +96,8 @@ void xhci_hcrst(struct xhci *xhci)
 	xhci_kick(xhci);
 }
 
-/* 4.23.2. Nothing is lost while the controller is halted, so there is nothing to write
- * down but what the guest's restoring of registers changes. */
+/* 4.23.2. A halted controller loses nothing. It saves only the state that the guest changes
+ * when it restores the registers. */
 void xhci_save_state(struct xhci *xhci)
 {
 	if (!xhci->halted)
@@ -111,7 +111,7 @@ void xhci_restore_state(struct xhci *xhci)
 	if (!xhci->halted)
 		return;
 	if (!xhci->saved)
-		xhci->usbsts |= XHCI_USBSTS_SRE; /* it was reset: drivers begin anew */
+		xhci->usbsts |= XHCI_USBSTS_SRE; /* it was reset: drivers start again */
 	else
 		xhci_interrupters_restore(xhci);
 }

@@ -25,7 +25,7 @@
 
 #define MFINDEX_PERIOD_NS ((uint64_t)XHCI_MFINDEX_UFRAMES * XHCI_UFRAME_NS)
 
-/* A controller and its parts, which other files know by pointers. */
+/* A controller and its parts, to which struct xhci points. */
 struct whole {
 	struct xhci xhci;
 	struct xhci_commands commands;
@@ -67,7 +67,7 @@ void xhci_destroy(struct xhci *xhci)
 {
 	if (!xhci)
 		return;
-	/* nobody is left who could wait for an answer of a device */
+	/* no command is left to wait for an answer of a device */
 	for (unsigned i = 0; i < 2 * xhci->ports_per_kind; i++)
 		if (xhci->ports[i].dev)
 			xhci_slots_device_gone(xhci, xhci->ports[i].dev);
@@ -98,7 +98,7 @@ void xhci_memory_changed(struct xhci *xhci)
 		xhci_kick(xhci);
 }
 
-/* MFINDEX Wrap Events, only for who asked for them (4.14.2). Return: as xhci_event_post(). */
+/* MFINDEX Wrap Events, if the guest asked for them (4.14.2). Return: as xhci_event_post(). */
 static int run_mfindex(struct xhci *xhci)
 {
 	struct xhci_trb event = {
@@ -178,7 +178,7 @@ static bool may_go_on(struct xhci *xhci)
 	       xhci_pace_allows(&xhci->pace, xhci_now_ns(xhci));
 }
 
-/* The work of a run, within its budget. Return: as work(); false if the controller is to
+/* The work of a run, within its budget. Return: as work(), but false if the controller must
  * rest first. */
 static bool work_within_budget(struct xhci *xhci)
 {
@@ -209,7 +209,7 @@ static void schedule_wake(struct xhci *xhci)
 	at_ns = earlier_ns(at_ns, xhci->memory_wake_ns);
 	if (xhci->parking.parked)
 		at_ns = earlier_ns(at_ns, xhci->parking.until_ns);
-	/* a wrap that could not be told yet waits for the guest, not for time */
+	/* a wrap event that found no room waits for the guest, not for time */
 	if (xhci_can_work(xhci) && xhci->mfindex.wrap_ns > xhci_now_ns(xhci))
 		at_ns = earlier_ns(at_ns, xhci->mfindex.wrap_ns);
 	if (xhci_can_work(xhci))
@@ -243,7 +243,7 @@ void xhci_run(struct xhci *xhci)
 	xhci->in_run = true;
 	xhci->kicked = false;
 	if (xhci->wake_ns != 0 && xhci_now_ns(xhci) >= xhci->wake_ns)
-		xhci->wake_ns = 0; /* it was this wake-up, or overtaken */
+		xhci->wake_ns = 0; /* this is that wake-up, or it is overtaken */
 	xhci->memory_wake_ns = 0;  /* this run tries again */
 	xhci_unpark(xhci);
 	xhci_ports_show(xhci);

@@ -57,19 +57,19 @@ void xhci_destroy(struct xhci *xhci);
 uint64_t xhci_mmio_read(struct xhci *xhci, uint32_t offset, unsigned size);
 void xhci_mmio_write(struct xhci *xhci, uint32_t offset, uint64_t value, unsigned size);
 
-/* Does what is pending, a bounded amount; kicks again if more is left. */
+/* Does a bounded amount of the pending work; kicks again if more is left. */
 void xhci_run(struct xhci *xhci);
 
-/* PCI-level reset, or a new guest: like HCRST, plus registers HCRST keeps. Ports
- * with devices show them as newly connected. Takes effect at once for
- * registers; transfers in flight are cancelled, their results dropped. */
+/* PCI-level reset, or a new guest: the same as HCRST. Ports with devices show them as newly
+ * connected. Registers have their reset values at once; transfers in flight are cancelled,
+ * and their results dropped. */
 void xhci_reset(struct xhci *xhci);
 /* COMMAND.BME: without it no guest memory is touched, everything waits. */
 void xhci_set_bus_master(struct xhci *xhci, bool enabled);
-/* Guest memory was mapped or unmapped: what waited for memory tries again. */
+/* Guest memory was mapped or unmapped: a parked controller tries again. */
 void xhci_memory_changed(struct xhci *xhci);
-/* Raises the vector of each interrupter that has an interrupt pending: for an
- * owner who has just learnt where vectors go. */
+/* Raises the vector of each interrupter that has an interrupt pending: for an owner that has
+ * just learnt where vectors go. */
 void xhci_replay_interrupts(struct xhci *xhci);
 
 /**
@@ -85,17 +85,18 @@ MUST_USE int xhci_attach(struct xhci *xhci, struct usbdev *dev, unsigned port,
 
 /**
  * xhci_detach() - pull the device out of @port
- * @released:	called in xhci_run() when no transfer of the device is in flight any more and
+ * @on_released: called in xhci_run() when no transfer of the device is in flight any more and
  *		nothing here refers to it: it may be destroyed then. May be NULL
  *
  * The guest sees a disconnect; transfers are cancelled. Return: 0, -ENOENT no
  * device there.
  */
 MUST_USE int xhci_detach(struct xhci *xhci, unsigned port,
-			 void (*released)(void *ctx, struct usbdev *dev), void *ctx);
-/* The device reported itself gone: called so that the owner can xhci_detach() it.
+			 void (*on_released)(void *ctx, struct usbdev *dev), void *ctx);
+/* @on_gone: called when a device reports itself gone, so that the owner can xhci_detach() it.
  * Set once after create. */
-void xhci_on_gone(struct xhci *xhci, void (*gone)(void *ctx, unsigned port), void *ctx);
+void xhci_on_gone(struct xhci *xhci, void (*on_gone)(void *ctx, unsigned port),
+		  void *ctx);
 /* The device in @port, or NULL. */
 struct usbdev *xhci_port_device(const struct xhci *xhci, unsigned port);
 unsigned xhci_port_count(const struct xhci *xhci);

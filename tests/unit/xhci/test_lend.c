@@ -384,10 +384,10 @@ static void nothing_is_lent_when_the_guest_is_told_so(void **state)
 		void (*last)(void *ctx);
 		const char *words;
 	} ends[] = {
-		{stop, "the guest is told that the endpoint has stopped"},
-		{reset_device, "the guest is told that the device is reset"},
-		{disable_slot, "the guest is told that the slot is disabled"},
-		{drop_endpoint, "the guest is told that the endpoint is disabled"},
+		{stop, "the guest learns that the endpoint has stopped"},
+		{reset_device, "the guest learns that the device is reset"},
+		{disable_slot, "the guest learns that the slot is disabled"},
+		{drop_endpoint, "the guest learns that the endpoint is disabled"},
 		{halt, "the guest sees the controller halted"},
 		{hcrst, "the guest sees the controller halted"},
 	};
