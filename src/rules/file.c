@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A rule may be "usb:" and what the file has. */
+/* With "usb:" before it. */
 #define LINE_BYTES_MAX RULE_TEXT_BYTES
 
 static bool is_blank(char c)
@@ -38,7 +38,7 @@ static int add(struct rule_list *list, const struct rule *rule, struct err *err)
 		return r;
 	if (list->count == RULES_FILE_RULES_MAX)
 		return err_set(err, E2BIG, "more than %u rules", RULES_FILE_RULES_MAX);
-	/* a power of two: full */
+	/* the array is full at each power of two */
 	if ((list->count & (list->count - 1)) == 0) {
 		unsigned wanted = list->count ? list->count * 2 : 1;
 
@@ -51,7 +51,7 @@ static int add(struct rule_list *list, const struct rule *rule, struct err *err)
 	return 0;
 }
 
-/* From @at to @end without its end of line. */
+/* The line from @at to @end, without its newline. */
 static int parse_line(struct rule_list *list, const char *at, const char *end,
 		      struct err *err)
 {
@@ -91,7 +91,7 @@ int rules_file_parse(const char *name, const char *text, size_t len,
 	if (len > RULES_FILE_BYTES_MAX)
 		return err_set(err, E2BIG, "%s: more than %u bytes", name,
 			       RULES_FILE_BYTES_MAX);
-	/* some editors begin every file with one */
+	/* some editors begin every file with a byte order mark */
 	if (len >= 3 && memcmp(text, byte_order_mark, 3) == 0)
 		text += 3;
 	for (const char *at = text; at < end; number++) {
@@ -137,7 +137,7 @@ int rules_file_read(const char *path, struct rule_list *ret_list, struct err *er
 	struct stat st;
 	ssize_t len;
 
-	/* it may be a pipe, whose other end nobody has opened */
+	/* do not wait for the writer of a pipe */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(err, errno, "rules file %s: %s", path, strerror(errno));

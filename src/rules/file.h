@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * file.h - rules from a file
  *
- * A rule a line; empty lines and lines that begin with '#' do not count, nor spaces
- * around a rule. "usb:" may be left out.
+ * One rule on each line. Empty lines, lines that begin with '#' and blanks around a rule do
+ * not count. A rule need not begin with "usb:".
  */
 #ifndef RULES_FILE_H
 #define RULES_FILE_H
@@ -18,17 +18,17 @@ struct rule_list {
 };
 
 /**
- * rules_file_parse() - all of a text, or nothing
+ * rules_file_parse() - parse all rules of a text, or none
  * @name:	for messages
  * @text:	@len bytes; need not end with NUL
  * @ret_list:	rule_list_finish() ends it
  *
- * Return: 0, or -errno with name, line and reason in @err; two rules with the same id
- * are refused.
+ * Return: 0, or -errno with name, line and reason in @err. Two rules with the same id are
+ * an error.
  */
 MUST_USE int rules_file_parse(const char *name, const char *text, size_t len,
 			      struct rule_list *ret_list, struct err *err);
-/* The same of the file @path. May wait for a disk; a pipe or device is refused. */
+/* The same with the file @path. May wait for a disk; refuses a pipe or device. */
 MUST_USE int rules_file_read(const char *path, struct rule_list *ret_list,
 			     struct err *err);
 void rule_list_finish(struct rule_list *list);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT
- * glob.c - shell patterns over texts that nobody vouches for
+ * glob.c - shell patterns over untrusted texts
  *
- * When a text does not go on as the pattern does, only the last '*' is given one more
- * byte: an earlier one need not be, since what lies between them has already been found
- * as far to the left as it can be. So there is no recursion.
+ * When text and pattern disagree, only the last '*' takes one more byte. An earlier one
+ * need not: the part between them has already matched as far to the left as it can. So
+ * there is no recursion.
  */
 #include "rules/glob.h"
 
 #include <stddef.h>
 #include <string.h>
 
-/* Where the set that begins at @at ends, behind its ']'; NULL: it does not. */
+/* The end of the set that begins at @at, behind its ']'; NULL if it has none. */
 static const char *set_end(const char *at, const char *end)
 {
 	at++;
 	if (at < end && *at == '!')
 		at++;
-	/* a ']' at the beginning is one of the set */
+	/* a ']' at the start belongs to the set */
 	if (at < end && *at == ']')
 		at++;
 	while (at < end && *at != ']')
@@ -48,7 +48,7 @@ static bool in_set(const char *at, const char *set_end, unsigned char byte)
 	return found != negated;
 }
 
-/* Whether @byte is what the pattern has at @at; then @ret_next is what follows. */
+/* Whether @byte matches the pattern at @at; then @ret_next is the rest of the pattern. */
 static bool one_matches(const char *at, const char *end, char byte, const char **ret_next)
 {
 	const char *behind;

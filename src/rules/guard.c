@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * guard.c - devices that the host would miss
+ * guard.c - devices that the host needs itself
  *
- * For disks: the names and numbers (major:minor) of all block devices below the USB
- * device are collected, then those that hold one of these (partitions are below their
- * disk, RAID and the like are holders), and so on; then mounts and swap areas are held
- * against the list.
+ * For disks the guard collects the names and numbers (major:minor) of all block devices
+ * below the USB device, then of those that hold one of these (partitions are below their
+ * disk, RAID and the like are holders), and so on. Then it looks for the mounts and swap
+ * areas in that list.
  */
 #include "rules/guard.h"
 
@@ -30,7 +30,7 @@
 
 #define FORCE "; if you are sure, add \"force\""
 
-/* @number: "8:1"; "" unknown */
+/* @number: "8:1"; "" if unknown */
 struct block {
 	char name[BLOCK_NAME_BYTES];
 	char number[16];
@@ -39,8 +39,8 @@ struct block {
 /**
  * struct search
  * @blocks:	found so far
- * @left:	folder entries that may still be looked at
- * @overrun:	there is more than we look at
+ * @left:	folder entries that the search may still read
+ * @overrun:	there are more than that
  */
 struct search {
 	const char *root;
@@ -76,7 +76,7 @@ static void add_block(struct search *search, const char *folder, const char *nam
 	(void)sysfs_line(folder, "dev", block->number, sizeof(block->number));
 }
 
-/* The next entry that is none of "." and ".."; NULL: no more, or too many. */
+/* The next entry but "." and ".."; NULL if there is none, or too many were read. */
 static const struct dirent *next_entry(struct search *search, DIR *dir)
 {
 	const struct dirent *entry;
@@ -108,7 +108,7 @@ static bool has_number(const char *folder)
 	return sysfs_line(folder, "dev", number, sizeof(number)) == 0;
 }
 
-/* Looks for folders "block" below @folder, and takes what is below these. */
+/* Adds the block devices in the folders "block" below @folder. */
 static void walk(struct search *search, const char *folder, bool in_block, unsigned depth)
 {
 	DIR *dir = opendir(folder);
@@ -137,7 +137,7 @@ static void walk(struct search *search, const char *folder, bool in_block, unsig
 	(void)closedir(dir);
 }
 
-/* What stands on block device @name: also below its partitions. */
+/* Adds the block devices that use block device @name. */
 static void add_holders(struct search *search, const char *name)
 {
 	char folder[PATH_MAX];
@@ -159,7 +159,7 @@ static void add_holders(struct search *search, const char *name)
 	(void)closedir(dir);
 }
 
-/* @count grows meanwhile. Each is in the list once, so circles end. */
+/* @count grows meanwhile. The list has each device once, so circles end. */
 static void add_all_holders(struct search *search)
 {
 	for (unsigned i = 0; i < search->count; i++)
@@ -195,9 +195,9 @@ static const struct block *find_node(const struct search *search, const char *pa
 	return find_block(search, strrchr(path, '/') + 1);
 }
 
-/* --- who uses them --- */
+/* --- their users --- */
 
-/* "\040" is a blank. Ends at one, or at the end of the line. */
+/* "\040" becomes a blank. */
 static void unescape(char *text)
 {
 	char *to = text;
@@ -284,7 +284,7 @@ static int check_swap(const struct search *search, char *text, struct err *err)
 		       block->name, block->name);
 }
 
-/* A mounted btrfs names one of its disks in the list of mounts, and has all here. */
+/* The list of mounts names one disk of a mounted btrfs; sysfs lists all of them. */
 static int check_btrfs(struct search *search, struct err *err)
 {
 	char folder[PATH_MAX];
@@ -332,9 +332,9 @@ static int check_disks(const char *root, const struct hostdev *dev, struct err *
 	r = each_line(root, "/proc/self/mountinfo", check_mount, search, err);
 	if (r == -ENOENT)
 		return err_set(err, EPERM,
-			       "it has a disk, and it cannot be seen what the host has "
-			       "mounted: /proc/self/mountinfo cannot be read" FORCE);
-	/* root's only; a kernel without swap has no such file */
+			       "it has a disk, and /proc/self/mountinfo, which says "
+			       "what the host has mounted, cannot be read" FORCE);
+	/* only root can read it; a kernel without swap has no such file */
 	if (r == 0)
 		r = each_line(root, "/proc/1/mountinfo", check_mount, search, err);
 	if (r == 0 || r == -ENOENT)
@@ -349,8 +349,8 @@ static int check_disks(const char *root, const struct hostdev *dev, struct err *
 
 /* --- keyboards --- */
 
-/* The last word of a bitmap in hex has the lowest bits: Escape to S, as all keyboards
- * have and no power button, remote control or mouse. */
+/* The last hex word of a bitmap has the lowest bits: the keys Escape to S. All keyboards
+ * have these, but no power button, remote control or mouse has. */
 static bool has_letters(const char *bitmap)
 {
 	const char *last = strrchr(bitmap, ' ');
@@ -359,8 +359,8 @@ static bool has_letters(const char *bitmap)
 	return (bits & 0xfffffffe) == 0xfffffffe;
 }
 
-/* Is there a keyboard that is not part of @dev? "S: Sysfs=/devices/..." comes before
- * "B: KEY=..." of the same input device. Return: 1, 0, or -errno: cannot be known. */
+/* Whether there is a keyboard that is not part of @dev. "S: Sysfs=/devices/..." comes before
+ * "B: KEY=..." of the same input device. Return: 1, 0, or -errno if that is unknown. */
 static int other_keyboard(const char *root, const struct hostdev *dev)
 {
 	char path[PATH_MAX];
@@ -397,13 +397,13 @@ static int check_keyboard(const char *root, const struct hostdev *dev, struct er
 {
 	int r = dev->boot_keyboard ? other_keyboard(root, dev) : 1;
 
-	/* a kernel without input devices has nobody who types */
+	/* nobody types on a host without input devices */
 	if (r == 1 || r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return err_set(err, EPERM,
-			       "it is a keyboard, and it cannot be seen whether the host "
-			       "has another: /proc/bus/input/devices: %s" FORCE,
+			       "it is a keyboard, and whether the host has another is "
+			       "unknown: /proc/bus/input/devices: %s" FORCE,
 			       strerror(-r));
 	return err_set(err, EPERM, "it is the host's only keyboard" FORCE);
 }

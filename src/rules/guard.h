@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * guard.h - devices that the host would miss
+ * guard.h - devices that the host needs itself
  *
  * Reads /sys and /proc, which may wait: for a worker's thread. Any thread.
  */
@@ -12,17 +12,17 @@
 struct hostdev;
 
 /**
- * guard_check() - may this device be taken from the host?
+ * guard_check() - whether the host can do without a device
  * @root:	prefix of all paths, "" but for tests
  * @dev:	as just read
- * @err:	the reason, and what to do; "force" is named in it where that helps
+ * @err:	the reason, and what to do; it mentions "force" where that helps
  *
- * Refused are hubs; disks that the host has mounted or swaps on, by themselves or
+ * The guard refuses hubs; disks that the host has mounted or swaps on, by themselves or
  * below RAID, LVM, encryption or btrfs; the only keyboard; devices that a program has
- * claimed. Not known are mounts in other mount namespaces than ours and init's, and
+ * claimed. It does not see mounts in mount namespaces other than ours and init's, nor
  * ZFS.
  *
- * Return: 0; -EBUSY a program has it, which may be over soon; -EPERM otherwise.
+ * Return: 0; -EBUSY if a program has the device, perhaps not for long; else -EPERM.
  */
 MUST_USE int guard_check(const char *root, const struct hostdev *dev, struct err *err);
 

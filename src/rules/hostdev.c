@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * hostdev.c - what sysfs says of the USB devices of the host
+ * hostdev.c - USB devices of the host, from sysfs
  */
 #include "rules/hostdev.h"
 
@@ -24,7 +24,7 @@
 
 /* --- names --- */
 
-/* "1-2.3": numbers, the first two divided by '-', the others by '.'. */
+/* "1-2.3": numbers, with '-' after the first and '.' between the others. */
 static bool is_name(const char *name)
 {
 	size_t digits = 0;
@@ -46,7 +46,7 @@ static bool is_name(const char *name)
 	}
 }
 
-/* Names as sequences of numbers. */
+/* Compares names as sequences of numbers. */
 static int order_names(const char *a, const char *b)
 {
 	for (;;) {
@@ -93,7 +93,7 @@ static int port_to_name(const char *port, char ret_name[HOSTDEV_NAME_BYTES])
 	return 0;
 }
 
-/* The other half of the port that the device @name sits in, in @hub_folder. */
+/* The other half of the port in @hub_folder that the device @name is plugged into. */
 static int find_peer(const char *hub_folder, const char *name,
 		     char ret_peer[HOSTDEV_NAME_BYTES])
 {
@@ -114,8 +114,8 @@ static int find_peer(const char *hub_folder, const char *name,
 	return r < 0 ? r : port_to_name(peer, ret_peer);
 }
 
-/* A hub has two halves as well. If the port itself has no peer, perhaps since only one
- * half of its hub is there, the hub's socket may have one; and so on. */
+/* A hub has two halves too. If the port itself has no peer, perhaps because only one
+ * half of its hub is there, the hub's socket may have one, and so on. */
 static void find_twin(struct hostdev *dev, const char *folder)
 {
 	char hub_folder[PATH_MAX];
@@ -164,7 +164,7 @@ bool hostdev_has_class(const struct hostdev *dev, unsigned class_code)
 	return (dev->classes[class_code / 32 % 8] & 1u << (class_code % 32)) != 0;
 }
 
-/* Its entry, new or old; NULL: there are too many to list. */
+/* The interface's entry, new or old; NULL if there are too many. */
 static struct hostdev_interface *add_interface(struct hostdev *dev, unsigned number,
 					       unsigned class_code, unsigned subclass,
 					       unsigned protocol)
@@ -192,8 +192,8 @@ static struct hostdev_interface *add_interface(struct hostdev *dev, unsigned num
 	return found;
 }
 
-/* A length that is too small ends all: the kernel has cut the configurations where it
- * ceased to understand them. */
+/* A length that is too small ends it: the kernel cuts the configurations at the first byte
+ * it does not understand. */
 static void parse_descriptors(struct hostdev *dev, const uint8_t *bytes, size_t len)
 {
 	size_t at = 0;
@@ -220,7 +220,7 @@ static int read_descriptors(struct hostdev *dev, const char *folder)
 	return 0;
 }
 
-/* @folder: of an interface of the configuration that is set. */
+/* @folder: of an interface of the present configuration. */
 static void read_interface(struct hostdev *dev, const char *folder)
 {
 	char driver[HOSTDEV_DRIVER_BYTES] = "";
@@ -252,7 +252,7 @@ static void read_interfaces(struct hostdev *dev, const char *folder)
 
 	if (!dir)
 		return;
-	/* readdir() is safe where no other thread has this stream */
+	/* readdir() is safe: no other thread has this stream */
 	while (left-- > 0 && (entry = readdir(dir)) != NULL) { /* NOLINT */
 		char path[PATH_MAX];
 
@@ -331,7 +331,7 @@ int hostdev_read(const char *root, const char *place, struct hostdev *ret_dev)
 	dev.speed_mbit = read_speed(folder);
 	(void)sysfs_line(folder, "removable", dev.removable, sizeof(dev.removable));
 	find_socket(&dev, folder);
-	/* these wait for a device that is being reset or probed */
+	/* these wait while the kernel resets or probes the device */
 	(void)sysfs_line(folder, "serial", dev.serial, sizeof(dev.serial));
 	(void)sysfs_line(folder, "product", dev.product, sizeof(dev.product));
 	(void)sysfs_line(folder, "manufacturer", dev.manufacturer,
@@ -350,7 +350,7 @@ void hostdev_describe(const struct hostdev *dev, char *buf, size_t size)
 
 /* --- all of them --- */
 
-/* Entries of the bus are links to where the devices sit. */
+/* Entries of the bus are links to the devices' folders. */
 static int entry_place(const char *folder, const char *name,
 		       char ret_place[HOSTDEV_PLACE_BYTES])
 {
@@ -390,7 +390,7 @@ static int list_add(struct hostdev_list *list, unsigned *space, const char *root
 	r = hostdev_read(root, place, &list->devs[list->count]);
 	if (r == 0)
 		list->count++;
-	/* one that is just going, or makes no sense, is none */
+	/* a device that is just going, or makes no sense, does not count */
 	return r == -ENOMEM ? r : 0;
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * hostdev.h - what sysfs says of the USB devices of the host
+ * hostdev.h - USB devices of the host, from sysfs
  *
- * Reading waits while the kernel resets or probes the device: for a worker's thread,
- * not for the loop's. Any thread. Whatever a device says of itself is cut to the sizes
- * here, and is text that can be printed: other bytes became '?'.
+ * Reading waits while the kernel resets or probes the device: call it on a worker's thread,
+ * not on the loop's. Any thread. Texts that come from a device are cut to the sizes below
+ * and are safe to print: other bytes become '?'.
  *
- * Interfaces are those of all configurations and alternate settings, from the
- * descriptors: they are there when the kernel tells of the device, before it has set a
- * configuration, and a device cannot hide one.
+ * Interfaces come from the descriptors of all configurations and alternate settings. The
+ * descriptors are there when the kernel announces the device, before it sets a
+ * configuration, and a device cannot hide an interface.
  *
  * @root: everywhere a prefix of all paths, "" but for tests.
  */
@@ -33,8 +33,8 @@
 #define USB_CLASS_OF_STORAGE 0x08u
 #define USB_CLASS_OF_HUB     0x09u
 
-/* One kind of interface. @driver: of the host, if it is part of the configuration that
- * is set and has one; else "". "usbfs": a program has it. */
+/* One kind of interface. @driver: the host's driver, if the present configuration has the
+ * interface and a driver is bound to it; else "". "usbfs": a program has claimed it. */
 struct hostdev_interface {
 	uint8_t number;
 	uint8_t class_code;

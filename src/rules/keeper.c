@@ -58,8 +58,9 @@ struct keeper *keeper_create(const struct keeper_options *options, struct err *e
 		err_fill(err, ENOMEM, "no memory or thread for rules");
 	else if (!options->no_uevents && !keeper->uevents)
 		err_fill(err, ENOTSUP,
-			 "the kernel tells us nothing of USB devices (no netlink socket "
-			 "here): rules cannot work; attach devices by their path");
+			 "rules cannot work here: there is no netlink socket for the "
+			 "kernel's "
+			 "news of USB devices; attach devices by their path");
 	else
 		return keeper;
 	keeper_destroy(keeper);
@@ -125,7 +126,7 @@ static struct kept_rule *new_rule(struct keeper *keeper, const struct rule *rule
 	return kept;
 }
 
-/* A name for who has none. */
+/* Makes up an id if @rule has none. */
 static void make_id(struct keeper *keeper, struct rule *rule)
 {
 	while (rule->id[0] == '\0' || find_rule(keeper, rule->id))
@@ -138,7 +139,7 @@ static void append(struct keeper *keeper, struct kept_rule *rule)
 	if (rule->rule.id[0] == '\0')
 		make_id(keeper, &rule->rule);
 	list_append(&keeper->rules, &rule->node_in_keeper);
-	/* as long as there was none we did not listen */
+	/* without rules we ignored the news */
 	if (keeper->rule_count++ == 0)
 		keeper_scan(keeper);
 	keeper_wake(keeper);
@@ -185,7 +186,7 @@ int keeper_remove(struct keeper *keeper, const char *id, struct err *err)
 	return 0;
 }
 
-/* One of the rules of @origin that is what @rule asks for; NULL: @rule is new. */
+/* The rule of @origin with the same meaning as @rule; NULL if @rule is new. */
 static struct kept_rule *find_same(const struct keeper *keeper, const struct rule *rule,
 				   enum keeper_origin origin)
 {
@@ -204,7 +205,7 @@ static struct kept_rule *find_same(const struct keeper *keeper, const struct rul
 	return NULL;
 }
 
-/* Marks those of @origin that stay; puts the others of @list on @fresh. */
+/* Marks the rules of @origin that stay; puts the others of @list on @fresh. */
 static int prepare(struct keeper *keeper, const struct rule_list *list,
 		   enum keeper_origin origin, struct list *fresh, struct err *err)
 {
@@ -223,7 +224,7 @@ static int prepare(struct keeper *keeper, const struct rule_list *list,
 	return 0;
 }
 
-/* Whether the fresh rules fit in, when those of @origin that are not listed are gone. */
+/* Whether the fresh rules fit in once the unlisted rules of @origin are gone. */
 static int check_fresh(const struct keeper *keeper, enum keeper_origin origin,
 		       const struct list *fresh, struct err *err)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * keeper_devices.c - which devices are there
  *
- * News only says where to look; what counts is what is read then. Scans and readings
- * are done one after the other by the same worker, so a later one is the newer one. What
- * is told of a place that is being read means that it is to be read again.
+ * News from the kernel only says which place to read; what sysfs says then counts. One
+ * worker does scans and readings one after the other, so a later one is the newer one.
+ * News about a place that is being read makes the worker read it again.
  */
 #include "rules/keeper_devices.h"
 
@@ -18,13 +18,13 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* After what cannot be helped: no memory. */
+/* After running out of memory. */
 #define SCAN_AGAIN_NS UINT64_C(1000000000)
 
-/* What is read at a time; more is read by a scan of all. */
+/* Places being read; beyond that a scan reads all. */
 #define READS_MAX 64u
 
-/* A place that the worker reads, because of news. @again: there were more news meanwhile. */
+/* A place that the worker reads, because of news. @again: more news came meanwhile. */
 struct reading {
 	struct list node_in_keeper;
 	struct worker_job job;
@@ -70,7 +70,7 @@ static void drop(struct keeper *keeper, struct known *known)
 	free(known);
 }
 
-/* Into its place in the order. */
+/* Inserts @known in the order of hostdev_order(). */
 static void insert(struct keeper *keeper, struct known *known)
 {
 	struct list *pos = keeper->devices.known.prev;
@@ -78,7 +78,7 @@ static void insert(struct keeper *keeper, struct known *known)
 	while (pos != &keeper->devices.known &&
 	       hostdev_order(&known_of(pos)->dev, &known->dev) > 0)
 		pos = pos->prev;
-	/* before the one behind @pos */
+	/* behind @pos */
 	list_append(pos->next, &known->node_in_keeper);
 }
 
@@ -229,7 +229,7 @@ static void on_scan_done(struct worker_job *job)
 void keeper_scan(struct keeper *keeper)
 {
 	if (keeper->devices.scanning) {
-		/* when that is over */
+		/* when the present one is over */
 		keeper->devices.scan_at_ns = 0;
 		return;
 	}
@@ -246,7 +246,7 @@ void keeper_hear(struct keeper *keeper, const struct uevent *event)
 {
 	struct known *known;
 
-	/* nobody wants a device, or all will be looked at anyway */
+	/* no rule wants a device; the first one starts a scan */
 	if (keeper->stopped || keeper->rule_count == 0)
 		return;
 	if (!event) {
@@ -263,7 +263,7 @@ void keeper_hear(struct keeper *keeper, const struct uevent *event)
 	} else {
 		if (known && is_same(&known->dev, event->bus, event->number))
 			drop(keeper, known);
-		/* what is being read now may be from before */
+		/* what the worker reads now may be from before */
 		if (keeper->devices.scanning || find_reading(keeper, event->place))
 			keeper_read(keeper, event->place);
 	}

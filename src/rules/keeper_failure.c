@@ -14,7 +14,7 @@
 #define BACKOFF_MAX_NS UINT64_C(30000000000)
 #define SOON_NS        UINT64_C(20000000)
 #define LATER_NS       UINT64_C(100000000)
-/* Failures that udev or a program that ends explains, before a person is told. */
+/* Failures that udev or a program about to end may explain; the next one is logged. */
 #define SOON_TRIES 6u
 
 uint64_t keeper_backoff_ns(unsigned count, uint64_t first_ns)
@@ -59,8 +59,8 @@ void keeper_log_failure(const struct kept_rule *rule, const struct failure *fail
 		    failure->refused ? "" : "; it will be tried again");
 }
 
-/* The record of @rule and @known, new or old; NULL: too many, then it is not tried
- * again as long as that is so. */
+/* The record of @rule and @known, new or old. NULL if there are too many: the rule does not
+ * retry @known as long as that is so. */
 static struct failure *note(struct kept_rule *rule, const struct known *known)
 {
 	struct failure *failure = keeper_failure(rule, known);
@@ -109,7 +109,7 @@ void keeper_fail(struct kept_rule *rule, const struct known *known, const struct
 	failure = keeper_failure(rule, known);
 	if (!failure)
 		log_limited(LOG_LEVEL_WARN,
-			    "rule %s: too many devices that fail; one is not tried again",
+			    "rule %s: too many devices fail; the rule gives up on one",
 			    rule->rule.id);
 	else if (soon ? count == SOON_TRIES : news)
 		keeper_log_failure(rule, failure);

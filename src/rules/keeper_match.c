@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * keeper_match.c - which rule gets which device
  *
- * A pass goes through the rules in their order, RULES_PER_TURN in a turn of the loop,
- * and begins anew when something changes meanwhile. What can be done only later arms the
- * timer. At the end of a pass the owner is told what is different.
+ * A pass goes through the rules in their order, RULES_PER_TURN in a turn of the loop, and
+ * starts over if something changes meanwhile. If a rule may have a device only later, the
+ * pass arms the timer. At its end the pass notifies the owner of changes.
  */
 #include "rules/keeper_match.h"
 
@@ -34,8 +34,8 @@ static bool wants_more(const struct kept_rule *rule)
 	return rule->rule.all || rule_holder(rule)->state == HOLDER_STATE_FREE;
 }
 
-/* Whether a rule before @rule has a right to it: it waits until the owner has noticed
- * that its device has gone, or has only just failed. */
+/* Whether a rule before @rule has a better claim: it has just failed to attach @known, or
+ * waits for the owner to notice that its device has gone. */
 static bool is_reserved(const struct kept_rule *rule, const struct known *known)
 {
 	struct list *pos, *at;
@@ -69,7 +69,8 @@ static bool is_held(const struct kept_rule *rule, const struct known *known)
 	       options->is_held(options->ctx, &rule->rule, &known->dev);
 }
 
-/* When @rule may have @known, as far as the rule decides: 0 = now, KEEPER_NEVER = not before something changes. */
+/* When @rule may have @known, as far as the rule decides: 0 = now, KEEPER_NEVER = not before
+ * something changes. */
 static uint64_t free_at_ns(const struct kept_rule *rule, const struct known *known,
 			   uint64_t now_ns)
 {
@@ -109,7 +110,7 @@ static uint64_t ready_at_ns(const struct holder *holder, const struct known *kno
 	return 0;
 }
 
-/* The next one behind @known (NULL: the first) that matches. @rank counts them. */
+/* The next matching device behind @known (NULL: the first). @rank counts them. */
 static struct known *next_match(const struct kept_rule *rule, struct known *known,
 				unsigned *rank)
 {
@@ -128,7 +129,7 @@ static struct known *next_match(const struct kept_rule *rule, struct known *know
 	return NULL;
 }
 
-/* Whether @rule, which was about to have @known, has meanwhile turned out to have another. */
+/* Whether @rule has another device already, which became known while it wanted @known. */
 static bool holds_other(const struct kept_rule *rule, const struct known *known)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -167,8 +168,8 @@ static struct known *choose(const struct kept_rule *rule, const struct holder *h
 	return best;
 }
 
-/* For a rule that holds all: the holder that had a device in this socket, else one that
- * never had any, else a new one, else any. */
+/* For a rule with "all": the holder that had a device in this socket, else a holder that
+ * never had one, else a new holder, else any. */
 static struct holder *choose_holder(struct kept_rule *rule, const struct known *known)
 {
 	struct holder *unused = NULL;
@@ -203,7 +204,8 @@ static void attach(struct holder *holder)
 			*holder_port(holder));
 }
 
-/* @holder->dev is read anew: what has claimed it, and whether it is still the same. */
+/* Reads @holder->dev again: a program may have claimed it, or another device took its
+ * place. */
 static void run_check(struct worker_job *job)
 {
 	struct holder *holder = CONTAINER_OF(job, struct holder, job);
@@ -227,7 +229,7 @@ static void on_check_done(struct worker_job *job)
 	struct keeper *keeper = rule->keeper;
 	struct known *known = keeper_find(keeper, holder->dev.place);
 
-	/* a device that is forgotten takes its holder's @pulled along */
+	/* dropping a device sets its holder's @pulled */
 	assert(known || holder->pulled);
 	if (rule->removed || keeper->stopped || holder->pulled ||
 	    holds_other(rule, known)) {
@@ -236,7 +238,7 @@ static void on_check_done(struct worker_job *job)
 		attach(holder);
 		keeper_wake(keeper);
 	} else if (holder->err.code == 0) {
-		/* it has changed under our eyes, and there was no news of that yet */
+		/* the device has changed, and the kernel has not reported that yet */
 		keeper_release(holder);
 		keeper_read(keeper, holder->dev.place);
 		err_fill(&holder->err, ENOENT, "it is just going");
@@ -253,7 +255,7 @@ static void take(struct holder *holder, struct known *known)
 	struct err err = {0};
 
 	if (rule_check_denied(&rule->rule, &known->dev, &err) < 0) {
-		/* its descriptors stay as they are */
+		/* retrying cannot help: its descriptors do not change */
 		keeper_postpone(rule, known, &err, true, KEEPER_NEVER);
 		if (keeper_failure(rule, known))
 			keeper_log_failure(rule, keeper_failure(rule, known));
@@ -302,7 +304,7 @@ static void match(struct kept_rule *rule, uint64_t now_ns)
 		match_all(rule, now_ns);
 		return;
 	}
-	/* one that is refused at once is noted, and the next one chosen */
+	/* take() may refuse a device at once; then choose the next one */
 	for (unsigned i = 0; i <= KEEPER_FAILURES_MAX; i++) {
 		known = holder->state == HOLDER_STATE_FREE ? choose(rule, holder, now_ns)
 							   : NULL;
@@ -314,7 +316,7 @@ static void match(struct kept_rule *rule, uint64_t now_ns)
 
 /* --- the pass --- */
 
-/* What the owner is to do about devices that have gone, or shall. */
+/* Asks the owner to detach, and notifies it of devices that have gone. */
 static void ask_owner(struct keeper *keeper, struct holder *holder)
 {
 	const struct keeper_options *options = &keeper->options;
@@ -358,7 +360,7 @@ static void notify_changes(struct keeper *keeper, struct kept_rule *rule)
 	}
 }
 
-/* Whether only answers of the owner are awaited, if anything. */
+/* Whether the keeper awaits nothing but answers of the owner. */
 static bool has_asked(const struct keeper *keeper)
 {
 	struct list *pos, *at;

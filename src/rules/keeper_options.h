@@ -24,26 +24,26 @@ enum keeper_origin {
 };
 
 enum keeper_state {
-	KEEPER_STATE_WAITING,   /* nothing there that matches and is free */
+	KEEPER_STATE_WAITING,   /* no matching device is free */
 	KEEPER_STATE_ATTACHING, /* a device is being opened */
 	KEEPER_STATE_ATTACHED,
-	KEEPER_STATE_BACKING_OFF, /* it failed; will be tried again */
-	KEEPER_STATE_REFUSED,     /* it must not be had, or was detached by hand */
+	KEEPER_STATE_BACKING_OFF, /* attaching failed; the keeper will retry */
+	KEEPER_STATE_REFUSED,     /* the guard refuses it, or a person detached it */
 	KEEPER_STATE_DETACHING,   /* the rule has been removed */
 };
 
-/* How an attached device has gone. */
+/* Why a device is no longer attached. */
 enum keeper_end {
-	KEEPER_END_PULLED,  /* unplugged or taken away: wanted again when it can be had */
-	KEEPER_END_BY_HAND, /* someone detached it: not until it is plugged in anew */
+	KEEPER_END_PULLED,   /* unplugged or taken away: attach it again when possible */
+	KEEPER_END_BY_HAND,  /* a person detached it: wait until it is plugged in again */
 	KEEPER_END_DETACHED, /* answer to detach() */
 };
 
 /**
  * struct keeper_status - one holder
- * @rule_id:	the rule's name, of the user or made up: "rule-3"
- * @dev:	the device it has, or fails to get; NULL: none
- * @port:	the virtual port: now, or the one to come back to; 0: none yet
+ * @rule_id:	the rule's name, from the user or made up: "rule-3"
+ * @dev:	the device that it has, or fails to get; NULL: none
+ * @port:	the virtual port, present or last; 0: none yet
  * @why:	code 0, or why BACKING_OFF or REFUSED
  * @since_ns:	when the state began (clock_now_ns())
  */
@@ -63,22 +63,23 @@ struct keeper_status {
  * struct keeper_options
  * @root:	prefix of /sys and /proc; NULL or "": none. Borrowed
  * @no_uevents:	do not listen; the owner calls keeper_uevent()
- * @attach:	open @dev and plug it in, at @port if that is not 0 and is free;
- *		keeper_attached() is the answer, now or later. @dev: borrowed for the call
- * @detach:	unplug; keeper_gone() is the answer, now or later
- * @pulled:	the kernel says that the device of an ATTACHED holder has gone;
- *		keeper_gone() must be called, unless the owner has noticed by itself and
- *		calls it anyway. Nothing else is attached to the holder before. May be NULL
+ * @attach:	open @dev and plug it in, at @port if that is not 0 and is free; answer by
+ *		keeper_attached(), now or later. @dev: borrowed for the call
+ * @detach:	unplug; answer by keeper_gone(), now or later
+ * @pulled:	the kernel says that the device of an ATTACHED holder has gone; call
+ *		keeper_gone(), unless the owner notices by itself and calls it anyway. Until
+ *		then the holder gets no other device. May be NULL
  * @is_taken:	whether the device at @place is plugged in, or about to be, without a
  *		rule. May be NULL
- * @is_held:	whether the owner has @dev plugged in already, for this rule and from before
- *		there was a keeper: it is chosen before others, and not looked at whether it
- *		may be taken; attach() is called as for any other. May be NULL
- * @changed:	a holder's state is another one. May be NULL
- * @quiet:	all devices that are there have been tried, and nothing is being attached;
- *		called each time that becomes so. May be NULL
- * @asked:	the same but for answers to attach() and detach(), which may be awaited: who answers
- *		only when this has come need not wait for more. May be called repeatedly, and be NULL
+ * @is_held:	whether the owner has had @dev plugged in for this rule since before there was
+ *		a keeper: the keeper prefers it, without asking the guard, and calls attach() as
+ *		for any other. May be NULL
+ * @changed:	a holder has another state. May be NULL
+ * @quiet:	the keeper has tried all devices, and awaits no answer; called each time that
+ *		becomes so. May be NULL
+ * @asked:	the keeper has tried all devices, but may await answers to attach() and detach():
+ *		an owner that answers only after this need not wait for more. May be called
+ *		repeatedly, and be NULL
  */
 struct keeper_options {
 	struct loop *loop;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * keeper_owner.c - what the owner of a keeper asks and answers
+ * keeper_owner.c - the owner's calls of a keeper: its list, and answers
  */
 #include <errno.h>
 #include <string.h>
@@ -12,19 +12,19 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-/* An attachment that is shorter may be a device that comes and goes by itself. Some do
- * so a few times with good reason: loaders of firmware. */
+/* A shorter attachment may be a device that comes and goes by itself. Some do so a few times
+ * with good reason: firmware loaders. */
 #define FLAP_NS       UINT64_C(2000000000)
 #define FLAPS_FREE    5u
 #define FLAP_FIRST_NS UINT64_C(100000000)
-/* One that is longer was a success. */
+/* A longer attachment was a success. */
 #define SUCCESS_NS UINT64_C(10000000000)
-/* Until the kernel has told of a device whose owner noticed its end first. */
+/* Time for the kernel to report the end of a device that the owner noticed first. */
 #define NEWS_NS UINT64_C(100000000)
 
-/* --- what is going on --- */
+/* --- the list --- */
 
-/* A rule that holds all: those it has, those it cannot have, or that it waits. */
+/* Of a rule with "all": devices it has, devices it cannot have; else that it waits. */
 static void list_all(const struct kept_rule *rule,
 		     void (*on_status)(void *ctx, const struct keeper_status *status),
 		     void *ctx)
@@ -74,7 +74,7 @@ void keeper_list(const struct keeper *keeper,
 	}
 }
 
-/* --- what the owner says --- */
+/* --- answers --- */
 
 static struct holder *find_holder(const struct keeper *keeper, unsigned number)
 {
@@ -109,13 +109,14 @@ void keeper_attached(struct keeper *keeper, unsigned number, unsigned port,
 		return;
 	}
 	known = keeper_find(keeper, holder->dev.place);
-	/* one that has gone meanwhile may fail as it likes */
+	/* ignore the error if the device is already gone */
 	if (known && !holder->pulled)
 		keeper_fail(holder->rule, known, err, false);
 	keeper_release(holder);
 }
 
-/* The kernel has told of its end. Is it one that comes and goes by itself? */
+/* The kernel has reported the end of the device. Counts those that come and go by
+ * themselves. */
 static void count_flap(struct holder *holder, uint64_t lasted_ns)
 {
 	holder->flaps = lasted_ns < FLAP_NS ? holder->flaps + 1 : 0;
@@ -125,12 +126,13 @@ static void count_flap(struct holder *holder, uint64_t lasted_ns)
 	holder->retry_ns = holder->lost_ns +
 			   keeper_backoff_ns(holder->flaps - FLAPS_FREE, FLAP_FIRST_NS);
 	log_limited(LOG_LEVEL_WARN,
-		    "rule %s: the device at %s comes and goes; the next one has to wait",
+		    "rule %s: the device at %s comes and goes; the rule waits before the "
+		    "next one",
 		    holder->rule->rule.id, holder->dev.name);
 }
 
-/* It is still there as far as we know: news of its end may be on the way, or someone
- * has taken it from us. */
+/* As far as we know the device is still there: the kernel's news of its end may be on the
+ * way, or another program has taken it. */
 static void expect_news(struct holder *holder, const struct known *known,
 			uint64_t lasted_ns)
 {
@@ -152,7 +154,7 @@ void keeper_gone(struct keeper *keeper, unsigned number, enum keeper_end end)
 {
 	static const struct err by_hand = {
 		.code = ECANCELED,
-		.text = "was detached by hand; plug it in anew, or give the rule anew",
+		.text = "was detached by hand; plug it in again, or add the rule again",
 	};
 	struct holder *holder = find_holder(keeper, number);
 	struct known *known;

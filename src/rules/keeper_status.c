@@ -37,7 +37,7 @@ struct keeper_status keeper_holder_status(const struct holder *holder)
 	struct list *first = list_first(&rule->failures);
 	struct keeper_status status;
 
-	/* it stays so while the guard checks a refused device again */
+	/* still so while the guard checks a refused device again */
 	if (waits && first && !rule->rule.all)
 		status = keeper_failure_status(rule, failure_of(first));
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * rule.c - which devices are wanted
+ * rule.c - which devices to attach
  */
 #include "rules/rule.h"
 
@@ -48,7 +48,7 @@ const char *rule_class_name(unsigned class_code)
 	return NULL;
 }
 
-/* One or two hex digits, "0x" before them or not. */
+/* One or two hex digits, with or without "0x". */
 static int parse_class_number(const char *text, unsigned *ret_code)
 {
 	const char *digits = text[0] == '0' && text[1] == 'x' ? text + 2 : text;
@@ -120,8 +120,8 @@ static int take_text(const struct spec *spec, const char *key,
 
 		if (end == at)
 			return err_set(err, EINVAL,
-				       "usb: %s=%s: there is an empty one among its "
-				       "values; a bar of its own is written \\\\|",
+				       "usb: %s=%s: one of its values is empty; "
+				       "write a bar as \\\\|",
 				       key, value);
 		at = end;
 		if (*end == '\0')
@@ -178,7 +178,7 @@ static int take_id(const struct spec *spec, const char *key,
 	for (;;) {
 		const char *end = glob_end(at);
 
-		/* what "0x1" grows by, and the bar */
+		/* "0x1" grows, and a bar follows */
 		if (to + (end - at) + 6 >= ret_value + RULE_VALUE_BYTES)
 			return too_long(err, key);
 		if (take_one_id(at, (size_t)(end - at), to) < 0)
@@ -286,8 +286,8 @@ static int check(const struct rule *rule, struct err *err)
 			       "usb:vid=046d; all devices are usb:any");
 	if (rule->any && asks_something(rule))
 		return err_set(err, EINVAL,
-			       "usb: \"any\" is all devices, and the other conditions "
-			       "would be void: leave it out");
+			       "usb: \"any\" means all devices: leave it out, or "
+			       "the other conditions");
 	if (rule->all && rule->nth != 0)
 		return err_set(
 			err, EINVAL,
@@ -321,9 +321,9 @@ int rule_parse(struct rule *ret_rule, const char *text, struct err *err)
 	return 0;
 }
 
-/* --- the text again --- */
+/* --- the canonical text --- */
 
-/* "KEY=VALUE," with what is special to spec.h behind a backslash. */
+/* "KEY=VALUE," with a backslash before each character that is special to spec.h. */
 static void put(char **at, const char *key, const char *value)
 {
 	*at += sprintf(*at, "%s", key);
@@ -386,7 +386,7 @@ void rule_text(const struct rule *rule, char ret_text[RULE_TEXT_BYTES])
 	if (rule->force)
 		put(&at, "force", NULL);
 	put_if(&at, "id", rule->id);
-	/* the last comma; there is one, as a rule asks for something */
+	/* drop the last comma; there is one, because a rule has at least one key */
 	at[at[-1] == ',' ? -1 : 0] = '\0';
 }
 

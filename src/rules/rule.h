@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * rule.h - which devices are wanted: usb:vid=1050,pid=0407|0406,serial=AB*,...
+ * rule.h - which devices to attach: usb:vid=1050,pid=0407|0406,serial=AB*,...
  *
- * The text form is that of util/spec.h. A value may be several, divided by '|', and
- * ids, ports and texts may be patterns (rules/glob.h). spec.h takes one level of
+ * The text form is that of util/spec.h. A value may be a list with '|' between its
+ * members; ids, ports and texts may be patterns (rules/glob.h). spec.h takes one level of
  * backslashes: "\," is a comma, "\\*" an asterisk, "\\|" a bar.
  *
  *	vid, pid	four hex digits
  *	serial, product, manufacturer
- *	port		the socket, by the name of either half: 1-2.3
+ *	port		the socket, by the name of either half, as in 1-2.3
  *	class		of the device or of one of its interfaces: a name or hex number
  *	any		all devices
  *	nth=N		the Nth, by socket, of the devices present that match the rest
  *	all		hold all that match, not one
- *	deny-class	never a device that has such an interface
+ *	deny-class	never attach a device that has such an interface
  *	reset		always, first, never: see the host back end
  *	force		even if rules/guard.h warns
  *	id		the rule's name
@@ -44,9 +44,9 @@ enum rule_reset {
 /**
  * struct rule - plain data
  * @id:		letters, digits, '-', '_', '.'; "" if not given
- * @vid...@port: patterns divided by '|'; "": not asked
+ * @vid...@port: patterns with '|' between them; "": any
  * @class_bits, @deny_bits: bit set: this class
- * @nth:	from 1; 0: not asked
+ * @nth:	from 1; 0: any
  */
 struct rule {
 	char id[RULE_ID_BYTES];
@@ -65,19 +65,19 @@ struct rule {
 	bool force;
 };
 
-/* Whether @text shall be a rule: it begins with "usb:" or is "usb". */
+/* Whether @text claims to be a rule: it begins with "usb:" or is "usb". */
 bool rule_is_rule(const char *text);
 
 /* Return: 0, or -EINVAL or -E2BIG with the reason and what to write in @err. */
 MUST_USE int rule_parse(struct rule *ret_rule, const char *text, struct err *err);
 
-/* The text again, the same for all texts that mean the same but for the order of
+/* The canonical text, the same for all texts with the same meaning but for the order of
  * values: keys in the order of the list above, id last. Never cut. */
 void rule_text(const struct rule *rule, char ret_text[RULE_TEXT_BYTES]);
 /* True if they mean the same; ids do not count. */
 bool rule_is_same(const struct rule *a, const struct rule *b);
 
-/* Whether @dev is what is asked for; nth and deny-class are not looked at. */
+/* Whether @dev matches; nth and deny-class do not count. */
 bool rule_matches(const struct rule *rule, const struct hostdev *dev);
 /* -EPERM with the reason in @err if deny-class forbids @dev, else 0. */
 MUST_USE int rule_check_denied(const struct rule *rule, const struct hostdev *dev,

@@ -34,7 +34,7 @@ ssize_t sysfs_bytes(const char *folder, const char *name, void *buf, size_t size
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	/* sysfs gives a page at a time */
+	/* sysfs returns a page at a time */
 	while (have < size) {
 		ssize_t len = read(fd, (char *)buf + have, size - have);
 
@@ -49,8 +49,8 @@ ssize_t sysfs_bytes(const char *folder, const char *name, void *buf, size_t size
 	return (ssize_t)have;
 }
 
-/* Bytes of the character at @at, of which @left are there; 0: it is none, or must not
- * reach a terminal. */
+/* Bytes of the character at @at, which has @left bytes of text; 0 if it is none, or must
+ * not reach a terminal. */
 static size_t printable(const unsigned char *at, size_t left)
 {
 	static const unsigned first[] = {0, 0x20, 0xa0, 0x800, 0x10000};
@@ -74,7 +74,7 @@ static size_t printable(const unsigned char *at, size_t left)
 			return 0;
 		code = code << 6 | (at[i] & 0x3f);
 	}
-	/* also what turns the direction of a line */
+	/* characters that change the direction of a line too */
 	if (code < first[len] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ||
 	    (code >= 0x2028 && code < 0x202f) || (code >= 0x2066 && code < 0x206a))
 		return 0;
@@ -117,7 +117,7 @@ int sysfs_number(const char *folder, const char *name, int base, unsigned max,
 	if (r < 0)
 		return r;
 	number = strtoul(text, &end, base);
-	/* strtoul() would take a sign or blanks */
+	/* strtoul() would accept a sign or blanks */
 	if (!strchr("0123456789abcdefABCDEF", text[0]) || end == text || *end != '\0' ||
 	    number > max)
 		return -EINVAL;

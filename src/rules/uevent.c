@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * uevent.c - what the kernel tells of USB devices that come and go
+ * uevent.c - the kernel's news of USB devices that come and go
  */
 #include "rules/uevent.h"
 
@@ -14,25 +14,25 @@
 #include "util/loop.h"
 
 #define GROUP_KERNEL      1u
-#define MESSAGE_BYTES_MAX 8192u /* the kernel's are at most 2048 and the header */
-/* Read in one turn of the loop. */
+#define MESSAGE_BYTES_MAX 8192u /* the kernel sends at most 2048 and a header */
+/* In one turn of the loop. */
 #define MESSAGES_MAX 32u
 
 /**
  * struct uevents
- * @in_event:	the callback is running
- * @destroyed:	it has destroyed this; the memory goes afterwards
+ * @in_event:	@on_event is running
+ * @destroyed:	@on_event has called uevents_destroy(): free the memory afterwards
  */
 struct uevents {
 	int fd;
 	struct loop_watch *watch;
-	void (*event)(void *ctx, const struct uevent *event);
+	void (*on_event)(void *ctx, const struct uevent *event);
 	void *ctx;
 	bool in_event;
 	bool destroyed;
 };
 
-/* By uevents_reserve(): descriptors + 1, 0: none. */
+/* Opened by uevents_reserve(): descriptors + 1, 0: none. */
 static int reserved[UEVENTS_RESERVED];
 
 /* A decimal number from 1 to 999 and nothing else. */
@@ -52,12 +52,12 @@ static int parse_number(const char *text, unsigned *ret_number)
 	return number > 0 ? 0 : -EBADMSG;
 }
 
-/* What the message says under names. NULL: it does not. */
+/* Values of a message. NULL: it has none of that name. */
 struct fields {
 	const char *action, *place, *subsystem, *type, *bus, *number;
 };
 
-/* If @field is "@name=...", what follows. The first one counts. */
+/* Takes the value if @field is "@name=...". The first one counts. */
 static void take(const char *field, const char *name, const char **value)
 {
 	size_t len = strlen(name);
@@ -100,7 +100,7 @@ int uevent_parse(const char *message, size_t len, struct uevent *ret_event)
 		return -ENOMSG;
 	if (strcmp(fields.action, "add") != 0 && strcmp(fields.action, "remove") != 0)
 		return -ENOMSG;
-	/* it becomes a part of paths */
+	/* it becomes part of paths */
 	if (!fields.place || !fields.bus || !fields.number || fields.place[0] != '/' ||
 	    strlen(fields.place) >= sizeof(ret_event->place) ||
 	    strstr(fields.place, "/../"))
@@ -113,7 +113,7 @@ int uevent_parse(const char *message, size_t len, struct uevent *ret_event)
 	return 0;
 }
 
-/* Return: 1 if there may be more, 0 if that was all; -errno: end of messages */
+/* Return: 1 if there may be more, -EAGAIN if not; another -errno: no more will come */
 static int receive(struct uevents *uevents)
 {
 	char buf[MESSAGE_BYTES_MAX];
@@ -129,17 +129,17 @@ static int receive(struct uevents *uevents)
 	struct uevent event;
 
 	if (len < 0 && errno == ENOBUFS) {
-		uevents->event(uevents->ctx, NULL);
+		uevents->on_event(uevents->ctx, NULL);
 		return 1;
 	}
 	if (len < 0)
 		return errno == EINTR ? 1 : -errno;
-	/* any process may send to us; only the kernel has port 0 */
+	/* any process may send to this socket; only the kernel has port 0 */
 	if (msg.msg_namelen != sizeof(from) || from.nl_family != AF_NETLINK ||
 	    from.nl_pid != 0 || (msg.msg_flags & MSG_TRUNC))
 		return 1;
 	if (uevent_parse(buf, (size_t)len, &event) == 0)
-		uevents->event(uevents->ctx, &event);
+		uevents->on_event(uevents->ctx, &event);
 	return 1;
 }
 
@@ -159,7 +159,7 @@ static void on_readable(void *ctx, int fd, unsigned events)
 		return;
 	}
 	if (r < 0 && r != -EAGAIN) {
-		log_warn("no more news of USB devices from the kernel: %s", strerror(-r));
+		log_warn("cannot listen for USB devices any more: %s", strerror(-r));
 		loop_unwatch(uevents->watch);
 		uevents->watch = NULL;
 	}
@@ -180,7 +180,7 @@ static int open_socket(void)
 	return steal_fd(&fd);
 }
 
-/* One of those reserved; what it has heard meanwhile is old. */
+/* A reserved socket, without its old messages, or a new one. */
 static int take_socket(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(reserved); i++) {
@@ -218,14 +218,14 @@ void uevents_unreserve(void)
 }
 
 struct uevents *uevents_create(struct loop *loop,
-			       void (*event)(void *ctx, const struct uevent *event),
+			       void (*on_event)(void *ctx, const struct uevent *event),
 			       void *ctx)
 {
 	struct uevents *uevents = calloc(1, sizeof(*uevents));
 
 	if (!uevents)
 		return NULL;
-	uevents->event = event;
+	uevents->on_event = on_event;
 	uevents->ctx = ctx;
 	uevents->fd = take_socket();
 	if (uevents->fd >= 0)
