@@ -69,7 +69,7 @@ static void put_legacy(struct control_conn *conn, enum control_legacy answer)
 
 /* ---- JSON ---- */
 
-/* @answer is taken; NULL = there was no memory for it. */
+/* Takes @answer; NULL: there was no memory for it. */
 static void put_json(struct control_conn *conn, struct json_object *answer)
 {
 	size_t len = 0;
@@ -77,7 +77,7 @@ static void put_json(struct control_conn *conn, struct json_object *answer)
 
 	json_object_put(answer);
 	if (!line) {
-		/* a client must not wait for what cannot come */
+		/* else the client would wait for ever */
 		control_conn_break(conn);
 		return;
 	}
@@ -85,7 +85,7 @@ static void put_json(struct control_conn *conn, struct json_object *answer)
 	free(line);
 }
 
-/* Takes @answer; one that is larger than clients expect is refused instead. */
+/* Takes @answer; refuses instead if it is larger than clients expect. */
 static void put_answer(struct control_conn *conn, struct json_object *id,
 		       struct json_object *answer)
 {
@@ -105,7 +105,7 @@ void control_complain(struct control_conn *conn, enum control_code code, const c
 		put_json(conn, control_new_error(NULL, code, text, NULL));
 }
 
-/* ---- what owners call ---- */
+/* ---- for owners ---- */
 
 static bool add_members(struct json_object *answer, struct json_object *result)
 {

@@ -13,7 +13,7 @@ struct control_pending;
 struct control_pending *control_pending_create(struct control_conn *conn);
 /* The answer to "hello". */
 void control_answer_hello(struct control_pending *pending);
-/* Sends an error without a request: for what cannot be told whose it is. */
+/* Sends an error that belongs to no request. */
 void control_complain(struct control_conn *conn, enum control_code code,
 		      const char *text);
 

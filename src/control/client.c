@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * client.c - the other end of the control socket, for programs that may wait
+ * client.c - the client's end of the control socket, for programs that may wait
  */
 #include "control/client.h"
 
@@ -13,17 +13,17 @@
 #include "util/fds.h"
 #include "util/loop.h"
 
-/* An answer is at most CONTROL_ANSWER_MAX; nothing that is longer is read. */
+/* The client reads no longer line than an answer may be. */
 #define IN_BYTES_MAX CONTROL_ANSWER_MAX
 #define IN_BYTES_MIN ((size_t)16 * 1024)
-/* Objects within each other in what a daemon says. */
+/* Nesting of objects in a daemon's lines. */
 #define DEPTH_MAX 32
 
 /**
  * struct control_client
- * @in:		@in_room bytes; those from @in_start to @in_end are not looked at yet
- * @in_scanned:	no newline is from @in_start up to here
- * @events:	owned: a ring of those that came before an answer; @nevents from @first on
+ * @in:		@in_room bytes; those from @in_start to @in_end are not parsed yet
+ * @in_scanned:	there is no newline from @in_start up to here
+ * @events:	owned: a ring of events that came before an answer; @nevents from @first on
  * @next_id:	of the next request
  */
 struct control_client {
@@ -79,7 +79,7 @@ void control_disconnect(struct control_client *client)
 	free(client);
 }
 
-/* @event is taken. The oldest makes way. */
+/* Takes @event. Drops the oldest if there is no room. */
 static void keep_event(struct control_client *client, struct json_object *event)
 {
 	unsigned at;
@@ -93,7 +93,7 @@ static void keep_event(struct control_client *client, struct json_object *event)
 
 /* ---- receiving ---- */
 
-/* Room for more at the end of the buffer. Return: 0 or -errno with @err filled. */
+/* Makes room at the end of the buffer. Return: 0 or -errno with @err filled. */
 static int make_room(struct control_client *client, struct err *err)
 {
 	size_t room = MAX_OF(2 * client->in_room, IN_BYTES_MIN);
@@ -108,8 +108,9 @@ static int make_room(struct control_client *client, struct err *err)
 	if (client->in_end < client->in_room)
 		return 0;
 	if (client->in_room >= IN_BYTES_MAX)
-		return err_set(err, EMSGSIZE,
-			       "the daemon says too much in one line: is it a usbvfiod?");
+		return err_set(
+			err, EMSGSIZE,
+			"the daemon sent a line that is too long: is it a usbvfiod?");
 	in = realloc(client->in, MIN_OF(room, IN_BYTES_MAX));
 	if (!in)
 		return err_set(err, ENOMEM, "out of memory");
@@ -120,9 +121,8 @@ static int make_room(struct control_client *client, struct err *err)
 
 static int refuse_line(struct err *err)
 {
-	return err_set(
-		err, EPROTO,
-		"what came is no answer: is this the control socket of a usbvfiod?");
+	return err_set(err, EPROTO,
+		       "this is no answer: is it the control socket of a usbvfiod?");
 }
 
 /* Return: 0 with an owned object, or -errno with @err filled. */
@@ -148,8 +148,7 @@ static int parse_line(const char *line, size_t len, struct json_object **ret_obj
 	return 0;
 }
 
-/* True if a whole line is in the buffer, which begins at in_start and ends before
- * *@ret_end. */
+/* True if the buffer has a whole line, from in_start to before *@ret_end. */
 static bool find_line(struct control_client *client, size_t *ret_end)
 {
 	char *newline = client->in_end > client->in_scanned
@@ -165,7 +164,7 @@ static bool find_line(struct control_client *client, size_t *ret_end)
 	return true;
 }
 
-/* The next line. Return: 0 with an owned object, or -errno with @err filled. */
+/* Waits for the next line. Return: 0 with an owned object, or -errno with @err filled. */
 static int next_object(struct control_client *client, uint64_t deadline_ns,
 		       struct json_object **ret_object, struct err *err)
 {
@@ -198,8 +197,7 @@ static bool is_event(struct json_object *object)
 	return json_object_object_get_ex(object, "event", NULL);
 }
 
-/* Whether @object answers request @id; what has no id is an answer to whatever was
- * sent first. */
+/* Whether @object answers request @id; an answer without an id is for the first request. */
 static bool is_answer(struct json_object *object, int64_t id)
 {
 	struct json_object *ok, *its_id;
@@ -230,7 +228,7 @@ static int await_answer(struct control_client *client, int64_t id, uint64_t dead
 			return refuse_line(err);
 		}
 		keep_event(client, object);
-		/* who never stops talking is not waited for either */
+		/* a daemon that never stops sending events uses up the time too */
 		if (clock_now_ns() >= deadline_ns)
 			return control_stream_timeout(err);
 	}
@@ -272,26 +270,16 @@ int control_call(struct control_client *client, struct json_object *request, int
 	int64_t id = client->next_id++;
 	int r = send_request(client, request, id, fd, deadline_ns, err);
 
-	/* who refuses a client without reading still has answered */
+	/* a daemon that refuses a client without reading has answered all the same */
 	if (r < 0 && r != -EPIPE)
 		return r;
 	return await_answer(client, id, deadline_ns, ret_answer, err);
 }
 
-static const char *error_text(struct json_object *error, const char *key)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(error, key, &value) ||
-	    !json_object_is_type(value, json_type_string))
-		return NULL;
-	return json_object_get_string(value);
-}
-
 int control_call_ok(struct control_client *client, struct json_object *request, int fd,
 		    struct json_object **ret_answer, struct err *err)
 {
-	struct json_object *answer = NULL, *ok, *error = NULL;
+	struct json_object *answer = NULL, *ok, *error;
 	const char *message, *hint;
 	int r = control_call(client, request, fd, &answer, err);
 
@@ -300,9 +288,9 @@ int control_call_ok(struct control_client *client, struct json_object *request, 
 	*ret_answer = answer;
 	if (json_object_object_get_ex(answer, "ok", &ok) && json_object_get_boolean(ok))
 		return 0;
-	(void)json_object_object_get_ex(answer, "error", &error);
-	message = error_text(error, "message");
-	hint = error_text(error, "hint");
+	error = control_get_object(answer, "error");
+	message = control_get_text(error, "message");
+	hint = control_get_text(error, "hint");
 	return err_set(err, EREMOTEIO, "%s%s%s",
 		       message ? message : "the daemon refused, without a reason",
 		       hint ? ": " : "", hint ? hint : "");

@@ -9,7 +9,7 @@
 
 #define LIST_MAX 255u
 
-/* Exactly @len bytes. Return: 0 or -errno with @err filled. */
+/* Receives exactly @len bytes. Return: 0 or -errno with @err filled. */
 static int receive_all(int fd, uint8_t *bytes, size_t len, uint64_t deadline_ns,
 		       struct err *err)
 {
@@ -61,7 +61,7 @@ int control_legacy_call(const char *path, int timeout_ms, enum control_legacy_cm
 	if (r >= 0)
 		r = control_stream_send(sock, request, sizeof(request), fd, deadline_ns,
 					err);
-	/* who refuses without having read still has answered */
+	/* a daemon that refuses without reading has answered all the same */
 	if (r == 0 || r == -EPIPE)
 		r = receive_all(sock, &answer, 1, deadline_ns, err);
 	if (r < 0)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * conn.c - one connection: bytes and fds in, answers and events out, and its state
  *
- * Fds: a recvmsg() ends behind data that carried some, so they belong to the line that
- * the last byte received is in. While a line is incomplete more is received, which may
- * end it and begin others; then nothing is received until those have been handled. So
- * at most two lines have fds: the first and the last in the buffer.
+ * Fds: a recvmsg() ends behind data that carried fds, so they belong to the line of the last
+ * byte received. While a line is incomplete the connection receives more, which may end the
+ * line and begin others; then it receives nothing until these are handled. So at most two
+ * lines have fds: the first and the last in the buffer.
  */
 #include "control/conn.h"
 
@@ -22,9 +22,9 @@
 #include "util/log.h"
 #include "util/peers.h"
 
-/* More than a request can have, so that too many are told from one. */
+/* More than a request may have, to tell too many from one. */
 #define RECEIVE_FDS 4u
-/* What an idle connection keeps for sending. */
+/* Bytes of @out that an idle connection keeps. */
 #define OUT_ROOM_KEPT 4096u
 
 /* Changes the state; BROKEN is for ever. */
@@ -88,7 +88,7 @@ struct control_conn *control_conn_create(struct loop *loop,
 	conn->pid = cred.pid;
 	conn->uid = cred.uid;
 	conn->role = role_of(options, fd, &cred);
-	/* pages of it come into being when first used */
+	/* pages become real memory when first used */
 	conn->in.bytes = malloc(CONTROL_LINE_MAX);
 	if (!conn->in.bytes) {
 		control_conn_destroy(conn);
@@ -145,8 +145,8 @@ void control_conn_put(struct control_conn *conn, const void *bytes, size_t len)
 
 void control_conn_put_event(struct control_conn *conn, const char *line, size_t len)
 {
-	/* Once one is lost, so are those behind it, until the client knows: a watcher
-	 * knows what it has not seen. */
+	/* Once an event is lost, so are those behind it, until the client knows: a watcher
+	 * knows which it has not seen. */
 	if (line && !conn->lost &&
 	    conn->out.end - conn->out.start + len <= CONTROL_OUT_MAX) {
 		control_conn_put(conn, line, len);
@@ -225,7 +225,7 @@ void control_conn_answered(struct control_conn *conn)
 
 /* ---- fds ---- */
 
-/* @fd, taken, came with the line that begins at @line. */
+/* Keeps @fd, taken, which came with the line that begins at @line. */
 static void keep_fd(struct control_conn *conn, uint64_t line, int fd)
 {
 	struct control_line_fd *unused = NULL;
@@ -259,7 +259,7 @@ int control_conn_take_fd(struct control_conn *conn, uint64_t line, bool *ret_man
 	return -1;
 }
 
-/* Where the line of the last byte received begins, in bytes of the connection. */
+/* The start of the line of the last byte received, in bytes of the connection. */
 static uint64_t last_line(const struct control_conn *conn)
 {
 	const char *start = conn->in.bytes + conn->in.start;
@@ -331,7 +331,7 @@ bool control_conn_may_go(const struct control_conn *conn)
 {
 	int n = peek_byte(conn->fd);
 
-	/* while its owner works on an answer the loop does not wait for the client's end */
+	/* while the owner has a request, the loop does not watch for the client's end */
 	if (n >= 0)
 		return n == 0;
 	return n != -EAGAIN || conn->dialect == CONTROL_DIALECT_UNKNOWN;

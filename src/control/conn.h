@@ -126,7 +126,7 @@ void control_conn_destroy(struct control_conn *conn);
 
 /* ---- receiving ---- */
 
-/* While RECEIVING. Return: true if something has come, if only the end. */
+/* While RECEIVING. Return: true if bytes have come, or the client's end. */
 bool control_conn_receive(struct control_conn *conn);
 /* The fd that came with the line that begins at @line (see struct control_line_fd), which
  * becomes the caller's; -1 = none. */
@@ -136,7 +136,7 @@ static inline bool control_is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
-/* True if nothing at all has come from its client, or the client has gone. */
+/* True if the client has sent nothing, or has gone. */
 bool control_conn_may_go(const struct control_conn *conn);
 
 /* ---- answering ---- */
@@ -148,14 +148,14 @@ void control_conn_answered(struct control_conn *conn);
 
 /* ---- sending ---- */
 
-/* Appends to what is to be sent, and has it sent soon. */
+/* Appends bytes to the output; the connection sends them soon. */
 void control_conn_put(struct control_conn *conn, const void *bytes, size_t len);
-/* The same with an event, which is lost if the client does not read them. @line: NULL
- * without memory. */
+/* The same with an event, which the client loses if it does not read. @line: NULL without
+ * memory. */
 void control_conn_put_event(struct control_conn *conn, const char *line, size_t len);
 /* Sends what the socket takes. */
 void control_conn_flush(struct control_conn *conn);
-/* True if something is to be sent. */
+/* True if there is output. */
 static inline bool control_conn_has_output(const struct control_conn *conn)
 {
 	return conn->out.start < conn->out.end;
@@ -163,7 +163,7 @@ static inline bool control_conn_has_output(const struct control_conn *conn)
 
 /* ---- its end ---- */
 
-/* Nothing is read any more; the connection is over when all bytes have left. */
+/* Reads nothing any more; the connection is over when all bytes have left. */
 void control_conn_end(struct control_conn *conn);
 /* The connection is over at once. */
 void control_conn_break(struct control_conn *conn);

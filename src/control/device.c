@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * device.c - what is told of a device and of a virtual port, and its JSON
+ * device.c - devices, virtual ports, the VMM and the sandbox as clients see them, as JSON
  */
 #include "control/device.h"
 

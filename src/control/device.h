@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * device.h - what is told of devices, virtual ports, the VMM and the sandbox, and its JSON
+ * device.h - devices, virtual ports, the VMM and the sandbox as clients see them, as JSON
  */
 #ifndef CONTROL_DEVICE_H
 #define CONTROL_DEVICE_H
@@ -10,29 +10,29 @@
 
 struct json_object;
 
-/* Of numbers whose 0 means something. */
+/* For numbers whose 0 means something. */
 #define CONTROL_UNKNOWN (-1)
 
 /**
- * struct control_device - one device, as far as it is known
+ * struct control_device - one device
  *
- * Strings are borrowed for the time of the call, UTF-8 or not: what is not is shown
- * with '?' in its place. NULL, CONTROL_UNKNOWN and (where said) 0 mean not known: the
- * field is left out.
+ * Strings are borrowed for the call. They may be any bytes: JSON gets a '?' for bytes that
+ * are no UTF-8. NULL, CONTROL_UNKNOWN and (as noted) 0 mean unknown: JSON gets no such
+ * field.
  *
- * @id:		what names it to "detach" and the like; unique in the daemon. Always there
+ * @id:		names it to "detach" and others; unique in the daemon. Always there
  * @kind:	"host", "stick", "keyboard", "zero"
  * @label:	for people, as in the log
- * @vendor_id, @product_id: CONTROL_UNKNOWN = not known
+ * @vendor_id, @product_id: CONTROL_UNKNOWN = unknown
  * @speed:	"low", "full", "high", "super", "super-plus", "super-plus-x2"
  * @port:	virtual port, 1-based; 0 = in none
- * @bus, @address: of the host; 0 = no device of the host. The legacy dialect knows devices
+ * @bus, @address: of the host; 0 = no device of the host. The legacy dialect names devices
  *		by these only
  * @place:	where it is plugged in on the host, "1-2.3"
- * @since:	when it was attached, seconds since 1970; 0 = not known
- * @state:	"attached", "gone" (its port is kept for it), "opening", "leaving"
- * @rule:	id of the rule it came by
- * @has_counters: the counters below are known
+ * @since:	time of attachment, seconds since 1970; 0 = unknown
+ * @state:	"attached", "gone" (the daemon keeps its port for it), "opening", "leaving"
+ * @rule:	id of the rule that attached it
+ * @has_counters: the counters below are valid
  */
 struct control_device {
 	const char *id;
@@ -59,7 +59,7 @@ struct control_device {
 	uint64_t errors;
 };
 
-/* Everything not known. */
+/* Everything unknown. */
 #define CONTROL_DEVICE_INIT                                                  \
 	{                                                                    \
 		.vendor_id = CONTROL_UNKNOWN, .product_id = CONTROL_UNKNOWN, \
@@ -80,7 +80,7 @@ struct control_port {
 /**
  * struct control_vmm - the VMM at the other end
  * @memory_shared, @memory_unshared: bytes of the guest's memory that the daemon can reach,
- *		and cannot
+ *		and cannot reach
  */
 struct control_vmm {
 	bool connected;
@@ -92,12 +92,13 @@ struct control_vmm {
  * struct control_sandbox - what the daemon can still reach
  * @mode:	"on", "log", "off"
  * @user:	the uid that it runs as
- * @dac_override: a path of another user, for which that capability stays; NULL: none does
- * @landlock:	interface of Landlock in use, 0: none
- * @no_landlock: why there is none, NULL: none is wanted
- * @system_calls, @no_system_calls: likewise, how many are on the list
- * @refused:	system calls that were refused, or would have been with "log"
- * @last:	names of the last ones, the newest first; @nlast of them
+ * @dac_override: a path of another user, for which the daemon keeps that capability; NULL:
+ *		it does not
+ * @landlock:	version of Landlock in use, 0: none
+ * @no_landlock: why there is none, NULL: nobody asked for it
+ * @system_calls, @no_system_calls: the same for system calls: how many are on the list
+ * @refused:	system calls that the sandbox refused, or would have refused without "log"
+ * @last:	names of the last ones, newest first; @nlast of them
  */
 struct control_sandbox {
 	const char *mode;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * find.c - where control sockets of running daemons are
+ * find.c - finding the control sockets of running daemons
  */
 #include "control/find.h"
 
@@ -15,7 +15,7 @@
 
 #include "util/fds.h"
 
-/* Entries of a folder looked at; it may be one that others fill. */
+/* Entries of a folder that we read; other users may fill it. */
 #define ENTRIES_MAX 4096u
 
 void control_find_folders(const char *ret_folders[CONTROL_FIND_FOLDERS])
@@ -40,7 +40,7 @@ static bool ends_with(const char *text, const char *end)
 	return text_len > end_len && strcmp(text + text_len - end_len, end) == 0;
 }
 
-/* A socket that answers, or may not be asked: then trying it tells why. */
+/* Whether a daemon listens. Also true without permission: using the socket tells why. */
 static bool is_served(const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * find.h - where control sockets of running daemons are
+ * find.h - finding the control sockets of running daemons
  *
- * Looked for in /run/usbvfiod and $XDG_RUNTIME_DIR/usbvfiod: sockets named *.sock.
- * A daemon's vfio-user socket may lie there too: what is called *.vfio.sock is left out.
+ * They are sockets named *.sock in /run/usbvfiod and $XDG_RUNTIME_DIR/usbvfiod. A daemon's
+ * vfio-user socket may be there too: names like *.vfio.sock do not count.
  */
 #ifndef CONTROL_FIND_H
 #define CONTROL_FIND_H
@@ -23,20 +23,20 @@ struct control_sockets {
 	char paths[CONTROL_FIND_MAX][CONTROL_FIND_PATH];
 };
 
-/* The folders to look into, NULL for one that there is not. Borrowed until the next call. */
+/* The folders to search, NULL if there is none. Borrowed until the next call. */
 void control_find_folders(const char *ret_folders[CONTROL_FIND_FOLDERS]);
 
 /**
- * control_find_all() - all sockets in @folders somebody listens on
- * @folders:	@nfolders of them, NULL entries are skipped; those that are not there too
+ * control_find_all() - find all sockets in @folders that a daemon listens on
+ * @folders:	@nfolders of them; skips NULL and folders that do not exist
  *
- * At most CONTROL_FIND_MAX are found.
+ * At most CONTROL_FIND_MAX.
  */
 void control_find_all(const char *const folders[], size_t nfolders,
 		      struct control_sockets *ret_sockets);
 
-/* The only socket there is. Return: 0; -ENOENT or -ENOTUNIQ (with their list in @err)
- * if there is none, or are several. */
+/* The only socket. Return: 0; -ENOENT if there is none; -ENOTUNIQ, with their list in @err,
+ * if there are several. */
 MUST_USE int control_find_one(const struct control_sockets *sockets,
 			      const char **ret_path, struct err *err);
 

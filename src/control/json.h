@@ -16,9 +16,8 @@ struct json_object;
 /* For an answer or event; see control_has_memory(). */
 #define CONTROL_ANSWER_MEMORY (256u << 10)
 
-/* There are @bytes of memory, to begin with. json-c looks at the end of its allocations in
- * its own functions in places only: without memory for a key it crashes. So it is looked
- * before, generously. */
+/* Whether there are @bytes of memory. json-c checks its allocations in places only: without
+ * memory for a key it crashes. So callers check before, generously. */
 bool control_has_memory(size_t bytes);
 
 /* A string of any bytes, as JSON can hold it. Return: owned; NULL without memory. */
@@ -27,9 +26,9 @@ struct json_object *control_text_to_json(const char *text);
 bool control_add(struct json_object *object, const char *key, struct json_object *value);
 /* The same, at the end of an array. */
 bool control_append(struct json_object *array, struct json_object *value);
-/* Nothing is added for NULL. */
+/* Adds nothing for NULL. */
 bool control_add_text(struct json_object *object, const char *key, const char *text);
-/* RFC 3339, UTC, to the second. Nothing is added for what is no time. */
+/* RFC 3339, UTC, to the second. Adds nothing for what is no time. */
 bool control_add_time(struct json_object *object, const char *key, int64_t seconds);
 
 /* ---- reading ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * options.h - what the owner of a control server says at its start
+ * options.h - options of a control server
  */
 #ifndef CONTROL_OPTIONS_H
 #define CONTROL_OPTIONS_H
@@ -10,19 +10,19 @@
 struct control_request;
 struct peers;
 
-/* Bytes of events kept for a watcher. Beyond it events are lost to that watcher, which
- * is told how many. */
+/* Bytes of unread events per watcher. Beyond it the watcher loses events, and learns how
+ * many. */
 #define CONTROL_OUT_MAX ((size_t)256 * 1024)
 
 /**
  * struct control_options
- * @daemon:	name and version, told by "hello": "usbvfiod 0.1.0"; borrowed for ever
+ * @daemon:	name and version, for "hello": "usbvfiod 0.1.0"; borrowed for ever
  * @request:	answer @req, now or later, exactly once (control/request.h). Must not
  *		destroy the server
- * @operators:	may ask for everything; root and our own user always are. NULL: see below.
+ * @operators:	may use all verbs; root and our own user always may. NULL: see below.
  *		Borrowed for ever
- * @readers:	may ask what there is and what happens: "hello", "list", "stats", "watch";
- *		likewise. With neither, everyone who can connect is an operator
+ * @readers:	may use "hello", "list", "stats" and "watch". Borrowed for ever. With neither
+ *		list, everyone who can connect is an operator
  * @timeout_ns:	0 = CONTROL_TIMEOUT_NS
  */
 struct control_options {

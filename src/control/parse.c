@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * parse.c - a line of JSON into a request, strictly
  *
- * Each verb has a table of its fields. What is in the line and not in the table, or is
- * of another type, is refused by its name; what goes together is checked afterwards.
+ * Each verb has a table of its fields. A field that is not in the table, or has another
+ * type, makes the parser refuse the line by the field's name. Afterwards it checks which
+ * fields go together.
  */
 #include "control/parse.h"
 
@@ -16,7 +17,7 @@
 #include "control/json.h"
 #include "control/pending.h"
 
-/* What json-c takes for a line, see control_has_memory(): "[0,0,0" is the worst. */
+/* Memory that json-c needs for a line, see control_has_memory(): "[0,0,0" is the worst. */
 #define PARSE_MEMORY_MIN      4096u
 #define PARSE_MEMORY_PER_BYTE 64u
 
@@ -118,8 +119,8 @@ static void fill(struct control_refusal *refusal, enum control_code code,
 	va_end(ap);
 }
 
-/* Fills @refusal and is -1, for callers to hand on. A macro because compilers do not
- * look into functions with "...", and must see that this is not 0. */
+/* Fills @refusal; is -1, for callers to return. A macro because compilers do not look
+ * into functions with "...", and must see that this is not 0. */
 #define refuse(refusal, code, ...)                    \
 	({                                            \
 		fill((refusal), (code), __VA_ARGS__); \
@@ -171,7 +172,7 @@ static int read_number(const char *name, struct json_object *value, int64_t max,
 	return 0;
 }
 
-/* Up to @digits_max decimal digits at *@text, which is moved behind them. Return: true
+/* Takes up to @digits_max decimal digits at *@text and moves it behind them. Return: true
  * if there is at least one, and no further one. */
 static bool take_decimal(const char **text, unsigned digits_max, unsigned *ret_number)
 {
@@ -187,7 +188,7 @@ static bool take_decimal(const char **text, unsigned digits_max, unsigned *ret_n
 	return true;
 }
 
-/* What is neither BUS:ADDRESS nor "port N" is an id. */
+/* BUS:ADDRESS, "port N", or else an id. */
 static void read_target(const char *text, struct control_target *target)
 {
 	const char *at = text;
@@ -283,7 +284,7 @@ static int read_field(struct control_pending *pending, const struct field *field
 	return 0;
 }
 
-/* "id" first, so that a refusal for any other reason can carry it. */
+/* Reads "id" first, so that a refusal for any other reason can carry it. */
 static int read_id(struct control_pending *pending, struct control_refusal *refusal)
 {
 	struct json_object *id;
@@ -416,7 +417,7 @@ static int check_rules(const struct control_request *req, struct control_refusal
 	return req->rules.id ? 0 : missing(refusal, "the field \"rule_id\"");
 }
 
-/* What goes together, and what must be there. */
+/* Checks that no field is missing, and none too many. */
 static int check(const struct control_pending *pending, struct control_refusal *refusal)
 {
 	const struct control_request *req = &pending->req;
@@ -451,7 +452,7 @@ static int check(const struct control_pending *pending, struct control_refusal *
 	return 0;
 }
 
-/* The text of @line as an object into @pending->root. */
+/* Parses @line into @pending->root. */
 static int read_line(struct control_pending *pending, const char *line, size_t len,
 		     struct control_refusal *refusal)
 {
@@ -467,13 +468,13 @@ static int read_line(struct control_pending *pending, const char *line, size_t l
 	if (!tokener)
 		return refuse(refusal, CONTROL_CODE_INTERNAL, "out of memory");
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	/* the NUL is given too: it ends what could otherwise go on */
+	/* with the NUL, which ends a number that could otherwise go on */
 	pending->root = json_tokener_parse_ex(tokener, line, (int)len + 1);
 	error = json_tokener_get_error(tokener);
 	json_tokener_free(tokener);
 	if (error != json_tokener_success)
 		return refuse(refusal, CONTROL_CODE_BAD_REQUEST,
-			      "this is not JSON as it has to be: %s",
+			      "this is not valid JSON: %s",
 			      json_tokener_error_desc(error));
 	if (!json_object_is_type(pending->root, json_type_object))
 		return refuse(refusal, CONTROL_CODE_BAD_REQUEST,

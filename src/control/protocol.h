@@ -17,15 +17,15 @@
 #define CONTROL_LINE_MAX ((size_t)64 * 1024)
 /* An answer or an event, its newline included. */
 #define CONTROL_ANSWER_MAX ((size_t)1024 * 1024)
-/* Arrays and objects within each other, in a request. */
+/* Nesting of arrays and objects in a request. */
 #define CONTROL_DEPTH_MAX 8
-/* Bytes of a string in a request, where nothing smaller is said. */
+/* Bytes of a string in a request, unless a smaller limit is given. */
 #define CONTROL_STRING_MAX 4096u
 /* Devices in a list of the legacy dialect: its client counts their bytes in one byte. */
 #define CONTROL_LEGACY_LIST_MAX 127u
 
 enum control_verb {
-	CONTROL_VERB_HELLO, /* answered by the server itself, as is WATCH */
+	CONTROL_VERB_HELLO, /* the server itself answers this and WATCH */
 	CONTROL_VERB_WATCH,
 	CONTROL_VERB_ATTACH,
 	CONTROL_VERB_DETACH,
@@ -38,7 +38,7 @@ enum control_verb {
 };
 #define CONTROL_VERBS 10u
 
-/* Why a request was refused. The comments say what it means to the client. */
+/* Why a request was refused, as the client sees it. */
 enum control_code {
 	CONTROL_CODE_BAD_REQUEST,   /* no JSON, a wrong type, a missing field */
 	CONTROL_CODE_UNKNOWN_VERB,  /* "verb" is none of ours */
@@ -53,7 +53,7 @@ enum control_code {
 	CONTROL_CODE_CANNOT_OPEN,      /* the node or file cannot be opened or is none */
 	CONTROL_CODE_BUSY,             /* another process or driver has the device */
 	CONTROL_CODE_REFUSED,          /* it would harm the host; "force" overrides */
-	CONTROL_CODE_ALREADY_ATTACHED, /* and is not to be moved */
+	CONTROL_CODE_ALREADY_ATTACHED, /* and the client did not ask to move it */
 	CONTROL_CODE_NOT_SUPPORTED,    /* this daemon or device cannot do it */
 	CONTROL_CODE_NOT_ALLOWED,      /* not to this user */
 	CONTROL_CODE_STOPPING,         /* the daemon is about to end */
@@ -61,13 +61,13 @@ enum control_code {
 };
 #define CONTROL_CODES 18u
 
-/* What watchers are told. */
+/* Events for watchers. */
 enum control_event {
-	CONTROL_EVENT_ATTACHED,  /* plugged into a virtual port */
-	CONTROL_EVENT_DETACHED,  /* unplugged, as somebody asked */
-	CONTROL_EVENT_GONE,      /* pulled on the host's side */
-	CONTROL_EVENT_RETURNED,  /* as attached, after "gone" */
-	CONTROL_EVENT_FAILED,    /* could not be attached, or is lost; see the message */
+	CONTROL_EVENT_ATTACHED, /* plugged into a virtual port */
+	CONTROL_EVENT_DETACHED, /* unplugged on request */
+	CONTROL_EVENT_GONE,     /* pulled on the host's side */
+	CONTROL_EVENT_RETURNED, /* as attached, after "gone" */
+	CONTROL_EVENT_FAILED, /* attaching failed, or the device is lost; see the message */
 	CONTROL_EVENT_RULE_HELD, /* a rule matches but does not attach; see the message */
 };
 #define CONTROL_EVENTS 6u
@@ -100,7 +100,7 @@ MUST_USE int control_verb_find(const char *name);
 MUST_USE int control_code_find(const char *name);
 MUST_USE int control_event_find(const char *name);
 
-/* What a refusal is in the legacy dialect. */
+/* The answer of the legacy dialect for a refusal. */
 enum control_legacy control_code_legacy(enum control_code code);
 /* The code that fits -errno of opening or attaching a device (-EBUSY: BUSY,
  * -ENODEV: NO_SUCH_DEVICE, ...); INTERNAL if none does. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * request.h - what a client asks for, parsed, and the answers to it
+ * request.h - a client's request, parsed, and the answers to it
  *
- * The owner of a control_server gets each request once, in whatever dialect it came,
- * and answers it exactly once, at once or later, by one of the functions below. The
- * request and its strings are good until then, whether or not the client is still there.
+ * The owner of a control_server gets each request once, whatever its dialect, and answers
+ * it exactly once, at once or later, by one of the functions below. The request and its
+ * strings are valid until then, even if the client goes.
  */
 #ifndef CONTROL_REQUEST_H
 #define CONTROL_REQUEST_H
@@ -20,7 +20,7 @@ struct json_object;
 
 /* How a client names a device that is attached. */
 enum control_target_kind {
-	CONTROL_TARGET_KIND_NONE,    /* not said: all of them (stats only) */
+	CONTROL_TARGET_KIND_NONE,    /* all devices (stats only) */
 	CONTROL_TARGET_KIND_ID,      /* by control_device.id */
 	CONTROL_TARGET_KIND_ADDRESS, /* by the host's bus and address: "003:017" */
 	CONTROL_TARGET_KIND_PORT,    /* by the virtual port: "port 2" */
@@ -54,14 +54,14 @@ enum control_rules_action {
 
 /**
  * struct control_attach - plug a device in
- * @spec:	which one, as after --device; NULL if the request carries the node. With an
- *		fd beside it that is the file which the spec names
- * @name:	what to call it in messages; NULL = not said
- * @reset:	as reset= of a spec; NULL = not said
+ * @spec:	the device, as after --device; NULL if the request's fd is its node. An fd
+ *		beside a spec is the file which the spec names
+ * @name:	its name in messages; NULL = none given
+ * @reset:	as reset= of a spec; NULL = none given
  * @port:	preferred virtual port, 1-based; 0 = any
- * @force:	also if it would be refused for the host's safety
- * @rule_id:	the rule (an agent's) in whose name this is; NULL = none
- * @bus, @address: what the client says of its fd; 0 = not said. Not to be trusted
+ * @force:	attach it even if the guard refuses
+ * @rule_id:	the agent's rule for which it attaches the device; NULL = none
+ * @bus, @address: of the fd, as the client claims; 0 = none given. Do not trust them
  */
 struct control_attach {
 	const char *spec;
@@ -77,21 +77,22 @@ struct control_attach {
 /**
  * struct control_request - one request
  *
- * All is validated as far as it can be without knowing devices. Strings are borrowed
- * from the request: UTF-8, not empty, no NUL within, at most CONTROL_STRING_MAX bytes.
+ * The server has validated everything that it can without knowing devices. Strings are
+ * borrowed from the request: UTF-8, not empty, no NUL within, at most CONTROL_STRING_MAX
+ * bytes.
  *
- * @verb:	says which of the members below counts
- * @fd:		what came with the request (attach: a usbfs node, or what the spec names;
- *		capture start: a file),
- *		-1 = nothing; never with other verbs. Take it with steal_fd(), or it
- *		is closed with the request. It may be any kind of file: check it
- * @pid, @uid:	the client's; 0 and -1 if the kernel does not tell
+ * @verb:	decides which of the members below are valid
+ * @fd:		the fd of the request (attach: a usbfs node, or the file of the spec;
+ *		capture start: a file), -1 = none; never with other verbs. Take it with
+ *		steal_fd(), or it is closed with the request. It may be any kind of file:
+ *		check it
+ * @pid, @uid:	the client's; 0 and -1 if the kernel does not say
  * @target:	of detach and reset, always there; of stats, may be NONE
- * @capture:	start has a path or @fd, or both: then @path is what it is called; @path is
+ * @capture:	start has a path or @fd, or both: then @path is the name of @fd; @path is
  *		NULL otherwise
  * @log:	@subsystem: NULL = all. @level is a word the owner checks: "error",
  *		"warn", "info", "debug", "trace"
- * @rules:	add has @rule (as after --device) and may have an @id to have; remove has
+ * @rules:	add has @rule (as after --device) and may have an @id for it; remove has
  *		an @id; both NULL otherwise
  */
 struct control_request {
@@ -117,22 +118,21 @@ struct control_request {
 };
 
 /**
- * control_answer() - it is done
+ * control_answer() - answer that the request is done
  * @result:	object whose members join the answer, none called "ok" or "id"; taken;
- *		NULL = nothing to tell
+ *		NULL = none
  *
- * Not for CONTROL_VERB_LIST. @req is freed.
+ * Not for CONTROL_VERB_LIST. Frees @req.
  */
 void control_answer(struct control_request *req, struct json_object *result);
 
-/* It is done, and this is the device (attach, detach, reset). @req is freed. */
+/* The same with the device (attach, detach, reset). Frees @req. */
 void control_answer_device(struct control_request *req,
 			   const struct control_device *device);
 
 /**
- * struct control_list - what there is; all borrowed for the call
- * @ports:	NULL: they are not told
- * @vmm, @sandbox: likewise
+ * struct control_list - the parts of an answer to list; all borrowed for the call
+ * @ports, @vmm, @sandbox: NULL: the answer has none
  */
 struct control_list {
 	const struct control_device *devices;
@@ -143,15 +143,15 @@ struct control_list {
 	const struct control_sandbox *sandbox;
 };
 
-/* The answer to CONTROL_VERB_LIST, and to stats without a device. @req is freed. */
+/* Answers CONTROL_VERB_LIST, and stats without a device. Frees @req. */
 void control_answer_list(struct control_request *req, const struct control_list *list);
 
 /**
- * control_refuse() - it is not done
- * @hint:	what the person may do about it, a sentence; NULL = no idea
+ * control_refuse() - answer that the request is refused or has failed
+ * @hint:	how to fix it, a sentence; NULL = none
  * @format:	why, a sentence
  *
- * @req is freed.
+ * Frees @req.
  */
 PRINTF_LIKE(4, 5)
 void control_refuse(struct control_request *req, enum control_code code, const char *hint,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * server.c - the clients of the control socket: accepted, run, and their end
  *
- * There are CONTROL_CONNS_MAX places. Who connects and says nothing holds one for a
- * short time only, and gives it up earlier if a newcomer needs it. Clients that speak
- * JSON may stay for ever; if they have all places, newcomers are told so.
+ * There are CONTROL_CONNS_MAX places. A client that connects and sends nothing holds one for
+ * a short time only, and loses it earlier if a newcomer needs it. Clients that speak JSON
+ * may stay for ever; if they have all places, the server refuses newcomers with a message.
  */
 #include "control/server.h"
 
@@ -54,7 +54,7 @@ static void drop(struct control_conn *conn)
 	control_conn_destroy(conn);
 }
 
-/* Handles and receives until there is no more, or it is for others to go on. */
+/* Handles and receives until there is no more, or another must act first. */
 static void work(struct control_conn *conn)
 {
 	unsigned handled = 0;
@@ -131,8 +131,8 @@ static void on_timer(void *ctx)
 
 /* ---- accepting ---- */
 
-/* Tells the client at @fd, which is taken, why it is refused. */
-static void say_refusal(int fd, enum control_code code, const char *text)
+/* Sends the reason of a refusal to the client at @fd, which is taken. */
+static void send_refusal(int fd, enum control_code code, const char *text)
 {
 	char *line = control_error_line(code, text);
 
@@ -142,7 +142,7 @@ static void say_refusal(int fd, enum control_code code, const char *text)
 	closer_close_socket(&fd);
 }
 
-/* Of a user who may not even ask. @conn is taken. */
+/* Refuses a user who is neither operator nor reader. @conn is taken. */
 static void refuse_peer(struct control_conn *conn)
 {
 	char text[128];
@@ -154,7 +154,7 @@ static void refuse_peer(struct control_conn *conn)
 		       "user %u may not use this control socket: whoever starts usbvfiod "
 		       "can allow it by --control-peers or --control-readers",
 		       (unsigned)conn->uid);
-	say_refusal(steal_fd(&conn->fd), CONTROL_CODE_NOT_ALLOWED, text);
+	send_refusal(steal_fd(&conn->fd), CONTROL_CODE_NOT_ALLOWED, text);
 	control_conn_destroy(conn);
 }
 
@@ -183,8 +183,8 @@ static void add_conn(struct control_server *server, int fd)
 	server->nconns++;
 }
 
-/* Makes room by closing the oldest connection that has said nothing, or whose client
- * has gone. Return: true if there was one. */
+/* Makes room by closing the oldest connection that has sent nothing, or whose client has
+ * gone. Return: true if there was one. */
 static bool evict(struct control_server *server)
 {
 	struct list *pos;
@@ -198,11 +198,11 @@ static bool evict(struct control_server *server)
 	return false;
 }
 
-/* Tells the client at @fd, which is taken, that there is no room, and @why. */
+/* Refuses the client at @fd, which is taken: there is no room. */
 static void refuse_client(int fd, const char *why)
 {
 	log_limited(LOG_LEVEL_WARN, "control: a client was refused: %s", why);
-	say_refusal(fd, CONTROL_CODE_TOO_MANY, why);
+	send_refusal(fd, CONTROL_CODE_TOO_MANY, why);
 }
 
 static void on_turned_away(void *ctx, int fd)
@@ -289,7 +289,7 @@ void control_server_destroy(struct control_server *server)
 	if (!server)
 		return;
 	LIST_FOREACH_SAFE(pos, next, &server->conns) {
-		/* the answers to who waited until the end */
+		/* answers for clients that waited until the end */
 		control_conn_flush(conn_of(pos));
 		drop(conn_of(pos));
 	}

@@ -2,12 +2,12 @@
  * server.h - the control socket: many clients, two dialects, one owner that answers
  *
  * A connection whose first byte is '{' or white space speaks JSON, any other the
- * 3-byte commands of the original program. The owner sees struct control_request
- * and needs not know which it was. Loop thread only; never waits for a client.
+ * 3-byte commands of the original program. The owner gets a struct control_request and
+ * need not know the dialect. Loop thread only; never waits for a client.
  *
- * What a client can have: one request being answered, CONTROL_LINE_MAX bytes of input,
- * CONTROL_OUT_MAX of events not yet read plus one answer. Its next request is looked
- * at when the answer to the last has left.
+ * A client can have one pending request, CONTROL_LINE_MAX bytes of input, CONTROL_OUT_MAX of
+ * unread events and one answer. The server handles its next request when the last answer
+ * has left.
  */
 #ifndef CONTROL_SERVER_H
 #define CONTROL_SERVER_H
@@ -23,13 +23,14 @@ struct control_device;
 struct control_server;
 struct loop;
 
-/* Connections at one time; more are told so and closed. */
+/* Connections at one time; the server refuses more with a message. */
 #define CONTROL_CONNS_MAX 32u
-/* What has not shown its dialect, or not sent all of a legacy command, or not taken
- * the last answer before its connection ends, is closed after this time. */
+/* The server closes a connection that for so long has not shown its dialect, not sent all of
+ * a legacy command, or not read the last answer. */
 #define CONTROL_TIMEOUT_NS UINT64_C(5000000000)
 
-/* Has json-c choose the seed of its hashes now, for which it asks the kernel. Once is enough. */
+/* Makes json-c choose the seed of its hashes now, for which it asks the kernel. Once is
+ * enough. */
 void control_prepare(void);
 
 /**
@@ -42,19 +43,19 @@ void control_prepare(void);
 struct control_server *control_server_create(struct loop *loop, int fd,
 					     const struct control_options *options,
 					     struct err *err);
-/* Closes everything; answers given before are sent, as far as sockets take them. Requests not answered yet stay good, their answers go nowhere.
- * NULL is fine. */
+/* Sends the answers given before, as far as sockets take them, and closes everything.
+ * Pending requests stay valid; their answers go nowhere. NULL is fine. */
 void control_server_destroy(struct control_server *server);
 
 /**
- * control_server_event() - tell all watchers
- * @device:	what it is about; NULL = nothing particular
- * @message:	more in words, NULL = nothing
+ * control_server_event() - send an event to all watchers
+ * @device:	its device; NULL = none
+ * @message:	more in words; NULL = none
  */
 void control_server_event(struct control_server *server, enum control_event event,
 			  const struct control_device *device, const char *message);
 
-/* Connections there are; for tests and the log. */
+/* The number of connections; for tests and the log. */
 unsigned control_server_clients(const struct control_server *server);
 
 #endif /* CONTROL_SERVER_H */

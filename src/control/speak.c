@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * speak.c - requests out of the bytes of a connection, in either dialect
  *
- * What can be refused without the owner is refused here, and always with an answer.
+ * Refuses requests that do not need the owner's judgement, always with an answer.
  */
 #include "control/speak.h"
 
@@ -15,7 +15,7 @@
 #include "util/closer.h"
 #include "util/log.h"
 
-/* What readers may ask for changes nothing. */
+/* Verbs of readers change nothing. */
 static bool may_ask(const struct control_conn *conn, enum control_verb verb)
 {
 	return conn->role == CONTROL_ROLE_OPERATOR || verb == CONTROL_VERB_HELLO ||
@@ -32,8 +32,8 @@ static void refuse_verb(struct control_conn *conn)
 		    (int)req->pid, (unsigned)req->uid, control_verb_name(req->verb));
 	control_refuse(req, CONTROL_CODE_NOT_ALLOWED,
 		       "whoever starts usbvfiod can allow it by --control-peers",
-		       "user %u may only ask what there is, not use \"%s\"",
-		       (unsigned)req->uid, control_verb_name(req->verb));
+		       "user %u may only read, not use \"%s\"", (unsigned)req->uid,
+		       control_verb_name(req->verb));
 }
 
 static void hand_to_owner(struct control_conn *conn)
@@ -52,7 +52,7 @@ static void hand_to_owner(struct control_conn *conn)
 	conn->options->request(conn->options->ctx, req);
 }
 
-/* A request that cannot even be looked at: there is no memory for it. */
+/* Without memory for a request the connection ends. */
 static struct control_pending *new_pending(struct control_conn *conn)
 {
 	struct control_pending *pending = control_pending_create(conn);
@@ -83,7 +83,7 @@ static bool handle_legacy(struct control_conn *conn)
 	}
 	loop_timer_stop(conn->timer);
 	fd = control_conn_take_fd(conn, 0, &many);
-	/* an fd where none belongs, none where one does, and no such command */
+	/* an fd too many, one missing, or no such command */
 	if (many || bytes[0] > CONTROL_LEGACY_CMD_LIST ||
 	    (fd >= 0) != (bytes[0] == CONTROL_LEGACY_CMD_ATTACH)) {
 		closer_close(&fd);
@@ -134,8 +134,8 @@ static void handle_line(struct control_conn *conn, const char *line, size_t len,
 		control_refuse(&pending->req, refusal.code, NULL, "%s", refusal.text);
 	} else if (many) {
 		control_refuse(&pending->req, CONTROL_CODE_BAD_REQUEST,
-			       "send each request that needs one by a sendmsg() of its "
-			       "own",
+			       "send each request that needs one by its own "
+			       "sendmsg()",
 			       "more than one file descriptor came with this");
 	} else if (pending->req.verb == CONTROL_VERB_HELLO) {
 		control_answer_hello(pending);
@@ -156,7 +156,7 @@ static bool all_blank(const char *text, size_t len)
 	return true;
 }
 
-/* What there is will not become a line. Return: false. */
+/* Ends the connection if its input will not become a line. Return: false. */
 static bool handle_no_line(struct control_conn *conn)
 {
 	size_t len = conn->in.end - conn->in.start;
@@ -192,7 +192,7 @@ static bool handle_json(struct control_conn *conn)
 	conn->in.start += len + 1;
 	conn->in.scanned = conn->in.start;
 	*newline = '\0';
-	/* an empty line is nothing; with an fd it is refused as no JSON */
+	/* ignore an empty line; with an fd it is refused as no JSON */
 	if (fd >= 0 || !all_blank(line, len))
 		handle_line(conn, line, len, fd, many);
 	return true;

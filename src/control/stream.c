@@ -27,7 +27,7 @@ int control_stream_timeout(struct err *err)
 	return err_set(err, ETIMEDOUT, "the daemon does not answer: look at its log");
 }
 
-/* Milliseconds to the deadline, as poll() wants them. */
+/* Milliseconds to the deadline, for poll(). */
 static int left_ms(uint64_t deadline_ns)
 {
 	uint64_t now = clock_now_ns();
@@ -69,8 +69,7 @@ static int refuse_connect(const char *path, int error, struct err *err)
 			path);
 	case ECONNREFUSED:
 		return err_set(err, error,
-			       "nobody listens on %s any more: start the daemon again",
-			       path);
+			       "no daemon listens on %s any more: start it again", path);
 	case EACCES:
 	case EPERM:
 		return err_set(err, error,
@@ -97,7 +96,7 @@ int control_stream_connect(const char *path, uint64_t deadline_ns, struct err *e
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(err, errno, "cannot create a socket: %s", strerror(errno));
-	/* connect() waits while the daemon has a full queue, as long as a send may */
+	/* connect() waits while the daemon's queue is full, as long as a send may */
 	if (ms >= 0) {
 		limit.tv_sec = ms / 1000;
 		limit.tv_usec = (ms % 1000) * 1000 + 1;
@@ -141,7 +140,7 @@ ssize_t control_stream_receive(int fd, void *buf, size_t len, uint64_t deadline_
 			       struct err *err)
 {
 	for (;;) {
-		/* fds, which no daemon sends, are closed by the kernel */
+		/* the kernel closes fds, which no daemon sends */
 		ssize_t n = recv(fd, buf, len, MSG_DONTWAIT);
 		int r;
 

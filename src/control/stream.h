@@ -13,7 +13,7 @@
 
 #define CONTROL_FOREVER UINT64_MAX
 
-/* The time in @timeout_ms, as clock_now_ns() has it; -1 = CONTROL_FOREVER. */
+/* The clock_now_ns() in @timeout_ms from now; -1 = CONTROL_FOREVER. */
 uint64_t control_deadline(int timeout_ms);
 
 /* Fills @err. Return: -ETIMEDOUT. */
@@ -21,7 +21,7 @@ MUST_USE int control_stream_timeout(struct err *err);
 /* Return: fd, owned, or -errno with @err filled. */
 MUST_USE int control_stream_connect(const char *path, uint64_t deadline_ns,
 				    struct err *err);
-/* All of it, with @passed (borrowed) at its first byte unless that is -1.
+/* Sends all bytes, with @passed (borrowed) at the first one unless that is -1.
  * Return: 0 or -errno with @err filled; -EPIPE if the daemon reads no more. */
 MUST_USE int control_stream_send(int fd, const void *bytes, size_t len, int passed,
 				 uint64_t deadline_ns, struct err *err);
