@@ -90,7 +90,7 @@ const char *control_legacy_text(int answer)
 	case CONTROL_LEGACY_NO_FREE_PORT:
 		return "no virtual port is free: detach a device first";
 	case CONTROL_LEGACY_SPEED_UNKNOWN:
-		return "the speed of the device cannot be told";
+		return "the speed of the device is unknown";
 	case CONTROL_LEGACY_CANNOT_OPEN:
 		return "the device cannot be opened or was refused: the daemon's log "
 		       "says "

@@ -95,7 +95,7 @@ struct control_vmm {
  * @dac_override: a path of another user, for which the daemon keeps that capability; NULL:
  *		it does not
  * @landlock:	version of Landlock in use, 0: none
- * @no_landlock: why there is none, NULL: nobody asked for it
+ * @no_landlock: why there is none, NULL: not asked for
  * @system_calls, @no_system_calls: the same for system calls: how many are on the list
  * @refused:	system calls that the sandbox refused, or would have refused without "log"
  * @last:	names of the last ones, newest first; @nlast of them

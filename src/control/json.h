@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * json.h - building JSON objects without losing sight of memory, and reading them
  *
- * Each that adds returns false if there is no memory; then what was to be added is gone. @object:
+ * Each that adds returns false without memory, and frees the value. @object:
  * may be NULL, as json_object_new_object() without memory.
  */
 #ifndef CONTROL_JSON_H
@@ -28,7 +28,7 @@ bool control_add(struct json_object *object, const char *key, struct json_object
 bool control_append(struct json_object *array, struct json_object *value);
 /* Adds nothing for NULL. */
 bool control_add_text(struct json_object *object, const char *key, const char *text);
-/* RFC 3339, UTC, to the second. Adds nothing for what is no time. */
+/* RFC 3339, UTC, to the second. Adds nothing for an invalid time. */
 bool control_add_time(struct json_object *object, const char *key, int64_t seconds);
 
 /* ---- reading ---- */

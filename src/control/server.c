@@ -87,7 +87,7 @@ static unsigned wanted_events(const struct control_conn *conn)
 	return conn->state == CONTROL_CONN_STATE_RECEIVING ? LOOP_READ : 0;
 }
 
-/* Does what can be done now, then waits for the right thing or drops @conn. */
+/* Runs @conn, then waits for the right event or drops it. */
 static void run(struct control_conn *conn)
 {
 	work(conn);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * keeper_core.h - a keeper, and what every file of it may do: note a change
  *
- * Functions that others call, and news of devices, only note what they hear and ask for a
- * pass (keeper_wake()): the pass calls the owner back, and alone frees holders and rules.
+ * Functions for the owner, and news of devices, only note changes and ask for a pass
+ * (keeper_wake()). Only the pass calls the owner back, and only it frees holders and rules.
  * So a callback may call anything.
  */
 #ifndef RULES_KEEPER_CORE_H
@@ -64,7 +64,7 @@ struct keeper_devices {
 /**
  * struct keeper_pass - going through the rules, see keeper_match.h
  * @task:	deferred
- * @timer:	at @wake_ns, for what can be done only then
+ * @timer:	at @wake_ns, when a rule may have a device at the earliest
  * @next:	the rule the pass has come to; NULL: it begins
  * @changed:	something has happened since the pass began
  * @busy_told:	there was something to do since quiet() was called

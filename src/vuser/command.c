@@ -52,7 +52,7 @@ static int handle_reset(struct vuser_conn *conn, struct vuser_msg *msg, uint8_t 
 	return 0;
 }
 
-/* Migration and its kin. What VFIO in the kernel says for an unknown feature. */
+/* Migration and the like. The error of the kernel's VFIO for an unknown feature. */
 static int handle_feature(struct vuser_conn *conn, struct vuser_msg *msg, uint8_t *reply,
 			  size_t *ret_len)
 {
@@ -64,7 +64,7 @@ static int handle_feature(struct vuser_conn *conn, struct vuser_msg *msg, uint8_
 }
 
 /**
- * struct command - what is known of a command before it is carried out
+ * struct command - one command, and the sizes that it has
  * @payload_min:	bytes of its fixed part
  * @reply_fixed:	payload bytes of its success reply, data not counted
  */
@@ -93,14 +93,14 @@ static const struct command commands[] = {
 	COMMAND(DEVICE_FEATURE, handle_feature, 0, 0),
 };
 
-/* NULL for what we do not do, VERSION among it: that is for the first message only. */
+/* NULL for commands we do not have; VERSION too, which only a first message may be. */
 static const struct command *find_command(uint16_t cmd)
 {
 	return cmd < ARRAY_SIZE(commands) && commands[cmd].handle ? &commands[cmd] : NULL;
 }
 
-/* Fills the payload of a padded error: the request's own fixed part, and ones as
- * data that was to be read. Return: its length. */
+/* Fills the payload of a padded error: the request's own fixed part, and ones for the
+ * data of a read. Return: its length. */
 static size_t pad_error(const struct command *command, const struct vuser_msg *msg,
 			uint8_t *reply)
 {

@@ -36,6 +36,36 @@ struct vuser_conn *vuser_conn_create(const struct vuser_service *service, int fd
 	return conn;
 }
 
+static void enter(struct vuser_conn *conn, enum vuser_conn_state state)
+{
+	static const char *const names[] = {
+		[VUSER_CONN_STATE_CANDIDATE] = "CANDIDATE",
+		[VUSER_CONN_STATE_CLIENT] = "CLIENT",
+		[VUSER_CONN_STATE_CLOSING] = "CLOSING",
+	};
+
+	log_trace("vfio-user: fd %d: %s -> %s", conn->fd, names[conn->state],
+		  names[state]);
+	conn->state = state;
+}
+
+void vuser_conn_become_client(struct vuser_conn *conn)
+{
+	assert(conn->state == VUSER_CONN_STATE_CANDIDATE);
+	enter(conn, VUSER_CONN_STATE_CLIENT);
+}
+
+void vuser_conn_close(struct vuser_conn *conn)
+{
+	if (conn->state != VUSER_CONN_STATE_CLOSING)
+		enter(conn, VUSER_CONN_STATE_CLOSING);
+}
+
+static bool is_closing(const struct vuser_conn *conn)
+{
+	return conn->state == VUSER_CONN_STATE_CLOSING;
+}
+
 static void close_fds(int *fds, unsigned nfds)
 {
 	for (unsigned i = 0; i < nfds; i++)
@@ -57,10 +87,10 @@ void vuser_conn_destroy(struct vuser_conn *conn)
 	free(conn);
 }
 
-/* Sends what waits. */
+/* Sends the waiting bytes. */
 static void flush(struct vuser_conn *conn)
 {
-	while (conn->out_start < conn->out_end && !conn->closing) {
+	while (conn->out_start < conn->out_end && !is_closing(conn)) {
 		ssize_t n = send_now(conn->fd, conn->out + conn->out_start,
 				     conn->out_end - conn->out_start);
 
@@ -69,7 +99,7 @@ static void flush(struct vuser_conn *conn)
 		if (n >= 0)
 			conn->out_start += (size_t)n;
 		else
-			conn->closing = true;
+			vuser_conn_close(conn);
 	}
 	conn->out_start = 0;
 	conn->out_end = 0;
@@ -126,7 +156,7 @@ static void take_fds(struct vuser_conn *conn, int *fds, unsigned nfds)
 		    "closing the connection",
 		    conn->nfds + nfds, VUSER_MSG_FDS);
 	close_fds(fds, nfds);
-	conn->closing = true;
+	vuser_conn_close(conn);
 }
 
 /* Return: true if there may be more in the socket. */
@@ -142,7 +172,7 @@ static bool receive(struct vuser_conn *conn)
 	take_fds(conn, fds, (unsigned)nfds);
 	if (n <= 0) {
 		if (n != -EAGAIN)
-			conn->closing = true;
+			vuser_conn_close(conn);
 		return false;
 	}
 	conn->in_end += (size_t)n;
@@ -155,7 +185,8 @@ static bool receive(struct vuser_conn *conn)
 static int next_message(struct vuser_conn *conn, struct vuser_msg *msg)
 {
 	size_t have = conn->in_end - conn->in_start;
-	size_t size_max = conn->agreed ? VUSER_MSG_MAX : VUSER_VERSION_MSG_MAX;
+	size_t size_max = conn->state == VUSER_CONN_STATE_CLIENT ? VUSER_MSG_MAX
+								 : VUSER_VERSION_MSG_MAX;
 	const uint8_t *at = conn->in + conn->in_start;
 
 	if (have < VUSER_HEADER_SIZE)
@@ -186,7 +217,7 @@ static void refuse_stream(struct vuser_conn *conn, const struct vuser_header *he
 		    header->size, header->cmd);
 	if (!(header->flags & VUSER_FLAG_NO_REPLY))
 		vuser_conn_reply(conn, header, error, 0);
-	conn->closing = true;
+	vuser_conn_close(conn);
 }
 
 /* The last message begun is done with its fds. */
@@ -203,7 +234,7 @@ static void release_fds(struct vuser_conn *conn)
 		    "vfio-user: %u descriptors that were sent for nothing wait for being "
 		    "closed: closing the connection",
 		    closer_waiting());
-	conn->closing = true;
+	vuser_conn_close(conn);
 }
 
 /* Handles the complete messages of the input. Return: how many. */
@@ -212,7 +243,7 @@ static unsigned handle_input(struct vuser_conn *conn)
 	unsigned handled = 0;
 	struct vuser_msg msg;
 
-	while (!conn->closing && conn->out_end == 0) {
+	while (!is_closing(conn) && conn->out_end == 0) {
 		int r = next_message(conn, &msg);
 
 		if (r < 0)
@@ -247,7 +278,7 @@ void vuser_conn_run(struct vuser_conn *conn)
 	flush(conn);
 	for (;;) {
 		handled += handle_input(conn);
-		if (conn->closing || conn->out_end > 0 || !more ||
+		if (is_closing(conn) || conn->out_end > 0 || !more ||
 		    handled >= VUSER_RUN_MESSAGES)
 			return;
 		more = receive(conn);

@@ -23,11 +23,11 @@ struct vuser_region {
 };
 
 /**
- * struct vuser_device - what is served, and what the owner wants to hear
+ * struct vuser_device - the device, and its owner's callbacks
  *
  * Callbacks run in the loop, inside the handling of one message. They must not
- * block nor do the work a write asks for: record and return; the reply leaves
- * when they return. None may destroy the server.
+ * block, nor do the work that a write asks for: record it and return; the reply
+ * leaves when they return. None may destroy the server.
  *
  * @region_read:	fill @count bytes (offset + count is within the region)
  * @region_write:	take @count bytes
@@ -35,7 +35,7 @@ struct vuser_region {
  * @dma_changed:	ranges were mapped or unmapped (called once per message)
  * @irqs_changed:	eventfds of interrupt @index changed
  * @allow:		whether the process at the other end of @fd may be the client; NULL:
- *			whoever can connect
+ *			any process that can connect
  * @client:		a client has connected (true: VERSION was agreed) or gone
  *			(false: its memory and eventfds are already dropped)
  */

@@ -20,9 +20,9 @@ static unsigned prot_of_flags(uint32_t flags)
 }
 
 /*
- * QEMU maps what it cannot share (ROMs, memory-backend without share=on) without
- * an fd, and Cloud Hypervisor ignores a refusal: so memory we cannot reach is not
- * an error, it is a range that DMA finds unreachable.
+ * QEMU maps memory that it cannot share (ROMs, memory-backend without share=on) without
+ * an fd, and Cloud Hypervisor ignores a refusal. So memory that we cannot reach is no
+ * error but a range that DMA finds unreachable.
  */
 int vuser_handle_dma_map(struct vuser_conn *conn, struct vuser_msg *msg, uint8_t *reply,
 			 size_t *ret_len)

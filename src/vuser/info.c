@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * info.c - what the device is made of: its regions and interrupts
+ * info.c - the regions and interrupts of the device
  *
- * No region is offered for mmap: QEMU posts its writes only to a device without
- * such regions, and that is worth more than any page we could share.
+ * We offer no region for mmap: QEMU posts its writes only to a device without such
+ * regions, and that is worth more than any page we could share.
  */
 #include <errno.h>
 #include <string.h>

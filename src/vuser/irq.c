@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * irq.c - the eventfds a client gave for our interrupts
+ * irq.c - the client's eventfds for our interrupts
  */
 #include "vuser/irq.h"
 
@@ -55,8 +55,8 @@ void vuser_irqs_reset(struct vuser_irqs *irqs)
 	}
 }
 
-/* An eventfd that cannot be signalled is given up: the client has spoilt it. Whatever else may
- * go wrong will be better with the next interrupt. */
+/* Gives up an eventfd that cannot be signalled: the client has spoilt it. The next interrupt
+ * tries again after any other error. */
 static void vector_signal(struct vuser_irq_index *index, unsigned vector)
 {
 	int r = signaller_signal(index->eventfd[vector]);
@@ -90,7 +90,7 @@ void vuser_irqs_raise(struct vuser_irqs *irqs, unsigned i, unsigned vector)
 		vector_signal(index, vector);
 }
 
-/* Gives the signal that waits for @vector, if it can be given now. */
+/* Sends the pending signal of @vector, if that is possible now. */
 static void vector_deliver_pending(struct vuser_irq_index *index, unsigned vector)
 {
 	uint64_t bit = vector_bit(vector);
@@ -118,7 +118,7 @@ static void assign_eventfds(struct vuser_irqs *irqs, const struct vuser_irq_set 
 	}
 }
 
-/* MASK, UNMASK or TRIGGER of those vectors that NONE or BOOL selects. */
+/* MASK, UNMASK or TRIGGER of the vectors that NONE or BOOL selects. */
 static void act_on_vectors(struct vuser_irqs *irqs, const struct vuser_irq_set *set,
 			   const uint8_t *bools)
 {
@@ -145,7 +145,7 @@ static bool one_bit(uint32_t v)
 	return v && !(v & (v - 1));
 }
 
-/* The whole request, before anything is done. */
+/* Checks the whole request before any effect. */
 static int check_set(const uint32_t *counts, uint32_t num_irqs,
 		     const struct vuser_irq_set *set, size_t bools_len, const int *fds,
 		     unsigned nfds)
@@ -173,7 +173,7 @@ static int check_set(const uint32_t *counts, uint32_t num_irqs,
 		return -EINVAL;
 	if (data != VUSER_IRQ_SET_EVENTFD)
 		return 0;
-	/* eventfds for mask and unmask are a matter of INTx, which nobody here has */
+	/* only INTx has eventfds for mask and unmask, and we have no INTx */
 	if (action != VUSER_IRQ_SET_TRIGGER)
 		return -EINVAL;
 	if (nfds != 0 && nfds != set->count)

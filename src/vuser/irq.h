@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * irq.h - the eventfds a client gave for our interrupts
+ * irq.h - the client's eventfds for our interrupts
  *
- * One table per connection. Nothing here can block or hurt us whatever the
- * client hands over: only eventfds are taken (fd_kind.h), and they are signalled
- * without a write that could wait (signaller.h). Loop thread only.
+ * One table per connection. Whatever the client hands over, nothing here can block
+ * or hurt us: we take only eventfds (fd_kind.h), and signal them without a write that
+ * could wait (signaller.h). Loop thread only.
  */
 #ifndef VUSER_IRQ_H
 #define VUSER_IRQ_H
@@ -37,27 +37,27 @@ struct vuser_irqs {
 static_assert(VUSER_VECTORS_MAX <= 64, "a bit per vector");
 
 void vuser_irqs_init(struct vuser_irqs *irqs);
-/* Closes every eventfd, forgets what is pending or masked. */
+/* Closes every eventfd, clears all pending and masked bits. */
 void vuser_irqs_finish(struct vuser_irqs *irqs);
-/* Forgets what is pending; eventfds stay. */
+/* Clears all pending and masked bits; eventfds stay. */
 void vuser_irqs_reset(struct vuser_irqs *irqs);
 
 /**
  * vuser_irqs_set() - carry out SET_IRQS
  * @counts:	vectors of each index
  * @num_irqs:	indexes offered
- * @set:	the request; nothing in it has been checked
- * @bools:	what follows @set in the message, @bools_len bytes
- * @fds:	the eventfds; those used are taken (-1 left in their place)
+ * @set:	the request, unchecked
+ * @bools:	the @bools_len bytes behind @set in the message
+ * @fds:	the eventfds; takes those it uses (leaves -1 in their place)
  *
- * Return: 1 if eventfds changed, 0 if not, -EINVAL: then nothing was done.
+ * Return: 1 if eventfds changed; 0 if not; -EINVAL without any effect.
  */
 MUST_USE int vuser_irqs_set(struct vuser_irqs *irqs, const uint32_t *counts,
 			    uint32_t num_irqs, const struct vuser_irq_set *set,
 			    const uint8_t *bools, size_t bools_len, int *fds,
 			    unsigned nfds);
 
-/* Signals, or remembers that it could not. @vector below VUSER_VECTORS_MAX. */
+/* Signals @vector, below VUSER_VECTORS_MAX, or notes it as pending. */
 void vuser_irqs_raise(struct vuser_irqs *irqs, unsigned index, unsigned vector);
 
 #endif /* VUSER_IRQ_H */

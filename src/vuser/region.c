@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * region.c - REGION_READ, REGION_WRITE, REGION_WRITE_MULTI
  *
- * An access outside a region, or one the region does not allow, is an error
- * (EINVAL). Cloud Hypervisor alone gets what hardware would do: ones are read,
- * writes vanish; it looks at no error, and such accesses are the guest's doing.
+ * An access outside a region, or one that the region does not allow, is an error
+ * (EINVAL). Only Cloud Hypervisor gets what hardware would do: it reads ones, and
+ * its writes vanish; it ignores errors, and the guest makes such accesses.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,7 +22,7 @@ static bool access_inside(const struct vuser_region *region, uint64_t offset,
 	return offset <= region->size && count <= region->size - offset;
 }
 
-/* Return: 1 to go ahead, 0 if nothing is to be done, -EINVAL. */
+/* Return: 1 to carry it out, 0 to ignore it, -EINVAL. */
 static int check_access(struct vuser_conn *conn, uint32_t index, uint64_t offset,
 			uint32_t count, bool write)
 {
@@ -86,10 +86,9 @@ int vuser_handle_region_write(struct vuser_conn *conn, struct vuser_msg *msg,
 }
 
 /*
- * Several writes of the guest in one message, in its order. The message is
- * judged as a whole first; then each write stands for itself, as it would have
- * alone: one that goes nowhere keeps none of the others back. The reply says
- * how many went somewhere.
+ * Several writes of the guest in one message, in its order. First check the message
+ * as a whole; then each write stands for itself, as in a message of its own: one that
+ * fails does not stop the others. The reply says how many succeeded.
  */
 int vuser_handle_region_write_multi(struct vuser_conn *conn, struct vuser_msg *msg,
 				    uint8_t *reply, size_t *ret_len)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * server.c - accepting connections, choosing the client, and the end of both
  *
- * Every connection starts as a candidate and may send one message, VERSION. The
- * first good one makes it the client. While there is a client, others are told
- * EBUSY and closed, so that no VMM waits for an answer that never comes. What
- * arrives and says nothing holds one of VUSER_CONNS_MAX places until a newer
+ * Every connection starts as a candidate and may send one message, VERSION. A good
+ * one makes it the client. While there is a client, the server answers others with
+ * EBUSY and closes them, so that no VMM waits for an answer that never comes. A
+ * connection that sends nothing holds one of VUSER_CONNS_MAX places until a newer
  * connection needs it, and VUSER_DEADLINE_NS at most.
  */
 #include "vuser/server.h"
@@ -28,9 +28,9 @@
 #include "vuser/version.h"
 #include "vuser/wire.h"
 
-/* Runs given to a present client before a newcomer is told that it is there. */
+/* Runs of the present client before the server refuses a newcomer. */
 #define DRAIN_RUNS 16u
-/* INTx, MSI, MSI-X: clients insist on these, with a count of 0 where need be. */
+/* INTx, MSI, MSI-X: clients insist on these, even with a count of 0. */
 #define IRQS_MIN 3u
 
 /**
@@ -56,7 +56,7 @@ static struct vuser_server *server_of(const struct vuser_conn *conn)
 
 /* ---- running a connection ---- */
 
-/* Frees @conn, tells the owner if it was the client. */
+/* Frees @conn, and notifies the owner if it was the client. */
 static void drop_conn(struct vuser_conn *conn)
 {
 	struct vuser_server *server = server_of(conn);
@@ -80,7 +80,8 @@ static void on_deadline(void *ctx)
 
 	log_limited(LOG_LEVEL_WARN,
 		    "vfio-user: closing a connection that has sent %s for %u s",
-		    conn->agreed ? "no more of its message" : "no VERSION",
+		    conn->state == VUSER_CONN_STATE_CLIENT ? "no more of its message"
+							   : "no VERSION",
 		    (unsigned)(VUSER_DEADLINE_NS / 1000000000u));
 	drop_conn(conn);
 }
@@ -89,7 +90,8 @@ static void on_deadline(void *ctx)
  * us connected: no other client can be waiting), or the rest of a message that has fds. */
 static bool owes(const struct vuser_conn *conn)
 {
-	return (!conn->agreed && vuser_server_listening(server_of(conn))) ||
+	return (conn->state == VUSER_CONN_STATE_CANDIDATE &&
+		vuser_server_listening(server_of(conn))) ||
 	       vuser_conn_holds_fds(conn);
 }
 
@@ -106,11 +108,11 @@ static void watch_deadline(struct vuser_conn *conn)
 	conn->timed = timed;
 }
 
-/* Runs @conn, then waits for the right thing or drops it. */
+/* Runs @conn, then waits for the right event or drops it. */
 static void run_conn(struct vuser_conn *conn)
 {
 	vuser_conn_run(conn);
-	if (!conn->closing) {
+	if (conn->state != VUSER_CONN_STATE_CLOSING) {
 		unsigned events = conn->out_end > 0 ? LOOP_WRITE : LOOP_READ;
 
 		watch_deadline(conn);
@@ -130,16 +132,16 @@ static void on_conn(void *ctx, int fd, unsigned events)
 
 /* ---- choosing the client ---- */
 
-/* True if the socket has something for us, if only the news of its end. */
+/* True if the socket has bytes for us, or has been closed. */
 static bool has_news(const struct vuser_conn *conn)
 {
 	return peek_byte(conn->fd) != -EAGAIN;
 }
 
 /*
- * @conn wants to be the client. A client that is there already is first given the chance
- * to be found gone: a VMM that starts its guest again closes one connection and opens the
- * next, and we may see the second event first. Return: 0, -EACCES or -EBUSY.
+ * @conn wants to be the client. First run the present client, which may have gone: a VMM
+ * that restarts its guest closes one connection and opens the next, and we may see the
+ * second event first. Return: 0, -EACCES or -EBUSY.
  */
 static int admit(struct vuser_server *server, struct vuser_conn *conn)
 {
@@ -153,12 +155,12 @@ static int admit(struct vuser_server *server, struct vuser_conn *conn)
 	}
 	if (server->client)
 		return -EBUSY;
-	conn->agreed = true;
+	vuser_conn_become_client(conn);
 	server->client = conn;
 	return 0;
 }
 
-/* Tells the owner of the client just admitted. */
+/* Notifies the owner of the client just admitted. */
 static void announce(const struct vuser_server *server)
 {
 	struct ucred cred = {0};
@@ -200,7 +202,7 @@ static void handle_first(struct vuser_server *server, struct vuser_conn *conn,
 			    refusal_text(r));
 		if (reply_wanted)
 			vuser_conn_reply(conn, &msg->header, -r, 0);
-		conn->closing = true;
+		vuser_conn_close(conn);
 		return;
 	}
 	vuser_conn_reply(conn, &msg->header, 0, len);
@@ -209,7 +211,7 @@ static void handle_first(struct vuser_server *server, struct vuser_conn *conn,
 
 static void on_message(struct vuser_conn *conn, struct vuser_msg *msg)
 {
-	if (conn->agreed)
+	if (conn->state == VUSER_CONN_STATE_CLIENT)
 		vuser_command_handle(conn, msg);
 	else
 		handle_first(server_of(conn), conn, msg);
@@ -236,7 +238,7 @@ static int add_conn(struct vuser_server *server, int fd)
 	return 0;
 }
 
-/* Makes room for a newcomer: the oldest connection that has not become the client goes. */
+/* Makes room for a newcomer: drops the oldest connection that is not the client. */
 static void evict_candidate(struct vuser_server *server)
 {
 	struct list *pos;

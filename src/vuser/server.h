@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * server.h - the vfio-user server: one device, served to a VMM over a socket
  *
- * Frames messages, answers them in order, and keeps what the client gave us:
- * DMA ranges (in a struct guest_mem) and interrupt eventfds. Knows nothing of
- * PCI, USB, xHCI: regions and interrupts are numbers described by the owner.
- * Loop thread only. A reply never waits for anything but memory.
+ * Frames messages, answers them in order, and keeps the client's DMA ranges (in a
+ * struct guest_mem) and interrupt eventfds. Knows nothing of PCI, USB, xHCI: regions
+ * and interrupts are numbers that the owner describes. Loop thread only. A reply never
+ * waits for anything but memory.
  */
 #ifndef VUSER_SERVER_H
 #define VUSER_SERVER_H
@@ -29,24 +29,24 @@ struct vuser_server;
  * @device:	borrowed, must outlive the server
  * @mem:	filled from DMA_MAP (borrowed)
  *
- * With a connected @fd there is no next client: when it goes, @client(false)
- * is the last call. Return: owned, or NULL with @err filled.
+ * With a connected @fd there is no next client: @client(false) is the last call, when
+ * this one goes. Return: owned, or NULL with @err filled.
  */
 struct vuser_server *vuser_server_create(struct loop *loop, int fd,
 					 const struct vuser_device *device,
 					 struct guest_mem *mem, struct err *err);
-/* Closes everything; no callback is called. NULL is fine. */
+/* Closes everything; calls no callback. NULL is fine. */
 void vuser_server_destroy(struct vuser_server *server);
 
 /**
  * vuser_irq_raise() - signal interrupt @index vector @vector
  *
- * Without an eventfd for it the signal is remembered and given when one comes
- * (dropped by "disable index", reset or disconnect).
+ * Without an eventfd the signal stays pending until the client sets one ("disable
+ * index", reset and disconnect clear it).
  */
 void vuser_irq_raise(struct vuser_server *server, unsigned index, unsigned vector);
 
-/* True while a listening socket is open, i.e. another client may come. */
+/* True while a listening socket is open, so another client may come. */
 bool vuser_server_listening(const struct vuser_server *server);
 
 #endif /* VUSER_SERVER_H */

@@ -2,9 +2,9 @@
  * signaller.c - signalling eventfds of others without ever waiting
  *
  * The ring of completions is mapped where io_setup() says; its head is ours to move.
- * Every request completes inside io_submit(), so before each one the ring is emptied
- * by a store, and no completion is ever waited for or looked at. The context and the timer are
- * made once for the whole process and kept: a sandbox may forbid making them later, and
+ * Every request completes inside io_submit(), so a store empties the ring before each one,
+ * and we never wait for a completion nor read one. We create the context and the timer once
+ * for the whole process and keep them: a sandbox may forbid creating them later, and
  * io_destroy() waits for all processors.
  */
 #include "vuser/signaller.h"
@@ -21,7 +21,7 @@
 #include "util/fds.h"
 #include "util/log.h"
 
-/* Room for completions; one at a time is used. */
+/* Room for completions; we use one at a time. */
 #define RING_EVENTS 4u
 #define RING_MAGIC  0xa10a10a1u
 #define SIGNAL_NO   (SIGRTMIN + 2)
@@ -40,10 +40,10 @@ struct aio_ring {
 };
 
 /**
- * struct process - what the kernel keeps for this process
+ * struct process - resources of the kernel for this process
  * @aio:	the context and, at the same address, its ring; 0: none
  * @null_fd:	/dev/null, for the reads; -1: no AIO
- * @timer:	ends a write that waits, by a signal to the thread that made it
+ * @timer:	ends a waiting write by a signal to the thread that created it
  */
 static struct {
 	bool prepared;
@@ -70,7 +70,7 @@ static int open_aio(void)
 
 static void on_timer_signal(int signal)
 {
-	(void)signal; /* it is here so that a write that waits ends with EINTR */
+	(void)signal; /* the handler makes a waiting write end with EINTR */
 }
 
 static int open_timer(void)

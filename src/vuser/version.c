@@ -18,10 +18,10 @@
 /* What a client may claim as max_msg_fds. */
 #define CLIENT_FDS_MAX 1024
 
-/* What a request says, as far as we care. */
+/* The parts of a request that we use. */
 struct proposal {
 	bool has_json;
-	int64_t max_msg_fds; /* -1 = not said */
+	int64_t max_msg_fds; /* -1 = none given */
 };
 
 const char *vuser_client_name(enum vuser_client client)
@@ -39,7 +39,7 @@ const char *vuser_client_name(enum vuser_client client)
 	return "unknown client";
 }
 
-/* An integer member within [@min, @max]; absent is fine: then @ret is left alone. */
+/* Reads an integer member within [@min, @max]; absent is fine and leaves @ret alone. */
 static int get_int(struct json_object *obj, const char *key, int64_t min, int64_t max,
 		   int64_t *ret)
 {
@@ -116,7 +116,7 @@ static int read_json(const char *json, size_t len, struct proposal *proposal)
 	if (!tokener)
 		return -ENOMEM;
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	/* the NUL is given too: it ends what could otherwise go on */
+	/* with the NUL, which ends a number that could otherwise go on */
 	root = json_tokener_parse_ex(tokener, json, (int)strlen(json) + 1);
 	if (root && json_tokener_get_error(tokener) == json_tokener_success)
 		r = read_capabilities(root, proposal);

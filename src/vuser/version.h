@@ -15,9 +15,9 @@
 #define VUSER_VERSION_MSG_MAX 4096u
 
 /**
- * enum vuser_client - whose habits to expect
+ * enum vuser_client - the client, whose habits we know
  *
- * Found from the VERSION request alone: QEMU proposes 0.0; Cloud Hypervisor
+ * We identify it by its VERSION request alone: QEMU proposes 0.0; Cloud Hypervisor
  * (the vfio_user crate) is the one that takes a single fd per message; the
  * host library of SPDK sends no JSON.
  */
@@ -31,15 +31,14 @@ enum vuser_client {
 const char *vuser_client_name(enum vuser_client client);
 
 /**
- * vuser_version_agree() - judge a VERSION request, make the reply's payload
+ * vuser_version_agree() - check a VERSION request, make the reply's payload
  * @payload:	of the request, @len bytes
  * @reply:	room for VUSER_VERSION_MSG_MAX bytes
  * @ret_len:	bytes of the reply's payload
- * @ret_client:	who it looks like
+ * @ret_client:	which client it looks like
  *
- * QEMU receives the reply into its request's buffer, so for a 0.0 client a
- * reply that would be longer than the request goes without JSON.
- * Return: 0; -EINVAL with nothing returned.
+ * QEMU receives the reply into its request's buffer, so a reply to a 0.0 client that
+ * would be longer than the request has no JSON. Return: 0 or -EINVAL.
  */
 MUST_USE int vuser_version_agree(const uint8_t *payload, size_t len, uint8_t *reply,
 				 size_t *ret_len, enum vuser_client *ret_client);
