@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * agent.c - rules for a daemon that may not open devices: we open, it is handed them
+ * agent.c - rules for a daemon that may not open devices: opens them and hands them over
  *
- * The agent attaches nothing twice that the daemon had when we connected (link.found):
- * when the keeper wants one of these for the rule that it was attached for, that is a hold
- * at once. So an agent that is started again goes on where the last one ended.
+ * The agent does not attach devices twice that the daemon had when it connected (link.found):
+ * when the keeper wants one of these, for the rule that it was attached for, the hold is HAS
+ * at once. So a new agent goes on where the last one ended.
  */
 #include "agent/agent.h"
 
@@ -24,10 +24,10 @@ struct agent {
 	struct agent_link link;
 };
 
-/* --- what the keeper wants --- */
+/* --- the keeper's wishes --- */
 
-/* What is @found for this rule, and is still this very device. A daemon without sysfs
- * does not know its place. */
+/* The device in @found for this rule, if it is still @dev. A daemon without sysfs does not
+ * know its place. */
 static struct agent_device *find_found(const struct agent *agent, const struct rule *rule,
 				       const struct hostdev *dev)
 {
@@ -47,7 +47,7 @@ static bool is_held(void *ctx, const struct rule *rule, const struct hostdev *de
 	return find_found(ctx, rule, dev) != NULL;
 }
 
-/* An earlier agent has attached it, or we ourselves before the connection broke. */
+/* An earlier agent has attached it, or this one before the connection broke. */
 static void take_over(struct agent *agent, struct hold *hold, struct agent_device *device,
 		      const struct hostdev *dev)
 {
@@ -116,8 +116,8 @@ static void on_detach(void *ctx, unsigned holder)
 		hold->end = KEEPER_END_DETACHED;
 }
 
-/* The daemon has seen it too, most likely: then the answer is that there is no such
- * device. Either way it has gone before another one is attached. */
+/* Most likely the daemon has noticed too: then it answers that there is no such device.
+ * Either way the device is gone before the keeper attaches another one. */
 static void on_pulled(void *ctx, unsigned holder)
 {
 	struct agent *agent = ctx;

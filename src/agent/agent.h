@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * agent.h - rules for a daemon that may not open devices: we open, it is handed them
+ * agent.h - rules for a daemon that may not open devices: opens them and hands them over
  *
- * Joins rules/keeper.h, which knows what is wanted, and a daemon's control socket. When
- * the daemon has gone, so have its devices: they are attached again when it is back.
+ * Joins rules/keeper.h, which decides what to attach, and a daemon's control socket. A daemon
+ * that goes loses its devices: the agent attaches them again when it is back.
  *
- * Loop thread only. Whatever may wait is done on a worker's thread.
+ * Loop thread only. A worker makes the calls that may wait.
  */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
@@ -36,13 +36,13 @@ struct agent_options {
 
 /* Returns owned, or NULL with the reason in @err. */
 struct agent *agent_create(const struct agent_options *options, struct err *err);
-/* What is attached stays so. Waits for the call that is under way, if there is one; its
- * connection is shut first. NULL is fine. */
+/* Attached devices stay attached. Shuts the connection, and waits for the worker's present
+ * call to end. NULL is fine. */
 void agent_destroy(struct agent *agent);
 
-/* A rule of the command line. Return: 0, or -errno with the reason in @err. */
+/* Adds a rule of the command line. Return: 0, or -errno with the reason in @err. */
 MUST_USE int agent_add(struct agent *agent, const char *text, struct err *err);
-/* Reads the file of rules, if there is one; a mistake changes nothing. Waits for the disk.
+/* Reads the file of rules, if there is one; an error changes nothing. Waits for the disk.
  * Return: 0, or -errno with the reason in @err. */
 MUST_USE int agent_load(struct agent *agent, struct err *err);
 /* Borrowed; for tests. */

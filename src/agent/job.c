@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * job.c - what the agent does on its worker's thread: calls of the daemon
+ * job.c - the agent's calls of the daemon, on its worker's thread
  */
 #include "agent/job.h"
 #include "control/json.h"
@@ -44,9 +44,9 @@ static struct json_object *new_request(const char *verb)
 	return request;
 }
 
-/* --- what there is --- */
+/* --- lists --- */
 
-/* Return: false if it is none that we could have to do with. */
+/* Return: false if no rule attached it. */
 static bool take_listed(struct agent_device *ret_device, struct json_object *listed)
 {
 	struct agent_device device = {0};
@@ -118,7 +118,7 @@ static void run_connect(struct agent_job *job)
 	json_object_put(request);
 	json_object_put(answer);
 	job->client = client;
-	/* behind the watch, so that nothing is missed in between */
+	/* after "watch", so that no event is missed in between */
 	if (job->r == 0)
 		run_list(job);
 	job->broken = false;
@@ -132,8 +132,8 @@ static void run_connect(struct agent_job *job)
 
 /* --- devices --- */
 
-/* Opens the node, and makes sure that it is still that of the device: numbers are given
- * out again. Return: fd, owned by the caller, or -errno with @err filled. */
+/* Opens the node, and makes sure that it still is the device's: the kernel reuses numbers.
+ * Return: fd, owned by the caller, or -errno with @err filled. */
 static int open_node(const struct agent_job *job, struct err *err)
 {
 	char path[PATH_MAX];
@@ -152,7 +152,7 @@ static int open_node(const struct agent_job *job, struct err *err)
 	return steal_fd(&fd);
 }
 
-/* The keeper tries again soon after these. */
+/* The keeper retries soon after EBUSY. */
 static int code_of(struct json_object *answer)
 {
 	const char *code = control_get_text(control_get_object(answer, "error"), "code");
@@ -169,7 +169,7 @@ static void take_device(struct agent_job *job, struct json_object *answer)
 	if (!id || strlen(id) >= sizeof(job->id) ||
 	    !control_get_number(device, "port", &port) || port < 1 || port > PORT_MAX) {
 		job->r =
-			err_set(&job->err, EPROTO, "the daemon does not say what it has");
+			err_set(&job->err, EPROTO, "the daemon does not name the device");
 		return;
 	}
 	memcpy(job->id, id, strlen(id) + 1);
@@ -198,7 +198,7 @@ static void run_attach(struct agent_job *job)
 	must(control_add(request, "address", json_object_new_int64(job->dev.number)));
 	if (job->port)
 		must(control_add(request, "port", json_object_new_int64(job->port)));
-	/* the keeper has looked, and the daemon cannot */
+	/* the keeper has asked the guard, which the daemon cannot */
 	must(control_add(request, "force", json_object_new_boolean(true)));
 	job->r = control_call_ok(job->client, request, fd, &answer, &job->err);
 	job->broken = has_failed(job->r);
@@ -248,7 +248,7 @@ static void take_event(struct agent_job *job, struct json_object *event)
 	job->nended++;
 }
 
-/* What has come by now. */
+/* Reads the events that have come. */
 static void read_events(struct agent_job *job)
 {
 	for (unsigned n = 0; n < AGENT_ENDED_MAX; n++) {
@@ -289,7 +289,7 @@ void agent_job_run(struct worker_job *base)
 		run_list(job);
 	else
 		read_events(job);
-	/* came before the answer */
+	/* events that came before the answer */
 	if (!job->broken && control_client_has_event(job->client))
 		job->more = true;
 	if (job->broken)

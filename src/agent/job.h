@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * job.h - what the agent does on its worker's thread: calls of the daemon
+ * job.h - the agent's calls of the daemon, on its worker's thread
  *
- * One connection, for requests and events both: so they stay in order, and nothing is
- * heard of a device's end before the answer that names it.
+ * One connection carries requests and events, so they stay in order: no event reports the end
+ * of a device before the answer that names it.
  */
 #ifndef AGENT_JOB_H
 #define AGENT_JOB_H
@@ -37,7 +37,7 @@ struct agent_ended {
 	bool by_hand;
 };
 
-/* A device of the host that the daemon has. @place: "1-2.3", "" if it does not say. */
+/* A device of the host that the daemon has. @place: "1-2.3", "" if unknown. */
 struct agent_device {
 	char id[AGENT_ID_BYTES];
 	char rule_id[RULE_ID_BYTES];
@@ -54,15 +54,15 @@ struct agent_devices {
 };
 
 /**
- * struct agent_job - one of them
- * @usable:	of the link, for jobs only: the connection has not failed
+ * struct agent_job - one call
+ * @usable:	of the link, for jobs only: the connection works
  * @client:	connection; result of AGENT_JOB_KIND_CONNECT
  * @id:		of the daemon; AGENT_JOB_KIND_DETACH, and result of AGENT_JOB_KIND_ATTACH
  * @port:	wanted, 0 = any; result
  * @r, @err:	result: 0 or -errno
- * @broken:	result: the connection is of no use any more
+ * @broken:	result: the connection is unusable
  * @more:	result: there may be more events to read
- * @ended:	result: what events told, @nended of them
+ * @ended:	result: devices that ended, from @nended events
  * @devices:	result of AGENT_JOB_KIND_CONNECT and AGENT_JOB_KIND_LIST: what the daemon has; owned
  * @lost:	result: events were lost
  */

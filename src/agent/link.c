@@ -85,8 +85,8 @@ static void retry_later(struct agent_link *link)
 	loop_timer_set(link->timer, link->retry_ns);
 }
 
-/* All its devices have gone with the daemon. Those that are ASKED or LEAVING have a job
- * that will say so. */
+/* The daemon's devices have gone with it. Holds that are ASKED or LEAVING have a job, which
+ * will fail. */
 static void lose_daemon(struct agent_link *link)
 {
 	struct list *pos, *tmp;
@@ -98,8 +98,8 @@ static void lose_daemon(struct agent_link *link)
 	link->client = NULL;
 	free(link->found);
 	link->found = NULL;
-	log_warn("the daemon at %s has gone; its devices are attached again when it is "
-		 "back",
+	log_warn("the daemon at %s has gone; the agent attaches its devices again when "
+		 "it is back",
 		 link->socket);
 	LIST_FOREACH_SAFE(pos, tmp, &link->holds->list) {
 		if (hold_of(pos)->state == HOLD_STATE_HAS)
@@ -116,7 +116,7 @@ static void handle_connected(struct agent_link *link, struct agent_job *job)
 
 	if (job->r < 0) {
 		if (!link->was_logged)
-			log_warn("%s; it is tried again", job->err.text);
+			log_warn("%s; the agent keeps trying", job->err.text);
 		link->was_logged = true;
 		retry_later(link);
 		return;
@@ -167,7 +167,7 @@ static void handle_detached(struct agent_link *link, const struct agent_job *job
 {
 	struct hold *hold = agent_hold_find(link->holds, job->holder);
 
-	/* a refusal says that it has gone by itself */
+	/* if the daemon refused, the device has gone by itself */
 	if (hold)
 		agent_hold_end(link->holds, hold, hold->end);
 }
@@ -213,7 +213,7 @@ static bool is_listed(const struct agent_job *job, const char *id)
 	return false;
 }
 
-/* Events were lost: whatever is not attached any more has gone. */
+/* Events were lost: devices that the list does not have are gone. */
 static void handle_list(struct agent_link *link, const struct agent_job *job)
 {
 	struct list *pos, *tmp;

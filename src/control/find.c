@@ -122,6 +122,6 @@ int control_find_one(const struct control_sockets *sockets, const char **ret_pat
 					i ? ", " : "", sockets->paths[i]);
 	}
 	return err_set(err, ENOTUNIQ,
-		       "%zu daemons were found, say which with --socket PATH: %s",
+		       "found %zu daemons, choose one with --socket PATH: %s",
 		       sockets->count, list);
 }

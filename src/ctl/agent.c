@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * agent.c - usbvfioctl agent: runs until it is told to end
+ * agent.c - usbvfioctl agent: runs until a signal ends it
  */
 #include <signal.h>
 
@@ -57,7 +57,7 @@ enum ctl_status ctl_agent(const struct ctl *ctl)
 
 	if (!ctl->rules && ctl->nargs == 0)
 		return ctl_misused(
-			"agent has nothing to do: give it --rules FILE, or rules");
+			"the agent has nothing to do: give it --rules FILE, or rules");
 	options.socket = ctl_socket(ctl);
 	if (options.socket)
 		options.loop = running.loop = loop_create();

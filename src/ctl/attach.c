@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * attach.c - attach SPEC: nodes and files are opened here, the rest goes to the daemon as text
+ * attach.c - attach SPEC: opens nodes and files, and sends the daemon the rest as text
  */
 #include <json-c/json.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "ctl/text.h"
 #include "util/fds.h"
 
-/* What all kinds may have. */
+/* With the settings of all kinds. */
 static struct json_object *attach_request(const struct ctl *ctl)
 {
 	struct json_object *request = ctl_request("attach");
@@ -24,7 +24,7 @@ static struct json_object *attach_request(const struct ctl *ctl)
 	return request;
 }
 
-/* @fd is borrowed; @bus and @address are 0 if they are not known. */
+/* @fd is borrowed; @bus and @address are 0 if unknown. */
 static enum ctl_status hand_over(const struct ctl *ctl, const struct ctl_node *node,
 				 int fd, unsigned bus, unsigned address)
 {
@@ -54,7 +54,7 @@ static enum ctl_status attach_node(const struct ctl *ctl, const struct ctl_node 
 	enum ctl_status status;
 	int fd;
 
-	/* inherited: not ours to close */
+	/* an inherited descriptor: not ours to close */
 	if (node->path[0] == '\0')
 		return hand_over(ctl, node, node->fd_number, 0, 0);
 	fd = ctl_node_open(node->path, &bus, &address);
@@ -65,14 +65,14 @@ static enum ctl_status attach_node(const struct ctl *ctl, const struct ctl_node 
 	return status;
 }
 
-/* A rule stays, and attaches what fits now and later. */
+/* A rule stays, and attaches matching devices now and later. */
 static enum ctl_status attach_rule(const struct ctl *ctl, const char *rule)
 {
 	struct json_object *request, *answer;
 	enum ctl_status status;
 
 	if (ctl->given)
-		return ctl_misused("with a rule, port=, force and the like are written "
+		return ctl_misused("write port=, force and other settings of a rule "
 				   "into it: usb:...,port=");
 	request = ctl_request("rules");
 	ctl_put_text(request, "action", "add");
@@ -82,9 +82,10 @@ static enum ctl_status attach_rule(const struct ctl *ctl, const char *rule)
 		_cleanup_free_ char *clean =
 			ctl_clean(ctl_rule_id(answer), CTL_COLUMNS_ANY, NULL);
 
-		(void)printf("rule %s holds what fits; usbvfioctl rules remove %s ends "
-			     "that\n",
-			     clean, clean);
+		(void)printf(
+			"rule %s attaches matching devices; usbvfioctl rules remove %s "
+			"ends that\n",
+			clean, clean);
 	}
 	json_object_put(answer);
 	return status;
@@ -114,7 +115,7 @@ enum ctl_status ctl_attach(const struct ctl *ctl)
 
 	if ((ctl->given & CTL_OPTION_LEGACY) &&
 	    (ctl->given & ~(unsigned)CTL_OPTION_LEGACY))
-		return ctl_misused("--legacy has no other settings");
+		return ctl_misused("--legacy takes no other settings");
 	if (ctl_node_parse(&node, spec) != CTL_STATUS_DONE)
 		return CTL_STATUS_USAGE;
 	if (node.is_node)

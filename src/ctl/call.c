@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * call.c - the daemon is found, asked, and its refusals are told
+ * call.c - find the daemon, send it requests, print its refusals
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -15,7 +15,7 @@
 #include "ctl/table.h"
 #include "ctl/text.h"
 
-/* ---- to the person ---- */
+/* ---- complaints ---- */
 
 static void say_error(const char *format, va_list ap)
 {
@@ -27,7 +27,7 @@ static void say_error(const char *format, va_list ap)
 		return;
 	}
 	clean = ctl_clean(text, CTL_COLUMNS_ANY, NULL);
-	/* what went before is to be seen before it */
+	/* keep the order of both outputs */
 	(void)fflush(stdout);
 	(void)fprintf(stderr, "usbvfioctl: %s\n", clean);
 }
@@ -48,7 +48,7 @@ enum ctl_status ctl_misused(const char *format, ...)
 	va_start(ap, format);
 	say_error(format, ap);
 	va_end(ap);
-	(void)fputs("usbvfioctl --help tells how it is used\n", stderr);
+	(void)fputs("see usbvfioctl --help\n", stderr);
 	return CTL_STATUS_USAGE;
 }
 
@@ -73,7 +73,7 @@ const char *ctl_socket(const struct ctl *ctl)
 		ctl_complain("%s", err.text);
 		return NULL;
 	}
-	ctl_complain("%zu daemons were found, say which with --socket:", sockets.count);
+	ctl_complain("found %zu daemons, choose one with --socket:", sockets.count);
 	for (size_t i = 0; i < sockets.count; i++)
 		ctl_complain("  --socket %s", sockets.paths[i]);
 	return NULL;
@@ -91,7 +91,7 @@ struct control_client *ctl_connect(const char *path)
 
 /* ---- requests ---- */
 
-/* @value is taken. */
+/* Takes @value. */
 static void put(struct json_object *request, const char *key, struct json_object *value)
 {
 	if (value && json_object_object_add(request, key, value) == 0)

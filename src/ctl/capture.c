@@ -27,7 +27,7 @@ static void show(struct json_object *answer)
 		(void)printf("a capture is running%s%s\n", path ? ", into " : "", clean);
 }
 
-/* The daemon, which may have to open it, can stand in another folder than we do. */
+/* The daemon may have to open the file, and its working directory is another. */
 static char *absolute(const char *path)
 {
 	char folder[PATH_MAX];
@@ -35,7 +35,7 @@ static char *absolute(const char *path)
 	if (path[0] == '/')
 		return ctl_copy(path);
 	if (!getcwd(folder, sizeof(folder))) {
-		ctl_complain("where is %s? Say all of its path: %s", path,
+		ctl_complain("where is %s? Give its absolute path: %s", path,
 			     strerror(errno));
 		return NULL;
 	}

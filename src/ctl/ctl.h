@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * ctl.h - usbvfioctl: what its verbs share
+ * ctl.h - usbvfioctl: shared by its verbs
  *
- * A program for the command line: one thread, it may wait, and out of memory ends it.
- * What daemons and devices say is hostile: it reaches a terminal by ctl_clean() only.
+ * A program for the command line: it has one thread, may wait, and ends without memory.
+ * Texts from daemons and devices are hostile: they reach a terminal by ctl_clean() only.
  */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
@@ -16,15 +16,15 @@
 struct control_client;
 struct json_object;
 
-/* What verbs return, the program's exit status. */
+/* The result of a verb, and the program's exit status. */
 enum ctl_status {
 	CTL_STATUS_DONE = 0,
 	CTL_STATUS_FAILED = 1, /* refused or failed */
 	CTL_STATUS_USAGE = 2,  /* the command line is wrong */
 };
 
-/* Options, for the sets of those that a verb takes. --socket, --json and those that
- * print something go with all. */
+/* Options, for the set that a verb takes. --socket, --json, --help and --version go with
+ * all. */
 enum ctl_option {
 	CTL_OPTION_ALL = 1 << 0,
 	CTL_OPTION_LEGACY = 1 << 1,
@@ -66,7 +66,7 @@ struct ctl {
  * @usage:	its arguments and own options, for --help
  * @does:	one line, for --help
  * @options:	mask of enum ctl_option
- * @run:	arguments are counted, @options looked at
+ * @run:	called with a valid number of arguments, and options of @options only
  */
 struct ctl_verb {
 	const char *name;
@@ -92,56 +92,56 @@ enum ctl_status ctl_move(const struct ctl *ctl);
 enum ctl_status ctl_doctor(const struct ctl *ctl);
 enum ctl_status ctl_agent(const struct ctl *ctl);
 
-/* Fills @ctl. Return: CTL_STATUS_USAGE if it is wrong, which has been said. */
+/* Fills @ctl. Return: CTL_STATUS_USAGE after a complaint. */
 MUST_USE enum ctl_status ctl_options_parse(struct ctl *ctl, int argc, char *argv[]);
 
 /* ---- call.c ---- */
 
-/* Says something to the person, as a line of its own on stderr. */
+/* Prints a line on stderr. */
 PRINTF_LIKE(1, 2) void ctl_complain(const char *format, ...);
-/* ... that the command line is wrong. Return: CTL_STATUS_USAGE. */
+/* The same, for a wrong command line. Return: CTL_STATUS_USAGE. */
 PRINTF_LIKE(1, 2) enum ctl_status ctl_misused(const char *format, ...);
 
-/* The socket to use: --socket or the only one. Return: in a static buffer; NULL if there
- * is none or are several, which has been said. */
+/* The socket to use: --socket or the only one. Return: in a static buffer; NULL after a
+ * complaint if there is none or are several. */
 const char *ctl_socket(const struct ctl *ctl);
-/* Return: owned, for control_disconnect(); NULL if not, which has been said. */
+/* Return: owned, for control_disconnect(); NULL after a complaint. */
 struct control_client *ctl_connect(const char *path);
 
-/* A request without fields but its verb. Return: owned, never NULL. */
+/* A request with only its verb. Return: owned, never NULL. */
 struct json_object *ctl_request(const char *verb);
-/* Nothing is added for NULL. */
+/* Adds nothing for NULL. */
 void ctl_put_text(struct json_object *request, const char *key, const char *text);
 void ctl_put_number(struct json_object *request, const char *key, int64_t number);
 void ctl_put_true(struct json_object *request, const char *key);
-/* What the arguments from @first on name: ID, BUS:DEV, or "port" and N. Return: owned by
- * the caller. */
+/* The device that the arguments from @first on name: ID, BUS:DEV, or "port" and N. Return:
+ * owned by the caller. */
 char *ctl_target(const struct ctl *ctl, int first);
 
 /**
- * ctl_call() - ask, and say why not
+ * ctl_call() - send a request, and print a refusal
  * @request:	taken
  * @fd:		goes with it, borrowed; -1 = none
  * @ret_answer:	owned by the caller, NULL unless CTL_STATUS_DONE
  *
- * A refusal is printed, and with --json on stdout too.
+ * Prints a refusal on stderr, and with --json on stdout too.
  */
 MUST_USE enum ctl_status ctl_call(const struct ctl *ctl, struct control_client *client,
 				  struct json_object *request, int fd,
 				  struct json_object **ret_answer);
-/* Connects to ctl_socket() and ctl_call()s. With --json the answer is printed. */
+/* Connects to ctl_socket() and calls ctl_call(). With --json prints the answer. */
 MUST_USE enum ctl_status ctl_ask(const struct ctl *ctl, struct json_object *request,
 				 int fd, struct json_object **ret_answer);
-/* The same, and says "@done ID, port N" of the device in the answer. */
+/* The same, and prints "@done ID, port N" for the device in the answer. */
 MUST_USE enum ctl_status ctl_ask_device(const struct ctl *ctl,
 					struct json_object *request, int fd,
 					const char *done, const char *target);
-/* "@done ID (NAME), port N" of the device in @answer, unless --json; if the answer does
- * not tell, @target is what it is called. */
+/* Prints "@done ID (NAME), port N" for the device in @answer, unless --json. @target: its
+ * name if the answer has none. */
 void ctl_say_device(const struct ctl *ctl, struct json_object *answer, const char *done,
 		    const char *target);
 
-/* What the rule that was added is called. Borrowed from @answer, never NULL. */
+/* The id of the rule that was added. Borrowed from @answer, never NULL. */
 const char *ctl_rule_id(struct json_object *answer);
 
 /* ---- legacy.c: the same in the dialect of 3 bytes ---- */

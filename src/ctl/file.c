@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * file.c - images, FIFOs and captures, opened here to be handed over
+ * file.c - open images, FIFOs and captures, to hand them over
  */
 #include "ctl/file.h"
 
@@ -11,7 +11,7 @@
 #include "util/fds.h"
 #include "util/spec.h"
 
-/* What the daemon may be able to do although we are not. It needs to know all of the path. */
+/* The daemon may be able to open it although we are not. It needs an absolute path. */
 static enum ctl_status leave_to_daemon(const char *path, int error)
 {
 	if (path[0] == '/' && (error == EACCES || error == EPERM || error == ENOENT))
@@ -25,14 +25,14 @@ static enum ctl_status open_image(const char *path, bool readonly, int *ret_fd)
 	int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (readonly ? O_RDONLY : O_RDWR);
 	struct stat st;
 
-	/* looked at first: to open something else may have effects */
+	/* stat first: opening something else may have effects */
 	if (stat(path, &st) < 0)
 		return leave_to_daemon(path, errno);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
 		ctl_complain("%s is neither a file nor a block device", path);
 		return CTL_STATUS_FAILED;
 	}
-	/* refuses what the host has mounted */
+	/* refuses a disk that the host has mounted */
 	if (S_ISBLK(st.st_mode) && !readonly)
 		flags |= O_EXCL;
 	*ret_fd = open(path, flags);
@@ -46,7 +46,7 @@ static enum ctl_status open_image(const char *path, bool readonly, int *ret_fd)
 	return leave_to_daemon(path, errno);
 }
 
-/* Who can write to it types into the guest. */
+/* A user who can write to it can type into the guest. */
 static enum ctl_status check_input(const struct stat *st, const char *path)
 {
 	if (!S_ISFIFO(st->st_mode))
@@ -86,7 +86,7 @@ static enum ctl_status open_input(const char *path, bool anyone, int *ret_fd)
 	struct safe_path sp;
 	struct err err = {0};
 	enum ctl_status status = CTL_STATUS_DONE;
-	/* whose it may be is said by check_input() */
+	/* check_input() checks the owner */
 	int r = safe_path_find(&sp, path, true, &err);
 
 	if (r == 0) {
@@ -108,7 +108,7 @@ enum ctl_status ctl_file_of_spec(const char *spec, int *ret_fd)
 	struct spec parsed;
 
 	*ret_fd = -1;
-	/* what is wrong with it is for the daemon to say */
+	/* let the daemon complain about a wrong spec */
 	if (spec_parse(&parsed, spec, NULL) < 0)
 		return CTL_STATUS_DONE;
 	if (strcmp(parsed.name, "stick") == 0 &&
@@ -136,7 +136,7 @@ enum ctl_status ctl_capture_file_open(struct ctl_capture_file *file, const char 
 		return CTL_STATUS_FAILED;
 	}
 	is_file = !file->sp.exists || S_ISREG(file->sp.st.st_mode);
-	/* the daemon makes folders that are not there; what else it is, it looks at */
+	/* the daemon creates missing folders, and checks other kinds of files */
 	if (r < 0 || (!is_file && !S_ISFIFO(file->sp.st.st_mode)))
 		return CTL_STATUS_DONE;
 	file->made = !file->sp.exists;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * file.h - images, FIFOs and captures, opened here to be handed over
+ * file.h - open images, FIFOs and captures, to hand them over
  *
- * So the daemon needs no right to them, a relative path is the caller's, and in its sandbox
- * the daemon opens nothing that was not named at its start.
+ * So the daemon needs no right to them, a relative path is the caller's, and a daemon in its
+ * sandbox need not open a file that its command line does not name.
  */
 #ifndef CTL_FILE_H
 #define CTL_FILE_H
@@ -13,18 +13,18 @@
 #include "util/safe_path.h"
 
 /**
- * ctl_file_of_spec() - open what the emulated device of @spec needs
- * @ret_fd:	owned by the caller; -1: it needs nothing, or the daemon has to open it, since
- *		we cannot but perhaps it can
+ * ctl_file_of_spec() - open the file that the emulated device of @spec needs
+ * @ret_fd:	owned by the caller; -1: it needs none, or we cannot open it but perhaps the
+ *		daemon can
  *
- * Return: CTL_STATUS_FAILED if neither can, which has been said.
+ * Return: CTL_STATUS_FAILED after a complaint if neither can.
  */
 MUST_USE enum ctl_status ctl_file_of_spec(const char *spec, int *ret_fd);
 
 /**
  * struct ctl_capture_file - a file for a capture
  * @fd:		-1: as above
- * @made:	it was not there before
+ * @made:	we created it
  */
 struct ctl_capture_file {
 	struct safe_path sp;
@@ -32,11 +32,11 @@ struct ctl_capture_file {
 	bool made;
 };
 
-/* Opens @path, an absolute one, but does not change what is there. Return: CTL_STATUS_FAILED if it
- * cannot be, which has been said. */
+/* Opens @path, an absolute one, without changing the file. Return: CTL_STATUS_FAILED after a
+ * complaint. */
 MUST_USE enum ctl_status ctl_capture_file_open(struct ctl_capture_file *file,
 					       const char *path);
-/* Not @used: what was made is removed. */
+/* Unless @used, removes a file that we created. */
 void ctl_capture_file_finish(struct ctl_capture_file *file, bool used);
 
 #endif /* CTL_FILE_H */

@@ -12,7 +12,7 @@
 
 static const struct ctl_column columns[] = {{"BUS", 8, false}, {"DEV", 8, false}};
 
-/* What a command of the dialect is about. */
+/* One command of the dialect. */
 struct call {
 	enum control_legacy_cmd command;
 	struct control_address address;
@@ -42,7 +42,7 @@ static enum ctl_status fit_address(unsigned bus, unsigned address,
 				   struct control_address *ret_address)
 {
 	if (bus > UINT8_MAX || address > UINT8_MAX) {
-		ctl_complain("--legacy has no room for %03u:%03u: do without it", bus,
+		ctl_complain("--legacy cannot express %03u:%03u: leave it out", bus,
 			     address);
 		return CTL_STATUS_FAILED;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * list.c - the devices, of one daemon or of all that run
+ * list.c - list the devices of one daemon or of all
  */
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "ctl/table.h"
 #include "ctl/text.h"
 
-/* The first is there with --all only. */
+/* The first one with --all only. */
 static const struct ctl_column columns[] = {
 	{"DAEMON", CTL_COLUMNS_ANY, false},
 	{"ID", CTL_COLUMNS_ANY, false},
@@ -39,7 +39,7 @@ static void put_ids(struct ctl_table *table, struct json_object *device)
 		ctl_table_put(table, NULL);
 }
 
-/* "1-2.3 003:017", as far as it is known and ID does not tell it. */
+/* "1-2.3 003:017": the parts that are known, and not the ID already. */
 static void put_host(struct ctl_table *table, struct json_object *device)
 {
 	const char *place = control_get_text(device, "place"),
@@ -74,7 +74,7 @@ static void put_device(struct ctl_table *table, struct json_object *device)
 	ctl_table_put(table, control_get_text(device, "state"));
 }
 
-/* @daemon: NULL = there is no such column */
+/* @daemon: NULL = no such column */
 static void put_devices(struct ctl_table *table, const char *daemon,
 			struct json_object *answer)
 {
@@ -103,7 +103,7 @@ static enum ctl_status list_one(const struct ctl *ctl)
 	return status;
 }
 
-/* With --json a line for each daemon, "socket" being added to its answer. */
+/* With --json a line for each daemon, with "socket" added to its answer. */
 static enum ctl_status add_daemon(const struct ctl *ctl, struct ctl_table *table,
 				  const char *path)
 {

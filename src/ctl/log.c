@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * log.c - log LEVEL [SUBSYSTEM]: the daemon says more, or less
+ * log.c - log LEVEL [SUBSYSTEM]: set how much the daemon logs
  */
 #include <json-c/json.h>
 

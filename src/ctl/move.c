@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * move.c - a device goes from the VM of one daemon to that of another
+ * move.c - move a device from one daemon to another
  *
- * Whatever can be found wrong is found before the device is detached. If the other
- * daemon refuses it, it goes back to where it was.
+ * Checks everything it can before it detaches the device. If the other daemon refuses the
+ * device, it goes back to its old port.
  */
 #include <json-c/json.h>
 #include <limits.h>
@@ -18,7 +18,7 @@
 #include "ctl/text.h"
 
 /**
- * struct move - what is on its way
+ * struct move - a device on its way
  * @from, @to:	connections
  * @id:		owned: the device, as its daemon calls it
  * @name:	owned, NULL = has none
@@ -36,7 +36,7 @@ struct move {
 	int fd;
 };
 
-/* True if @target, as for detach, names @device. */
+/* Whether @target, as for detach, names @device. */
 static bool is_named(struct json_object *device, const char *target)
 {
 	const char *id = control_get_text(device, "id");
@@ -83,10 +83,9 @@ static enum ctl_status take_device(struct move *move, struct json_object *device
 	if (!control_get_number(device, "bus", &bus) ||
 	    !control_get_number(device, "address", &address) || bus < 1 || bus > 999 ||
 	    address < 1 || address > 999) {
-		ctl_complain(
-			"'%s' is no device of the host, or has gone: detach it here, "
-			"then attach it there",
-			target);
+		ctl_complain("'%s' is no device of the host, or has gone: detach it from "
+			     "this daemon, then attach it to the other one",
+			     target);
 		return CTL_STATUS_FAILED;
 	}
 	move->id = ctl_copy(id);
@@ -97,7 +96,7 @@ static enum ctl_status take_device(struct move *move, struct json_object *device
 	return CTL_STATUS_DONE;
 }
 
-/* Asks @client for nothing but an answer; it prints nothing. */
+/* Calls @client; prints nothing but a refusal. */
 static enum ctl_status call(const struct ctl *ctl, struct control_client *client,
 			    struct json_object *request, int fd)
 {
@@ -108,7 +107,7 @@ static enum ctl_status call(const struct ctl *ctl, struct control_client *client
 	return status;
 }
 
-/* All that can be known before anything is changed. */
+/* Checks everything before any change. */
 static enum ctl_status prepare(const struct ctl *ctl, struct move *move)
 {
 	_cleanup_free_ char *target = ctl_target(ctl, 0);
@@ -147,11 +146,12 @@ static void put_back(const struct ctl *ctl, const struct move *move)
 	if (move->port >= 1 && move->port <= 255)
 		ctl_put_number(request, "port", move->port);
 	if (call(ctl, move->from, request, move->fd) == CTL_STATUS_DONE)
-		ctl_complain("%s is where it was", move->id);
+		ctl_complain("%s is attached as before", move->id);
 	else
-		ctl_complain("%s is attached to neither: attach %s/%03u/%03u where you "
-			     "want it",
-			     move->id, ctl->node_folder, move->bus, move->address);
+		ctl_complain(
+			"%s is attached to neither daemon: attach %s/%03u/%03u to the "
+			"one you want",
+			move->id, ctl->node_folder, move->bus, move->address);
 }
 
 static enum ctl_status carry(const struct ctl *ctl, const struct move *move)
@@ -195,12 +195,12 @@ enum ctl_status ctl_move(const struct ctl *ctl)
 	enum ctl_status status = CTL_STATUS_FAILED;
 
 	if (!ctl->to)
-		return ctl_misused("say where it is to go: --to SOCKET");
+		return ctl_misused("name the other daemon: --to SOCKET");
 	path = ctl_socket(ctl);
 	if (!path)
 		return CTL_STATUS_FAILED;
 	if (are_same(path, ctl->to))
-		return ctl_misused("%s is where it is already", ctl->to);
+		return ctl_misused("%s has the device already", ctl->to);
 	move.from = ctl_connect(path);
 	move.to = move.from ? ctl_connect(ctl->to) : NULL;
 	if (move.to)

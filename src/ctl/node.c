@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * node.c - the nodes of the host's USB devices, opened here to be handed over
+ * node.c - open the nodes of the host's USB devices, to hand them over
  */
 #include "ctl/node.h"
 
@@ -14,8 +14,8 @@
 
 /* ---- the SPEC ---- */
 
-/* Copies up to the next comma that no backslash is before. Return: behind it, or at the
- * end; NULL if it does not fit. */
+/* Copies up to the next comma without a backslash before it. Return: where it ended; NULL if
+ * the value does not fit. */
 static const char *take_value(const char *from, char *to, size_t room)
 {
 	size_t len = 0;
@@ -37,12 +37,12 @@ static enum ctl_status parse_fd(struct ctl_node *node, const char *text)
 	long fd = strtol(text, &end, 10);
 
 	if (text[0] < '0' || text[0] > '9' || *end || fd < 3 || fd > INT_MAX)
-		return ctl_misused("host:fd=%s: a number from 3 on is wanted", text);
+		return ctl_misused("host:fd=%s: needs a number of at least 3", text);
 	node->fd_number = (int)fd;
 	return CTL_STATUS_DONE;
 }
 
-/* One KEY=VALUE at *@at, which is moved behind it. */
+/* Parses one KEY=VALUE at *@at and moves *@at behind it. */
 static enum ctl_status parse_setting(struct ctl_node *node, const char **at)
 {
 	char fd[16] = "";
@@ -90,7 +90,7 @@ enum ctl_status ctl_node_parse(struct ctl_node *node, const char *spec)
 			return status;
 	}
 	if ((node->path[0] == '\0') == (node->fd_number < 0))
-		return ctl_misused("'%s': host: wants path=, or fd=", spec);
+		return ctl_misused("'%s': host: needs path=, or fd=", spec);
 	return CTL_STATUS_DONE;
 }
 
@@ -112,18 +112,17 @@ static void find_numbers(const char *path, unsigned *ret_bus, unsigned *ret_addr
 	}
 }
 
-static void say_why(const char *path, int error)
+static void complain_why(const char *path, int error)
 {
 	switch (error) {
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		ctl_complain("there is no device at %s: lsusb shows those that there are",
-			     path);
+		ctl_complain("there is no device at %s: lsusb lists the devices", path);
 		break;
 	case EACCES:
 	case EPERM:
-		ctl_complain("you may not open %s: be root, or have a udev rule give it "
+		ctl_complain("you may not open %s: be root, or let a udev rule give it "
 			     "to your group, see usbvfiod(8)",
 			     path);
 		break;
@@ -138,7 +137,7 @@ int ctl_node_open(const char *path, unsigned *ret_bus, unsigned *ret_address)
 	int fd = real ? open(real, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : -1;
 
 	if (fd < 0)
-		say_why(real ? real : path, errno);
+		complain_why(real ? real : path, errno);
 	else
 		find_numbers(real, ret_bus, ret_address);
 	return fd;

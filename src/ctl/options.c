@@ -50,7 +50,7 @@ static enum ctl_status parse_port(struct ctl *ctl, const char *text)
 	return CTL_STATUS_DONE;
 }
 
-/* The value of an option that takes a text. */
+/* The value of an option with a text. */
 static enum ctl_status take_text(struct ctl *ctl, const char **text, unsigned option)
 {
 	if (optarg[0] == '\0')
@@ -94,7 +94,7 @@ static enum ctl_status take_option(struct ctl *ctl, int option)
 		ctl->version = true;
 		break;
 	default:
-		/* getopt has said it already */
+		/* getopt_long() has complained already */
 		return CTL_STATUS_USAGE;
 	}
 	return CTL_STATUS_DONE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * stats.c - what devices have moved
+ * stats.c - show transfer counters
  */
 #include <json-c/json.h>
 
@@ -36,7 +36,7 @@ static void show(struct json_object *answer)
 
 	for (size_t i = 0; i < count; i++)
 		put(table, json_object_array_get_idx(devices, i));
-	/* asked for one, that one is all there is */
+	/* the answer for one device */
 	if (json_object_object_get_ex(answer, "device", &one))
 		put(table, one);
 	ctl_table_print(table);

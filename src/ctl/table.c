@@ -21,7 +21,7 @@ struct cell {
 
 /**
  * struct ctl_table
- * @widths:	of the columns, so far
+ * @widths:	of the columns up to now
  * @cells:	owned: @ncells of @room, row by row
  */
 struct ctl_table {
@@ -120,7 +120,7 @@ const char *ctl_device_name(struct json_object *device)
 	const char *id = control_get_text(device, "id");
 	const char *product = control_get_text(device, "product");
 
-	/* a label that is the id again tells nothing */
+	/* skip a label that repeats the id */
 	if (label && !(product && id && strcmp(label, id) == 0))
 		return label;
 	return product;

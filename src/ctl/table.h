@@ -11,7 +11,7 @@ struct json_object;
 
 #define CTL_TABLE_COLUMNS_MAX 16u
 
-/* @columns_max: of the terminal; longer cells are cut. */
+/* @columns_max: of the terminal; the table cuts longer cells. */
 struct ctl_column {
 	const char *title;
 	unsigned columns_max;
@@ -22,21 +22,21 @@ struct ctl_column {
  * NULL. */
 struct ctl_table *ctl_table_create(const struct ctl_column *columns, unsigned count);
 void ctl_table_destroy(struct ctl_table *table);
-/* The next cell, row by row; NULL or "" is shown as "-". */
+/* Adds the next cell, row by row; NULL or "" becomes "-". */
 void ctl_table_put(struct ctl_table *table, const char *text);
-/* The same, @text is taken. */
+/* The same, but takes @text. */
 void ctl_table_take(struct ctl_table *table, char *text);
-/* The titles and all rows, which are complete. */
+/* Prints the titles and all rows, which must be complete. */
 void ctl_table_print(const struct ctl_table *table);
 
-/* ---- cells of a device: of nothing if it is not known ---- */
+/* ---- cells of a device; "-" if unknown ---- */
 
 void ctl_table_put_name(struct ctl_table *table, struct json_object *device);
 void ctl_table_put_number(struct ctl_table *table, struct json_object *device,
 			  const char *key);
 void ctl_table_put_bytes(struct ctl_table *table, struct json_object *device,
 			 const char *key);
-/* What a person calls @device. Return: borrowed, NULL if it has no name. */
+/* The name of @device for people. Return: borrowed, NULL if it has none. */
 const char *ctl_device_name(struct json_object *device);
 
 #endif /* CTL_TABLE_H */

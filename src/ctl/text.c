@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * text.c - what others say, as people and terminals can bear it
+ * text.c - texts from daemons and devices, made safe for people and terminals
  */
 #include "ctl/text.h"
 
@@ -46,9 +46,10 @@ char *ctl_format(const char *format, ...)
 
 /* ---- clean ---- */
 
-/* The character at @text, @len bytes or less. Return: how many bytes it has;
- * *@ret_width is 0 if it cannot be shown. What joins the one before it, turns the
- * direction of writing or takes no room is not shown either: it lets texts look like others. */
+/* The character at @text, which has @len bytes. Return: how many bytes the character has;
+ * *@ret_width is 0 if it is not printable. That includes characters that combine with the
+ * one before, change the direction of writing or take no room: with them one text can look
+ * like another. */
 static size_t next_char(const char *text, size_t len, unsigned *ret_width)
 {
 	mbstate_t state = {0};
@@ -95,7 +96,7 @@ char *ctl_clean(const char *text, unsigned columns_max, unsigned *ret_columns)
 	return clean;
 }
 
-/* ---- to the person ---- */
+/* ---- output ---- */
 
 void ctl_print_json(struct json_object *object)
 {

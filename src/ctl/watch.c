@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * watch.c - what happens, as it does
+ * watch.c - print events as they happen
  */
 #include <json-c/json.h>
 #include <stdio.h>
@@ -60,7 +60,7 @@ static enum ctl_status watch(const struct ctl *ctl, struct control_client *clien
 			show(event);
 		json_object_put(event);
 		if (fflush(stdout) != 0) {
-			ctl_complain("nobody reads what is printed");
+			ctl_complain("the output has no reader any more");
 			status = CTL_STATUS_FAILED;
 		}
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * wire.h - vfio-user messages as they stand on the wire
+ * wire.h - vfio-user messages on the wire
  *
  * Byte order is the host's. Every message is a header and a payload; the
- * structs below are payloads (or their fixed first part). They are copied out
- * of a message before use, never cast onto it.
+ * structs below are payloads (or their fixed first part). Copy them out of a
+ * message before use, never cast onto it.
  */
 #ifndef VUSER_WIRE_H
 #define VUSER_WIRE_H
@@ -34,13 +34,13 @@ enum vuser_cmd {
 
 /* Most data bytes of one region access or JSON text, as VERSION tells the client. */
 #define VUSER_DATA_MAX (1u << 20)
-/* Most writes in one REGION_WRITE_MULTI: what is handled in one go is bounded (QEMU sends up
+/* Most writes in one REGION_WRITE_MULTI, which bounds the work of one message (QEMU sends up
  * to 200). */
 #define VUSER_MULTI_MAX 1024u
-/* Largest message taken or made: header, fixed part and data, with a page to spare. */
+/* Largest message in either direction: header, fixed part and data, with a page to spare. */
 #define VUSER_MSG_MAX (VUSER_DATA_MAX + 4096u + 16u)
-/* fds per message, as VERSION tells the client: QEMU refuses more than 16. Who sends more
- * is sent away. */
+/* fds per message, as VERSION tells the client: QEMU refuses more than 16. The server closes
+ * the connection of a client that sends more. */
 #define VUSER_MSG_FDS   16u
 #define VUSER_PAGE_SIZE 4096u
 

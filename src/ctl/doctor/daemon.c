@@ -84,7 +84,7 @@ static void check_vmm(const struct doctor *doctor, const char *path,
 		doctor->on_finding(doctor->ctx, &finding);
 		return;
 	}
-	/* some is never shared: memory of a display */
+	/* VMMs never share some memory, as of a display */
 	if (!control_get_number(vmm, "memory_shared", &shared) ||
 	    !control_get_number(vmm, "memory_unshared", &unshared) || unshared <= shared)
 		return;
@@ -102,7 +102,7 @@ static void check_vmm(const struct doctor *doctor, const char *path,
 	doctor->on_finding(doctor->ctx, &finding);
 }
 
-/* Return: 0, or -errno: it does not answer. */
+/* Return: 0, or -errno if it does not answer. */
 static int check_answers(const struct doctor *doctor, const char *path, struct err *err)
 {
 	struct control_client *client = control_connect(path, ANSWER_TIMEOUT_MS, err);
@@ -133,10 +133,11 @@ void doctor_check_socket(const struct doctor *doctor, const char *path)
 	case -EAGAIN:
 		if (check_answers(doctor, path, &err) == 0)
 			return;
-		DOCTOR_SAY(finding.what,
-			   "whoever listens at %s does not answer as usbvfiod: %s", path,
-			   err.text);
-		DOCTOR_SAY(finding.mend, "sudo lsof -U | grep %s   # tells who it is",
+		DOCTOR_SAY(
+			finding.what,
+			"the program that listens at %s does not answer as usbvfiod: %s",
+			path, err.text);
+		DOCTOR_SAY(finding.mend, "sudo lsof -U | grep %s   # shows the program",
 			   shown);
 		break;
 	case -EACCES:
@@ -149,12 +150,14 @@ void doctor_check_socket(const struct doctor *doctor, const char *path)
 		break;
 	case -ECONNREFUSED:
 		DOCTOR_SAY(finding.what,
-			   "the control socket %s is of a daemon that has ended", path);
+			   "the control socket %s belongs to a daemon that has ended",
+			   path);
 		DOCTOR_SAY(finding.mend, "rm %s   # then start usbvfiod again", shown);
 		break;
 	case -ENOENT:
 		DOCTOR_SAY(finding.what,
-			   "there is no control socket %s: no daemon has made it", path);
+			   "there is no control socket %s: no daemon has created it",
+			   path);
 		DOCTOR_SAY(finding.mend,
 			   "usbvfiod --hotplug-socket-path %s ...   # with its other "
 			   "options",
@@ -177,7 +180,7 @@ static bool ends_with(const char *text, const char *end)
 	return text_len > end_len && strcmp(text + text_len - end_len, end) == 0;
 }
 
-/* Return: how many sockets it has, of daemons that live or not. */
+/* Return: how many sockets it has, of running daemons or not. */
 static unsigned check_folder(const struct doctor *doctor, const char *folder)
 {
 	struct doctor_finding finding = {.problem = true, .code = "socket"};

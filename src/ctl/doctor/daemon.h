@@ -8,10 +8,10 @@
 
 struct doctor;
 
-/* The control socket at @path: whether a daemon answers there, its VMM shares memory, and it has
- * a sandbox. */
+/* Checks the control socket at @path: whether a daemon answers there, whether its VMM shares
+ * memory, and its sandbox. */
 void doctor_check_socket(const struct doctor *doctor, const char *path);
-/* All control sockets in @folders, which may be NULL each. */
+/* Checks all control sockets in @folders, each of which may be NULL. */
 void doctor_check_folders(const struct doctor *doctor, const char *const folders[],
 			  size_t nfolders);
 

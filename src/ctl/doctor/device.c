@@ -72,7 +72,7 @@ static void own_name(char name[NAME_BYTES])
 		(void)snprintf(name, NAME_BYTES, "%u", (unsigned)geteuid());
 }
 
-/* The group that may open it, if there is one and it is not root's. */
+/* The group that may open the node, if there is one and it is not root's. */
 static bool group_name(const char *path, char name[NAME_BYTES])
 {
 	char buf[16384];
@@ -99,7 +99,7 @@ static void report_permission(const struct doctor *doctor, const struct hostdev 
 		DOCTOR_SAY(finding.what,
 			   NODE_FORMAT " may be opened by group %s, and %s is not in it",
 			   NODE_ARGS(dev), group, user);
-		DOCTOR_SAY(finding.mend, "sudo usermod -aG %s %s   # then log in anew",
+		DOCTOR_SAY(finding.mend, "sudo usermod -aG %s %s   # then log in again",
 			   group, user);
 	} else {
 		DOCTOR_SAY(finding.what, NODE_FORMAT " may not be opened by %s",
@@ -125,7 +125,7 @@ static void check_node(const struct doctor *doctor, const struct hostdev *dev)
 
 	(void)snprintf(path, sizeof(path), "%s" NODE_FORMAT, doctor->root,
 		       NODE_ARGS(dev));
-	/* only this tells what sandboxes and device control groups allow */
+	/* only opening it tells what sandboxes and device control groups allow */
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 	if (fd >= 0) {
 		(void)close(fd);
@@ -149,9 +149,9 @@ static void check_node(const struct doctor *doctor, const struct hostdev *dev)
 	report(doctor, &finding);
 }
 
-/* --- who has it --- */
+/* --- users --- */
 
-/* What ends @program, so that nothing starts it again. */
+/* The command that ends @program for good. */
 static const char *end_of(const char *program)
 {
 	static const struct {
@@ -198,21 +198,21 @@ static void report_claimed(const struct doctor *doctor, const struct hostdev *de
 	report(doctor, &finding);
 }
 
-/* The kernel's drivers give way when a device is attached. */
+/* Attaching a device detaches the kernel's drivers. */
 static void report_driver(const struct doctor *doctor, const struct hostdev *dev)
 {
-	const char *told = "";
+	const char *last = "";
 
 	for (unsigned i = 0; i < dev->interface_count; i++) {
 		const struct hostdev_interface *interface = &dev->interfaces[i];
 		struct doctor_finding finding = finding_of(dev, "driver");
 
 		if (interface->driver[0] == '\0' ||
-		    strcmp(interface->driver, told) == 0 ||
+		    strcmp(interface->driver, last) == 0 ||
 		    strcmp(interface->driver, USBFS_DRIVER) == 0)
 			continue;
 		finding.problem = false;
-		told = interface->driver;
+		last = interface->driver;
 		DOCTOR_SAY(
 			finding.what,
 			"the host's driver %s has it, and loses it when it is attached",
@@ -221,7 +221,7 @@ static void report_driver(const struct doctor *doctor, const struct hostdev *dev
 	}
 }
 
-/* The disk that the words of guard.h name: "its disk sdb mounted". */
+/* The disk in a message of guard.c: "its disk sdb mounted". */
 static bool disk_in(const char *text, char disk[NAME_BYTES])
 {
 	static const char before[] = "its disk ";
@@ -252,7 +252,7 @@ static void check_guard(const struct doctor *doctor, const struct hostdev *dev)
 		report_driver(doctor, dev);
 	if (r != -EPERM)
 		return;
-	DOCTOR_SAY(finding.what, "the host would miss it: %s", err.text);
+	DOCTOR_SAY(finding.what, "the host needs it: %s", err.text);
 	if (!disk_in(err.text, disk))
 		DOCTOR_SAY(finding.mend,
 			   "usbvfioctl attach --force " NODE_FORMAT
@@ -276,16 +276,16 @@ static void check_autosuspend(const struct doctor *doctor, const struct hostdev 
 	if (sysfs_line(folder, "power/control", control, sizeof(control)) < 0 ||
 	    strcmp(control, "auto") != 0)
 		return;
-	DOCTOR_SAY(finding.what,
-		   "the host lets it sleep (autosuspend): some devices do not wake up, "
-		   "or are gone for a moment");
+	DOCTOR_SAY(finding.what, "the host suspends it when idle (autosuspend): some "
+				 "devices do not wake up, "
+				 "or disappear for a moment");
 	DOCTOR_SAY(finding.mend,
 		   "echo on | sudo tee /sys/bus/usb/devices/%s/power/control", dev->name);
 	report(doctor, &finding);
 }
 
-/* A device of USB 3 says in a socket of USB 2 that it is one of USB 2.1, but has among its
- * capabilities that of super speed (9.6.2.2). */
+/* In a socket of USB 2 a device of USB 3 claims to be one of USB 2.1, but has the super speed
+ * capability (9.6.2.2). */
 static bool bos_has_super(const char *folder)
 {
 	uint8_t bos[BOS_BYTES_MAX];

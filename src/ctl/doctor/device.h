@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * device.h - what can be said of one device
+ * device.h - findings about one device
  */
 #ifndef CTL_DOCTOR_DEVICE_H
 #define CTL_DOCTOR_DEVICE_H
@@ -8,11 +8,11 @@ struct doctor;
 struct hostdev;
 struct hostdev_list;
 
-/* All that can be told of one device. */
+/* Checks one device. */
 void doctor_check_device(const struct doctor *doctor, const struct hostdev *dev);
 
 /**
- * doctor_find() - the device that @name means
+ * doctor_find() - find a device by name
  * @name:	"/dev/bus/usb/003/017", "3:17" or its place, "1-2.3"
  *
  * Return: borrowed from @list, or NULL if there is none.

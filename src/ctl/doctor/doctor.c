@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * doctor.c - usbvfioctl doctor: all findings, with what mends them
+ * doctor.c - usbvfioctl doctor: all findings, and how to fix them
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -64,7 +64,7 @@ static void check_daemon(const struct ctl *ctl, const struct doctor *doctor)
 	doctor_check_folders(doctor, folders, CONTROL_FIND_FOLDERS);
 }
 
-/* Return: CTL_STATUS_USAGE if there is no such device, which has been said. */
+/* Return: CTL_STATUS_USAGE after a complaint if there is no such device. */
 static enum ctl_status check_devices(const struct ctl *ctl, const struct doctor *doctor)
 {
 	struct hostdev_list list = {0};
@@ -90,7 +90,7 @@ static enum ctl_status check_devices(const struct ctl *ctl, const struct doctor 
 		}
 	}
 	for (unsigned i = 0; ctl->nargs == 0 && i < list.count; i++) {
-		/* nobody wants to attach these */
+		/* the guard refuses hubs */
 		if (list.devs[i].device_class != USB_CLASS_OF_HUB)
 			doctor_check_device(doctor, &list.devs[i]);
 	}

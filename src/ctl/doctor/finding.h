@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * finding.h - what keeps a device of the host from being attached, or makes it slow
+ * finding.h - reasons why a device of the host cannot be attached, or is slow
  *
- * Each check tells what it finds; it mends nothing. Checks read sysfs and open nodes,
- * which may wait for the kernel.
+ * A check reports its findings; it fixes nothing. Checks read sysfs and open nodes, which
+ * may wait for the kernel.
  *
  * @root: everywhere a prefix of all paths, "" but for tests.
  */
@@ -17,11 +17,11 @@
 #define DOCTOR_TEXT_BYTES 1024u
 /**
  * struct doctor_finding - one thing
- * @problem:	false: good to know, nothing to mend
+ * @problem:	false: good to know, nothing to fix
  * @code:	for programs: "permission", "busy", ...
  * @device:	name of the device, "1-2.3"; "" if it is about the host or the daemon
  * @what:	for people, one line
- * @mend:	the command, or what to do with one's hands, one line; "" if there is none
+ * @mend:	how to fix it: a command, or an instruction, one line; "" if there is none
  */
 struct doctor_finding {
 	bool problem;

@@ -9,11 +9,11 @@
 struct doctor;
 struct hostdev;
 
-/* What is the same for all devices: memory for transfers. */
+/* Checks what all devices share: memory for transfers. */
 void doctor_check_host(const struct doctor *doctor);
 
-/* A process that has the node of @dev open: its number, and its name in @name, printable.
- * Return: 0 if none was found, perhaps as we may not look at others. */
+/* Finds a process that has the node of @dev open. Return: its pid, with its printable name in
+ * @name; 0 if there is none, or if we may not see it. */
 int doctor_holder(const char *root, const struct hostdev *dev, char *name, size_t size);
 
 #endif /* CTL_DOCTOR_HOST_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * sandbox.c - what a daemon can still reach, and whether its sandbox was in its way
+ * sandbox.c - the sandbox of a daemon
  *
- * Notes, as a daemon works without a sandbox; a refused call is trouble.
+ * Mostly notes, because a daemon works without a sandbox; a refused call is a problem.
  */
 #include "ctl/doctor/sandbox.h"
 
@@ -13,7 +13,7 @@
 #include "ctl/doctor/finding.h"
 #include "ctl/text.h"
 
-/* Names of calls that are shown. */
+/* Names of calls that a finding lists. */
 #define NAMES_MAX 8u
 
 static void report_mode(const struct doctor *doctor, const char *path, const char *mode)
@@ -132,7 +132,7 @@ static void report_refused(const struct doctor *doctor, const char *path,
 		   "please report it, with the lines \"sandbox: system call\" of the "
 		   "daemon's "
 		   "log%s",
-		   is_log ? "" : "; until it is mended, --sandbox=log refuses nothing");
+		   is_log ? "" : "; until that is fixed, --sandbox=log refuses nothing");
 	doctor->on_finding(doctor->ctx, &finding);
 }
 

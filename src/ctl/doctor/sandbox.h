@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * sandbox.h - what a daemon can still reach
+ * sandbox.h - the sandbox of a daemon
  */
 #ifndef CTL_DOCTOR_SANDBOX_H
 #define CTL_DOCTOR_SANDBOX_H
@@ -7,8 +7,8 @@
 struct doctor;
 struct json_object;
 
-/* What the daemon at @path can still reach, from its answer to "list"; an older one tells
- * nothing. */
+/* Checks the sandbox of the daemon at @path by its answer to "list"; an older daemon does not
+ * report one. */
 void doctor_check_sandbox(const struct doctor *doctor, const char *path,
 			  struct json_object *list);
 

@@ -238,16 +238,16 @@ static const struct {
 	const char *code;
 	const char *part; /* of the message */
 } refused[] = {
-	{"{", "bad-request", "not JSON"},
-	{"{}}", "bad-request", "not JSON"},
-	{"{} {}", "bad-request", "not JSON"},
-	{"{'verb':'list'}", "bad-request", "not JSON"},
-	{"{\"verb\":\"list\",}", "bad-request", "not JSON"},
+	{"{", "bad-request", "not valid JSON"},
+	{"{}}", "bad-request", "not valid JSON"},
+	{"{} {}", "bad-request", "not valid JSON"},
+	{"{'verb':'list'}", "bad-request", "not valid JSON"},
+	{"{\"verb\":\"list\",}", "bad-request", "not valid JSON"},
 	{" 12", "bad-request", "must be a JSON object"},
 	{" null", "bad-request", "must be a JSON object"},
 	{" [\"verb\"]", "bad-request", "must be a JSON object"},
-	{"{\"a\":[[[[[[[[[[[[1]]]]]]]]]]]]}", "bad-request", "not JSON"},
-	{"{\"verb\":\"li\xff\"}", "bad-request", "not JSON"},
+	{"{\"a\":[[[[[[[[[[[[1]]]]]]]]]]]]}", "bad-request", "not valid JSON"},
+	{"{\"verb\":\"li\xff\"}", "bad-request", "not valid JSON"},
 	{"{\"verb\":\"li\\u0000\"}", "bad-request", "\\\"verb\\\""},
 	{"{}", "bad-request", "\\\"verb\\\" is missing"},
 	{"{\"verb\":1}", "bad-request", "\\\"verb\\\" must be a string"},

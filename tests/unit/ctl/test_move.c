@@ -86,7 +86,7 @@ static void test_refused_goes_back(void **state)
 	assert_string_equal(fake->daemons[0].asked,
 			    "list\ndetach device=1-2.3\n"
 			    "attach name=YubiKey port=2 bus=3 address=17 fd=NODE rw\n");
-	fake_expect(fake->errors, "1-2.3 is where it was");
+	fake_expect(fake->errors, "1-2.3 is attached as before");
 	fake->daemons[0].refuses = 1u << CONTROL_VERB_ATTACH;
 	assert_int_equal(move(fake, &ctl, "1-2.3"), 1);
 	fake_expect(fake->errors, "attached to neither");

@@ -66,11 +66,11 @@ static void test_attach_text(void **state)
 
 	assert_int_equal(RUN(fake, "attach", "stick:file=/a,readonly", "--port=3"), 0);
 	assert_int_equal(RUN(fake, "attach", "usb:vid=1050"), 0);
-	fake_expect(fake->out, "rule r1 holds");
+	fake_expect(fake->out, "rule r1 attaches");
 	assert_string_equal(daemon->asked, "attach spec=stick:file=/a,readonly port=3\n"
 					   "rules add rule=usb:vid=1050\n");
 	assert_int_equal(RUN(fake, "attach", "usb:vid=1050", "--port", "3"), 2);
-	fake_expect(fake->errors, "written into it");
+	fake_expect(fake->errors, "of a rule into it");
 }
 
 static void test_attach_fails(void **state)
@@ -274,7 +274,7 @@ static void test_sockets(void **state)
 	struct fake_daemon *second = fake_start(fake, 1);
 
 	assert_int_equal(RUN(fake, "list"), 1);
-	fake_expect(fake->errors, "2 daemons were found");
+	fake_expect(fake->errors, "found 2 daemons");
 	fake_expect(fake->errors, fake->daemons[0].path);
 	fake_expect(fake->errors, second->path);
 	assert_int_equal(RUN(fake, "list", "--socket", second->path), 0);

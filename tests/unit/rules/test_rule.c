@@ -129,8 +129,8 @@ static void test_refused(void **state)
 	refuse("usb:vid=12345", "hex digits");
 	refuse("usb:vid=0x", "hex digits");
 	refuse("usb:vid=-1", "hex digits");
-	refuse("usb:vid=1050|", "an empty one");
-	refuse("usb:serial=a||b", "an empty one");
+	refuse("usb:vid=1050|", "one of its values is empty");
+	refuse("usb:serial=a||b", "one of its values is empty");
 	refuse("usb:class=disk", "class=disk: no class");
 	refuse("usb:class=100", "no class");
 	refuse("usb:class=-1", "no class");

@@ -273,7 +273,7 @@ static void test_autosuspend(void **state)
 	text_attribute("power/control", "auto\n");
 	check("3-2");
 	assert_int_equal(count, 1);
-	finds("autosuspend", true, "sleep",
+	finds("autosuspend", true, "suspends",
 	      "echo on | sudo tee /sys/bus/usb/devices/3-2/power/control");
 }
 
@@ -381,7 +381,7 @@ static void test_socket_troubles(void **state)
 	(void)close(bound("a.sock"));
 	doctor_check_socket(doctor(), path_of("a.sock"));
 	assert_int_equal(count, 1);
-	finds("socket", true, "of a daemon that has ended", "rm /");
+	finds("socket", true, "belongs to a daemon that has ended", "rm /");
 	fake_file("/run/b.sock", "");
 	doctor_check_socket(doctor(), path_of("b.sock"));
 	finds("socket", true, "is no control socket", "");
@@ -442,7 +442,7 @@ static void test_folders(void **state)
 	(void)close(bound("a.sock"));
 	doctor_check_folders(doctor(), folders, 2);
 	assert_int_equal(count, 1);
-	finds("socket", true, "a.sock is of a daemon that has ended", "");
+	finds("socket", true, "a.sock belongs to a daemon that has ended", "");
 }
 
 int main(void)
