@@ -2,8 +2,8 @@
  * driver.h - a guest driver in miniature, for tests of slots, endpoints and TDs
  *
  * One device of the fixture, addressed in slot @slot_id, with transfer rings of
- * one page each. Commands are put on the ring of fixture_start() and run to the
- * end of what can be done; their completion events are taken.
+ * one page each. Commands go on the ring of fixture_start(); the functions run the
+ * controller until it is idle, and take the completion events.
  */
 #ifndef TESTS_UNIT_XHCI_DRIVER_H
 #define TESTS_UNIT_XHCI_DRIVER_H
@@ -49,7 +49,7 @@ void driver_configure(struct driver *d, struct fixture *f, enum usbdev_speed spe
 /* Unplugs and frees. */
 void driver_end(struct driver *d);
 
-/* Puts a command on the ring and rings its doorbell; nothing is run. */
+/* Puts a command on the ring and rings its doorbell; does not run the controller. */
 uint64_t driver_command_put(struct driver *d, uint64_t parameter, uint32_t status,
 			    uint32_t control);
 /* The same, run, with the completion event that must come next. */

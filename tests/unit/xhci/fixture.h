@@ -27,7 +27,7 @@
 #define FIXTURE_MEM_BYTES 0x100000u
 #define FIXTURE_LOW_IOVA  UINT64_C(0x100000)
 #define FIXTURE_HIGH_IOVA UINT64_C(0x180000000)
-#define FIXTURE_NO_IOVA   UINT64_C(0x700000000) /* nothing is there */
+#define FIXTURE_NO_IOVA   UINT64_C(0x700000000) /* unmapped */
 
 /* where fixture_start() puts things; tests use what is above FIXTURE_FREE_IOVA */
 #define FIXTURE_DCBAA_IOVA   (FIXTURE_LOW_IOVA + 0x1000)
@@ -100,7 +100,7 @@ bool event_next(struct fixture *f, struct event_reader *reader, struct xhci_trb 
 void event_handled(struct fixture *f, const struct event_reader *reader);
 /* All events up to now of the default ring are forgotten. */
 void events_skip(struct fixture *f);
-/* The next event of the default ring is there and of this type. */
+/* Takes the next event of the default ring, which must be there and of this type. */
 struct xhci_trb expect_event(struct fixture *f, enum xhci_trb_type type);
 /* The default ring has nothing more. */
 void expect_no_event(struct fixture *f);
@@ -136,7 +136,7 @@ unsigned fake_dev_count(struct fake_dev *fake, uint8_t ep_addr);
 void fake_dev_complete(struct fake_dev *fake, struct usbdev_transfer *transfer,
 		       enum usbdev_status status, uint32_t actual_bytes);
 void fake_dev_reset_done(struct fake_dev *fake, int result);
-/* From now on it is one that has streams. */
+/* Gives it streams from now on. */
 void fake_dev_with_streams(struct fake_dev *fake);
 /* The first request for streams not answered, or NULL. */
 struct usbdev_streams *fake_dev_streams(struct fake_dev *fake);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * port_driver.c - what a guest's driver does to root hub ports
+ * port_driver.c - a guest's driver of root hub ports
  */
 #include "port_driver.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * port_driver.h - what a guest's driver does to root hub ports
+ * port_driver.h - a guest's driver of root hub ports
  */
 #ifndef TESTS_UNIT_XHCI_PORT_DRIVER_H
 #define TESTS_UNIT_XHCI_PORT_DRIVER_H

@@ -33,7 +33,7 @@ void streams_put_context(struct streams *s, uint64_t iova, uint64_t pointer, uns
 uint64_t streams_context(struct streams *s, unsigned id);
 /* A linear array for IN, of @entries, in which each has its ring. */
 void streams_put_linear(struct streams *s, unsigned entries);
-/* Puts a Configure Endpoint command that gives streams to IN instead of what it has. */
+/* Puts a Configure Endpoint command that gives IN streams, in place of its ring or streams. */
 void streams_configure_put(struct streams *s, unsigned max_pstreams, bool linear);
 /* Runs; the next event is the completion of a command: its code. */
 enum xhci_cc streams_command_cc(struct streams *s);

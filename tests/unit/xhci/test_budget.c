@@ -246,7 +246,7 @@ static void trbs_of_all_tds_are_bounded(void **state)
 	driver_complete(&d, IN, USBDEV_STATUS_OK, XHCI_TD_TRBS_INLINE + 1);
 	driver_expect(&d, IN, trb, XHCI_CC_SUCCESS, 0);
 
-	/* when a large one has gone the other goes */
+	/* when a large one has completed the other starts */
 	big_end(&d, XHCI_TD_TRBS_MAX);
 	driver_complete(&d, OUT, USBDEV_STATUS_OK, XHCI_TD_TRBS_MAX);
 	expect_event(d.f, XHCI_TRB_TYPE_TRANSFER_EVENT);
@@ -318,7 +318,7 @@ static struct xhci_trb last_event(struct fixture *f)
 }
 
 /* TDs that want an event for each of their TRBs, all done at once; the guest wants to stop
- * the endpoint. All is told before it stops, in several runs. */
+ * the endpoint. All events are posted before it stops, in several runs. */
 static void events_of_a_run_are_bounded(void **state)
 {
 	const unsigned tds = XHCI_TDS_PER_RING, trbs = 512;
@@ -473,7 +473,7 @@ static void transfers_that_nobody_awaits_get_a_share(void **state)
 	driver_end(&d);
 }
 
-/* A long TD that never ends, and a doorbell again and again: each time all of it is read. */
+/* A long TD that never ends, and a doorbell again and again: each one reads all of it. */
 static void td_that_never_ends_gets_a_share(void **state)
 {
 	const unsigned trbs = XHCI_TD_TRBS_MAX - 100;
@@ -493,7 +493,7 @@ static void td_that_never_ends_gets_a_share(void **state)
 		spent += run_for(d.f, MS_NS);
 	}
 	assert_in_range(spent, 900000, units_max(1000 * MS_NS));
-	/* it is taken when it is there */
+	/* the controller takes it once it is complete */
 	big_td(&d, XHCI_TD_TRBS_MAX, 0);
 	write32(d.f, DOORBELL(d.slot_id), OUT);
 	run_for(d.f, 100 * MS_NS);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_controller.c - faults, parking: guest memory that is not there, or not yet, or not any more
+ * test_controller.c - faults and parking: guest memory that is missing, or away for the moment
  */
 #include <errno.h>
 #include <string.h>
@@ -89,7 +89,7 @@ static void event_ring_outside_memory(void **state)
 	expect_hse(&d);
 }
 
-/* What is unmapped comes back within the time a VMM takes: nothing is lost. */
+/* Memory comes back within the time that a VMM takes: nothing is lost. */
 static void memory_that_comes_back_in_time(void **state)
 {
 	struct driver d;
@@ -145,7 +145,7 @@ static void data_that_comes_back(void **state)
 }
 
 /* A guest that takes bus mastering away, as Linux does before another kernel starts in its place,
- * has its memory for itself: what a device sends is for later. */
+ * has its memory for itself: data of devices waits. */
 static void data_without_bus_master(void **state)
 {
 	const uint8_t sent[] = {1, 2, 3, 4};
@@ -162,7 +162,7 @@ static void data_without_bus_master(void **state)
 	assert_int_equal(get_le32(guest(d.f, DATA)), 0);
 	driver_complete(&d, IN, USBDEV_STATUS_MEMORY, 0);
 	expect_no_event(d.f);
-	/* it is no fault of the guest's, also long after */
+	/* the guest is not at fault, even long after */
 	advance_ns(d.f, UINT64_C(10000000000));
 	xhci_set_bus_master(d.f->xhci, true);
 	run_until_idle(d.f);

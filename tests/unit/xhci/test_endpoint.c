@@ -289,7 +289,7 @@ static void retry_continues_after_what_moved(void **state)
 	driver_end(&d);
 }
 
-/* Late result of a transfer whose endpoint is gone: no event, no memory access. */
+/* A result for an endpoint that was dropped: no event, no memory access. */
 static void orphan_result_is_dropped(void **state)
 {
 	struct driver d;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_endpoint_give_up.c - devices that do not give back what was cancelled
+ * test_endpoint_give_up.c - devices that do not return cancelled transfers
  */
 #include <errno.h>
 #include <string.h>
@@ -28,14 +28,14 @@ static enum xhci_cc command_cc(struct driver *d)
 		expect_event(d->f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT).status >> 24);
 }
 
-/* A device that keeps what it has. */
+/* A device that keeps its transfers. */
 static void begin(struct driver *d, void **state)
 {
 	driver_configure(d, *state, USBDEV_SPEED_SUPER);
 	d->fake.hold_cancelled = true;
 }
 
-/* A Stop Endpoint that meets a STALL is over: nothing is waited for any more. */
+/* A Stop Endpoint that meets a STALL is over: the controller asks for no wake-up. */
 static void stop_meets_stall(void **state)
 {
 	struct driver d;
@@ -54,7 +54,7 @@ static void stop_meets_stall(void **state)
 	driver_end(&d);
 }
 
-/* The guest goes on after a while, and what comes too late is nobody's. */
+/* The guest continues after a while. Results that come too late are dropped. */
 static void stop_ends(void **state)
 {
 	struct driver d;
@@ -79,7 +79,7 @@ static void stop_ends(void **state)
 	assert_int_equal(driver_ep_state(&d, IN), XHCI_EP_STATE_STOPPED);
 	assert_int_equal(usbdev_transfer_write(held, 0, &byte, 1), -EFAULT);
 
-	/* both are tried anew, behind what the device still has */
+	/* both are tried again, behind the transfers that the device still holds */
 	driver_ring(&d, IN);
 	assert_int_equal(d.fake.submits, 4);
 	driver_complete(&d, IN, USBDEV_STATUS_OK, 1000);
@@ -121,7 +121,7 @@ static void what_had_moved_stays_moved(void **state)
 	driver_end(&d);
 }
 
-/* The time is that of one stop: what comes after it has its own. */
+/* The time is that of one stop: the next one has its own. */
 static void given_back_in_time(void **state)
 {
 	static const enum usbdev_status ends[] = {USBDEV_STATUS_CANCELLED,
@@ -180,7 +180,7 @@ static void controller_halts(void **state)
 	driver_end(&d);
 }
 
-/* An impatient guest aborts the command: what was to be stopped goes on. */
+/* An impatient guest aborts the command: the endpoint continues. */
 static void aborted_before(void **state)
 {
 	struct driver d;
@@ -241,7 +241,7 @@ static void stuck_device_keeps_a_bounded_number(void **state)
 			advance_ns(d.f, XHCI_GIVE_UP_NS);
 			driver_expect(&d, IN, trb, XHCI_CC_STOPPED, 100);
 			assert_int_equal(command_cc(&d), XHCI_CC_SUCCESS);
-		} else { /* nothing is with the device: at once */
+		} else { /* the device holds nothing: at once */
 			assert_int_equal(driver_stop(&d, IN), XHCI_CC_SUCCESS);
 		}
 		d.command_index = 0;

@@ -20,7 +20,7 @@ static void queue_tds(struct driver *d)
 					    j < TD_TRBS ? XHCI_TRB_CH : XHCI_TRB_IOC);
 }
 
-/* Completes what is there, and lets time pass, until all TDs have been. Return: events. */
+/* Completes the transfers, and lets time pass, until all TDs are done. Return: events. */
 static unsigned complete_all(struct driver *d)
 {
 	struct usbdev_transfer *transfer;
@@ -83,7 +83,7 @@ static void all_allocations_fail_for_a_while(void **state)
 	assert_in_range(nth, TDS * 2, TDS * 10);
 }
 
-/* The guest is told that there is no room, nothing has changed, and again it works. */
+/* The command fails with Resource Error and changes nothing. Again, it works. */
 static void endpoints_without_memory(void **state)
 {
 	struct driver d;

@@ -12,7 +12,7 @@
 #define SEG_B (FIXTURE_HIGH_IOVA + 0x2000) /* above 4 GiB */
 #define SEG_C (FIXTURE_FREE_IOVA + 0x3000)
 
-/* A controller that runs, with nothing of its own to tell. */
+/* A controller that runs, with no events of its own. */
 static void start(struct fixture *f)
 {
 	fixture_start(f);
@@ -68,7 +68,7 @@ static void test_first_event(void **state)
 	assert_int_equal(guest_get_trb(f, SEG_B + 32).control, 0);
 }
 
-/* The halves of the registers come in any order; the ring begins with the first event. */
+/* The halves of the registers come in any order; the ring starts with the first event. */
 static void test_setup_order(void **state)
 {
 	struct fixture *f = *state;
@@ -84,7 +84,7 @@ static void test_setup_order(void **state)
 	assert_event(f, SEG_C, 1, true);
 }
 
-/* Writing ERSTBA starts at the beginning of segment 0 with cycle 1 (4.9.4). */
+/* Writing ERSTBA starts at the start of segment 0 with cycle 1 (4.9.4). */
 static void test_restart(void **state)
 {
 	struct fixture *f = *state;
@@ -196,7 +196,7 @@ static void test_full(void **state)
 	assert_int_equal(post(f, 1, 14), -ENOSPC);
 	assert_int_equal(guest_get_trb(f, SEG_A + 15 * 16).control, 0);
 
-	/* all read: goes on behind the error */
+	/* all read: continues behind the error */
 	run_until_idle(f);
 	write32(f, INTR(1, ERDP_LO), (uint32_t)SEG_A + 15 * 16);
 	assert_true(f->kicked);
@@ -221,7 +221,7 @@ static void test_full_tells_once(void **state)
 	set_erdp(f, SEG_A + 2 * 16);
 	assert_int_equal(post(f, 1, 14), 0);
 	assert_event(f, SEG_A + 15 * 16, 14, true);
-	/* full again, after an ordinary event: told again */
+	/* full again, after an ordinary event: the error again */
 	assert_int_equal(post(f, 1, 15), -ENOSPC);
 	assert_full_error(f, SEG_A, false);
 }

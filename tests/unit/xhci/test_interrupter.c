@@ -291,7 +291,7 @@ static void test_two_interrupters(void **state)
 	assert_true(ehb(f, 0));
 }
 
-/* A guest whose ring is full is told so, by an interrupt too. */
+/* Event Ring Full Error raises an interrupt, too. */
 static void test_full_interrupts(void **state)
 {
 	struct fixture *f = *state;
@@ -317,14 +317,14 @@ static void test_replay(void **state)
 	assert_int_equal(f->interrupts[0], 0);
 	assert_false(eint(f));
 
-	/* sent, but nobody has answered it */
+	/* sent, but the guest has not answered it */
 	post(f, 0);
 	write32(f, OPER(USBSTS), XHCI_USBSTS_EINT);
 	xhci_replay_interrupts(f->xhci);
 	assert_int_equal(f->interrupts[0], 2);
 	assert_true(eint(f));
 
-	/* none for those who want none */
+	/* none for interrupters without IE */
 	write32(f, INTR(0, IMAN), 0);
 	xhci_replay_interrupts(f->xhci);
 	write32(f, INTR(0, IMAN), XHCI_IMAN_IE);
@@ -333,8 +333,7 @@ static void test_replay(void **state)
 	assert_int_equal(f->interrupts[0], 2);
 }
 
-/* A message is a memory write: without bus mastering it waits, and nobody is
- * woken for it. */
+/* A message is a memory write: without bus mastering it waits, and asks for no wake-up. */
 static void test_bus_master(void **state)
 {
 	struct fixture *f = *state;
@@ -374,7 +373,7 @@ static void test_hcrst(void **state)
 	test_reset_values(state);
 }
 
-/* What a driver does that is put to sleep: the ring's registers are written anew. */
+/* A driver that wakes up writes the registers of its ring again. */
 static void sleep_and_wake(struct fixture *f, uint64_t erst_iova, bool restore)
 {
 	uint64_t erdp = xhci_mmio_read(f->xhci, INTR(0, ERDP_LO), 8);
@@ -400,13 +399,13 @@ static void test_restore(void **state)
 		post(f, 0);
 		handle(f, &f->events, 1);
 	}
-	/* it goes on where it was, in its second round */
+	/* it continues where it was, in its second round */
 	for (unsigned i = 0; i < 2; i++) {
 		sleep_and_wake(f, FIXTURE_ERST_IOVA, true);
 		post(f, 0);
 		handle(f, &f->events, 1);
 	}
-	/* another ring begins at its beginning */
+	/* another ring starts at its start */
 	guest_put_erst(f, ERST1, 0, RING1, 16);
 	sleep_and_wake(f, ERST1, true);
 	f->events = (struct event_reader){.ring_iova = RING1, .trbs = 16, .cycle = true};

@@ -67,7 +67,7 @@ static void expect_command(struct driver *d, enum xhci_cc cc)
 	assert_int_equal(event.status >> 24, cc);
 }
 
-/* One TD has gone through: the stream runs. Its event is taken. */
+/* One TD has completed: the stream runs. Takes its event. */
 static void start_stream(struct driver *d, unsigned dci)
 {
 	uint64_t trb = put_sia(d, dci, 100);
@@ -151,7 +151,7 @@ static void packet_without_data(void **state)
 	driver_end(&d);
 }
 
-/* Nobody acknowledges it, so what the host says of it is not a short packet. */
+/* No device acknowledges it, so a smaller count from the host is not a short packet. */
 static void out_packet_counts_as_whole(void **state)
 {
 	struct driver d;
@@ -183,7 +183,8 @@ static void errors_do_not_halt(void **state)
 	uint64_t good;
 
 	start(&d, *state);
-	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) /* no IOC: told all the same */
+	for (unsigned i = 0; i < ARRAY_SIZE(cases);
+	     i++) /* no IOC: reported all the same */
 		trbs[i] = put_isoch(&d, IN, 1000, XHCI_TRB_SIA);
 	good = put_sia(&d, IN, 1000);
 	driver_ring(&d, IN);
@@ -346,7 +347,7 @@ static void frame_ahead_is_waited_for(void **state)
 	driver_end(&d);
 }
 
-/* A machine under load wakes up late: what was queued in time is not missed. */
+/* A machine under load wakes up late: TDs queued in time are not missed. */
 static void waking_up_late_misses_nothing(void **state)
 {
 	struct driver d;
@@ -732,7 +733,7 @@ static void controller_halted_and_run_again(void **state)
 	driver_end(&d);
 }
 
-/* The guest resets the port under the stream: what was with the device has failed. */
+/* The guest resets the port under the stream: the transfers that the device holds fail. */
 static void port_reset_while_streaming(void **state)
 {
 	struct driver d;
@@ -810,7 +811,7 @@ static void isoch_trb_on_another_ring(void **state)
 	driver_end(&d);
 }
 
-/* What a driver makes of TDs that it has taken back. */
+/* A driver turns TDs that it has cancelled into these. */
 static void noops_take_no_interval(void **state)
 {
 	struct driver d;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * test_lend.c - writes that no guest asked for, one of each kind, end the process
  *
- * Each fault is done in a child process, in the middle of what a guest does.
+ * A child process makes each fault, while a guest is at work.
  */
 #include <string.h>
 
@@ -253,7 +253,7 @@ static void contexts_without_a_command(void **state)
 	struct scene scene;
 
 	begin(&scene, state);
-	/* slot context; what only a command changes in that of IN; an endpoint that is not;
+	/* slot context; fields of that of IN that only a command changes; a missing endpoint;
 	 * an input context */
 	assert_true(is_found(&scene, DRIVER_OUTPUT_IOVA, NOT_ASKED));
 	assert_true(is_found(&scene, DRIVER_OUTPUT_IOVA + IN * 32 + 4, NOT_ASKED));
@@ -315,7 +315,7 @@ static void stream_contexts(void **state)
 	streams_end(&scene.s);
 }
 
-/* ---- what the guest is told ---- */
+/* ---- the guest learns that a loan is over ---- */
 
 static const int anything;
 

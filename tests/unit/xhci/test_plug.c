@@ -125,7 +125,7 @@ static void test_gone(void **state)
 
 	fixture_start(f);
 	port = plug_enabled(&fake, f, USBDEV_SPEED_HIGH);
-	usbdev_gone(&fake.dev); /* nobody has asked */
+	usbdev_gone(&fake.dev); /* no owner has asked */
 	xhci_on_gone(f->xhci, on_gone, &told);
 	usbdev_gone(&fake.dev);
 	assert_int_equal(told, port);
@@ -281,7 +281,7 @@ static void test_absence_noted(void **state)
 			      XHCI_PLS_U0, USBDEV_SPEED_SUPER));
 	expect_port_event(f, port);
 	expect_no_event(f);
-	/* each disconnect anew */
+	/* each disconnect again */
 	fake_dev_unplug(&second, f, port);
 	plug_next(&first, f, USBDEV_SPEED_SUPER, port);
 	clear_changes(f, port);
@@ -336,7 +336,7 @@ static void test_absent_and_pulled(void **state)
 	fake_dev_unplug(&second, f, port);
 }
 
-/* Where no driver is at work nothing is waited for, nor after a reset of the controller. */
+/* A port hides no device while no driver is at work, nor after a reset of the controller. */
 static void test_absent_from_nobody(void **state)
 {
 	struct fixture *f = *state;
@@ -355,7 +355,7 @@ static void test_absent_from_nobody(void **state)
 	run_until_idle(f);
 	assert_int_equal(portsc(f, port), want(XHCI_PORTSC_CCS | XHCI_PORTSC_CSC,
 					       XHCI_PLS_POLLING, USBDEV_SPEED_HIGH));
-	/* and what has come into sight stays as it is */
+	/* and a device that is shown stays as it is */
 	write_portsc(f, port, XHCI_PORTSC_PR);
 	fake_dev_reset_done(&fake, 0);
 	advance_ns(f, ABSENT_NS);

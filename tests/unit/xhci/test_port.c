@@ -181,8 +181,8 @@ static void test_reset_usb3(void **state)
 	fake_dev_unplug(&fake, f, port);
 }
 
-/* A warm reset may come on top of a hot one, not the other way round; all else that
- * is written while a reset goes on is ignored. */
+/* A warm reset may come on top of a hot one, not the other way round. During a reset the port
+ * ignores all other writes. */
 static void test_reset_upon_reset(void **state)
 {
 	struct fixture *f = *state;
@@ -318,7 +318,7 @@ static void test_disable_usb2(void **state)
 	fake_dev_unplug(&fake, f, port);
 }
 
-/* A disabled USB 3 port sees nothing until it is told to look. */
+/* A disabled USB 3 port sees nothing until the guest makes it look. */
 static void test_disable_usb3(void **state)
 {
 	static const uint32_t ways[] = {

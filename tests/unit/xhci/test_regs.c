@@ -104,7 +104,7 @@ static void test_read_widths(void **state)
 		assert_int_equal(read32(f, at), get_le32(image + at));
 }
 
-/* Nothing is there; nothing happens. */
+/* Offsets without a register: nothing happens. */
 static void test_holes(void **state)
 {
 	static const uint32_t holes[] = {

@@ -101,12 +101,12 @@ static void each_look_costs_a_unit(void **state)
 	assert_int_equal(xhci_ring_next(&ring, f->mem, &budget, &trb, &iova), -ELOOP);
 	assert_int_equal(ring.dequeue_iova, RING);
 	assert_int_equal(xhci_budget_spent(&budget), 5);
-	/* an empty ring is looked at, too */
+	/* a look at an empty ring costs as well */
 	budget = xhci_budget_of(1);
 	xhci_ring_init(&ring, RING, false);
 	assert_int_equal(xhci_ring_next(&ring, f->mem, &budget, &trb, &iova), 0);
 	assert_int_equal(xhci_ring_next(&ring, f->mem, &budget, &trb, &iova), -ELOOP);
-	/* what must not stop in its middle overdraws */
+	/* work that must not stop in its middle overdraws */
 	xhci_budget_spend(&budget, 10);
 	assert_true(xhci_budget_is_spent(&budget));
 	assert_int_equal(xhci_budget_spent(&budget), 11);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_slot_commands.c - slots through their commands: states, what each command checks
+ * test_slot_commands.c - slots through their commands: states, checks of each command
  */
 #include <string.h>
 
@@ -107,7 +107,7 @@ static void address_device_checks_its_input(void **state)
 		driver_input_endpoint(&d, 1, XHCI_EP_TYPE_BULK_IN, 64));
 	REFUSED(XHCI_CC_PARAMETER_ERROR,
 		driver_input_endpoint(&d, 1, XHCI_EP_TYPE_CONTROL, 0));
-	/* an empty port, and a hub that is not there */
+	/* an empty port, and a missing hub */
 	REFUSED(XHCI_CC_USB_TRANSACTION_ERROR, put_le32(input + 0x24, 2u << 16));
 	REFUSED(XHCI_CC_USB_TRANSACTION_ERROR, put_le32(input + 0x20, 1u << 27 | 3));
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_DISABLED);
@@ -237,7 +237,7 @@ static void disable_slot_tells_the_context(void **state)
 	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 1),
 			 XHCI_CC_SUCCESS);
 	assert_int_equal(driver_slot_state(&d), XHCI_SLOT_STATE_DISABLED);
-	write32(d.f, DOORBELL(1), OUT); /* nobody is there: nothing happens */
+	write32(d.f, DOORBELL(1), OUT); /* no endpoint: nothing happens */
 	expect_no_event(d.f);
 	assert_int_equal(driver_on_slot(&d, XHCI_TRB_TYPE_DISABLE_SLOT, 1),
 			 XHCI_CC_SLOT_NOT_ENABLED);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_stream.c - bulk streams: arrays, rings, taking back, halts, hostile contexts
+ * test_stream.c - bulk streams: arrays, rings, cancelling, halts, hostile contexts
  */
 #include <errno.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static void secondary_arrays(void **state)
 	uint64_t trb;
 
 	streams_start(&s, *state);
-	/* primary array of 4: an array of 8, a ring, an array of 16 that is not there */
+	/* primary array of 4: an array of 8, a ring, a missing array of 16 */
 	streams_put_context(&s, CONTEXT(ARRAY, 1), SECONDARY, XHCI_SCT_SSA_8, 0);
 	streams_put_context(&s, CONTEXT(ARRAY, 2), RING_OF(2), XHCI_SCT_PRIMARY_RING, 1);
 	streams_put_context(&s, CONTEXT(SECONDARY, 0), RING_OF(1),
@@ -153,7 +153,7 @@ static void stopped_streams_go_on_by_their_own_doorbell(void **state)
 	assert_int_equal(driver_ep_state(&s.d, IN), XHCI_EP_STATE_RUNNING);
 	assert_int_equal(streams_held(&s, 1)->length_bytes, 600);
 	assert_null(streams_held(&s, 2));
-	/* stopped once more: the other one was not on its way */
+	/* stopped once more: the other one had not started */
 	streams_stop_put(&s);
 	streams_complete(&s, 1, USBDEV_STATUS_CANCELLED, 0);
 	driver_expect(&s.d, IN, a, XHCI_CC_STOPPED, 600);
@@ -235,7 +235,7 @@ static void a_stall_halts_the_endpoint_and_others_are_taken_back(void **state)
 	assert_int_equal(driver_ep_state(&s.d, IN), XHCI_EP_STATE_HALTED);
 	assert_int_equal(streams_context(&s, 1), a | 3);
 	assert_true(streams_held(&s, 2)->cancelled);
-	/* the reset waits for them; an error of another stream is not told */
+	/* the reset waits for them; an error of another stream is not reported */
 	driver_command_put(&s.d, 0, 0,
 			   xhci_trb_type_bits(XHCI_TRB_TYPE_RESET_ENDPOINT) |
 				   IN << XHCI_TRB_EP_SHIFT |
@@ -272,7 +272,7 @@ static void a_stall_while_it_is_stopped(void **state)
 	driver_expect(&s.d, IN, a, XHCI_CC_STALL_ERROR, 1000);
 	assert_int_equal(streams_command_cc(&s), XHCI_CC_CONTEXT_STATE_ERROR);
 	assert_int_equal(driver_ep_state(&s.d, IN), XHCI_EP_STATE_HALTED);
-	/* the other one is still being taken back */
+	/* the device still holds the other one */
 	streams_complete(&s, 2, USBDEV_STATUS_CANCELLED, 300);
 	expect_no_event(s.d.f);
 	assert_int_equal(driver_reset_endpoint(&s.d, IN, false), XHCI_CC_SUCCESS);

@@ -94,7 +94,7 @@ static void abort_while_the_device_is_asked(void **state)
 	assert_int_equal(
 		expect_event(s.d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT).status >> 24,
 		XHCI_CC_COMMAND_RING_STOPPED);
-	/* the next one waits for its turn: what is granted now goes back first */
+	/* the next one waits for its turn: streams granted now are released first */
 	streams_configure_put(&s, 1, true);
 	assert_int_equal(fake_dev_streams(&s.d.fake)->stream_count, 7);
 	fake_dev_streams_done(&s.d.fake, 0);
@@ -177,7 +177,7 @@ static void unplug_while_the_device_is_asked(void **state)
 	streams_configure_put(&s, 2, true);
 	assert_int_equal(xhci_detach(s.d.f->xhci, s.d.port, fake_dev_released, NULL), 0);
 	run_until_idle(s.d.f);
-	/* it is not given back before it has answered; what it says counts no more */
+	/* it is not released before it has answered; its answer does not count */
 	assert_false(s.d.fake.released);
 	fake_dev_streams_done(&s.d.fake, 0);
 	run_until_idle(s.d.f);

@@ -23,7 +23,7 @@ static void links_without_end(void **state)
 	driver_end(&d);
 }
 
-/* A ring of chained TRBs that never ends: refused at the bound, memory given back. */
+/* A ring of chained TRBs that never ends: refused at the bound, memory freed. */
 static void td_without_end(void **state)
 {
 	struct driver d;

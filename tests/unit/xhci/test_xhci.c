@@ -37,7 +37,7 @@ static void no_wake_in_the_past(void **state)
 	advance_ns(d.f, 2 * WRAP_NS);
 	assert_true(d.f->wake_at_ns == 0 || d.f->wake_at_ns > d.f->now_ns);
 
-	/* again running, nobody takes events until the ring is full */
+	/* running again, the guest takes no events until the ring is full */
 	write32(d.f, OPER(USBCMD), XHCI_USBCMD_RS | XHCI_USBCMD_EWE);
 	for (unsigned i = 0; i < FIXTURE_EVENTS_TRBS + 10; i++)
 		advance_ns(d.f, WRAP_NS + 1);
