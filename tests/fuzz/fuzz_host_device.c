@@ -614,7 +614,7 @@ void fuzz_one(struct input *in)
 	node_init(first.a);
 	memset(types, 0, sizeof(types));
 	submissions = 0;
-	/* at once, unless it is to be prepared */
+	/* at once, unless the input prepares something first */
 	if (first.op & 1) {
 		open_device(&first);
 		while (phase == PHASE_OPENING)

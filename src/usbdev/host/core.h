@@ -44,7 +44,7 @@ struct urbs;
 enum host_life {
 	HOST_LIFE_OPENING,
 	HOST_LIFE_OPEN,
-	HOST_LIFE_GONE,          /* the device is pulled, and nobody could hear it yet */
+	HOST_LIFE_GONE,          /* the device is pulled; there was no listener yet */
 	HOST_LIFE_GONE_NOTIFIED, /* whoever plugged it in knows */
 	HOST_LIFE_CLOSING,       /* it is being destroyed */
 };

@@ -17,7 +17,7 @@
 
 #define DESCR_DEVICE_BYTES   18u
 #define DESCR_CONFIGS_MAX    8u  /* as many as the kernel takes */
-#define DESCR_INTERFACES_MAX 32u /* likewise; the bits of a bitmap */
+#define DESCR_INTERFACES_MAX 32u /* as many as the kernel takes; the bits of a bitmap */
 #define DESCR_UAS_MAX        16u /* alternate settings remembered */
 
 /* Bit of an endpoint in a bitmap: OUT 0-15, IN 16-31. */

@@ -60,7 +60,8 @@ static void submit(struct usbdev *dev, struct usbdev_transfer *transfer)
 
 	transfer->backend = NULL;
 	if (host_is_gone(&host->core))
-		host_step_soon(&host->core); /* reports that if nobody listened before */
+		host_step_soon(
+			&host->core); /* reports it if there was no listener before */
 	if (transfer->type == USBDEV_TYPE_CONTROL)
 		host_control_submit(&host->control, transfer);
 	else

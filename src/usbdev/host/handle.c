@@ -234,7 +234,7 @@ static int start_libusb(struct handle *handle, struct err *err)
 		return err_set(err, -errno_of(r), "%s: libusb cannot open it: %s",
 			       handle->name, libusb_strerror(r));
 	}
-	/* libusb found this out just now; this call asks nobody */
+	/* libusb found this out just now; this call makes no request */
 	r = libusb_get_active_config_descriptor(libusb_get_device(handle->usb), &config);
 	if (r == LIBUSB_SUCCESS) {
 		handle->config = config->bConfigurationValue;

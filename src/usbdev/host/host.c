@@ -32,7 +32,7 @@ static void fail(struct opening *opening)
 	free(opening);
 }
 
-/* Nobody has the device yet. */
+/* On the worker; the loop leaves @opening and its device alone. */
 static void run_open(struct worker_job *job)
 {
 	struct opening *opening = CONTAINER_OF(job, struct opening, job);

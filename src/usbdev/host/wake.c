@@ -107,7 +107,7 @@ void host_wake_stop(struct host_wake *wake)
 	}
 }
 
-/* May listen at all: nobody else needs the device. */
+/* The port is suspended, and no reset or change of configuration needs the device. */
 static bool may_listen(const struct host_wake *wake)
 {
 	return wake->suspended && wake->core->pauses == 0 &&

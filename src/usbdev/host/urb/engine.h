@@ -57,8 +57,8 @@ struct urb_unlinks {
 /**
  * struct urbs
  * @transfers:	submitted and not completed
- * @piece_bytes_max: what the kernel is able to take in one URB; @piece_bytes: less while it
- *		is short of memory
+ * @piece_bytes_max: the most that the kernel takes in one URB; @piece_bytes: less while it is
+ *		short of memory
  * @busy:	callbacks of the loop that run; while any does, destroying waits for its end
  * @destroyed:	the owner has done so
  */

@@ -39,7 +39,7 @@ static inline bool urb_is_frozen(const struct urb_freeze *freeze)
 }
 
 void urb_freeze_begin(struct urb_freeze *freeze);
-/* The caller has the queues looked at if none is left, see urb_unlink_resume(). */
+/* After the last one the caller calls urb_unlink_resume(). */
 void urb_freeze_end(struct urb_freeze *freeze);
 /* Tries again to change the watch, after the memory timer of @work has fired. */
 void urb_freeze_update_watch(struct urb_freeze *freeze);

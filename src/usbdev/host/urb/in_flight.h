@@ -26,8 +26,8 @@ struct urb_in_flight {
 void urb_in_flight_init(struct urb_in_flight *in_flight);
 void urb_in_flight_add(struct urb_in_flight *in_flight, struct urb *urb);
 void urb_in_flight_remove(struct urb_in_flight *in_flight, struct urb *urb);
-/* The URB that @usb belongs to, or NULL if @usb is not ours. Then it may be any address, and
- * nobody may look at it. */
+/* The URB that @usb belongs to, or NULL if @usb is not ours. Then it may be any address: do
+ * not dereference it. */
 struct urb *urb_in_flight_find(struct urb_in_flight *in_flight,
 			       const struct usbdevfs_urb *usb);
 

@@ -25,7 +25,7 @@ static void collect(struct urb *urb, struct usbdev_transfer *first)
 
 		if (urb_transfer_is_over(transfer))
 			continue;
-		if (urb_of(transfer) || urb->count == URB_PACKETS_MAX ||
+		if (urb_transfer_has_urb(transfer) || urb->count == URB_PACKETS_MAX ||
 		    transfer->type != USBDEV_TYPE_ISOCHRONOUS)
 			break;
 		if (transfer->length_bytes > URB_PACKET_BYTES_MAX) {
@@ -83,7 +83,7 @@ static int submit(struct urb *urb)
 	return urb_submit(urb, urb->buffer->data, urb->length_bytes);
 }
 
-/* There has been no memory for so long that the intervals of the waiting transfers are over. */
+/* The kernel had no memory for so long that the intervals of the waiting transfers are over. */
 static void miss_all(struct urb_queue *queue)
 {
 	struct list *node;
@@ -92,7 +92,7 @@ static void miss_all(struct urb_queue *queue)
 	LIST_FOREACH(node, &queue->transfers) {
 		struct usbdev_transfer *transfer = urb_transfer_of(node);
 
-		if (!urb_transfer_is_over(transfer) && !urb_of(transfer))
+		if (urb_transfer_is_waiting(transfer))
 			urb_transfer_set_over(queue, transfer, USBDEV_STATUS_MISSED);
 	}
 }

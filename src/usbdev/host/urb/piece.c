@@ -9,7 +9,7 @@
  *
  * When a bulk or interrupt transfer fails, the kernel goes on with those behind it, which
  * the guest must not see. So the queue drains: the URBs behind are unlinked before the
- * failure completes, and what they received becomes leftover data. The queue also drains
+ * failure completes, and their data becomes leftover data. The queue also drains
  * behind a transfer that left data behind; the transfers behind wait again and get it.
  */
 #include "usbdev/host/urb/piece.h"
@@ -85,7 +85,7 @@ static int submit_buffered(struct urb *urb)
 	return r < 0 ? r : urb_submit(urb, urb->buffer->data, urb->length_bytes);
 }
 
-/* Return: likewise. */
+/* Return: as submit_buffered(). */
 static int submit_out(struct urb *urb)
 {
 	struct urb_buffers *buffers = &urb->queue->urbs->pool.buffers;

@@ -27,7 +27,7 @@ void urb_piece_init(struct urbs *urbs, uint32_t caps);
  * it can be submitted now. */
 bool urb_piece_submit(struct urb_queue *queue, struct usbdev_transfer *transfer);
 /* @urb is back and its transfer is the first. Return: true if the transfer is over or waits again;
- * false if the URBs behind must come back before. */
+ * false if the URBs behind must come back first. */
 bool urb_piece_complete(struct urb *urb);
 
 #endif /* USBDEV_HOST_URB_PIECE_H */

@@ -50,7 +50,7 @@ enum urb_unlink {
 /**
  * struct urb
  * @next:	of the spare ones, or of an unlink job
- * @node:	see struct urb_in_flight; @slot_node likewise
+ * @node, @slot_node: see struct urb_in_flight
  * @buffer:	holds IN data to come or OUT data; NULL if there is no data, or if the
  *		kernel has copied it
  * @length_bytes: of the data

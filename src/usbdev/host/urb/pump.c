@@ -25,7 +25,7 @@ static struct list *first_to_submit(const struct urb_queue *queue)
 
 	if (queue->waiting == 1 && last->prev != &queue->transfers &&
 	    urb_transfer_is_waiting(urb_transfer_of(last)) &&
-	    !urb_transfer_is_waiting(before) && !urb_transfer_is_over(before) &&
+	    urb_transfer_has_urb(before) &&
 	    urb_of(before)->state == URB_STATE_SUBMITTED && urb_of(before)->is_last)
 		return last;
 	return queue->transfers.next;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * transfer.h - the states of a transfer on its queue, and how it ends
  *
- * A transfer is in one of three states, told by its backend pointer:
+ * The backend pointer of a transfer says in which of three states it is:
  *
  *   WAITING (NULL)          -- submitted -----------------------> WITH AN URB
  *   WAITING                 -- refused, cancelled --------------> OVER
@@ -11,7 +11,7 @@
  *
  * With an URB: the URB is with the kernel, or it is back and waits for its turn. Over: status
  * and actual_bytes are final, and the transfer completes after all those before it on its
- * queue. actual_bytes counts what has moved from the start on.
+ * queue. actual_bytes counts all bytes moved so far.
  */
 #ifndef USBDEV_HOST_URB_TRANSFER_H
 #define USBDEV_HOST_URB_TRANSFER_H
@@ -41,6 +41,11 @@ static inline struct urb *urb_of(const struct usbdev_transfer *transfer)
 static inline bool urb_transfer_is_waiting(const struct usbdev_transfer *transfer)
 {
 	return transfer->backend == NULL;
+}
+
+static inline bool urb_transfer_has_urb(const struct usbdev_transfer *transfer)
+{
+	return !urb_transfer_is_waiting(transfer) && !urb_transfer_is_over(transfer);
 }
 
 static inline struct usbdev_transfer *urb_transfer_of(struct list *node)

@@ -28,8 +28,7 @@ void urb_unlink_queue(struct urb_queue *queue)
 	LIST_FOREACH(node, &queue->transfers) {
 		struct usbdev_transfer *transfer = urb_transfer_of(node);
 
-		if (!urb_transfer_is_over(transfer) && urb_of(transfer) &&
-		    !urb_is_back(urb_of(transfer)))
+		if (urb_transfer_has_urb(transfer) && !urb_is_back(urb_of(transfer)))
 			urb_unlink(urb_of(transfer));
 	}
 }

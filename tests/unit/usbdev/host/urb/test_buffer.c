@@ -73,7 +73,7 @@ static void test_in(void **state)
 	free_all(2);
 }
 
-/* Contiguous in host memory or not; nobody changes it while the device reads it. */
+/* Contiguous in host memory or not; it stays unchanged while the device reads it. */
 static void test_out(void **state)
 {
 	struct fake_urb *urb;

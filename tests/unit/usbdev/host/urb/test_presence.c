@@ -112,8 +112,7 @@ static void test_suspect(void **state)
 	free_all(2);
 }
 
-/* What the kernel refuses waits for the check, fails after it, and a submission that works
- * ends the contest. */
+/* A refused submission waits for the check and fails after it. One that works ends the contest. */
 static void test_claim(void **state)
 {
 	(void)state;

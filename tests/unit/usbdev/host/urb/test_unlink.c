@@ -93,7 +93,7 @@ static void test_cancelled_data_is_delivered(void **state)
 	free_all(1);
 }
 
-/* While the worker unlinks, nobody else calls; the next job takes transfers cancelled meanwhile. */
+/* While the worker unlinks, the loop makes no call; the next job takes transfers cancelled then. */
 static void test_unlinking_is_a_freeze(void **state)
 {
 	(void)state;
