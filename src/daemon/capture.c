@@ -22,8 +22,8 @@ enum capture_state {
 /**
  * struct capture
  * @pcap:	while STARTING and RUNNING
- * @started, @started_ctx: of capture_start(), while STARTING; NULL = who asked has gone
- * @done, @ctx:	of capture_stop(), while STOPPING; NULL = nobody waits for it
+ * @started, @started_ctx: of capture_start(), while STARTING; NULL = the caller has gone
+ * @done, @ctx:	of capture_stop(), while STOPPING; NULL = no caller waits
  */
 struct capture {
 	struct loop *loop;
@@ -80,7 +80,7 @@ static void on_written(void *ctx)
 		done(capture->ctx);
 }
 
-/* @done: NULL = nobody waits for it. */
+/* @done: NULL = no caller waits for it. */
 static void end(struct capture *capture, void (*done)(void *ctx), void *ctx)
 {
 	struct pcap *pcap = capture->pcap;
@@ -154,7 +154,7 @@ int capture_start(struct capture *capture, const char *path, int fd,
 	capture->started = started;
 	capture->started_ctx = ctx;
 	set_state(capture, CAPTURE_STATE_STARTING);
-	/* what happens before the file is there is recorded, too */
+	/* at once: pcap keeps the transfers that come before the file is open */
 	vm_set_tap(capture->vm, pcap_tap(capture->pcap));
 	return 0;
 }

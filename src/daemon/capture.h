@@ -18,13 +18,13 @@ struct vm;
 
 /* Returns owned, or NULL without memory. @vm: borrowed. */
 struct capture *capture_create(struct loop *loop, struct vm *vm);
-/* Nothing may be left to be written (capture_is_over()). NULL is fine. */
+/* All must be written (capture_is_over()). NULL is fine. */
 void capture_destroy(struct capture *capture);
 
 /**
  * capture_start() - begin one; see pcap_create()
  * @fd:		taken, also on failure; -1: none
- * @started:	it has begun, or @err says why not; called once and later, unless
+ * @started:	it runs, or @err says why not; called once, later, unless
  *		capture_stop() comes before
  *
  * Return: 0, or -errno with the reason in @err; -EALREADY: one is running, or not all of
@@ -38,16 +38,15 @@ MUST_USE int capture_start(struct capture *capture, const char *path, int fd,
  * running; -EALREADY: it has not begun. */
 MUST_USE int capture_stop(struct capture *capture, void (*done)(void *ctx), void *ctx);
 
-/* Whether one is running, and how it does. @ret_path: borrowed until it is stopped. */
+/* Whether a capture is running, and its counters. @ret_path: borrowed until it is stopped. */
 bool capture_status(const struct capture *capture, struct pcap_stats *ret_stats,
 		    const char **ret_path);
 
 /* True if none is running and all is written. */
 bool capture_is_over(const struct capture *capture);
-/* Who has started or stopped it has gone: nothing of theirs is called any more. */
+/* The caller that started or stopped it has gone: forgets its callback. */
 void capture_forget(struct capture *capture);
-/* Ends it for us, also one that has not begun or is being stopped, whose callers are
- * forgotten. @done: as of capture_stop(). Return: 0; -ENOENT: there is none. */
+/* Ends a capture in any state, for the end of the process; forgets its callers. @done: as of capture_stop(). Return: 0; -ENOENT: there is none. */
 MUST_USE int capture_end(struct capture *capture, void (*done)(void *ctx), void *ctx);
 
 #endif /* DAEMON_CAPTURE_H */

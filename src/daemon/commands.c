@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * commands.c - what clients of the control socket ask for, done
+ * commands.c - carries out the requests of the control socket
  */
 #include "daemon/commands.h"
 
@@ -35,7 +35,7 @@ struct commands {
 
 /* --- capture, log, rules --- */
 
-/* @result: taken; not @ok: it is not all there, for want of memory. */
+/* @result: taken. @ok false: memory was short, so the result is incomplete. */
 static void answer_if(struct control_request *req, bool ok, struct json_object *result)
 {
 	if (ok) {
@@ -72,7 +72,7 @@ static void on_capture_stopped(void *ctx)
 	answer_capture(commands, command_release(ctx));
 }
 
-/* What the sandbox has to do with it; else "". */
+/* A hint if the sandbox is the reason, else "". */
 static void explain_capture(const struct control_request *req, const struct err *err,
 			    char hint[NODE_HINT_BYTES])
 {
@@ -91,7 +91,7 @@ static void refuse_capture(struct control_request *req, const struct err *err)
 	if (err->code == EALREADY)
 		control_refuse(req, CONTROL_CODE_BUSY, "stop it first", "%s", err->text);
 	else if (err->code == EEXIST || err->code == EPERM || err->code == EAGAIN)
-		/* force does not help where a file is there already, or of another user */
+		/* CONTROL_CODE_REFUSED would say that force helps */
 		control_refuse(req, CONTROL_CODE_CANNOT_OPEN, NULL, "%s", err->text);
 	else
 		command_refuse(req, err, hint);
@@ -287,8 +287,8 @@ void commands_destroy(struct commands *commands)
 	free(commands);
 }
 
-void commands_tell(struct commands *commands, enum attach_event event,
-		   const struct attach_info *info)
+void commands_notify(struct commands *commands, enum attach_event event,
+		     const struct attach_info *info)
 {
 	static const enum control_event events[] = {
 		[ATTACH_EVENT_ATTACHED] = CONTROL_EVENT_ATTACHED,
@@ -302,7 +302,7 @@ void commands_tell(struct commands *commands, enum attach_event event,
 
 	if (!commands)
 		return;
-	device_tell(info, &text, &device);
+	device_describe(info, &text, &device);
 	control_server_event(commands->server, events[event], &device,
 			     info->why ? info->why->text : NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * commands.h - what clients of the control socket ask for, done
+ * commands.h - carries out the requests of the control socket
  *
  * Loop thread only. docs/control-protocol.md describes the requests.
  */
@@ -18,7 +18,7 @@ struct rulebook;
 struct vm;
 
 /**
- * struct commands_options - what commands act on; borrowed
+ * struct commands_options - the objects that requests act on; borrowed
  * @operators, @readers: see struct control_options
  */
 struct commands_options {
@@ -35,14 +35,14 @@ struct commands_options {
  * the reason in @err. attach_start() has been called. */
 struct commands *commands_create(const struct commands_options *options, int fd,
 				 struct err *err);
-/* NULL is fine. Whoever waits for an answer hears nothing more. */
+/* NULL is fine. Refuses the requests that wait for an answer. */
 void commands_destroy(struct commands *commands);
 
-/* Tells those that watch. @commands: NULL is fine. */
-void commands_tell(struct commands *commands, enum attach_event event,
-		   const struct attach_info *info);
+/* Reports @event to the clients that watch. @commands: NULL is fine. */
+void commands_notify(struct commands *commands, enum attach_event event,
+		     const struct attach_info *info);
 
-/* Likewise: a rule matches a device that cannot be had. */
+/* Reports that a rule matches a device that it cannot attach. @commands: NULL is fine. */
 void commands_rule_held(struct commands *commands, const char *rule_id, const char *why);
 
 #endif /* DAEMON_COMMANDS_H */

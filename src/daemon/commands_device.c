@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * commands_device.c - devices attached, detached and told of, as clients ask for it
+ * commands_device.c - requests about devices: attach, detach, reset, list, stats
  */
 #include <errno.h>
 #include <stdio.h>
@@ -155,11 +155,11 @@ static void do_reset(struct device_commands *commands, struct control_request *r
 	}
 }
 
-/* --- what is there --- */
+/* --- list and stats --- */
 
-/* Borrows from @state and @last, which are filled. */
-static struct control_sandbox tell_sandbox(struct sandbox_state *state,
-					   const char *last[SANDBOX_LAST])
+/* Fills @state and @last, and borrows from them. */
+static struct control_sandbox describe_sandbox(struct sandbox_state *state,
+					       const char *last[SANDBOX_LAST])
 {
 	sandbox_state(state);
 	for (unsigned i = 0; i < state->refused.last_count; i++)
@@ -190,7 +190,7 @@ static void do_list(struct device_commands *commands, struct control_request *re
 	struct control_port ports[VM_PORT_MAX];
 	struct sandbox_state state;
 	const char *last[SANDBOX_LAST];
-	const struct control_sandbox sandbox = tell_sandbox(&state, last);
+	const struct control_sandbox sandbox = describe_sandbox(&state, last);
 	unsigned count = MIN_OF(vm_port_count(commands->vm), VM_PORT_MAX);
 
 	for (unsigned i = 0; i < count; i++) {

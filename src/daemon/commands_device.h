@@ -11,8 +11,8 @@ struct attach;
 struct vm;
 
 /**
- * struct device_commands - what requests about devices act on
- * @pending:	those that wait for attach, see commands_pending.h
+ * struct device_commands - the objects that requests about devices act on
+ * @pending:	requests that wait for attach, see commands_pending.h
  */
 struct device_commands {
 	struct vm *vm;

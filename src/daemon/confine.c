@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * confine.c - from the command line to the sandbox: what this daemon will need
+ * confine.c - tells the sandbox what the command line needs
  */
 #include "daemon/confine.h"
 
@@ -22,19 +22,19 @@
 #include "util/log.h"
 #include "vuser/signaller.h"
 
-/* Of /proc/self/coredump_filter, core(5): private anonymous memory, ELF headers, private huge
- * pages. Not what is shared. */
+/* For /proc/self/coredump_filter, core(5): private anonymous memory, ELF headers, private huge
+ * pages. No shared memory. */
 #define CORE_FILTER "0x31"
 
-/* Whether there can be devices of the host, now or by whoever may attach. The node of one that
- * was handed over open is opened once more (decision 21). */
+/* Whether there can be devices of the host, now or by a later attach. The daemon opens the node of
+ * one that was handed over again (decision 21), so those count. */
 static bool may_have_hosts(const struct options *options, const struct named *named)
 {
 	return options->rules_path || options->control_path || options->control_fd >= 0 ||
 	       named->rule_count > 0 || named->any_host;
 }
 
-/* The file of a capture, if there is none. If that fails, opening will say why. */
+/* Makes the file of a capture, if there is none. If that fails, the open will say why. */
 static bool make_capture(const char *path)
 {
 	_cleanup_close_ int fd = -1;
@@ -45,7 +45,7 @@ static bool make_capture(const char *path)
 	return fd >= 0;
 }
 
-/* What the command line names, and what follows from it. */
+/* Allows the paths that the command line names, and those that follow from them. */
 static int allow_named(const struct options *options, const struct named *named)
 {
 	int r = 0;
@@ -59,7 +59,7 @@ static int allow_named(const struct options *options, const struct named *named)
 		r = sandbox_make(options->pcap_path, make_capture, NULL);
 	if (r == 0 && options->pcap_path)
 		r = sandbox_allow(options->pcap_path, SANDBOX_READ | SANDBOX_WRITE);
-	/* editors put a new file in the place of the old one; it may be a link elsewhere */
+	/* the folder, since editors replace the file; the file, since it may be a link */
 	if (r == 0 && options->rules_path)
 		r = sandbox_allow_folder_of(options->rules_path, SANDBOX_READ);
 	if (r == 0 && options->rules_path)
@@ -69,12 +69,12 @@ static int allow_named(const struct options *options, const struct named *named)
 	if (r == 0 && options->control_path)
 		r = sandbox_allow_folder_of(options->control_path, SANDBOX_REMOVE);
 	if (r == 0 && may_have_hosts(options, named))
-		/* the folder above: usb comes with the first controller */
+		/* the folder above: /dev/bus/usb appears with the first controller */
 		r = sandbox_allow("/dev/bus", SANDBOX_READ | SANDBOX_WRITE);
 	return r == 0 ? sandbox_allow("/sys", SANDBOX_READ) : r;
 }
 
-/* Guest memory, which is shared, has no place in a core dump of ours. */
+/* Keeps guest memory, which is shared, out of our core dumps. */
 static void keep_guest_out_of_cores(void)
 {
 	_cleanup_close_ int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
@@ -101,7 +101,7 @@ int confine(const struct options *options, const struct named *named)
 	return r;
 }
 
-/* By system calls that the sandbox has not. */
+/* Makes what needs system calls that the sandbox forbids. */
 static int prepare(const struct options *options, const struct named *named)
 {
 	int r = signaller_prepare(true);

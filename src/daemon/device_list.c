@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * device_list.c - attachments as the control socket tells of them
+ * device_list.c - attachments as the control socket describes them
  */
 #include "daemon/device_list.h"
 
@@ -14,8 +14,8 @@ static const char *known(const char *text)
 	return text[0] != '\0' ? text : NULL;
 }
 
-void device_tell(const struct attach_info *info, struct device_text *text,
-		 struct control_device *device)
+void device_describe(const struct attach_info *info, struct device_text *text,
+		     struct control_device *device)
 {
 	static const char *const stages[] = {
 		[ATTACH_STAGE_OPENING] = "opening",
@@ -44,7 +44,7 @@ void device_tell(const struct attach_info *info, struct device_text *text,
 	}
 	device->speed = known(info->speed);
 	device->port = is_away ? 0 : info->port;
-	/* it will have another number */
+	/* the device that returns has another number */
 	device->bus = is_away ? 0 : info->bus;
 	device->address = is_away ? 0 : info->number;
 	device->place = name ? name + 1 : NULL;
@@ -65,7 +65,7 @@ static void on_each(void *ctx, const struct attach_info *info)
 	if (list->count == ATTACH_MAX)
 		return;
 	list->ids[list->count] = info->id;
-	device_tell(info, &list->texts[list->count], &list->devices[list->count]);
+	device_describe(info, &list->texts[list->count], &list->devices[list->count]);
 	list->count++;
 }
 

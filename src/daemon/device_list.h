@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * device_list.h - attachments as the control socket tells of them
+ * device_list.h - attachments as the control socket describes them
  *
  * Loop thread only. Strings are borrowed from attach: good until it is called again.
  */
@@ -13,7 +13,7 @@
 #include "control/request.h"
 #include "daemon/attach/attach.h"
 
-/* Strings of a control_device that are made here. */
+/* The strings of a control_device that attach does not have. */
 struct device_text {
 	char id[16];
 	char kind[16];
@@ -26,10 +26,10 @@ struct device_list {
 	size_t count;
 };
 
-/* @device gets what @info says; its strings are in @info and @text. */
-void device_tell(const struct attach_info *info, struct device_text *text,
-		 struct control_device *device);
-/* All there are. */
+/* Fills @device from @info; its strings are in @info and @text. */
+void device_describe(const struct attach_info *info, struct device_text *text,
+		     struct control_device *device);
+/* Fills @list with all attachments. */
 void device_list_read(struct device_list *list, const struct attach *attach);
 /* Index of the one with the attachment's @id, or -ENOENT. */
 int device_list_find(const struct device_list *list, unsigned id);

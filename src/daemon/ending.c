@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * ending.c - the process ends when it is told to, whatever thread is stuck
+ * ending.c - ends the process on a signal, even if a thread is stuck
  *
- * The thread holds no lock and calls nothing that others could block, but for the log's ring,
- * whose lock is never held for long. It lives as long as the process.
+ * The thread takes one lock, that of the log's ring, which no thread holds for long, and makes
+ * no call that another thread could block. It lives as long as the process.
  */
 #include "daemon/ending.h"
 
@@ -184,8 +184,8 @@ void ending_unwatch(void)
 }
 
 #ifdef __GLIBC__
-/* What assert() ends in: as the C library's, but by the log, so that the lines before it are
- * seen, and a stderr that nobody reads does not keep a broken process alive. */
+/* The end of assert(): like the C library's, but by the log. So the lines before it appear, and a
+ * stderr that no process reads does not keep a broken process alive. */
 void __assert_fail(const char *assertion, const char *file, unsigned line, // NOLINT
 		   const char *function)
 {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * ending.h - the process ends when it is told to, whatever thread is stuck
+ * ending.h - ends the process on a signal, even if a thread is stuck
  *
- * SIGTERM and SIGINT are taken by a thread of its own, which tells the loop. What does not end by
- * itself within ENDING_MAX_NS then (a thread in the kernel that waits for a server, the loop
- * itself) is left to the kernel: the log is written and the process exits. The second signal
- * leaves ENDING_AGAIN_NS.
+ * A thread of its own takes SIGTERM and SIGINT, and tells the loop. If the process has not ended
+ * after ENDING_MAX_NS, because a thread waits in the kernel for a server or the loop is stuck, this
+ * thread writes the log and exits. A second signal leaves ENDING_AGAIN_NS.
  */
 #ifndef DAEMON_ENDING_H
 #define DAEMON_ENDING_H
@@ -21,17 +20,17 @@ struct loop;
 /* For descriptors that wait for being closed. */
 #define ENDING_CLOSER_MS 1000u
 
-/* SIGTERM and SIGINT wait for ending_start() from now on: before the socket is there, as whoever
- * sees that may send one. */
+/* Blocks SIGTERM and SIGINT until ending_start(). Before the sockets exist: a process that sees them
+ * may send a signal. */
 void ending_hold_signals(void);
 /* Blocks the signals in the calling thread: before others are started, which inherit that.
  * @stop is called in @loop for each signal. Once in the life of a process. Return: 0 or
  * -errno. */
 MUST_USE int ending_start(struct loop *loop, void (*stop)(void *ctx), void *ctx);
-/* The end has begun, without a signal: its time runs. Does nothing if it runs already, or before
+/* Starts the time limit of the end without a signal. Does nothing if it runs already, or before
  * ending_start(). Loop thread. */
 void ending_begin(void);
-/* The loop is over: nothing is watched in it any more, but the time runs on. */
+/* Stops watching the loop, which has ended; the time limit runs on. */
 void ending_unwatch(void);
 
 #endif /* DAEMON_ENDING_H */

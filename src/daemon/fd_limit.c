@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * fd_limit.c - as many file descriptors as all that may connect need
+ * fd_limit.c - raises the limit of file descriptors to what all clients can need
  */
 #include "daemon/fd_limit.h"
 

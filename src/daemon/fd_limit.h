@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * fd_limit.h - as many file descriptors as all that may connect need
+ * fd_limit.h - raises the limit of file descriptors to what all clients can need
  */
 #ifndef DAEMON_FD_LIMIT_H
 #define DAEMON_FD_LIMIT_H
 
 /*
- * What the bounds of all parties come to:
+ * The sum of the bounds of all parties:
  *
- *   2,048	of others, that wait for being closed, and what is on its way there when the
+ *   2,048	sent by others, that wait to be closed, and more on their way when the
  *		closer is behind (util/closer.h)
  *   1,088	32 clients of the control socket, and 32 descriptors with a request of each
  *     480	30 devices: node, worker, image; libusb has three each
@@ -18,7 +18,7 @@
  */
 #define FD_LIMIT_NEED 4096u
 
-/* Raises the soft limit (RLIMIT_NOFILE) to that, if it is lower, and says so if the hard one
+/* Raises the soft limit (RLIMIT_NOFILE) to that, if it is lower; logs a warning if the hard limit
  * is too low. */
 void fd_limit_raise(void);
 

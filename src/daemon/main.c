@@ -37,21 +37,21 @@
 
 #define EXIT_WRONG_USAGE 2
 
-/* What a stderr that is not read may cost at the start. */
+/* How long the start waits for a stderr that no process reads. */
 #define READY_LOG_NS UINT64_C(500000000)
 
-/* How long transfers may take to end at shutdown before we go without them. */
+/* How long a shutdown waits for transfers to end. */
 #define SHUTDOWN_MAX_NS UINT64_C(5000000000)
 
-/* What a step of the start returns beside 0 and -errno: it goes on later, by resume(). */
+/* A step of the start returns this if the start goes on later, by resume(). */
 #define STEP_WAITS 1
 
 struct daemon;
 
 /**
- * struct step - one of the start, see steps
+ * struct step - a step of the start
  * @run:	Return: 0, STEP_WAITS, or -errno, logged
- * @why:	why it has its place
+ * @why:	the reason for its place
  */
 struct step {
 	const char *name;
@@ -66,13 +66,13 @@ enum daemon_phase {
 };
 
 /**
- * struct daemon - all there is
+ * struct daemon - the parts of the process
  * @named:	the --device options by kind
  * @step:	the next of @steps, which start us
  * @commands:	NULL without a control socket
  * @patience:	limits the time of shutdown
- * @notify_fd:	the service manager, -1 without; @notify_result: 0, or -errno: it cannot be told
- * @watchdog:	tells it that the loop turns, every @watchdog_ns; NULL: it does not ask
+ * @notify_fd:	socket of the service manager, -1 without; @notify_result: 0, or -errno: no socket
+ * @watchdog:	tells the manager every @watchdog_ns that the loop turns; NULL: it does not ask
  * @broken:	the loop has failed
  */
 struct daemon {
@@ -97,8 +97,8 @@ struct daemon {
 	bool broken;
 };
 
-/* Pulls the devices, so that what they have not written yet is written; then the
- * loop ends. A second request ends it at once. */
+/* Pulls the devices, which write what they have not written yet; then the loop ends. A second
+ * request ends it at once. */
 static void on_stop(void *ctx)
 {
 	struct daemon *daemon = ctx;
@@ -112,7 +112,7 @@ static void on_stop(void *ctx)
 	daemon->phase = DAEMON_PHASE_STOPPING;
 	ending_begin();
 	if (notify_manager(daemon->notify_fd, "STOPPING=1") < 0)
-		log_debug("cannot tell the service manager that we stop");
+		log_debug("cannot tell the service manager that the daemon stops");
 	sockets_remove(&daemon->sockets);
 	vm_stop_serving(daemon->vm);
 	loop_timer_set(daemon->patience, SHUTDOWN_MAX_NS);
@@ -143,7 +143,7 @@ static void on_reload(void *ctx)
 	rulebook_reload(daemon->rules);
 }
 
-/* The devices in the vm, or those on their way to it, have ended. */
+/* The vm or attach has released its last device. */
 static void on_emptied(void *ctx)
 {
 	struct daemon *daemon = ctx;
@@ -186,14 +186,14 @@ static const struct peers *if_given(const struct peers *peers)
 	return peers_given(peers) ? peers : NULL;
 }
 
-/* Only asked for: a daemon that is idle does not wake up by itself. */
+/* Only if the manager asks: an idle daemon does not wake up. */
 static void on_watchdog(void *ctx)
 {
 	struct daemon *daemon = ctx;
 
 	if (notify_manager(daemon->notify_fd, "WATCHDOG=1") < 0)
 		log_limited(LOG_LEVEL_WARN,
-			    "cannot tell the service manager that we live");
+			    "cannot tell the service manager that the daemon is alive");
 	loop_timer_set(daemon->watchdog, daemon->watchdog_ns);
 }
 
@@ -271,13 +271,13 @@ static int serve(struct daemon *daemon)
 			 devices);
 	else
 		log_info("ready: vfio-user on fd %d, devices: %u", fd, devices);
-	/* who hears that we are ready may look up here what became of the devices */
+	/* the service manager may read the log for the devices once it hears READY */
 	(void)log_writer_flush(READY_LOG_NS);
 	if (daemon->notify_result == 0)
 		daemon->notify_result = notify_manager(daemon->notify_fd, "READY=1");
 	if (daemon->notify_result < 0)
-		log_warn("cannot tell the service manager that we are ready: "
-			 "NOTIFY_SOCKET is no socket we can send to");
+		log_warn("cannot tell the service manager that the daemon is ready: "
+			 "NOTIFY_SOCKET names no socket that takes messages");
 	return 0;
 }
 
@@ -327,7 +327,7 @@ static void on_event(void *ctx, enum attach_event event, const struct attach_inf
 {
 	struct daemon *daemon = ctx;
 
-	commands_tell(daemon->commands, event, info);
+	commands_notify(daemon->commands, event, info);
 	rulebook_event(daemon->rules, event, info);
 }
 
@@ -352,7 +352,7 @@ static int start_devices(struct daemon *daemon)
 	return attach_start(daemon->attach, &options);
 }
 
-/* Until on_settled(), which comes later. */
+/* on_settled() goes on. */
 static int wait_for_devices(struct daemon *daemon)
 {
 	(void)daemon;
@@ -366,7 +366,7 @@ static void on_capturing(void *ctx, const struct err *err)
 	resume(ctx, err ? -err->code : 0);
 }
 
-/* Its file is opened while the loop runs, since that may take any time. */
+/* A worker opens the file, since that may take any time. */
 static int start_capture(struct daemon *daemon)
 {
 	const char *path = daemon->options.pcap_path;
@@ -384,12 +384,12 @@ static int start_capture(struct daemon *daemon)
 static void finish(struct daemon *daemon)
 {
 	sockets_remove(&daemon->sockets);
-	/* one that is stuck keeps the table of descriptors, so that we do not close them */
+	/* a closer that is stuck shares our table of descriptors, which stays open then */
 	if (!closer_wait(ENDING_CLOSER_MS))
-		log_warn("%u descriptors that others sent are left behind: their file "
+		log_warn("leaving behind %u descriptors that others sent: their file "
 			 "system does not answer",
 			 closer_waiting());
-	/* what still moves data cannot be freed: the process takes it along */
+	/* a part that still moves data cannot be freed: end the process instead */
 	if (daemon->broken || (daemon->capture && !capture_is_over(daemon->capture)) ||
 	    (daemon->rules && rulebook_is_reading(daemon->rules)) ||
 	    (daemon->vm && !all_given_back(daemon))) {
@@ -528,7 +528,7 @@ static int run_steps(struct daemon *daemon)
 	return r;
 }
 
-/* The step that waited has ended with @result. */
+/* The step that waited has ended, with @result. */
 static void resume(struct daemon *daemon, int result)
 {
 	if (daemon->phase != DAEMON_PHASE_RUNNING)
@@ -558,7 +558,7 @@ static int run(struct daemon *daemon)
 	return r < 0 || daemon->failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Everything that is wrong in the command line itself. */
+/* Finds mistakes in the command line. */
 static int check_usage(struct daemon *daemon, int argc, char *argv[], struct err *err)
 {
 	struct options *options = &daemon->options;
@@ -569,8 +569,8 @@ static int check_usage(struct daemon *daemon, int argc, char *argv[], struct err
 	return named_parse(&daemon->named, options, err);
 }
 
-/* What we were started with may be odd: faults must reach their handlers, and what we open is not
- * to become standard error. */
+/* A parent may leave odd settings: faults must reach their handlers, and no file of ours may become
+ * standard error. */
 static void settle_inherited(void)
 {
 	sigset_t faults;
@@ -578,12 +578,12 @@ static void settle_inherited(void)
 
 	thread_fault_signals(&faults);
 	(void)sigprocmask(SIG_UNBLOCK, &faults, NULL);
-	/* until rules are there to be read again */
+	/* until the rulebook can reload */
 	(void)signal(SIGHUP, SIG_IGN);
-	/* writing to a client or pipe that has gone is an error, not our death */
+	/* writing to a client or pipe that has gone returns an error instead */
 	(void)signal(SIGPIPE, SIG_IGN);
-	/* nobody waits for the processes of sandbox/paths.c, apart.h and closer.h; the sandbox
-	 * forbids to */
+	/* no code waits for the processes of sandbox/paths.c, apart.h and closer.h: the sandbox
+	 * forbids it */
 	(void)signal(SIGCHLD, SIG_IGN);
 	do {
 		fd = open("/dev/null", O_RDWR);
@@ -614,7 +614,7 @@ int main(int argc, char *argv[])
 		break;
 	}
 #ifdef __GLIBC__
-	/* else each worker gets an arena of its own, for a few small pieces */
+	/* else malloc() makes an arena for each worker, for a few small pieces */
 	(void)mallopt(M_ARENA_MAX, 1);
 #endif
 	log_init(daemon.options.log_level,
@@ -623,7 +623,7 @@ int main(int argc, char *argv[])
 	status = run(&daemon);
 	finish(&daemon);
 	(void)log_writer_flush(ENDING_LOG_NS);
-	/* exit() runs what could wait for the thread that is stuck */
+	/* exit() runs handlers that could wait for the stuck thread */
 	if (closer_waiting() > 0)
 		_exit(status);
 	return status;

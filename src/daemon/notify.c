@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * notify.c - telling the service manager how we are (sd_notify(3))
+ * notify.c - tells the service manager our state (sd_notify(3))
  */
 #include "daemon/notify.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * notify.h - telling the service manager how we are (sd_notify(3))
+ * notify.h - tells the service manager our state (sd_notify(3))
  */
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
@@ -20,7 +20,7 @@ MUST_USE int notify_open(int *ret_fd);
 /* Sends @state ("READY=1") to it. Never waits. Return: 0, also with @fd -1; or -errno. */
 MUST_USE int notify_manager(int fd, const char *state);
 
-/* How often the manager wants to hear "WATCHDOG=1": half of the time after which it takes us for
+/* How often to send "WATCHDOG=1": half of the time after which the manager takes us for
  * stuck (WATCHDOG_USEC, if WATCHDOG_PID is us or not set), in ns; 0: not at all. */
 uint64_t notify_watchdog_ns(void);
 

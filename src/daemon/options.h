@@ -23,7 +23,7 @@ enum options_action {
 };
 
 /**
- * struct options - what the user wants; the strings are argv's
+ * struct options - the command line; the strings are argv's
  * @socket_path: where to listen, or NULL: then @fd is used
  * @fd:		listening or connected socket, or -1
  * @devices:	device specs in their order
@@ -31,11 +31,11 @@ enum options_action {
  * @control_path: where to listen for clients of the control socket, or NULL
  * @control_fd:	listening socket for them, or -1
  * @rules_path:	file of rules, or NULL
- * @vmm_peers, @control_peers, @control_readers: see peers.h; none given: whoever can connect
+ * @vmm_peers, @control_peers, @control_readers: see peers.h; none given: all that can connect
  * @pcap_path:	capture of the USB traffic, or NULL
  * @memory_files: whose files may be guest memory, for vm_options
- * @user:	whom to become, see sandbox_confine(); NULL: stay
- * @sandbox_paths: what clients may name beside what the other options name
+ * @user:	user to become, see sandbox_confine(); NULL: stay
+ * @sandbox_paths: paths that clients may name beside those of the other options
  */
 struct options {
 	enum options_action action;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * rulebook.c - rules that follow devices: which of them attach holds
+ * rulebook.c - joins the keeper of rules and attach
  *
  * Each device that is attached, or being so, for a holder of the keeper has a *hold*,
  * from the keeper's attach() until it has been told that the device has gone.
@@ -96,7 +96,7 @@ static void hold_end(struct hold *hold, enum keeper_end end)
 	keeper_gone(hold->rulebook->keeper, hold->holder, end);
 }
 
-/* --- what the keeper wants --- */
+/* --- callbacks of the keeper --- */
 
 static void on_attached(void *ctx, unsigned id, unsigned port, const struct err *err,
 			const char *hint)
@@ -264,7 +264,7 @@ int rulebook_add_option(struct rulebook *rulebook, const char *text, struct err 
 {
 	int r = add(rulebook, text, NULL, KEEPER_ORIGIN_OPTION, NULL, err);
 
-	/* until what is there has been tried */
+	/* on_quiet() ends it */
 	if (r == 0 && rulebook->phase == RULEBOOK_PHASE_STARTING)
 		attach_await(rulebook->options.attach, true);
 	return r;
@@ -292,7 +292,7 @@ static void read_rules(void *arg)
 		rules_file_read(rulebook->options.path, &rulebook->list, &rulebook->err);
 }
 
-/* What has been read replaces what was. Return: 0, or -errno, which has been logged. */
+/* Replaces the rules of the file by those just read. Return: 0, or -errno, which has been logged. */
 static int take_rules(struct rulebook *rulebook)
 {
 	struct err *err = &rulebook->err;
@@ -365,7 +365,7 @@ bool rulebook_is_reading(const struct rulebook *rulebook)
 	return rulebook->worker != NULL;
 }
 
-/* --- what there is --- */
+/* --- the list of rules --- */
 
 static const char *state_name(enum keeper_state state)
 {
@@ -441,7 +441,7 @@ struct json_object *rulebook_to_json(const struct rulebook *rulebook)
 	return told.array;
 }
 
-/* --- what happens --- */
+/* --- events --- */
 
 void rulebook_event(struct rulebook *rulebook, enum attach_event event,
 		    const struct attach_info *info)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * rulebook.h - rules that follow devices: which of them attach holds
+ * rulebook.h - joins the keeper of rules and attach
  *
- * Joins rules/keeper.h, which knows what is wanted, and attach, which opens and plugs
- * in. Loop thread only.
+ * rules/keeper.h decides which devices to attach; attach opens them and plugs them in. Loop
+ * thread only.
  */
 #ifndef DAEMON_RULEBOOK_H
 #define DAEMON_RULEBOOK_H
@@ -20,7 +20,7 @@ struct rulebook;
 /**
  * struct rulebook_options
  * @path:	file of rules, or NULL; borrowed
- * @held:	a rule matches a device that cannot be had, now or at all; may be NULL
+ * @held:	a rule matches a device that it cannot attach, now or at all; may be NULL
  */
 struct rulebook_options {
 	struct loop *loop;
@@ -39,11 +39,11 @@ void rulebook_destroy(struct rulebook *rulebook);
 MUST_USE int rulebook_add_option(struct rulebook *rulebook, const char *text,
 				 struct err *err);
 /* A rule of a client, with the name @id, NULL = any. @ret_id is borrowed until it is
- * removed. Return: likewise; -EEXIST. */
+ * removed. Return: 0, or -errno with the reason in @err; -EEXIST. */
 MUST_USE int rulebook_add(struct rulebook *rulebook, const char *text, const char *id,
 			  const char **ret_id, struct err *err);
 MUST_USE int rulebook_remove(struct rulebook *rulebook, const char *id, struct err *err);
-/* All rules and what they hold, an array. Returns owned, or NULL without memory. */
+/* All rules and the devices they hold, an array. Returns owned, or NULL without memory. */
 struct json_object *rulebook_to_json(const struct rulebook *rulebook);
 
 /* Reads the file of rules: its rules replace those it had before. A file that cannot be
@@ -51,17 +51,17 @@ struct json_object *rulebook_to_json(const struct rulebook *rulebook);
  * has been logged. */
 MUST_USE int rulebook_load(struct rulebook *rulebook);
 
-/* The same later, by a worker: at run time nothing waits for the file. What comes of it is
- * logged. */
+/* The same by a worker, since at run time the loop must not wait for the file. Logs the
+ * result. */
 void rulebook_reload(struct rulebook *rulebook);
-/* It is being read. Then rulebook_destroy() waits for that. */
+/* Whether a worker reads the file: rulebook_destroy() then waits for it. */
 bool rulebook_is_reading(const struct rulebook *rulebook);
 
-/* What has happened to a device (struct attach_options.event). */
+/* An event of a device (struct attach_options.event). */
 void rulebook_event(struct rulebook *rulebook, enum attach_event event,
 		    const struct attach_info *info);
 
-/* Nothing is attached any more. Before attach_stop(). */
+/* Attaches nothing more. Before attach_stop(). */
 void rulebook_stop(struct rulebook *rulebook);
 
 #endif /* DAEMON_RULEBOOK_H */

@@ -9,17 +9,17 @@
  *   memory     vuser fills guest_mem, which xhci reads and writes
  *   work       xhci kick -> deferred task -> xhci_run(), after the reply has left
  *
- * Three things hold DMA back: COMMAND.BME, a client that has mapped no memory
- * (yet, or for the moment: VMMs re-map all RAM at times), and a guest of which is
- * not known yet whether it is the one that the controller works for. The
- * controller then keeps its state and goes on later.
+ * Three things hold DMA back: COMMAND.BME is clear; the client has mapped no memory
+ * (yet, or for the moment: VMMs re-map all RAM at times); or vm does not know yet
+ * whether this guest is the one that the controller works for. The controller then
+ * keeps its state and goes on later.
  *
- * What tells a new guest from one that goes on: a VMM that restores a guest or
- * takes over a running one does not size BARs, and every other does before a
- * driver runs. So the first sizing by a client resets the function; DEVICE_RESET
- * does in any case. But the guest's memory is there before, perhaps in use by other
- * drivers. So nothing is written to it before that, or before the guest shows that it
- * knows the controller: a register is accessed, its interrupts are set up.
+ * How vm tells a new guest from one that goes on: a VMM that restores a guest or takes
+ * over a running one does not size BARs; every other VMM does before a driver runs. So
+ * the first sizing by a client resets the function; DEVICE_RESET always does. The
+ * guest's memory exists before that, perhaps in use by other drivers. So the controller
+ * writes nothing to it until the BARs are sized, or until the guest shows that it knows
+ * the controller: it accesses a register, or sets up interrupts.
  */
 #include "daemon/vm.h"
 
@@ -38,8 +38,8 @@
 
 enum vm_guest {
 	VM_GUEST_NONE,    /* no client */
-	VM_GUEST_UNKNOWN, /* of a client that has just come */
-	VM_GUEST_GOES_ON, /* the one that the controller works for */
+	VM_GUEST_UNKNOWN, /* the client has just connected */
+	VM_GUEST_GOES_ON, /* the guest that the controller works for */
 	VM_GUEST_STARTS,  /* a client has sized BAR0 */
 };
 
@@ -57,14 +57,14 @@ enum vm_irq {
 /**
  * struct vm
  * @run:	deferred xhci_run()
- * @tell:	deferred options.ended and options.emptied
+ * @report:	deferred options.ended and options.emptied
  * @wake:	timed xhci_run()
- * @device_count: plugged in, or pulled and not yet wholly destroyed
+ * @device_count: plugged in, or pulled and not destroyed yet
  * @bus_master:	COMMAND.BME
- * @guest:	whose guest the controller works for
- * @unasked:	for devices that leave without a caller who waits for the end
- * @relay:	the devices' tap while there is a @listener. Devices that are pulled with
- *		transfers in flight keep it, and so cannot hold the listener
+ * @guest:	what vm knows of the client's guest
+ * @unasked:	for devices that leave without a caller that waits for the end
+ * @relay:	the devices' tap while there is a @listener. A device that is pulled with transfers
+ *		in flight keeps the relay, so it cannot keep a pointer to the listener
  */
 struct vm {
 	struct vm_options options;
@@ -75,7 +75,7 @@ struct vm {
 	struct vuser_server *server;
 	struct vuser_device device;
 	struct loop_task run;
-	struct loop_task tell;
+	struct loop_task report;
 	struct loop_timer *wake;
 	unsigned device_count;
 	bool bus_master;
@@ -111,7 +111,7 @@ static void set_guest(struct vm *vm, enum vm_guest guest)
 	update_dma(vm);
 }
 
-/* It knows the controller. */
+/* The guest knows the controller. */
 static void guest_shows_itself(struct vm *vm)
 {
 	if (vm->guest == VM_GUEST_UNKNOWN)
@@ -126,7 +126,7 @@ static void reset_function(struct vm *vm)
 	xhci_reset(vm->xhci);
 }
 
-/* --- what xhci asks for --- */
+/* --- callbacks of xhci --- */
 
 static uint64_t on_xhci_now(void *ctx)
 {
@@ -168,7 +168,7 @@ static void on_run(void *ctx)
 	xhci_run(vm->xhci);
 }
 
-/* --- what pci asks for --- */
+/* --- callbacks of pci --- */
 
 static uint64_t on_pci_bar_read(void *ctx, uint32_t offset, unsigned size)
 {
@@ -198,7 +198,7 @@ static void on_pci_command(void *ctx, bool bus_master, bool memory)
 {
 	struct vm *vm = ctx;
 
-	(void)memory; /* decoding is the VMM's part; some never tell us */
+	(void)memory; /* the VMM decodes; some never send us the bit */
 	vm->bus_master = bus_master;
 	if (bus_master)
 		guest_shows_itself(vm);
@@ -231,7 +231,7 @@ static const struct pci_function_ops pci_ops = {
 	.bar_sized = on_pci_bar_sized,
 };
 
-/* --- what vuser asks for --- */
+/* --- callbacks of vuser --- */
 
 static void on_region_read(void *ctx, unsigned region, uint64_t offset, void *buf,
 			   size_t count)
@@ -310,12 +310,12 @@ static void on_client(void *ctx, bool connected)
 	struct vm *vm = ctx;
 
 	set_guest(vm, connected ? VM_GUEST_UNKNOWN : VM_GUEST_NONE);
-	/* in here the server may not say yet whether it still listens */
+	/* the server cannot say inside this callback whether it still listens */
 	if (!connected)
-		loop_defer(vm->loop, &vm->tell);
+		loop_defer(vm->loop, &vm->report);
 }
 
-static void on_tell(void *ctx)
+static void on_report(void *ctx)
 {
 	struct vm *vm = ctx;
 
@@ -359,7 +359,7 @@ static void on_destroyed(void *ctx)
 
 	vm->device_count--;
 	if (vm->emptying && vm_is_empty(vm))
-		loop_defer(vm->loop, &vm->tell);
+		loop_defer(vm->loop, &vm->report);
 	if (unplug->done)
 		unplug->done(unplug);
 }
@@ -444,7 +444,7 @@ static bool is_free_for(const struct vm *vm, const struct usbdev *dev, unsigned 
 	       xhci_port_is_usb3(vm->xhci, port) == usbdev_speed_is_usb3(dev->speed);
 }
 
-/* Return: 0 if no port suits @dev: xhci_attach() then says why. */
+/* Return: 0 if no port suits @dev; xhci_attach() then gives the reason. */
 static unsigned choose_port(const struct vm *vm, const struct usbdev *dev,
 			    unsigned wanted, const struct vm_reserved *reserved)
 {
@@ -481,7 +481,7 @@ void vm_unplug_all(struct vm *vm)
 	for (unsigned port = 1; port <= xhci_port_count(vm->xhci); port++)
 		(void)!vm_unplug(vm, port, NULL);
 	if (vm_is_empty(vm))
-		loop_defer(vm->loop, &vm->tell);
+		loop_defer(vm->loop, &vm->report);
 }
 
 bool vm_is_empty(const struct vm *vm)
@@ -494,7 +494,7 @@ bool vm_is_empty(const struct vm *vm)
 static struct pci_function *create_function(struct vm *vm)
 {
 	const struct pci_identity identity = {
-		/* what QEMU's own xHCI says, so every guest has a driver for it */
+		/* the numbers of QEMU's own xHCI, so every guest has a driver for it */
 		.vendor_id = 0x1b36,
 		.device_id = 0x000d,
 		.subsystem_vendor_id = 0x1af4,
@@ -534,7 +534,7 @@ struct vm *vm_create(struct loop *loop, const struct vm_options *options)
 	vm->relay.submitted = on_submitted;
 	vm->relay.completed = on_completed;
 	vm->run = (struct loop_task){.cb = on_run, .ctx = vm};
-	vm->tell = (struct loop_task){.cb = on_tell, .ctx = vm};
+	vm->report = (struct loop_task){.cb = on_report, .ctx = vm};
 	describe_device(vm);
 	vm->wake = loop_timer_create(loop, on_run, vm);
 	vm->mem = guest_mem_create();
@@ -558,7 +558,7 @@ void vm_destroy(struct vm *vm)
 	vm_stop_serving(vm);
 	assert(!vm->xhci || vm_is_empty(vm));
 	loop_undefer(vm->loop, &vm->run);
-	loop_undefer(vm->loop, &vm->tell);
+	loop_undefer(vm->loop, &vm->report);
 	loop_timer_destroy(vm->wake);
 	xhci_destroy(vm->xhci);
 	pci_function_destroy(vm->pci);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * vm.h - one virtual machine's USB controller: vuser, pci, xhci and mem joined
  *
- * Loop thread only. The controller and what is plugged into it live as long as
- * the struct; VMMs come and go.
+ * Loop thread only. The controller and its devices live as long as the struct; VMMs come
+ * and go.
  */
 #ifndef DAEMON_VM_H
 #define DAEMON_VM_H
@@ -20,18 +20,18 @@ struct peers;
 struct vm;
 
 /**
- * struct vm_options - what the controller is like, and whom to tell
+ * struct vm_options - the controller's features, and the owner's callbacks
  * @ports:	of each kind (USB 2 and USB 3)
  * @with_msix:	offer MSI-X beside MSI
  * @memory_files: file systems whose files may be guest memory (memory_file_check());
  *		borrowed; NULL: MEMORY_FILE_SYSTEMS
- * @vmms:	who may be the VMM, beside root and our own user; NULL: whoever can connect.
+ * @vmms:	peers that may be the VMM, beside root and our own user; NULL: all that can connect.
  *		Borrowed for ever
- * @ended:	the only client there can be has gone (connected socket). Called from
- *		the loop, no op of the vm on the stack
- * @emptied:	answer to vm_unplug_all(), called likewise
- * @gone:	the device in @port has been pulled on the host's side: it is being
- *		destroyed, the port is free. May be NULL
+ * @ended:	the only possible client has gone (connected socket). Called from the loop, with no
+ *		op of the vm on the stack
+ * @emptied:	answers vm_unplug_all(), called in the same way
+ * @gone:	the device in @port was pulled on the host: it is being destroyed, the port is
+ *		free. May be NULL
  */
 struct vm_options {
 	unsigned ports;
@@ -52,10 +52,11 @@ void vm_destroy(struct vm *vm);
 /* Serves VMMs on @fd, listening or connected; taken, also on failure. Once.
  * Return: 0 or -errno with the reason in @err. */
 MUST_USE int vm_serve(struct vm *vm, int fd, struct err *err);
-/* No VMM any more: closes the sockets. */
+/* Closes the sockets: no VMM is served any more. */
 void vm_stop_serving(struct vm *vm);
 
-/* The VMM: @connected, and bytes of the guest's memory that it has shared with us and not. */
+/* The VMM: @connected, and how many bytes of the guest's memory it shares with us, and how many
+ * not. */
 struct vm_client {
 	bool connected;
 	uint64_t shared_bytes;
@@ -77,8 +78,8 @@ unsigned vm_port_count(const struct vm *vm);
 enum vm_port_kind vm_port_kind(const struct vm *vm, unsigned port);
 
 /**
- * struct vm_reserved - free ports that are reserved for others
- * @ports:	in the order in which they are given up
+ * struct vm_reserved - free ports that are reserved for other devices
+ * @ports:	the first to be given up first
  */
 struct vm_reserved {
 	unsigned count;
@@ -88,8 +89,8 @@ struct vm_reserved {
 /**
  * vm_plug() - plug a device in
  * @dev:	taken, also on failure
- * @port:	where; another one if that is 0, taken or of the other kind
- * @reserved: only if there is no other one; may be NULL
+ * @port:	preferred; vm_plug() chooses another if it is 0, taken or of the other kind
+ * @reserved:	chosen only if no other port is left; may be NULL
  *
  * Return: the port's number (1-based), or -errno with the reason in @err.
  */
@@ -98,8 +99,8 @@ MUST_USE int vm_plug(struct vm *vm, struct usbdev *dev, unsigned port,
 /**
  * struct vm_unplug - a device that leaves; the caller's until @done
  * @vm:		filled in by vm_unplug()
- * @done:	the device has been destroyed, what it had is with the host again. Called later,
- *		from the loop. May be NULL
+ * @done:	the device was destroyed, and the host has its interfaces back. Called later, from
+ *		the loop. May be NULL
  */
 struct vm_unplug {
 	struct vm *vm;
@@ -107,17 +108,16 @@ struct vm_unplug {
 };
 
 /* Pulls the device in @port and destroys it: the port is free at once. @unplug may be NULL.
- * Return: 0, or -ENOENT: the port is empty, and @unplug->done will not be called. */
+ * Return: 0, or -ENOENT: the port is empty, and vm does not call @unplug->done. */
 MUST_USE int vm_unplug(struct vm *vm, unsigned port, struct vm_unplug *unplug);
-/* Pulls and destroys every device. Transfers in flight end first, and what the devices
- * have to give back is given back: when all is done, and not before this returns,
- * options.emptied is called. */
+/* Pulls and destroys every device. Transfers in flight end first, and the devices give back what
+ * they hold. When all is done, and not before this returns, vm calls options.emptied. */
 void vm_unplug_all(struct vm *vm);
-/* True if no device is left, those being destroyed included. */
+/* True if no device is left, not even one that is being destroyed. */
 bool vm_is_empty(const struct vm *vm);
 
-/* @tap (borrowed) hears of the transfers of all devices, those plugged in later too, until
- * it is replaced; NULL = nobody. */
+/* Reports the transfers of all devices, also of those plugged in later, to @tap (borrowed) until
+ * another call replaces it; NULL = no tap. */
 void vm_set_tap(struct vm *vm, struct usbdev_tap *tap);
 
 #endif /* DAEMON_VM_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * test_attach.c - devices of the host that cannot be had: the daemon says why and how
- * to mend it, and runs on
+ * to fix it, and runs on
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -79,7 +79,7 @@ static void test_device_that_is_not_there(void **state)
 		print_message("cannot make a node here: %s\n", strerror(errno));
 		return;
 	}
-	cannot_be_had(f, path, path, "to mend that: ");
+	cannot_be_had(f, path, path, "to fix that: ");
 }
 
 static void test_wrong_fds(void **state)

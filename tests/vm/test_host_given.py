@@ -59,7 +59,7 @@ def test_a_daemon_that_cannot_open_the_node_has_to_trust_root(host, control, nob
     assert in_daemon > 0
     # It lives on, and so does the device.
     assert [one["state"] for one in ctl.devices()] == ["attached"]
-    assert "is used as it was handed over" in ctl.usb.log_text()
+    assert "using it as it was handed over" in ctl.usb.log_text()
     assert "reaped a foreign USB transfer" in ctl.usb.log_text()
     ctl.usb.stop()
     tablet.await_driver("usbhid")

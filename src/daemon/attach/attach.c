@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * attach.c - devices on their way into the controller: the start, orders, the end
+ * attach.c - the start, orders, the end
  */
 #include "daemon/attach/attach.h"
 
@@ -14,14 +14,14 @@
 #include "util/closer.h"
 #include "util/log.h"
 
-/* How long the devices may take before we are ready without them. */
+/* How long the start waits for devices. */
 #define START_MAX_NS UINT64_C(5000000000)
 
 /**
  * struct attach
  * @uevents:	NULL: the kernel's reports do not come in
  * @patience:	limits the time of the start
- * @last_id:	given
+ * @last_id:	the last that was given
  * @awaited:	see attach_await()
  */
 struct attach {
@@ -72,7 +72,7 @@ static bool start_is_over(const struct attach *attach)
 	return true;
 }
 
-/* All that are there get their ports, in order. */
+/* Gives all held devices their ports, in order. */
 static void settle(struct attach *attach)
 {
 	struct list *pos, *tmp;
@@ -150,7 +150,7 @@ void attach_destroy(struct attach *attach)
 	free(attach);
 }
 
-/* An inherited fd is taken at once, and left alone if it is no node. */
+/* Takes an inherited fd, or leaves it alone if it is no node. */
 static void adopt(struct attachment *at)
 {
 	struct err err = {0};
@@ -200,7 +200,7 @@ static int start_one(struct attach *attach, struct attachment *at)
 {
 	int r;
 
-	/* it could not be adopted */
+	/* adopt() has logged why */
 	if (at->wanted.kind == ATTACH_KIND_FD && at->node.fd < 0)
 		return 0;
 	if (at->wanted.kind == ATTACH_KIND_NODE)
@@ -256,7 +256,7 @@ static unsigned count_all(const struct attach *attach)
 	return count;
 }
 
-/* NULL: not possible, @err says why; the descriptors are the caller's still. */
+/* Return: NULL with the reason in @err: then the descriptors are still the caller's. */
 static struct attachment *add(struct attach *attach, const struct attach_order *order,
 			      struct err *err)
 {

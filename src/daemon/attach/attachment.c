@@ -11,12 +11,13 @@
  *	          +---- LEAVING <-- reset; detach: --> OUT ---------------------'
  *
  *	in                     event                             to
- *	NEW                    of the host                       NODE
- *	                       emulated: with a file / without   NODE / HELD
- *	NODE                   opened, the guard agrees          OPENING, or WAITING: another
- *	                                                         attachment has the device, and
- *	                                                         is detached
- *	                       the file of an emulated one       HELD
+ *	NEW                    start, of the host                NODE
+ *	                       start, emulated with a file       NODE
+ *	                       start, emulated without           HELD
+ *	NODE                   node is open, the guard agrees    OPENING
+ *	                       the same, but another attachment
+ *	                       has the device: detaches it       WAITING
+ *	                       file is open                      HELD
  *	WAITING                the rival is OUT                  OPENING, WAITING
  *	OPENING                host_open() gives a device        HELD
  *	HELD                   the start is over: port / none    PLUGGED / OUT
@@ -31,7 +32,7 @@
  *	WAITING, AWAY          detach                            OUT
  *	HELD, PLUGGED          detach                            LEAVING
  *
- * A device that comes back is a new one to the guest: a firmware loader, or a reset that changes
+ * The guest sees a device that comes back as a new one: a firmware loader, or a reset that changes
  * descriptors, is a disconnect and a connect.
  */
 #include "daemon/attach/attachment.h"
@@ -111,7 +112,7 @@ bool attachments_are_stopping(const struct attachments *all)
 	return all->phase == ATTACH_PHASE_STOPPING || all->phase == ATTACH_PHASE_IDLE;
 }
 
-/* --- words and events --- */
+/* --- description, events, failures --- */
 
 static enum attach_stage stage_of(enum attach_state state)
 {
@@ -179,15 +180,15 @@ void attachment_log_failure(const struct attachment *at)
 {
 	const char *text = at->wanted.text, *hint = at->failure.hint;
 
-	/* clients can cause any number of these, and get the reason as an answer */
+	/* clients can cause any number of these; their answer has the reason */
 	if (at->wanted.is_option)
 		log_error("--device %s: %s", text, at->failure.err.text);
 	else
 		log_limited(LOG_LEVEL_ERROR, "%s: %s", text, at->failure.err.text);
 	if (hint[0] != '\0' && at->wanted.is_option)
-		log_info("to mend that: %s", hint);
+		log_info("to fix that: %s", hint);
 	else if (hint[0] != '\0')
-		log_limited(LOG_LEVEL_INFO, "to mend that: %s", hint);
+		log_limited(LOG_LEVEL_INFO, "to fix that: %s", hint);
 }
 
 void attachment_fail(struct attachment *at, int code, const char *text)
@@ -211,7 +212,7 @@ void attachment_answer(struct attachment *at, unsigned port)
 void attachment_finish(struct attachment *at)
 {
 	attachment_enter(at, ATTACH_STATE_OUT);
-	/* during a reset */
+	/* a reset announces nothing, so watchers still see it plugged in */
 	if (at->announced)
 		attachment_notify(at, ATTACH_EVENT_DETACHED, NULL);
 	attachment_answer(at, 0);

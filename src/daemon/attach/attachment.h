@@ -32,7 +32,7 @@ enum attach_state {
 	ATTACH_STATE_OUT,
 };
 
-/* Where an attachment is bound for. */
+/* Where an attachment is going. */
 enum attach_goal {
 	ATTACH_GOAL_PLUGGED,
 	ATTACH_GOAL_OUT, /* detached, pulled or stopped: for good */
@@ -42,12 +42,12 @@ enum attach_phase {
 	ATTACH_PHASE_NEW,
 	ATTACH_PHASE_STARTING, /* devices are held, to get their ports in order */
 	ATTACH_PHASE_RUNNING,
-	ATTACH_PHASE_STOPPING, /* no caller is told anything any more */
+	ATTACH_PHASE_STOPPING, /* callbacks of orders and events have ended */
 	ATTACH_PHASE_IDLE,     /* all have been released */
 };
 
 /**
- * struct attachments - what attachments share
+ * struct attachments - data that all attachments share
  * @list:	in the order added
  * @changed:	deferred when an attachment changes its state
  * @hears_kernel: reports of the kernel come in (attachment_hear())
@@ -66,7 +66,7 @@ struct attachments {
 	struct port_reserves reserves;
 };
 
-/* What a device says of itself, see struct attach_info. */
+/* A device's description of itself, see struct attach_info. */
 struct attach_facts {
 	char label[USBDEV_NAME_BYTES];
 	const char *speed;
@@ -78,22 +78,22 @@ struct attach_facts {
 
 /**
  * struct attachment
- * @goal:	OUT: answers to what is under way are only cleaned up
+ * @goal:	OUT: when the step under way ends, the device is released
  * @wanted:	the --device or order; @name follows a device that comes back
  * @opening:	NODE: the worker's
- * @node:	the last that was opened; fd: owned in WAITING and, of a handed over one that is being
- *		reset, LEAVING
+ * @node:	the last that was opened; fd: owned in WAITING; also in LEAVING if a device that was
+ *		handed over open is being reset
  * @rival:	WAITING: the one that has to leave
  * @dev:	HELD: ours; PLUGGED: the vm's; else NULL
- * @dev_fd:	PLUGGED, of one that was handed over: the device's own
+ * @dev_fd:	PLUGGED, if the device was handed over open: its own descriptor
  * @port:	PLUGGED: where; afterwards the one to come back to
  * @since:	PLUGGED: see struct attach_info
  * @unplug:	LEAVING the vm
  * @away:	AWAY, and until it is PLUGGED again
- * @returning:	it went away, and is to be PLUGGED again
+ * @returning:	it was AWAY, and is not PLUGGED again yet
  * @announced:	the last event said that it is plugged in
- * @order:	whom to answer, once: when it is PLUGGED or OUT
- * @detach:	whom to tell when it is OUT
+ * @order:	answered once: when it is PLUGGED or OUT
+ * @detach:	called when it is OUT
  * @failure:	why it is not PLUGGED
  */
 struct attachment {
@@ -132,19 +132,19 @@ static inline struct attachment *attachment_of(struct list *node)
 }
 
 /* A new one at the end of the list, which takes @wanted; or NULL without memory: then
- * @wanted is the caller's still. */
+ * @wanted is still the caller's. */
 struct attachment *attachment_create(struct attachments *all, unsigned id,
 				     const struct wanted *wanted);
 /* NEW or OUT. */
 void attachment_free(struct attachment *at);
 
-/* The only way to change @at->state. Ends what belongs to the old one, logs the step and has
- * @all->changed run. */
+/* The only function that changes @at->state. Ends what belongs to the old state, logs the step and
+ * defers @all->changed. */
 void attachment_enter(struct attachment *at, enum attach_state state);
-/* It has no device any more: enters OUT. Its order, if not answered yet, fails with
+/* Enters OUT: @at has no device any more. Its order, if not answered yet, fails with
  * @at->failure. */
 void attachment_finish(struct attachment *at);
-/* Answers its order, if it has one that is not answered. @port: 0: it fails with @at->failure. */
+/* Answers the order of @at, unless that was done. @port 0: the order fails with @at->failure. */
 void attachment_answer(struct attachment *at, unsigned port);
 /* Reports @event. @why: NULL unless the event has a reason. */
 void attachment_notify(struct attachment *at, enum attach_event event,
@@ -161,9 +161,9 @@ bool attachment_is_opening(const struct attachment *at);
 /* "--device " before the text of a --device, or "". */
 const char *attachment_prefix(const struct attachment *at);
 
-/* The start is not over: devices are held. */
+/* The start is not over: devices stay HELD. */
 bool attachments_are_starting(const struct attachments *all);
-/* No caller is told anything any more. */
+/* Callbacks of orders and events have ended. */
 bool attachments_are_stopping(const struct attachments *all);
 
 #endif /* DAEMON_ATTACH_ATTACHMENT_H */

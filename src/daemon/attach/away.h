@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * away.h - looks for the device that takes the place of one that has gone
  *
- * sysfs says where a device sits. The kernel reports a device that appears there; sysfs shows
- * one that was there again before we noticed that the old one had gone.
+ * sysfs says where a device sits. The kernel reports a device that appears in that place; sysfs shows
+ * one that appeared before we noticed that the old one had gone.
  */
 #ifndef DAEMON_ATTACH_AWAY_H
 #define DAEMON_ATTACH_AWAY_H
@@ -16,14 +16,14 @@
 struct loop;
 struct loop_timer;
 
-/* How long to look for a device that has gone; and then, if it is there but not yet ours to
- * open, for its node: udev sets owner and mode a moment later. */
+/* How long to look for a device that has gone; and, once it is there, how long to wait until we may
+ * open its node: udev sets owner and mode a moment later. */
 #define AWAY_MAX_NS UINT64_C(10000000000)
 
 /**
  * struct away - the search; embedded in its owner
- * @on_found:	a device is at the place: the owner opens it, and stops the search unless it fails.
- *		Also called again and again while its node cannot be opened yet
+ * @on_found:	a device is in the place: the owner stops the search and opens it. Called again after
+ *		away_resume()
  * @on_over:	the time is over
  * @bus, @number: the last device known at the place
  * @appeared:	that one is new, but its node cannot be opened yet
@@ -40,7 +40,7 @@ struct away {
 	uint64_t until_ns;
 };
 
-/* Gets what a search needs, once. Return: 0 or -ENOMEM. */
+/* Allocates the timer, once. Return: 0 or -ENOMEM. */
 MUST_USE int away_prepare(struct away *away, struct loop *loop);
 void away_finish(struct away *away);
 
@@ -51,8 +51,8 @@ void away_begin(struct away *away, const char *place, unsigned bus, unsigned num
 void away_stop(struct away *away);
 /* Whether the time is over. */
 bool away_is_over(const struct away *away);
-/* The device that was found could not be opened: @soon tries it again in a moment, else
- * the search waits for another one. May call @on_found at once. Not when the time is over. */
+/* The owner could not open the device. @soon: tries it again in a moment; else waits for another
+ * one. May call @on_found at once. Not when the time is over. */
 void away_resume(struct away *away, bool soon);
 /* A report of the kernel, or NULL: reports may have been lost. May call @on_found. */
 void away_hear(struct away *away, const struct uevent *event);

@@ -31,7 +31,7 @@ struct keyboard_spec {
 	enum usbdev_speed speed;
 };
 
-/* What a spec may say, of whichever kind; the strings are the spec's. */
+/* The options of a spec, by kind; the strings are the spec's. */
 union device_options {
 	struct stick_spec stick;
 	struct keyboard_spec keyboard;
@@ -43,7 +43,7 @@ union device_options {
  * struct kind - one kind of device
  * @file:	the file it needs, or NULL; itself NULL for kinds without files
  * @open:	opens it by name, or takes @fd unless that is -1
- * @create:	NULL for those that are not made, but are there
+ * @create:	NULL for real devices
  */
 struct kind {
 	const char *name;
@@ -314,7 +314,7 @@ static int parse(const char *text, struct spec *spec, const struct kind **ret_ki
 
 	if (is_vid_pid(text))
 		return err_set(err, EINVAL,
-			       "%s: by its numbers a device is named by a rule: "
+			       "%s: to name a device by its numbers, use a rule: "
 			       "usb:vid=%.4s,pid=%s",
 			       text, text, text + 5);
 	r = spec_parse(spec, text, err);

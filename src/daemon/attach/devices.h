@@ -19,8 +19,8 @@ struct usbdev;
 /**
  * struct device_host - which device of the host
  * @path:	its node or a symlink to it, empty: @fd
- * @fd:		its node, opened by whoever started us; -1: @path
- * @force:	also if the host would miss it (rules/guard.h)
+ * @fd:		its node, opened by the process that started us; -1: @path
+ * @force:	skip the check whether the host needs it (rules/guard.h)
  */
 struct device_host {
 	char path[PATH_MAX];
@@ -34,17 +34,17 @@ struct device_host {
  * version does not have. */
 MUST_USE int device_check(const char *text, struct err *err);
 
-/* Whether @text describes a real device, which then is in @ret_host and must be
- * opened by its user. Return: 1, 0 (device_create() makes it), or as device_check(). */
+/* Whether @text describes a real device, which the caller must open; it is then in
+ * @ret_host. Return: 1, 0 (device_create() makes it), or as device_check(). */
 MUST_USE int device_is_host(const char *text, struct device_host *ret_host,
 			    struct err *err);
 
-/* Has the sandbox let @text, which device_check() has accepted, be opened: sandbox_allow(); makes
- * what can only be made before the sandbox is shut. Return: as that. */
+/* Lets the sandbox open the file or node of @text, which device_check() has accepted, and make a FIFO
+ * that can only be made before. Return: as sandbox_allow(). */
 MUST_USE int device_allow(const char *text);
 
 /**
- * struct device_file - what the device of a text needs open; may be moved
+ * struct device_file - the open file of an emulated device; may be moved
  * @image:	a stick's
  * @input:	a keyboard's
  */
@@ -65,7 +65,7 @@ bool device_needs_file(const char *text, char ret_path[PATH_MAX]);
 
 /**
  * device_file_open() - open the file of a device that needs one
- * @fd:		what is open already, taken, also on failure; -1: it is opened by its name
+ * @fd:		the file, open, taken, also on failure; -1: opens it by its name
  * @ret_file:	for device_create(), or device_file_close()
  *
  * May wait for a file system: not for the loop thread.
@@ -73,12 +73,12 @@ bool device_needs_file(const char *text, char ret_path[PATH_MAX]);
  */
 MUST_USE int device_file_open(const char *text, int fd, struct device_file *ret_file,
 			      struct err *err);
-/* May wait, too. Fine on one that is not open. */
+/* May wait, too. Fine if it is not open. */
 void device_file_close(struct device_file *file);
 
 /**
  * device_create() - make the emulated device that @text describes
- * @file:	what it needs open: taken with success
+ * @file:	its open file: taken with success
  * @ret_dev:	owned by the caller
  * @err:	not NULL
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * info.h - what attach reports of a device, and when
+ * info.h - the description of a device, and the events that attach reports
  */
 #ifndef DAEMON_ATTACH_INFO_H
 #define DAEMON_ATTACH_INFO_H
@@ -17,7 +17,7 @@ enum attach_event {
 	ATTACH_EVENT_RETURNED, /* attached again, after it had gone */
 	ATTACH_EVENT_GONE,     /* pulled on the host's side */
 	ATTACH_EVENT_DETACHED, /* as ordered */
-	ATTACH_EVENT_FAILED,   /* it could not be attached */
+	ATTACH_EVENT_FAILED,   /* it could not be opened or plugged in */
 };
 
 /* What clients see of the states of an attachment (attachment.h). */
@@ -29,7 +29,7 @@ enum attach_stage {
 };
 
 /**
- * struct attach_info - what is known of a device; strings borrowed for the call
+ * struct attach_info - a device as attach describes it; strings borrowed for the call
  * @id:		its number, never used again; > 0
  * @text:	the text of the --device or order
  * @label:	the name that the device gives itself; "" before it was opened

@@ -51,7 +51,7 @@ static const char *kind_name(mode_t mode)
 
 /* --- sysfs --- */
 
-/* Where the device with @minor is below /sys; "" if that is not told. */
+/* Where the device with @minor is below /sys; "" if sysfs does not say. */
 static void find_place(unsigned minor, char ret_place[PATH_MAX])
 {
 	char link[64];
@@ -135,7 +135,7 @@ static void hint_permission(const struct stat *st, char hint[NODE_HINT_BYTES])
 	char text[256];
 
 	rule(st, text, sizeof(text));
-	/* root's group is nothing to become a member of */
+	/* never suggest to join root's group */
 	if (st->st_gid != 0 && (st->st_mode & 0060) == 0060) {
 		char group[NAME_BYTES];
 
@@ -143,14 +143,15 @@ static void hint_permission(const struct stat *st, char hint[NODE_HINT_BYTES])
 		(void)snprintf(owners, sizeof(owners),
 			       "run usbvfiod as a member of group %s, or ", group);
 	}
-	(void)snprintf(hint, NODE_HINT_BYTES,
-		       "%sadd to /etc/udev/rules.d/70-usbvfiod.rules this line and plug "
-		       "the device in anew: %s - or have the node opened by who may, and "
-		       "hand it over: --device host:fd=N",
-		       owners, text);
+	(void)snprintf(
+		hint, NODE_HINT_BYTES,
+		"%sadd to /etc/udev/rules.d/70-usbvfiod.rules this line and plug "
+		"the device in again: %s - or let a program that may open the node "
+		"hand it over: --device host:fd=N",
+		owners, text);
 }
 
-/* @st: of the node, if it is known to be one. */
+/* @st: of the node, or NULL if it may be no node. */
 static int open_error(const char *path, int code, const struct stat *st, struct err *err,
 		      char hint[NODE_HINT_BYTES])
 {
@@ -158,7 +159,7 @@ static int open_error(const char *path, int code, const struct stat *st, struct 
 	case ENOENT:
 		(void)snprintf(hint, NODE_HINT_BYTES,
 			       "lsusb shows bus and device numbers, which change when a "
-			       "device is plugged in anew; a udev rule with SYMLINK+= "
+			       "device is plugged in again; a udev rule with SYMLINK+= "
 			       "gives it a lasting name");
 		return err_set(err, code, "there is no %s", path);
 	case EACCES:
@@ -178,7 +179,7 @@ static int open_error(const char *path, int code, const struct stat *st, struct 
 	case ENODEV:
 	case ENXIO:
 		(void)snprintf(hint, NODE_HINT_BYTES,
-			       "lsusb shows what is there and under which number now");
+			       "lsusb shows which devices there are, and their numbers");
 		return err_set(err, code, "the device of %s has gone", path);
 	default:
 		return err_set(err, code, "cannot open %s: %s", path, strerror(code));
@@ -205,7 +206,7 @@ int node_open(const char *path, struct node *ret_node, struct err *err,
 	struct stat st;
 
 	ret_hint[0] = '\0';
-	/* looking first: to open something else may wait or have effects */
+	/* look first: opening some other file may wait or have effects */
 	if (stat(path, &st) < 0)
 		return open_error(path, errno, NULL, err, ret_hint);
 	if (!is_node(&st))
@@ -227,8 +228,9 @@ int node_adopt(int fd, struct node *ret_node, struct err *err)
 
 	if (flags < 0 || fstat(fd, &st) < 0)
 		return err_set(err, errno,
-			       "fd %d is not open: whoever starts usbvfiod must leave it "
-			       "open for it",
+			       "fd %d is not open: the program that starts usbvfiod must "
+			       "leave it "
+			       "open",
 			       fd);
 	if (!is_node(&st))
 		return err_set(err, EINVAL, "fd %d is %s, not the node of a USB device",
@@ -249,7 +251,7 @@ int node_reopen(struct node *node)
 	char path[32];
 	struct stat given, own;
 
-	/* by its inode, so that /dev need not be ours, and nothing else can be met */
+	/* by its inode: works with another /dev, and cannot reach another file */
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", node->fd);
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)

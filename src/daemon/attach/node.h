@@ -29,10 +29,10 @@ struct node {
  * node_open() - open a node by its path or a symlink to it
  * @ret_node:	fd owned by the caller
  * @err:	why not
- * @ret_hint:	how to mend it; empty if there is nothing to say
+ * @ret_hint:	how to fix it; empty if not known
  *
  * May wait, e.g. while the device is being reset: not for the loop thread.
- * Return: 0 or -errno; -EINVAL if that is no node of usbfs.
+ * Return: 0 or -errno; -EINVAL if it is no node of usbfs.
  */
 MUST_USE int node_open(const char *path, struct node *ret_node, struct err *err,
 		       char ret_hint[NODE_HINT_BYTES]);
@@ -42,17 +42,18 @@ MUST_USE int node_open(const char *path, struct node *ret_node, struct err *err,
 MUST_USE int node_adopt(int fd, struct node *ret_node, struct err *err);
 
 /**
- * node_reopen() - open @node once more, so that only we have it
+ * node_reopen() - open @node again, so that only we have it
  * @node:	what node_adopt() found; its fd is closed and another takes its place
  *
- * An open file of usbfs is one queue of transfers for all who have a descriptor of it. The
- * kernel writes the results of a transfer where its submitter wished, but into the memory of the one who
- * fetches it: the giver of a descriptor who keeps a copy could write into our memory.
+ * All who have a descriptor of an open usbfs file share one queue of transfers. The submitter of
+ * a transfer chooses the address of its results, but the kernel writes them into the memory of
+ * the process that reaps it. So a giver who keeps a copy of the descriptor could write into our
+ * memory.
  * May wait: not for the loop thread. Return: 0, or -errno: @node is as it was.
  */
 MUST_USE int node_reopen(struct node *node);
 
-/* Another descriptor of @node, whose @fd (borrowed) has been open for long: into @node->fd,
+/* Makes another descriptor of @node from @fd (borrowed), which is open: into @node->fd,
  * owned by the caller. Return: 0, or -errno with the reason in @err. */
 MUST_USE int node_copy(struct node *node, int fd, struct err *err);
 

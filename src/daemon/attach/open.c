@@ -24,9 +24,10 @@ static int open_once_more(struct opening *opening)
 
 	if (r == 0)
 		return 0;
-	/* these could write into our memory anyway */
+	/* root and our own user could write into our memory anyway */
 	if (wanted->giver_uid == 0 || wanted->giver_uid == self_uid()) {
-		log_info("%s: is used as it was handed over; it cannot be opened here: "
+		log_info("%s: using it as it was handed over, since usbvfiod cannot open "
+			 "it: "
 			 "%s",
 			 wanted->name, strerror(-r));
 		return 0;
@@ -35,10 +36,11 @@ static int open_once_more(struct opening *opening)
 	(void)snprintf(opening->failure.hint, sizeof(opening->failure.hint),
 		       "let usbvfiod open the node itself, or have root or the user it "
 		       "runs as hand it over");
-	return err_set(&opening->failure.err, -r,
-		       "who keeps a descriptor that is handed over can write into "
-		       "usbvfiod's memory; so it is opened once more, and that fails: %s",
-		       strerror(-r));
+	return err_set(
+		&opening->failure.err, -r,
+		"the giver of a descriptor could keep it and write into usbvfiod's "
+		"memory, so usbvfiod opens the node again, which fails: %s",
+		strerror(-r));
 }
 
 /* Return: 0 or -errno, in @failure. */
@@ -47,7 +49,7 @@ static int adopt(struct opening *opening)
 	struct wanted *wanted = opening->wanted;
 	int r = node_adopt(wanted->fd, &opening->node, &opening->failure.err);
 
-	/* to close what is no node may wait, too */
+	/* here, since closing some other file may wait */
 	if (r < 0)
 		close_fd(&wanted->fd);
 	else
@@ -94,7 +96,7 @@ static void run_file_apart(void *arg)
 	struct err *err = &opening->failure.err;
 	int fd = -1;
 
-	/* the one that was handed over is kept: it may have to be opened again */
+	/* the original stays: a reset opens the file again */
 	if (wanted->fd >= 0) {
 		fd = fcntl(wanted->fd, F_DUPFD_CLOEXEC, 0);
 		if (fd < 0) {

@@ -17,21 +17,21 @@
 
 struct loop;
 
-/* A reason, and how to fix it: "" if there is nothing to say. */
+/* A reason, and how to fix it: "" if not known. */
 struct attach_failure {
 	struct err err;
 	char hint[NODE_HINT_BYTES];
 };
 
 /**
- * struct opening - a node or a file that is being opened; embedded in its owner
+ * struct opening - an open of a node or file, on a worker; embedded in its owner
  * @on_done:	called once, on the loop, with @failure.err.code 0 or the reason
  * @wanted:	borrowed; the worker takes or closes its fd
  * @path:	of the node
  * @node:	given: fd of a node that was handed over and is known to be one, or -1. At the end:
  *		the node, its fd owned by the caller, -1 after a failure
  * @hostdev, @hostdev_known: sysfs' description of @node
- * @refusal:	what rules/guard.h has against the device; code 0: nothing
+ * @refusal:	why rules/guard.h refuses the device; code 0: it does not
  * @file:	of an emulated device, open after success; the caller's
  */
 struct opening {
@@ -48,7 +48,7 @@ struct opening {
 	struct attach_failure failure;
 };
 
-/* Opens @opening->path, or once more the node that was handed over, and finds out what device it
+/* Opens @opening->path, or again the node that was handed over, and reads which device it
  * is. Return: 0, or -errno with the reason in @opening->failure: then there is no thread, and
  * @on_done will not be called. */
 MUST_USE int opening_begin_node(struct opening *opening, struct loop *loop);

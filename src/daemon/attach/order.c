@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * order.c - what is to be attached: a --device, or an order at run time
+ * order.c - takes a --device or an order at run time apart
  */
 #include "daemon/attach/order.h"
 
@@ -40,7 +40,7 @@ int wanted_from_option(const char *text, struct wanted *ret_wanted)
 	if (r == 1) {
 		take_host(&wanted, &host);
 		wanted.careful = !host.force;
-		/* whoever has started us */
+		/* the process that started us */
 		wanted.giver_uid = self_uid();
 	} else {
 		wanted.kind = device_needs_file(text, wanted.path) ? ATTACH_KIND_FILE
@@ -67,7 +67,7 @@ static int take_emulated(struct wanted *wanted, const struct attach_order *order
 	return 0;
 }
 
-/* By its text, not by a descriptor of its node. */
+/* A device that its text names, not a descriptor of its node. */
 static int take_named(struct wanted *wanted, const struct attach_order *order,
 		      struct err *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * ports.c - ports that are reserved for devices which have gone and may come back
+ * ports.c - reserves ports for devices that have gone and may come back
  *
  * A newcomer gets such a port only when no other is left. attach knows how long it looks for a
  * device by itself. The device of a rule may come back at any time, and attach need not know

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * ports.h - ports that are reserved for devices which have gone and may come back
+ * ports.h - reserves ports for devices that have gone and may come back
  */
 #ifndef DAEMON_ATTACH_PORTS_H
 #define DAEMON_ATTACH_PORTS_H
@@ -11,7 +11,7 @@
 #include "rules/uevent.h"
 
 /**
- * struct port_reserve - the device of a rule has gone from a port
+ * struct port_reserve - the port of a rule's device that has gone
  * @rule:	"": the port is not reserved
  * @place:	where on the host it was
  * @age:	counts: the lowest went first
@@ -28,7 +28,7 @@ struct port_reserves {
 	uint64_t last_age;
 };
 
-/* Reserves @port for the device of @rule at @place. "" is no rule: does nothing. */
+/* Reserves @port for the device of @rule at @place. With the rule "" it does nothing. */
 void ports_reserve(struct port_reserves *reserves, unsigned port, const char *rule,
 		   const char *place);
 /* @port has got a device: it is reserved no longer. */
@@ -36,9 +36,9 @@ void ports_use(struct port_reserves *reserves, unsigned port);
 /* The port that is reserved for the device of @rule at @place, or 0. */
 unsigned ports_find(const struct port_reserves *reserves, const char *rule,
 		    const char *place);
-/* All that are reserved, in the order in which they are given up. */
+/* All reserved ports, the first to be given up first. */
 struct vm_reserved ports_reserved(const struct port_reserves *reserves);
-/* Adds @port, given up last, unless it is 0 or there already. */
+/* Adds @port at the end, unless it is 0 or there already. */
 void ports_add(struct vm_reserved *reserved, unsigned port);
 
 #endif /* DAEMON_ATTACH_PORTS_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * steps.c - what happens to an attachment, and the state that follows
+ * steps.c - the events of an attachment, and the steps they cause
  *
  * attachment.c has the drawing of the states and what may follow each.
  */
@@ -21,7 +21,7 @@
 static void open_device(struct attachment *at);
 static void open_again(struct attachment *at);
 
-/* Those that waited for @gone go on. */
+/* Lets the attachments that waited for @gone go on. */
 static void wake_rivals(const struct attachment *gone)
 {
 	struct list *pos, *tmp;
@@ -34,7 +34,7 @@ static void wake_rivals(const struct attachment *gone)
 	}
 }
 
-/* It has no device any more, as ordered. */
+/* The device was given back: ends the attachment, or opens the device again after a reset. */
 static void released(struct attachment *at)
 {
 	void (*done)(void *ctx) = at->detach.done;
@@ -62,7 +62,7 @@ static void release(struct attachment *at, struct usbdev *dev)
 	usbdev_destroy(dev, on_destroyed, at);
 }
 
-/* The device that was HELD, without its events. */
+/* Takes the HELD device, and stops its events. */
 static struct usbdev *take_held(struct attachment *at)
 {
 	struct usbdev *dev = at->dev;
@@ -85,10 +85,10 @@ static void unplug(struct attachment *at)
 		released(at);
 }
 
-/* Takes it out, whatever its state. */
+/* Takes the device out for good, whatever the state. */
 static void leave(struct attachment *at)
 {
-	attachment_fail(at, ECANCELED, "it has been detached meanwhile");
+	attachment_fail(at, ECANCELED, "it was detached meanwhile");
 	at->goal = ATTACH_GOAL_OUT;
 	switch (at->state) {
 	case ATTACH_STATE_PLUGGED:
@@ -109,7 +109,7 @@ static void leave(struct attachment *at)
 	case ATTACH_STATE_NODE:
 	case ATTACH_STATE_OPENING:
 	case ATTACH_STATE_LEAVING:
-		/* when that has ended */
+		/* the end of that sees the goal */
 		break;
 	case ATTACH_STATE_NEW:
 	case ATTACH_STATE_OUT:
@@ -132,7 +132,7 @@ static void on_held_gone(void *ctx)
 
 static const struct usbdev_events held_events = {.gone = on_held_gone};
 
-/* Is looked for, or has been found. */
+/* Its device is away, or on its way back. */
 static bool comes_back(const struct attachment *at)
 {
 	return at->returning &&
@@ -140,7 +140,7 @@ static bool comes_back(const struct attachment *at)
 		at->state == ATTACH_STATE_HELD);
 }
 
-/* Sets @at->port if its port is reserved. Return: those that are reserved for others. */
+/* Sets @at->port if a port is reserved for it. Return: the ports reserved for others. */
 static struct vm_reserved choose_port(struct attachment *at)
 {
 	const struct attachments *all = at->all;
@@ -203,7 +203,7 @@ int attachment_plug(struct attachment *at)
 	return 0;
 }
 
-/* Has @dev plugged in, at once or when the start is over. */
+/* Plugs @dev in, at once or when the start is over. */
 static void hold(struct attachment *at, struct usbdev *dev)
 {
 	if (at->goal == ATTACH_GOAL_OUT) {
@@ -232,7 +232,7 @@ static void on_time_over(struct attachment *at)
 	log_limited(LOG_LEVEL_ERROR, "%s: cannot be taken back: %s", at->wanted.name,
 		    at->failure.err.text);
 	if (at->failure.hint[0] != '\0')
-		log_limited(LOG_LEVEL_INFO, "to mend that: %s", at->failure.hint);
+		log_limited(LOG_LEVEL_INFO, "to fix that: %s", at->failure.hint);
 }
 
 static void on_away_found(struct away *away);
@@ -242,7 +242,7 @@ static void on_away_over(struct away *away)
 	on_time_over(CONTAINER_OF(away, struct attachment, away));
 }
 
-/* Return: NULL, or why its device cannot be found again. */
+/* Return: NULL, or why attach cannot find the device again. */
 static const char *prepare_return(struct attachment *at)
 {
 	if (at->wanted.kind == ATTACH_KIND_FD)
@@ -288,7 +288,7 @@ void attachment_lost(struct attachment *at)
 	away_begin(&at->away, at->node.place, at->node.bus, at->node.number);
 }
 
-/* The device that appeared could not be opened or taken, as @at->failure says. */
+/* The device that appeared could not be opened, see @at->failure. */
 static void not_back(struct attachment *at)
 {
 	int code = at->failure.err.code;
@@ -307,7 +307,7 @@ static void not_back(struct attachment *at)
 
 void attachment_hear(struct attachment *at, const struct uevent *event)
 {
-	/* while it opens one it does not listen, but looks afterwards */
+	/* while it opens a device it ignores reports, and looks afterwards */
 	if (at->state == ATTACH_STATE_AWAY)
 		away_hear(&at->away, event);
 }
@@ -327,7 +327,7 @@ static void explain(struct attachment *at)
 		(void)sandbox_explains(path, failure->hint, sizeof(failure->hint));
 }
 
-/* It could not be opened or made, as @at->failure says. */
+/* The device could not be opened or made, see @at->failure. */
 static void failed(struct attachment *at)
 {
 	explain(at);
@@ -379,7 +379,7 @@ static void on_opened(void *ctx, struct usbdev *dev, const struct err *err)
 		failed(at);
 }
 
-/* Takes the device of @at->node from the host's drivers, or waits until it can. */
+/* Takes the device of @at->node from the host's drivers, or waits for a rival to release it. */
 static void open_device(struct attachment *at)
 {
 	struct host_options options = {
@@ -401,17 +401,17 @@ static void open_device(struct attachment *at)
 	}
 	attachment_enter(at, ATTACH_STATE_OPENING);
 	at->failure = (struct attach_failure){0};
-	/* a second time: it may have another number by now, which the fd does not know */
+	/* the device may have another number by now, which its fd does not know */
 	if (at->wanted.kind == ATTACH_KIND_FD && at->announced)
 		(void)snprintf(at->failure.hint, sizeof(at->failure.hint),
-			       "it was handed over open: have it attached anew");
+			       "it was handed over open: attach it again");
 	options.fd = at->dev_fd = at->node.fd;
 	at->node.fd = -1;
 	if (host_open(at->all->loop, &options, on_opened, at, &at->failure.err) < 0)
 		failed(at);
 }
 
-/* The guard's verdict does not count for a device that we have already. */
+/* Ignores the guard's verdict for a device that we already own. */
 static void apply_guard(struct attachment *at)
 {
 	const struct opening *opening = &at->opening;
@@ -470,7 +470,7 @@ static void on_away_found(struct away *away)
 
 	node_path(away->bus, away->number, at->opening.path);
 	log_debug("%s: %s has appeared in its place", at->wanted.name, at->opening.path);
-	/* a name of the user's own stays right, a number does not */
+	/* a name that the user made stays right, a number does not */
 	if (strncmp(at->wanted.path, numbers, strlen(numbers)) == 0)
 		(void)snprintf(at->wanted.name, sizeof(at->wanted.name), "%.*s",
 			       (int)sizeof(at->wanted.name) - 1, at->opening.path);
@@ -523,13 +523,13 @@ static int make(struct attachment *at)
 	return r;
 }
 
-/* After a reset: its device has been released, to be opened again. */
+/* Its device was released for a reset. */
 static void open_again(struct attachment *at)
 {
 	if (at->wanted.kind == ATTACH_KIND_FD) {
 		open_device(at);
 	} else if (at->wanted.kind == ATTACH_KIND_NODE) {
-		/* as it is called now: a link may lead elsewhere */
+		/* by its number: a link may lead elsewhere by now */
 		node_path(at->node.bus, at->node.number, at->opening.path);
 		open_its_node(at);
 	} else if (make(at) < 0) {
@@ -586,6 +586,6 @@ void attachment_stop(struct attachment *at)
 		release(at, take_held(at));
 	else if (at->state == ATTACH_STATE_WAITING || at->state == ATTACH_STATE_PLUGGED ||
 		 at->state == ATTACH_STATE_AWAY)
-		/* the vm pulls what is plugged in */
+		/* the owner of the vm pulls the plugged devices */
 		attachment_finish(at);
 }

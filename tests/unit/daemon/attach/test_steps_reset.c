@@ -85,7 +85,7 @@ static void test_reset_of_one_handed_over(void **state)
 	assert_int_equal(done_count, 3);
 	assert_int_equal(done_port, 0);
 	assert_int_equal(done_error, ENODEV);
-	assert_string_equal(done_hint, "it was handed over open: have it attached anew");
+	assert_string_equal(done_hint, "it was handed over open: attach it again");
 	assert_int_equal(events[ATTACH_EVENT_FAILED], 1);
 	assert_int_equal(look(id), 0);
 }
