@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * access.h - what the sandbox can be told: its mode, and the rights beneath a path
+ * access.h - the modes of the sandbox, and the rights beneath a path
  */
 #ifndef DAEMON_SANDBOX_ACCESS_H
 #define DAEMON_SANDBOX_ACCESS_H
 
 enum sandbox_mode {
 	SANDBOX_MODE_ON,
-	SANDBOX_MODE_LOG, /* logs the system calls that SANDBOX_MODE_ON would refuse; refuses none */
+	SANDBOX_MODE_LOG, /* logs the system calls that SANDBOX_MODE_ON would refuse */
 	SANDBOX_MODE_OFF,
 };
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * calls.c - the system calls of a daemon that serves, by seccomp
  *
- * Four answers. What is listed works, with the arguments listed. What the C library tries and can
- * do without is refused without a word. Calls that neither we nor the C library ever make and that
- * only somebody else's code in this process would are its end. All others are an oversight of ours
- * or an attack: they fail with EPERM and are told (refused.c).
+ * Four answers. A listed call works, with the listed arguments. A call that the C library tries, and
+ * can do without, fails without a log line. A call that neither we nor the C library ever make, only
+ * foreign code in this process would, ends the process. Any other call is an oversight of ours or
+ * an attack: it fails with EPERM and is logged (refused.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,9 +33,8 @@
 #define CLONE_THREAD_FLAGS \
 	((unsigned)CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 
-/* With any arguments. Those made per transfer come first: they are looked for in this order where
- * the kernel has no table of them (before 5.11). The C library makes some of them in other forms,
- * which forms.c makes in these. */
+/* Allowed with any arguments. Calls made per transfer come first: a kernel before 5.11 has no table
+ * and compares in this order. forms.c handles other forms that the C library uses. */
 static const int allowed[] = {
 /* of the loop and its sockets */
 #ifdef __NR_epoll_wait
@@ -86,7 +85,7 @@ static const int allowed[] = {
 	SCMP_SYS(flock),
 };
 
-/* Refused with an answer that their callers are ready for. */
+/* Refused with an answer that their callers handle. */
 static const struct {
 	int call;
 	int error;
@@ -184,7 +183,7 @@ static const int deadly[] = {
 	SCMP_SYS(listen),
 };
 
-/* Of usbfs: ours, and those of libusb that ours lead to. */
+/* Of usbfs: ours, and those that libusb makes for us. */
 static const unsigned long usbfs_requests[] = {
 	USBDEVFS_SUBMITURB,
 	USBDEVFS_REAPURBNDELAY,
@@ -207,7 +206,7 @@ static const unsigned long usbfs_requests[] = {
 	USBDEVFS_DROP_PRIVILEGES,
 };
 
-/* Of sockets: how much is not read yet. Of block devices: their size. */
+/* Of sockets: the number of unread bytes. Of block devices: their size. */
 static const unsigned long other_requests[] = {FIONREAD, TIOCOUTQ, BLKGETSIZE64};
 
 static const unsigned long fcntl_commands[] = {
@@ -215,7 +214,7 @@ static const unsigned long fcntl_commands[] = {
 	F_DUPFD_CLOEXEC, F_OFD_SETLK, F_OFD_GETLK, F_GET_SEALS,
 };
 
-/* Answers to calls that would have been refused. */
+/* SANDBOX_MODE_LOG: to receive and answer the calls that would be refused. */
 #define REQUEST_NOTIF_RECV SECCOMP_IOCTL_NOTIF_RECV
 #define REQUEST_NOTIF_SEND SECCOMP_IOCTL_NOTIF_SEND
 
@@ -238,7 +237,7 @@ static int add_each(scmp_filter_ctx filter, int call, unsigned arg,
 	return r;
 }
 
-/* Those whose arguments make the difference. */
+/* Adds the calls that are allowed with some arguments only. */
 static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 {
 	static const unsigned long notif[] = {REQUEST_NOTIF_RECV, REQUEST_NOTIF_SEND};
@@ -254,7 +253,7 @@ static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 	if (r == 0)
 		r = add_each(filter, SCMP_SYS(fcntl), 1, fcntl_commands,
 			     ARRAY_SIZE(fcntl_commands));
-	/* no code but what is there */
+	/* no new code */
 	if (r == 0)
 		r = add_masked(filter, allow, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
 	if (r == 0)
@@ -265,7 +264,7 @@ static int add_checked(scmp_filter_ctx filter, enum sandbox_mode mode)
 			       CLONE_THREAD_FLAGS | CLONE_NAMESPACES | CLONE_PTRACE |
 				       CLONE_VFORK,
 			       CLONE_THREAD_FLAGS);
-	/* but for apart.c, whose child has our memory and this list, and which is waited for */
+	/* but the processes of apart.c, which share our memory and this list */
 	if (r == 0)
 		r = add_masked(filter, allow, SCMP_SYS(clone), 0, UINT64_MAX,
 			       CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD);
@@ -301,8 +300,8 @@ static int add_all(scmp_filter_ctx filter, enum sandbox_mode mode)
 }
 
 /* Sanitizers make calls of their own, as many kinds as their version likes; a report starts a
- * program that reads symbols, and the thread that looks for leaks traces the others. So such a
- * build, which is for tests and keeps nobody in, is shut what none of them calls. */
+ * program that reads symbols, and the thread that looks for leaks traces the others. Such a build is
+ * for tests and confines no attacker: it shuts the deadly calls that no sanitizer makes. */
 static bool is_for_sanitizers(int call)
 {
 	static const int calls[] = {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * forms.c - calls that a C library makes in another form than the list has
  *
- * Versions of the C library differ in the calls that they use for the same thing, and the list
- * has one of each. The others are seldom made here, so a signal's time is no loss: the handler
- * makes the call in the form that is listed, under the same filter as all.
+ * Versions of the C library use different calls for the same thing, and the list has one of each.
+ * The others are rare here, so the time of a signal does not matter: the handler makes the call
+ * in the listed form, under the same filter.
  *
  * In a handler of SIGSYS, on any thread: nothing here may wait or take memory.
  */
@@ -56,8 +56,7 @@ static long to_our_pid(const long *args)
 	return self_pid();
 }
 
-/* abort() asks for nothing else; what it wants is done here: the end, with a core dump that has
- * its caller. */
+/* Only abort() makes this call: ends the process here, with a core dump that shows the caller. */
 static long to_trap(const long *args)
 {
 	if (args[2] == SIGABRT)

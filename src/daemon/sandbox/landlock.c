@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * landlock.c - which files can be opened, by Landlock
+ * landlock.c - limits which files this process can open, by Landlock
  *
  * The C library has no functions for it, and headers of distributions lag behind kernels, so the
- * numbers stand here (Documentation/userspace-api/landlock.rst of the kernel). All rights that the
- * kernel knows are taken away; a rule gives some back beneath a file or folder.
+ * numbers stand here (Documentation/userspace-api/landlock.rst of the kernel). The ruleset takes all
+ * rights away that the kernel knows; each rule gives some back beneath a file or folder.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,14 +36,14 @@
 #define FS_MAKE_FIFO   (UINT64_C(1) << 10)
 #define FS_TRUNCATE    (UINT64_C(1) << 14)
 #define FS_IOCTL_DEV   (UINT64_C(1) << 15)
-/* What a rule for a file, not a folder, may name. */
+/* The rights that a rule for a file may have. */
 #define FS_OF_FILES \
 	(FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV)
 
 #define NET_ALL   3u /* bind and connect TCP */
 #define SCOPE_ALL 3u /* abstract unix sockets and signals to those outside */
 
-/* struct landlock_ruleset_attr. What a kernel does not know must be left off the end. */
+/* struct landlock_ruleset_attr. An older kernel wants it shorter, see known_bytes(). */
 struct ruleset {
 	uint64_t fs;
 	uint64_t net;
@@ -81,7 +81,7 @@ static uint64_t rights(unsigned access)
 {
 	uint64_t fs = 0;
 
-	/* a block device is asked for its size, also to be read only */
+	/* IOCTL_DEV: reading a block device begins with its size */
 	if (access & SANDBOX_READ)
 		fs |= FS_READ_FILE | FS_READ_DIR | FS_IOCTL_DEV;
 	if (access & SANDBOX_WRITE)
@@ -99,12 +99,12 @@ static int add_rule(int ruleset, uint64_t known, const struct sandbox_path *path
 
 	if (!path->is_folder)
 		beneath.access &= FS_OF_FILES;
-	/* what is not there cannot be named */
+	/* a path that is not there needs no rule */
 	if (path->fd < 0 || beneath.access == 0)
 		return 0;
 	if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &beneath, 0) == 0)
 		return 0;
-	/* of a file system without paths, as a pipe or memfd: those are not confined */
+	/* Landlock does not confine pipes, memfds and other files without a path */
 	return errno == EBADFD ? 0 : -errno;
 }
 

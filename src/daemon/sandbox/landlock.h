@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * landlock.h - which files this process can open, by Landlock
+ * landlock.h - limits which files this process can open, by Landlock
  */
 #ifndef DAEMON_SANDBOX_LANDLOCK_H
 #define DAEMON_SANDBOX_LANDLOCK_H
@@ -8,7 +8,7 @@
 
 struct sandbox_path;
 
-/* The newest interface of Landlock that the kernel offers, or -errno: -ENOSYS, it has none;
+/* The newest version of Landlock that the kernel offers, or -errno: -ENOSYS, it has none;
  * -EOPNOTSUPP, it is switched off. */
 MUST_USE int sandbox_landlock_abi(void);
 /* From now on this thread can open nothing beyond @paths, which are open. Return: 0 or -errno. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * paths.c - what was named is made and opened, by a process that may be left behind
+ * paths.c - makes and opens the named paths, by a process that may be left behind
  *
- * A file system may never answer, and a thread that waits for one cannot be ended by SIGTERM. So a
- * child makes and opens one path after the other and hands each over. If it is silent for too
- * long, the path where it waits is left out, and another child goes on behind it.
+ * A file system may never answer, and SIGTERM cannot end a thread that waits for one. So a child
+ * makes and opens one path after the other and hands each over. If it is silent for too long, we
+ * leave out the path where it waits, and another child goes on behind it.
  *
- * The child also finds out what root could not do without capabilities: only it loses them.
+ * The child also finds out what root could not do without capabilities, since it can drop them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,17 +24,17 @@
 #include "daemon/sandbox/paths.h"
 #include "util/fds.h"
 
-/* A path that takes longer is left out; each that was makes us wait half as long for the next, as
- * it may be of the same file system. */
+/* How long a path may take. Each path left out halves the time for the next, which may be on the
+ * same file system. */
 #define PATIENCE_MAX_MS 10000
 #define PATIENCE_MIN_MS 100
 
-/* What the child says of a step: all are made, then all are opened. A descriptor comes with it if
- * there is something. */
+/* The child's report of a step: it makes all paths, then opens all. A descriptor comes along if the
+ * path is there. */
 struct report {
 	unsigned step;
 	bool made;
-	bool is_there; /* but could not be handed over */
+	bool is_there; /* but its descriptor could not be sent */
 	bool is_folder;
 	bool of_others;
 };
@@ -52,8 +52,8 @@ static bool can_reach(const struct sandbox_path *path, bool is_folder)
 			 AT_EACCESS) == 0;
 }
 
-/* What can be reached, but not without the capability to override permissions. Somebody else than
- * root has that on purpose, for what is beneath a folder that may be written. */
+/* Whether we can reach the path, but only by the capability to override permissions. A user other
+ * than root was given that on purpose, so it also counts for a folder to write in. */
 static bool is_of_others(const struct sandbox_path *path, bool is_folder)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -76,7 +76,7 @@ static bool is_of_others(const struct sandbox_path *path, bool is_folder)
 	return found;
 }
 
-/* Return: whether it has gone. */
+/* Return: whether it was sent. */
 static bool send_report(int socket_fd, const struct report *report, int fd)
 {
 	struct pollfd room = {.fd = socket_fd, .events = POLLOUT};
@@ -90,8 +90,8 @@ static bool send_report(int socket_fd, const struct report *report, int fd)
 static _Noreturn void open_all(int socket_fd, const struct sandbox_path *paths,
 			       unsigned first, unsigned count)
 {
-	/* what is left behind must not hold them; what others gave us may not let itself be
-	 * closed */
+	/* a child left behind must not hold our sockets; descriptors that others gave us may
+	 * block in close() */
 	close_unix_of_parent();
 	for (unsigned step = first; step < 2 * count; step++) {
 		const struct sandbox_path *path = &paths[step % count];
@@ -107,7 +107,7 @@ static _Noreturn void open_all(int socket_fd, const struct sandbox_path *paths,
 			report.is_folder = S_ISDIR(st.st_mode);
 		if (fd >= 0)
 			report.of_others = is_of_others(path, report.is_folder);
-		/* others of our user may have as many descriptors in flight as are allowed */
+		/* our user may have too many descriptors in flight */
 		if (!send_report(socket_fd, &report, fd)) {
 			report.is_there = fd >= 0;
 			if (!send_report(socket_fd, &report, -1))
@@ -120,7 +120,7 @@ static _Noreturn void open_all(int socket_fd, const struct sandbox_path *paths,
 
 /* --- the parent --- */
 
-/* Return: 1 a report; 0 none comes any more; -ETIMEDOUT; -ECANCELED: we are to end. */
+/* Return: 1 a report; 0 the child has ended; -ETIMEDOUT; -ECANCELED: SIGTERM or SIGINT came. */
 static int receive_report(int socket_fd, int signal_fd, int patience_ms,
 			  struct report *report, int *ret_fd)
 {
@@ -146,7 +146,7 @@ static void take(struct sandbox_path *path, const struct report *report, int fd)
 {
 	close_fd(&path->fd);
 	path->fd = fd;
-	/* it has just answered */
+	/* does not block: the child's open has just returned */
 	if (report->is_there)
 		path->fd = open(path->path, O_PATH | O_CLOEXEC);
 	path->is_folder = report->is_folder;
@@ -155,7 +155,7 @@ static void take(struct sandbox_path *path, const struct report *report, int fd)
 		path->made(path->path);
 }
 
-/* By one child, from step *@next on. *@next: the first that it did not get to.
+/* Runs one child, from step *@next on. *@next: the first that it did not finish.
  * Return: 0, -ETIMEDOUT, -ECANCELED, or -errno: no child. */
 static int open_some(struct sandbox_path *paths, unsigned count, int signal_fd,
 		     int patience_ms, unsigned *next)
@@ -177,7 +177,7 @@ static int open_some(struct sandbox_path *paths, unsigned count, int signal_fd,
 		*next = report.step + 1;
 	}
 	close_fd(&pair[0]);
-	/* it may hang at its end, too, where it lets go of what others gave us */
+	/* it may hang in exit(), too, which closes descriptors that others gave us */
 	if (child > 0) {
 		(void)kill(child, SIGKILL);
 		(void)waitpid(child, NULL, WNOHANG);
@@ -187,7 +187,7 @@ static int open_some(struct sandbox_path *paths, unsigned count, int signal_fd,
 
 int sandbox_paths_open(struct sandbox_path *paths, unsigned count)
 {
-	/* they are held back, as nobody takes them yet */
+	/* blocked, since the thread of ending.c does not run yet */
 	_cleanup_close_ int signal_fd = -1;
 	int patience_ms = PATIENCE_MAX_MS;
 	unsigned next = 0;

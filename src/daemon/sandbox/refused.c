@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * refused.c - telling which system calls were, or would be, refused
+ * refused.c - reports which system calls the sandbox refuses, or would refuse
  *
  * SANDBOX_MODE_ON: the kernel sends the thread SIGSYS in the place of the call. The handler makes it in
  * another form that is listed (forms.c), if there is one. Else it notes the call's number,
  * wakes the loop, and has the call return -EPERM. All that it does itself is on the list.
  *
- * SANDBOX_MODE_LOG: the kernel holds the thread until our own has noted the call, which then is made
- * (SECCOMP_USER_NOTIF_FLAG_CONTINUE). Whoever took over this process could answer himself: so it
- * is for looking, not for keeping anybody in.
+ * SANDBOX_MODE_LOG: the kernel holds the thread until our own thread has noted the call, then makes it
+ * (SECCOMP_USER_NOTIF_FLAG_CONTINUE). An attacker in this process could answer as well: so this
+ * mode is for development and confines no one.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -34,7 +34,7 @@
 #define SYS_SECCOMP 1
 #endif
 
-/* Noted until the loop tells them; more at a time are counted only. */
+/* Kinds of calls kept for the loop; it only counts further ones. */
 #define NOTED_MAX 16u
 
 static struct {
@@ -43,7 +43,7 @@ static struct {
 	atomic_int noted[NOTED_MAX];
 	int event_fd;
 	struct loop_watch *watch;
-	/* told so far, by the loop: all calls, and the last kinds, the newest first */
+	/* logged so far, by the loop */
 	struct sandbox_refused told;
 	const char *verdict;
 	/* of SANDBOX_MODE_LOG */
@@ -85,7 +85,7 @@ static void remember(const char *name)
 	(void)snprintf(told->last[0], sizeof(told->last[0]), "%s", name);
 }
 
-static void tell(void)
+static void report(void)
 {
 	unsigned count = atomic_exchange(&refused.count, 0);
 
@@ -112,7 +112,7 @@ static void on_noted(void *ctx, int fd, unsigned events)
 	(void)ctx;
 	(void)events;
 	if (read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
-		tell();
+		report();
 }
 
 /* The call's result, where this architecture returns it. */
@@ -125,7 +125,7 @@ static void set_result(ucontext_t *context, long result)
 #elif defined(__riscv)
 	context->uc_mcontext.__gregs[REG_A0] = (unsigned long)result;
 #else
-	/* the number, which is no sensible result; whoever asked is refused all the same */
+	/* the call returns its number, which makes no sense, but the call is refused */
 	(void)context;
 	(void)result;
 #endif
@@ -158,7 +158,7 @@ static void on_sigsys(int signal, siginfo_t *info, void *context)
 	long result = -EPERM;
 
 	(void)signal;
-	/* somebody may send one with kill() */
+	/* kill() may have sent it */
 	if (info->si_code != SYS_SECCOMP)
 		return;
 	get_arguments(context, args);
@@ -175,7 +175,7 @@ static void *answer(void *arg)
 	while (sem_wait(&refused.loaded) < 0)
 		;
 	for (;;) {
-		/* zeroed, the kernel demands */
+		/* the kernel demands zeroes */
 		memset(asked, 0, sizeof(*asked));
 		if (seccomp_notify_receive(refused.listener, asked) < 0) {
 			if (errno == EINTR || errno == ENOENT)
@@ -193,7 +193,7 @@ static void *answer(void *arg)
 	return arg;
 }
 
-/* It asks the kernel for things that are not on the list, hence before that is loaded. */
+/* Before the filter: it makes calls that are not on the list. */
 static int start_answering(void)
 {
 	pthread_t thread;
@@ -235,14 +235,14 @@ void sandbox_refused_answer(int listener)
 struct sandbox_refused sandbox_refused_state(void)
 {
 	if (atomic_load(&refused.count) > 0)
-		tell();
+		report();
 	return refused.told;
 }
 
 void sandbox_refused_finish(void)
 {
 	if (atomic_load(&refused.count) > 0)
-		tell();
+		report();
 	loop_unwatch(refused.watch);
 	refused.watch = NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * sandbox.c - what this process can still reach once it serves
+ * sandbox.c - limits what this process can reach while it serves
  */
 #include "daemon/sandbox/sandbox.h"
 
@@ -111,18 +111,18 @@ int sandbox_allow_folder_of(const char *path, unsigned access)
 	return sandbox_allow(folder, access);
 }
 
-/* What all features need: the clock's zone, what memory and descriptors of others are (fd_kind.h),
- * what the host has mounted (guard.h). */
+/* The paths that all features need: the time zone; /proc for the kinds of others' descriptors and
+ * memory (fd_kind.h), and for the host's mounts (guard.h). */
 static int allow_common(void)
 {
 	int r = sandbox_allow("/proc", SANDBOX_READ);
 
 	if (r == 0)
 		r = sandbox_allow("/etc/localtime", SANDBOX_READ);
-	/* interrupts: io_submit() of a read that ends at once (signaller.h) */
+	/* signaller.h: io_submit() of a read that ends at once */
 	if (r == 0)
 		r = sandbox_allow("/dev/null", SANDBOX_READ);
-	/* reports of sanitizers want symbols, and coverage is written at the end */
+	/* sanitizers read symbols for reports, and coverage is written at the end */
 	if (r == 0 && SANDBOX_INSTRUMENTED)
 		r = sandbox_allow("/", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_MAKE);
 	return r;
@@ -143,7 +143,7 @@ static int open_paths(void)
 	return r;
 }
 
-/* Where it is, with all links followed: the kernel knows. */
+/* Resolves all links of @path, by asking the kernel. */
 static void note_place(struct sandbox_path *path)
 {
 	char link[32], place[PATH_MAX];
@@ -219,7 +219,7 @@ int sandbox_confine(enum sandbox_mode mode, const char *user, struct err *err)
 	return 0;
 }
 
-/* Only now, as somebody writes the log who may wait. */
+/* At the seal, since only now the log's thread runs, which may wait. */
 static void tell_left_out(void)
 {
 	for (unsigned i = 0; i < sandbox.path_count; i++) {
@@ -358,7 +358,7 @@ static bool is_named(const char *path)
 	return false;
 }
 
-/* By the words of the path alone: a file system may not answer, and this is the loop. */
+/* Compares texts only: a file system may not answer, and this is the loop. */
 bool sandbox_explains(const char *path, char *hint, unsigned size)
 {
 	const char *slash = strrchr(path, '/');
@@ -366,7 +366,7 @@ bool sandbox_explains(const char *path, char *hint, unsigned size)
 	if (sandbox.landlock < 0 || is_named(path))
 		return false;
 	(void)snprintf(hint, size,
-		       "the sandbox lets open only what the command line names: start "
+		       "the sandbox allows only paths that the command line names: start "
 		       "usbvfiod with --sandbox-path %.*s, or hand over an open file, as "
 		       "usbvfioctl does",
 		       slash && slash > path ? (int)MIN_OF(slash - path, 200) : 1,

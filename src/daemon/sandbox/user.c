@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * user.c - who this process is, and what it may do as that
+ * user.c - the user and the capabilities of this process
  *
- * Capabilities are set by the system call: libcap would be one more library for one call.
+ * Sets capabilities by the system call: libcap would be one more library for one call.
  */
 #include <errno.h>
 #include <grp.h>
@@ -16,7 +16,7 @@
 
 #include "daemon/sandbox/user.h"
 
-/* A kernel may know more than our headers: it says where they end. */
+/* A kernel may know more than our headers; prctl() fails behind the last. */
 #define CAPABILITIES_MAX 64
 
 static bool parse_id(const char *text, unsigned *ret_id)
@@ -102,7 +102,7 @@ int sandbox_user_become(const struct sandbox_user *user, struct err *err)
 			       "--user: cannot become user %u, group %u: %s%s",
 			       (unsigned)user->uid, (unsigned)user->gid, strerror(errno),
 			       uid == 0 ? "" : "; only root can");
-	/* the way back would be a fault of the kernel, or of ours above */
+	/* a way back would mean a bug of the kernel, or of ours above */
 	if (user->uid != 0 && (setresuid(0, 0, 0) == 0 || setresgid(0, 0, 0) == 0))
 		return err_set(err, EPERM, "--user: the way back is still open");
 	/* else /proc/self would be root's */
@@ -116,14 +116,13 @@ int sandbox_drop_capabilities(bool keep_override)
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct kept[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
-	/* dropping from the bounding set wants CAP_SETPCAP. Without it, and with it for what
-	 * is beyond the kernel's last, nothing is lost: no_new_privs keeps the set from
-	 * mattering. */
+	/* Dropping from the bounding set needs CAP_SETPCAP. A failure costs nothing:
+	 * no_new_privs makes the set irrelevant. */
 	for (int cap = 0; cap < CAPABILITIES_MAX; cap++) {
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			break;
 	}
-	/* a kernel may lack ambient ones */
+	/* EINVAL: a kernel without ambient capabilities */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 &&
 	    errno != EINVAL)
 		return -errno;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * user.h - who this process is, and what it may do as that
+ * user.h - the user and the capabilities of this process
  */
 #ifndef DAEMON_SANDBOX_USER_H
 #define DAEMON_SANDBOX_USER_H
@@ -11,8 +11,8 @@
 #include "util/err.h"
 
 /**
- * struct sandbox_user - whom to become
- * @name:	for the groups that list the user, NULL: none
+ * struct sandbox_user - the user to become
+ * @name:	finds the user's further groups; NULL: none
  */
 struct sandbox_user {
 	uid_t uid;

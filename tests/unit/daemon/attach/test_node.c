@@ -122,7 +122,7 @@ static void test_no_permission(void **state)
 		return;
 	assert_int_equal(seteuid(NOBODY), 0);
 	refuse(path, EACCES, "may not be opened for writing",
-	       "MODE=\"0660\" - or have the node opened by who may, and hand it over: "
+	       "MODE=\"0660\" - or let a program that may open the node hand it over: "
 	       "--device host:fd=N");
 	assert_null(strstr(hint, "12345"));
 	assert_non_null(strstr(hint, "SUBSYSTEM==\"usb\""));
