@@ -47,7 +47,7 @@ static void expect_ready(int fd)
 	assert_int_equal(recv(fd, buf, sizeof(buf) - 1, 0), 7);
 	assert_string_equal(buf, "READY=1");
 	assert_int_equal(close(fd), 0);
-	assert_true(notify_manager(ours, "READY=1") < 0); /* nobody there any more */
+	assert_true(notify_manager(ours, "READY=1") < 0); /* no receiver any more */
 	assert_int_equal(close(ours), 0);
 }
 

@@ -639,7 +639,7 @@ static void test_port_of_the_kind(void **state)
 	assert_int_equal(emptied, 1);
 }
 
-/* Whoever asks for the end hears of it, and only of that device. */
+/* A caller that passes a struct vm_unplug hears of the end of that device only. */
 static unsigned unplugged;
 
 static void on_unplugged(struct vm_unplug *unplug)

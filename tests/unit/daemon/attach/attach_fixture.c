@@ -167,7 +167,7 @@ int node_copy(struct node *node, int fd, struct err *err)
 	return give_node(node);
 }
 
-/* Without @sysfs it is not known what the device is. */
+/* Fails without @sysfs. */
 int hostdev_read(const char *root, const char *place, struct hostdev *ret_dev)
 {
 	assert_string_equal(root, "");
@@ -309,14 +309,14 @@ int vm_unplug(struct vm *vm, unsigned port, struct vm_unplug *unplug)
 	return 0;
 }
 
-/* The vm destroys what it has. */
+/* The vm destroys the device in @port. */
 void pull(unsigned port)
 {
 	usbdev_destroy(ports[port], NULL, NULL);
 	ports[port] = NULL;
 }
 
-/* The one in @port is pulled, on the host's side. */
+/* The device in @port is pulled on the host. */
 void go(unsigned port)
 {
 	pull(port);
@@ -432,7 +432,6 @@ void opened(unsigned count)
 	assert_int_equal(opening_count, count);
 }
 
-/* Turns until the worker's failure has had its effect, which is to set a timer. */
 void refused(unsigned opens, unsigned timers_before)
 {
 	while (__atomic_load_n(&nodes.opens, __ATOMIC_SEQ_CST) < opens ||

@@ -43,7 +43,7 @@ struct fake_nodes {
 	int fd;          /* the last one given */
 	unsigned number; /* what the device is now */
 	bool at_place;   /* sysfs shows it */
-	bool sysfs;      /* and says what it is */
+	bool sysfs;      /* and describes it */
 	unsigned looks;  /* of the guard */
 	int guard;       /* what it says: 0 or an errno */
 	bool held;
@@ -51,7 +51,7 @@ struct fake_nodes {
 };
 extern struct fake_nodes nodes;
 
-/* Who listens to the kernel's news. */
+/* The listener for the kernel's reports. */
 struct fake_kernel {
 	void (*event)(void *ctx, const struct uevent *event);
 	void *ctx;
@@ -71,7 +71,7 @@ extern struct opening openings[16];
 extern unsigned opening_count;
 extern int open_error;
 
-/* What is plugged in, and where it was wanted. */
+/* The plugged devices, and the last port that attach preferred. */
 extern struct usbdev *ports[16];
 extern unsigned plugs;
 extern unsigned wanted;
@@ -81,7 +81,7 @@ extern int plug_error;
 /* Calls of attach's owner. */
 extern unsigned settled, idle;
 extern int result;
-/* How often each has been told. */
+/* How often each event came. */
 extern unsigned events[5];
 extern char event_why[256]; /* of the last one */
 
@@ -97,17 +97,17 @@ void turn(void);
 void turns(void);
 void advance(uint64_t ns);
 void tell(bool added, const char *place, unsigned number);
-/* host_open() number @index succeeds, or fails. */
+/* Call number @index of host_open() succeeds, or fails. */
 struct usbdev *answer(unsigned index);
 void refuse(unsigned index, int error);
-/* The vm destroys what it has in @port; and that with attach_gone(). */
+/* pull(): the vm destroys the device in @port. go() also calls attach_gone(). */
 void pull(unsigned port);
 void go(unsigned port);
 int try_start(void);
 void start(const char *first, ...) __attribute__((sentinel));
 /* Turns until host_open() has been called @count times in all. */
 void opened(unsigned count);
-/* Turns until the worker's failure has had its effect, which is to set a timer. */
+/* Turns until the worker has failed @opens times in all and attach has set its timer. */
 void refused(unsigned opens, unsigned timers_before);
 /* /dev/bus/usb/001/005 is plugged in. */
 void start_one(void);

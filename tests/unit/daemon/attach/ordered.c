@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * ordered.c - orders for attach, and what became of them
+ * ordered.c - orders for attach, and their answers
  */
 #include "ordered.h"
 
 #include <stdio.h>
 
-/* --- what was told --- */
+/* --- answers --- */
 
 unsigned done_count, left_count;
 unsigned done_id, done_port;
@@ -71,7 +71,7 @@ unsigned order_fd(const char *rule)
 	int id = try_order("from afar", 7, 0, rule, &err);
 
 	assert_true(id > 0);
-	/* its worker knows what it is, and the loop too */
+	/* until the loop has taken the worker's result */
 	while (look((unsigned)id) > 0 && found.id == (unsigned)id && found.bus == 0)
 		assert_int_equal(loop_turn(loop, true), 0);
 	assert_int_equal(nodes.reopens, before + 1);

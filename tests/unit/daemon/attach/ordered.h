@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * ordered.h - orders for attach, and what became of them
+ * ordered.h - orders for attach, and their answers
  */
 #ifndef ORDERED_H
 #define ORDERED_H
@@ -28,7 +28,7 @@ int try_order(const char *text, int fd, unsigned port, const char *rule, struct 
 /* Which must be taken. Return: the id. */
 unsigned order(const char *text);
 /* A device handed over by fd 7, which only the fake of node_adopt() knows. Turns until its worker
- * has opened it once more. */
+ * has opened it again. */
 unsigned order_fd(const char *rule);
 void detach(unsigned id);
 /* How many there are; the one with @id is in @found. */

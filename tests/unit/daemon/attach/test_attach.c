@@ -42,7 +42,7 @@ static void test_ports_in_order(void **state)
 	assert_ptr_equal(ports[3], last);
 }
 
-static void test_cannot_be_had(void **state)
+static void test_cannot_be_opened(void **state)
 {
 	(void)state;
 	nodes.error = EACCES;
@@ -85,7 +85,7 @@ static void test_emulated_cannot_be_made(void **state)
 	assert_int_equal(attach_add(attach, "stick:file=/nonexistent/image"), 0);
 	nodes.held = true;
 	assert_int_equal(try_start(), 0);
-	/* nobody waits for the other one */
+	/* the start does not wait for the other one */
 	while (settled == 0)
 		assert_int_equal(loop_turn(loop, true), 0);
 	assert_int_equal(result, -ENOENT);
@@ -217,7 +217,7 @@ static void test_stop_with_devices_held(void **state)
 
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
-/* What the host would miss is left out, and the daemon is ready without it. */
+/* attach leaves out a device that the host needs, and the start goes on. */
 static void test_guarded(void **state)
 {
 	(void)state;
@@ -286,7 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_nothing),
 		T(test_ports_in_order),
-		T(test_cannot_be_had),
+		T(test_cannot_be_opened),
 		T(test_refused_by_the_back_end),
 		T(test_refused_later),
 		T(test_emulated_cannot_be_made),

@@ -48,7 +48,7 @@ static void test_keeps_the_name_given(void **state)
 	assert_string_equal(openings[1].name, "/dev/my-stick");
 }
 
-/* The kernel has told of it before we noticed that it had gone. */
+/* The kernel reported it before we noticed that the old one had gone. */
 static void test_back_before_it_was_missed(void **state)
 {
 	(void)state;
@@ -157,7 +157,7 @@ static void test_gone_again_before_it_could_be_opened(void **state)
 	assert_string_equal(nodes.path, "/dev/bus/usb/001/007");
 }
 
-/* What the host has taken meanwhile is left to it; the next one is looked at anew. */
+/* attach leaves a device alone that the host has taken meanwhile, and checks the next one. */
 static void test_guarded_when_it_is_back(void **state)
 {
 	(void)state;
@@ -248,7 +248,7 @@ static void test_fd(void **state)
 	(void)answer(0);
 	assert_int_equal(settled, 1);
 	assert_int_equal(result, 0);
-	assert_null(kernel.event); /* nobody listens */
+	assert_null(kernel.event); /* no listener */
 	nodes.at_place = true;
 	nodes.number = 6;
 	go(1);

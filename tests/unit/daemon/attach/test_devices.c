@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * test_devices.c - tests of src/daemon/attach/devices.c
  *
- * The back ends' constructors are the fakes below: they note what they are asked for.
+ * The back ends' constructors are the fakes below: they note their arguments.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 #include "usbdev/stick/stick.h"
 #include "usbdev/zero/zero.h"
 
-/* What was opened and made last; strings are copied, they end with the call. */
+/* The last call of a fake; strings are copied, they end with the call. */
 struct asked {
 	const char *kind;
 	char path[4096];

@@ -157,7 +157,7 @@ static void test_adopt(void **state)
 	(void)close(fd);
 }
 
-/* Of a node it takes a real one; here is what it makes of others. */
+/* Of a node it takes a real one; here is how it handles others. */
 static void test_copy(void **state)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -115,7 +115,7 @@ static void test_descriptors(void **state)
 	assert_true(closer_wait(10000));
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	/* the client has opened what it calls by a relative path */
+	/* a relative path is fine with a descriptor: the client has opened it */
 	assert_int_equal(by_order("stick:file=image", fd, true, NULL), 0);
 	assert_int_equal(wanted.kind, ATTACH_KIND_FILE);
 	assert_int_equal(wanted.fd, fd);

@@ -32,8 +32,8 @@ static void test_path(void **state)
 	assert_true(found.real && found.since > 0);
 }
 
-/* Without force it is looked at first, by a worker. */
-static void test_fd_looked_at(void **state)
+/* Without force a worker checks the device first. */
+static void test_fd_checked_first(void **state)
 {
 	struct attach_order careful = {
 		.text = "from afar", .fd = 7, .done = on_done, .ctx = &done_count};
@@ -52,8 +52,9 @@ static void test_fd_looked_at(void **state)
 	assert_int_equal(done_port, 1);
 }
 
-/* Only its giver can still use what is not opened once more, and who may not do so anyway must not. */
-static void test_fd_opened_once_more(void **state)
+/* A giver could write into our memory by a descriptor that is not opened again: only root and our own
+ * user may. */
+static void test_fd_opened_again(void **state)
 {
 	static const struct {
 		int reopen_error;
@@ -197,7 +198,7 @@ static int order_file(const char *spec, int fd, struct err *err)
 	return attach_order(attach, &order, err);
 }
 
-/* What was opened by the client is used, and used again. */
+/* The client's descriptor serves for the attach and for a reset. */
 static void test_file_handed_over(void **state)
 {
 	struct err err = {0};
@@ -298,7 +299,7 @@ static void test_nonsense(void **state)
 	assert_int_equal(look(0), 0);
 }
 
-static void test_cannot_be_had(void **state)
+static void test_cannot_be_opened(void **state)
 {
 	(void)state;
 	ready();
@@ -538,7 +539,7 @@ static void test_port_of_a_rule_is_reserved(void **state)
 	assert_int_equal(reserved_ports.count, 0);
 	plug_in(0, NULL, 2);
 	plug_in(0, "r2", 3);
-	/* in the order in which they go; that of no rule is not waited for */
+	/* in the order of going; the device without a rule has no reserved port */
 	go(3);
 	go(2);
 	go(1);
@@ -547,7 +548,7 @@ static void test_port_of_a_rule_is_reserved(void **state)
 	assert_int_equal(reserved_ports.count, 2);
 	assert_int_equal(reserved_ports.ports[0], 3);
 	assert_int_equal(reserved_ports.ports[1], 1);
-	/* of an agent that does not know any more where it was */
+	/* of an agent that has forgotten the port */
 	plugs = 2;
 	plug_in(0, "r2", 5);
 	assert_int_equal(wanted, 3);
@@ -555,7 +556,7 @@ static void test_port_of_a_rule_is_reserved(void **state)
 	plug_in(0, NULL, 6);
 	assert_int_equal(reserved_ports.count, 1);
 	assert_int_equal(reserved_ports.ports[0], 1);
-	/* whoever has it now: it is nobody's any more */
+	/* another device has used the port: it is reserved no longer */
 	plugs = 0;
 	plug_in(1, "r3", 7);
 	assert_int_equal(wanted, 1);
@@ -606,8 +607,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_path),
-		T(test_fd_looked_at),
-		T(test_fd_opened_once_more),
+		T(test_fd_checked_first),
+		T(test_fd_opened_again),
 		T(test_force_in_the_text),
 		T(test_names),
 		T(test_emulated),
@@ -615,7 +616,7 @@ int main(void)
 		T(test_file_that_is_of_no_use),
 		T(test_detached_while_its_file_is_opened),
 		T(test_nonsense),
-		T(test_cannot_be_had),
+		T(test_cannot_be_opened),
 		T(test_no_port),
 		T(test_port_wanted),
 		T(test_before_the_start_is_over),

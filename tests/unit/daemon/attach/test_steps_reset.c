@@ -52,7 +52,7 @@ static void test_reset_and_detached_meanwhile(void **state)
 	assert_int_equal(done_error, ECANCELED);
 	assert_int_equal(opening_count, 1);
 	assert_int_equal(look(0), 0);
-	/* who heard that it came hears that it has gone */
+	/* watchers saw it come and see it go */
 	assert_int_equal(events[ATTACH_EVENT_ATTACHED], 1);
 	assert_int_equal(events[ATTACH_EVENT_DETACHED], 1);
 }
@@ -76,8 +76,8 @@ static void test_reset_of_one_handed_over(void **state)
 	assert_int_equal(done_count, 2);
 	assert_int_equal(done_id, id);
 	assert_int_equal(wanted, 1);
-	assert_int_equal(nodes.opens, 0); /* by nobody's path */
-	assert_int_equal(nodes.looks, 1); /* it is ours */
+	assert_int_equal(nodes.opens, 0); /* not by a path */
+	assert_int_equal(nodes.looks, 1); /* we own it */
 	assert_int_equal(attach_reset(attach, id, on_done, &done_count, &err), 0);
 	opened(3);
 	/* it has another number since */
@@ -90,7 +90,7 @@ static void test_reset_of_one_handed_over(void **state)
 	assert_int_equal(look(id), 0);
 }
 
-/* Nothing has happened then. */
+/* The device stays plugged in. */
 static void test_reset_without_a_copy(void **state)
 {
 	struct err err = {0};
@@ -109,7 +109,7 @@ static void test_reset_without_a_copy(void **state)
 	assert_int_equal(destroyed, 0);
 }
 
-/* Whoever attaches it once more meanwhile gets it, and the reset fails. */
+/* A second attach during a reset gets the device, and the reset fails. */
 static void test_attached_again_during_a_reset(void **state)
 {
 	struct err err = {0};
@@ -141,7 +141,7 @@ static void test_attached_again_during_a_reset(void **state)
 	assert_int_equal(events[ATTACH_EVENT_DETACHED], 1);
 }
 
-/* What is logged meanwhile. */
+/* Reads the log from its start. */
 static void read_log(FILE *file, char *text, size_t size)
 {
 	size_t len;

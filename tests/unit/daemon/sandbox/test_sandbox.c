@@ -424,7 +424,7 @@ static long try_fcntl_of_others(void)
 	return syscall(SYS_fcntl, dir_fd, F_SETOWN, other);
 }
 
-/* Those that sanitizers have to have open are so in their builds. */
+/* Sanitizers need some of them, so their builds leave these open. */
 #if SANDBOX_INSTRUMENTED
 #define SANITIZERS_TOO false
 #else
