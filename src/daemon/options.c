@@ -61,7 +61,7 @@ static const struct option long_options[] = {
 	{NULL, 0, NULL, 0},
 };
 
-/* What --help says, in the order of the manual. */
+/* The text of --help, in the order of the manual. */
 static const char help_sockets[] =
 	"Usage: usbvfiod --socket-path PATH [OPTION]...\n"
 	"       usbvfiod --fd N [OPTION]...\n"
@@ -75,15 +75,15 @@ static const char help_sockets[] =
 	"                      listen at PATH for usbvfioctl, which attaches and\n"
 	"                      detaches devices\n"
 	"  --hotplug-fd N      the same on socket N, listening\n"
-	"  --rules FILE        hold the devices that the rules in FILE name, one a\n"
-	"                      line; read again on SIGHUP\n"
+	"  --rules FILE        attach the devices that match the rules in FILE, one\n"
+	"                      rule a line; SIGHUP reads FILE again\n"
 	"  --vmm-peers LIST    users and @groups that may be the monitor, with\n"
 	"                      commas between them; root and the daemon's own\n"
 	"                      user always may\n"
 	"  --control-peers LIST\n"
-	"                      likewise, who may attach and detach\n"
+	"                      users and @groups that may attach and detach\n"
 	"  --control-readers LIST\n"
-	"                      likewise, who may ask what there is\n";
+	"                      users and @groups that may list and watch\n";
 
 static const char help_devices[] =
 	"  --device SPEC       plug in a device; may be repeated:\n"
@@ -91,7 +91,7 @@ static const char help_devices[] =
 	"                          a device of the host, as lsusb shows it\n"
 	"                        host:path=PATH[,reset=RESET][,force]\n"
 	"                        host:fd=N[,reset=RESET]\n"
-	"                          the same, or its node opened already as fd N;\n"
+	"                          the same, or its node, open as fd N;\n"
 	"                          RESET: always (default), first or never\n"
 	"                        stick:file=IMAGE[,readonly][,speed=SPEED]\n"
 	"                          SPEED: full, high or super (default)\n"
@@ -101,9 +101,9 @@ static const char help_devices[] =
 	"                          a test device; PATTERN: zeros (default) or\n"
 	"                          mod63, SPEED: full, high or super (default)\n"
 	"                        usb:KEY=VALUE[,KEY=VALUE]...\n"
-	"                          a rule: whatever matches, whenever it is there;\n"
+	"                          a rule: all devices that match, when they come;\n"
 	"                          KEY: vid, pid, serial, product, port, class...\n"
-	"                      a comma in a file name is written \\,\n";
+	"                      write a comma in a file name as \\,\n";
 
 static const char help_rest[] =
 	"  --pcap-path FILE    record the USB traffic in FILE, for Wireshark\n"
@@ -111,18 +111,18 @@ static const char help_rest[] =
 	"  --memory-files LIST file systems whose files may be guest memory, beside\n"
 	"                      memfd, tmpfs and hugetlbfs; default\n"
 	"                      bcachefs,btrfs,ext2,ext3,ext4,f2fs,xfs,zfs; any; none\n"
-	"  --user USER[:GROUP] become this user once the sockets are there\n"
-	"  --sandbox MODE      on (default): reach only what is named here; log: tell\n"
-	"                      what would be refused; off\n"
-	"  --sandbox-path PATH a file or folder that clients may name, too; may be\n"
+	"  --user USER[:GROUP] become this user once the sockets exist\n"
+	"  --sandbox MODE      on (default): reach only the files named here; log:\n"
+	"                      log what \"on\" would refuse; off\n"
+	"  --sandbox-path PATH let clients name this file or folder, too; may be\n"
 	"                      repeated\n"
 	"  -v, --verbose       log more; twice: every transfer\n"
 	"  --no-color          no colours in the log\n"
 	"  -h, --help          this text\n"
 	"  -V, --version       the version\n"
 	"\n"
-	"Without --socket-path and --fd a socket passed by a service manager\n"
-	"(LISTEN_FDS) is used.\n";
+	"Without --socket-path and --fd usbvfiod uses a socket that a service\n"
+	"manager passes (LISTEN_FDS).\n";
 
 void options_print_help(FILE *file)
 {
@@ -135,7 +135,7 @@ void options_print_help(FILE *file)
 	(void)fputs(help_rest, file);
 }
 
-/* A decimal number within [@min, @max]; @max INT_MAX is as good as none. */
+/* A decimal number within [@min, @max]; INT_MAX: no upper limit. */
 static int parse_number(const char *option, const char *text, long min, long max,
 			long *ret_number, struct err *err)
 {
