@@ -148,7 +148,7 @@ enum ctl_status ctl_capture_file_open(struct ctl_capture_file *file, const char 
 	file->made = false;
 	if (r != -ENXIO)
 		return leave_to_daemon(path, -r);
-	ctl_complain("%s is a FIFO that nobody reads: start the reader first", path);
+	ctl_complain("%s is a FIFO without a reader: start the reader first", path);
 	return CTL_STATUS_FAILED;
 }
 

@@ -36,7 +36,7 @@ static void op_submit(struct usbdev *usbdev, struct usbdev_transfer *transfer)
 	}
 	ep = emulated_ep(dev, transfer->ep_addr);
 	if (!ep) {
-		/* nobody answers at this address */
+		/* no endpoint answers at this address */
 		emulated_complete(dev, transfer, USBDEV_STATUS_ERROR);
 		return;
 	}
@@ -53,12 +53,12 @@ static void op_cancel(struct usbdev *usbdev, struct usbdev_transfer *transfer)
 {
 	struct emulated *dev = from_usbdev(usbdev);
 
-	(void)transfer; /* its mark is enough */
+	(void)transfer; /* the task looks for its mark */
 	loop_defer(usbdev->loop, &dev->cancel_task);
 }
 
-/* Deferred, so that several cancelled in one turn, in whatever order, complete
- * in the order of the queue. */
+/* Deferred, so that transfers that are cancelled in one turn complete in the order of the
+ * queue, whatever the order of the calls. */
 static void on_cancel(void *ctx)
 {
 	struct emulated *dev = ctx;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * emulated.h - common part of the emulated devices (stick, keyboard, ...)
  *
- * A device describes itself by the tables below; this part makes the
- * descriptors for the speed it runs at, answers all standard requests of
- * chapter 9 on endpoint 0 and keeps for every other endpoint a queue of waiting
- * transfers and its halt. What is left to the device: class requests, and taking
- * transfers off the queues. While a transfer is on a queue its actual_bytes is
- * how far the device got with it.
+ * A device describes itself by tables (emulated_info.h). This part makes the
+ * descriptors for the device's speed, answers all standard requests of chapter 9
+ * on endpoint 0, and keeps a queue of waiting transfers and the halt of every other
+ * endpoint. The device handles class requests, and takes transfers off the queues.
+ * While a transfer is on a queue, its actual_bytes says how many bytes the device
+ * has moved.
  *
  * Thread: loop thread only. Allocates: nothing.
  */

@@ -2,8 +2,8 @@
  * emulated_control.c - endpoint 0 of emulated devices (USB 3.2 9.4)
  *
  * Every handler returns the bytes of its answer, 0 if there is none, or a
- * negative value for a request that is to be stalled. A stall of endpoint 0
- * is over with the next SETUP (8.5.3.4 of USB 2.0), so it leaves no trace.
+ * negative value to stall the request. The next SETUP ends a stall of endpoint 0
+ * (8.5.3.4 of USB 2.0), so it leaves no trace.
  */
 #include "usbdev/emulated_control.h"
 
@@ -213,7 +213,7 @@ static int other_request(struct emulated *dev, const struct usbdev_setup *setup,
 	return dev->info->request ? dev->info->request(dev, setup, data, len) : STALL;
 }
 
-/* Direction in the case label as the same number may mean two things. */
+/* The case label has the direction, because one number may mean two requests. */
 #define IN(request)  (0x100u | (request))
 #define OUT(request) (request)
 
@@ -232,7 +232,7 @@ static int standard_request(struct emulated *dev, const struct usbdev_setup *set
 	case OUT(EMULATED_REQUEST_SET_FEATURE):
 		return feature(dev, recipient, setup, true);
 	case OUT(EMULATED_REQUEST_SET_ADDRESS):
-		return 0; /* the xHC's business; harmless here */
+		return 0; /* the xHC handles it; harmless here */
 	case IN(EMULATED_REQUEST_GET_DESCRIPTOR):
 		if (recipient != EMULATED_RECIPIENT_STANDARD_DEVICE)
 			return other_request(dev, setup, data, len);

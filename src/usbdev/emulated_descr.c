@@ -49,7 +49,7 @@ static int put_device(const struct emulated *dev, uint8_t *d)
 	return 18;
 }
 
-/* Only at high speed: at full speed it would say that the device could be
+/* Only at high speed: at full speed it would claim that the device could be
  * faster in another port, and at SuperSpeed there is none (9.6.2). */
 static int put_qualifier(const struct emulated *dev, uint8_t *d)
 {
@@ -169,8 +169,7 @@ static int put_string(const struct emulated *dev, uint8_t index, uint8_t *d)
 	return (int)len;
 }
 
-/* Exit latencies of 0 tell the host not to bother with U1 and U2: nothing
- * would be saved. */
+/* Exit latencies of 0: U1 and U2 would save nothing, so the host should not use them. */
 static int put_bos(const struct emulated *dev, uint8_t *d)
 {
 	if (!usbdev_speed_is_usb3(dev->usbdev.speed))
@@ -180,7 +179,7 @@ static int put_bos(const struct emulated *dev, uint8_t *d)
 	d[1] = EMULATED_DESCR_BOS;
 	put_le16(d + 2, 22);
 	d[4] = 2;
-	d[5] = 7; /* 9.6.2.1; LPM is a must for SuperSpeed devices */
+	d[5] = 7; /* 9.6.2.1; SuperSpeed devices must have LPM */
 	d[6] = EMULATED_DESCR_CAPABILITY;
 	d[7] = CAPABILITY_USB2_EXT;
 	put_le32(d + 8, 0x2);
@@ -188,7 +187,7 @@ static int put_bos(const struct emulated *dev, uint8_t *d)
 	d[13] = EMULATED_DESCR_CAPABILITY;
 	d[14] = CAPABILITY_SUPER;
 	put_le16(d + 16, 0x0e); /* works at full, high and super speed */
-	d[18] = 1;              /* with all it can at full speed already */
+	d[18] = 1;              /* fully functional at full speed and above */
 	return 22;
 }
 

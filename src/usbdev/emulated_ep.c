@@ -34,7 +34,7 @@ void emulated_complete(struct emulated *dev, struct usbdev_transfer *transfer,
 	usbdev_complete_soon(&dev->usbdev, transfer, status, transfer->actual_bytes);
 }
 
-/* Completes all that waits on @ep. */
+/* Completes all waiting transfers of @ep. */
 static void drain(struct emulated *dev, struct emulated_ep *ep, enum usbdev_status status)
 {
 	struct list *node;
@@ -74,8 +74,8 @@ static bool interface_is_set(const struct emulated *dev,
 	return dev->alternates[interface->number] == interface->alternate;
 }
 
-/* Makes dev->eps follow the configuration and alternate settings. Endpoints
- * that were or are of @interface (-1: of any) start anew, without transfers. */
+/* Updates dev->eps to the configuration and alternate settings. Endpoints of
+ * @interface (-1: of any), old or new, start over without transfers. */
 static void start_endpoints(struct emulated *dev, int interface,
 			    enum usbdev_status status)
 {

@@ -16,7 +16,7 @@ struct usbdev_transfer *emulated_first(struct emulated *dev, uint8_t ep_addr);
 /* Completes (soon) a waiting transfer with its actual_bytes. Any context. */
 void emulated_complete(struct emulated *dev, struct usbdev_transfer *transfer,
 		       enum usbdev_status status);
-/* The endpoint halts: its waiting transfers, and all to come until CLEAR_FEATURE,
+/* Halts the endpoint: its waiting transfers, and all further ones until CLEAR_FEATURE,
  * complete as STALL. */
 void emulated_halt(struct emulated *dev, uint8_t ep_addr);
 /* wMaxPacketSize in the present setting; 0 if the endpoint is not in it. */
@@ -28,10 +28,10 @@ struct emulated_ep *emulated_ep(struct emulated *dev, uint8_t ep_addr);
 
 /* The present one; NULL: none. */
 const struct emulated_config_info *emulated_config(const struct emulated *dev);
-/* Sets the configuration (value exists or 0), and alternate settings to 0. Transfers that
- * wait complete with @status. */
+/* Sets the configuration (value exists or 0), and alternate settings to 0. Waiting transfers
+ * complete with @status. */
 void emulated_set_config(struct emulated *dev, uint8_t value, enum usbdev_status status);
-/* Sets the alternate setting (exists). Transfers that wait complete as ERROR. */
+/* Sets the alternate setting (exists). Waiting transfers complete as ERROR. */
 void emulated_set_alternate(struct emulated *dev, uint8_t interface, uint8_t alternate);
 
 #endif /* USBDEV_EMULATED_EP_H */

@@ -11,7 +11,7 @@
 #include "util/list.h"
 #include "util/loop.h"
 
-/* Largest data stage of a control transfer that a device can see. */
+/* Largest data stage of a control transfer that a device gets. */
 #define EMULATED_CONTROL_MAX    4096u
 #define EMULATED_INTERFACES_MAX 4u
 /* wTotalLength of a configuration; emulated_init() asserts it. */
@@ -120,14 +120,14 @@ struct emulated;
  * struct emulated_info - what a kind of device is, constant
  * @strings:	numbers of the manufacturer, product and serial number strings
  *		are 1, 2, 3
- * @request:	a class or vendor request, or a standard one that is not known
- *		here. @data has EMULATED_CONTROL_MAX bytes: IN: to be filled; OUT:
- *		@len bytes from the host. Return: bytes of an IN answer (more than
- *		asked is fine), 0 for OUT, negative: stall. May be NULL
+ * @request:	a class or vendor request, or an unknown standard one. @data has
+ *		EMULATED_CONTROL_MAX bytes: IN: fill it; OUT: @len bytes from the
+ *		host. Return: bytes of an IN answer (more than requested is fine), 0
+ *		for OUT, negative: stall. May be NULL
  * @queued:	there is a new transfer on @ep_addr (never halted). May be NULL
- * @configured:	configuration or an alternate setting was set (also to what it
- *		was), or the device was reset (configuration 0): the device starts
- *		anew. Transfers have been taken off the queues. May be NULL
+ * @configured:	the host set a configuration or an alternate setting (even the present
+ *		one), or reset the device (configuration 0): start over. The queues are
+ *		empty already. May be NULL
  * @may_clear_halt: false: @ep_addr stays halted in spite of CLEAR_FEATURE.
  *		NULL: always true
  * @destroy:	as in struct usbdev_ops

@@ -15,7 +15,7 @@
 #include "util/safe_path.h"
 #include "util/self.h"
 
-/* Told by keyboard_input_made(), and not opened since; NULL: free. */
+/* Paths from keyboard_input_made() that nobody has opened since; NULL: free. */
 #define MADE_MAX 32u
 static char *_Atomic made[MADE_MAX];
 
@@ -72,7 +72,7 @@ static int check_writers(const struct stat *st, const char *path, struct err *er
 	return 0;
 }
 
-/* Opened for writing too, so that it does not end when a writer goes. Return: fd or -errno. */
+/* Opens it for writing too, so that it does not end when a writer goes. Return: fd or -errno. */
 static int open_found(struct safe_path *sp, const char *path, bool anyone,
 		      struct err *err)
 {
@@ -108,7 +108,7 @@ int keyboard_input_open(struct keyboard_input *input, const char *path, bool any
 	*input = (struct keyboard_input){.fd = -1, .path = strdup(path)};
 	if (!input->path)
 		return err_set(err, ENOMEM, "no memory for a keyboard");
-	/* whose it may be is said below */
+	/* open_found() checks the owner */
 	r = safe_path_find(&sp, path, true, err);
 	if (r == 0 && !sp.exists) {
 		r = make(&sp, path, err);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * keyboard.c - an emulated boot-protocol USB keyboard (HID 1.11)
  *
- * The keys that are down are a set of usages; each change of it makes a report,
- * and reports wait in a ring of fixed size until an interrupt transfer takes
- * them. The report of the report protocol is that of the boot protocol, so
- * SET_PROTOCOL only has to be remembered. The idle rate too: repeating a report
- * is for hosts that cannot count time, and would cost wake-ups.
+ * The pressed keys are a set of usages; each change of it makes a report, and
+ * reports wait in a ring of fixed size until an interrupt transfer takes them.
+ * Both protocols have the same report, so the keyboard only remembers SET_PROTOCOL.
+ * It only remembers the idle rate too: hosts that can count time need no repeated
+ * reports, which would cost wake-ups.
  */
 #include "usbdev/keyboard/keyboard.h"
 
@@ -151,7 +151,7 @@ static struct keyboard *from_emulated(struct emulated *emu)
 	return CONTAINER_OF(emu, struct keyboard, emu);
 }
 
-/* Reads from the FIFO only while what it holds can be typed. */
+/* Watches the FIFO only while there is room for its text. */
 static void update_watch(struct keyboard *keyboard)
 {
 	bool room = KEYBOARD_REPORTS_MAX - keyboard->report_count >= 2;
@@ -163,7 +163,7 @@ static void update_watch(struct keyboard *keyboard)
 			    keyboard->emu.usbdev.label, keyboard->input.path);
 }
 
-/* HID 8.3 and appendix C: at most six keys; more are reported as roll-over. */
+/* HID 8.3 and appendix C: at most six keys; roll-over if there are more. */
 static void make_report(const struct keyboard *keyboard, uint8_t report[REPORT_BYTES])
 {
 	unsigned keys = 0;
@@ -184,7 +184,7 @@ static void make_report(const struct keyboard *keyboard, uint8_t report[REPORT_B
 	}
 }
 
-/* Hands out reports while there are both reports and transfers. */
+/* Delivers reports while there are reports and transfers. */
 static void deliver(struct keyboard *keyboard)
 {
 	struct usbdev_transfer *transfer;
@@ -202,7 +202,7 @@ static void deliver(struct keyboard *keyboard)
 			transfer->actual_bytes = REPORT_BYTES;
 		emulated_complete(&keyboard->emu, transfer, status);
 		if (status != USBDEV_STATUS_OK)
-			continue; /* the host has not got it */
+			continue; /* the host has not got the report */
 		keyboard->report_first =
 			(keyboard->report_first + 1) % KEYBOARD_REPORTS_MAX;
 		keyboard->report_count--;
@@ -210,7 +210,7 @@ static void deliver(struct keyboard *keyboard)
 	update_watch(keyboard);
 }
 
-/* The present keys as one more report; there is room. */
+/* Appends a report with the present keys; there is room. */
 static void queue_report(struct keyboard *keyboard)
 {
 	unsigned at =
@@ -246,7 +246,7 @@ int keyboard_key(struct usbdev *dev, uint8_t hid_usage, bool pressed)
 	return 0;
 }
 
-/* Two reports: the key, with Shift where needed, and as it was before. */
+/* Types @c by two reports: the key, with Shift if necessary, and the keys as before. */
 static void type(struct keyboard *keyboard, unsigned char c)
 {
 	uint8_t usage;

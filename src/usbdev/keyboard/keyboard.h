@@ -2,8 +2,8 @@
  * keyboard.h - an emulated boot-protocol USB keyboard
  *
  * HID 1.11, US layout, eight-byte reports. Keys come by keyboard_key() or as
- * text through a FIFO. Without a key nothing runs: a waiting interrupt
- * transfer just waits. Thread: loop thread only.
+ * text through a FIFO. Nothing runs without a key: an interrupt transfer just
+ * waits. Thread: loop thread only.
  */
 #ifndef USBDEV_KEYBOARD_KEYBOARD_H
 #define USBDEV_KEYBOARD_KEYBOARD_H
@@ -22,11 +22,11 @@ struct loop;
 #define KEYBOARD_REPORTS_MAX 64u
 
 /**
- * struct keyboard_options - what to make
+ * struct keyboard_options - settings of a keyboard
  * @speed:	LOW, FULL or HIGH; UNKNOWN (0) means FULL
- * @input:	an open FIFO whose ASCII text is typed, or NULL; taken with success, and moved.
- *		What cannot be typed is left out. Text waits in the FIFO until the guest takes
- *		key presses
+ * @input:	an open FIFO whose ASCII text the keyboard types, or NULL; keyboard_create()
+ *		takes and moves it on success. The keyboard skips characters that it has no key
+ *		for. Text waits in the FIFO until the guest takes key presses
  */
 struct keyboard_options {
 	enum usbdev_speed speed;
@@ -43,9 +43,9 @@ struct usbdev *keyboard_create(struct loop *loop, const struct keyboard_options 
  * @hid_usage:	of HID usage page 7: 0x04 (A) to 0xe7 (right GUI)
  *
  * From a loop callback, not inside an op of @dev.
- * Return: 0, -EINVAL for a usage that is no key, -ENOSPC if so many reports
- * wait that the guest would miss this one, -EHOSTDOWN if it has not set the
- * keyboard up. In no such case the key changes.
+ * Return: 0; -EINVAL for a usage that is no key; -ENOSPC if KEYBOARD_REPORTS_MAX reports
+ * wait; -EHOSTDOWN if the guest has not configured the keyboard. The key does not change
+ * on an error.
  */
 MUST_USE int keyboard_key(struct usbdev *dev, uint8_t hid_usage, bool pressed);
 

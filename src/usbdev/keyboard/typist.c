@@ -14,8 +14,7 @@
 #define USAGE_TAB       0x2bu
 #define USAGE_SPACE     0x2cu
 
-/* The keys from 0x2d on, as they are without and with Shift. 0x32 is not on a
- * US keyboard. */
+/* The keys from 0x2d on, without and with Shift. A US keyboard has no 0x32. */
 #define USAGE_PUNCTUATION 0x2du
 static const char plain[] = "-=[]\\\x01;'`,./";
 static const char shifted[] = "_+{}|\x01:\"~<>?";

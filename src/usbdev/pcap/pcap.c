@@ -2,15 +2,18 @@
  * pcap.c - a capture of USB transfers in a file
  *
  * Records go into a ring of bytes. The loop thread appends at its end; one job at a time
- * writes the piece from its start to where the end was when the job was submitted. Until
- * done() the piece and the job's fields are the worker's, and the start stays where it is; all
- * the rest is the loop's. So records that come while the disk is busy make the next piece, and
- * the file of a quiet capture is complete.
+ * writes the piece from its start to the end at the time of submission. Until done() the
+ * worker owns the piece and the job's fields, and the start does not move; the loop owns the
+ * rest. So records that come while the disk is busy make the next piece, and the file of a
+ * quiet capture is complete.
  *
- * step() is all of its life: submit a job if there is something to write, or to close; free
- * everything if there is not and pcap_destroy() was called. It runs deferred, so that what a
- * turn records goes into one write, and after each job. The first job opens the file before it
- * writes. The job that closes is the last one, be it because of an error or of pcap_destroy().
+ * step() drives everything: it submits a job if there is something to write, or the file to
+ * close; else, after pcap_destroy(), it frees everything. It runs deferred, so that the records
+ * of a turn go into one write, and after each job. The first job opens the file before it
+ * writes. The job that closes it is the last one, after an error or pcap_destroy().
+ *
+ *	OPENING -> OPEN -> CLOSED
+ *	    '--- failed ------^
  */
 #include "usbdev/pcap/pcap.h"
 
@@ -36,7 +39,7 @@
 enum pcap_state {
 	PCAP_STATE_OPENING, /* the first job has not ended */
 	PCAP_STATE_OPEN,
-	PCAP_STATE_CLOSED, /* for good, or it never was open */
+	PCAP_STATE_CLOSED, /* for good; it may never have been open */
 };
 
 /**
@@ -62,9 +65,9 @@ struct pcap_write {
 
 /**
  * struct pcap
- * @opened:	of pcap_create(); NULL when it has been called, or is not to be
- * @ring:	what waits, the piece that is being written included
- * @first_id:	of this capture: what completes with a smaller one has been submitted before it
+ * @opened:	of pcap_create(); NULL once called, and after pcap_destroy()
+ * @ring:	waiting bytes, including the piece that the worker writes
+ * @first_id:	transfers with a smaller id were submitted before this capture began
  * @full:	a record was dropped since the ring was last empty
  * @stopping:	pcap_destroy() was called
  * @writing:	the worker has @write
@@ -89,7 +92,7 @@ struct pcap {
 	struct pcap_write write;
 };
 
-/* Never the same twice, whatever captures there are: a transfer may see several. */
+/* Unique among all captures: a transfer may see several. */
 static uint64_t next_id = 1;
 
 /* --- the worker's part --- */
@@ -102,7 +105,7 @@ static size_t write_all(const struct target *target, uint64_t offset, struct iov
 
 	*ret_error = 0;
 	while (n > 0) {
-		/* what is no file has no offset */
+		/* only files have offsets */
 		off_t at = target->claim ? (off_t)(offset + total) : -1;
 		ssize_t written = pwritev2(target->fd, iov, n, at, 0);
 
@@ -126,7 +129,7 @@ static size_t write_all(const struct target *target, uint64_t offset, struct iov
 	return total;
 }
 
-/* Of @written bytes of the piece: those up to the end of a record. */
+/* The part of @written bytes of the piece that ends with a record. */
 static size_t whole_records(const struct pcap *pcap, size_t written)
 {
 	uint8_t header[RECORD_PCAP_HEADER_BYTES];
@@ -178,7 +181,7 @@ static void run_job(struct worker_job *job)
 				    &error);
 	}
 	if (error < 0) {
-		/* readers complain about half a record; what is no file cannot be cut */
+		/* readers complain about half a record; only files can be cut */
 		written = whole_records(pcap, written);
 		if (ftruncate(pcap->write.target.fd,
 			      (off_t)(pcap->write.file_bytes + written)) < 0)
@@ -186,7 +189,7 @@ static void run_job(struct worker_job *job)
 	}
 	pcap->write.file_bytes += written;
 	if (error < 0 || pcap->write.last) {
-		/* the file system may tell only now that it is full */
+		/* the file system may report only now that it is full */
 		int r = target_close(&pcap->write.target);
 
 		if (error == 0)

@@ -87,14 +87,14 @@ static uint32_t iso_bytes(const struct record *record)
 	return is_isochronous(record) ? RECORD_ISO_DESCR_BYTES : 0;
 }
 
-/* Length of the URB: what is asked for, then what has been moved. */
+/* Length of the URB: the requested bytes, then the moved bytes. */
 static uint32_t urb_bytes(const struct record *record)
 {
 	return record->completed ? record->transfer->actual_bytes
 				 : record->transfer->length_bytes;
 }
 
-/* IN data are there in the end, OUT data at the beginning. */
+/* There are IN data on completion, OUT data on submission. */
 static bool has_data(const struct record *record)
 {
 	return usbdev_transfer_is_in(record->transfer) == record->completed &&
@@ -149,7 +149,7 @@ static uint8_t transfer_type(enum usbdev_type type)
 	}
 }
 
-/* What Linux' host controller drivers say (Documentation/driver-api/usb/error-codes.rst). */
+/* The errors of Linux' host controller drivers (Documentation/driver-api/usb/error-codes.rst). */
 static int32_t status_errno(enum usbdev_status status)
 {
 	switch (status) {
@@ -190,7 +190,7 @@ static int32_t urb_status(const struct record *record)
 	return status_errno(record->transfer->status);
 }
 
-/* -EXDEV, "not served", is what a packet begins with. */
+/* A packet begins with -EXDEV, "not served". */
 static int32_t packet_status(const struct record *record)
 {
 	if (!record->completed || was_dropped(record->transfer))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * target.c - the file that a capture is written to
  *
- * It is opened as it is, looked at, locked, and made empty only then. The lock is one of the
- * open file description, as those of images (stick/image.c) are: of two daemons, or a daemon
- * and another VMM, one gets the file. The claim says the same of this process, also where
- * the file system has no locks.
+ * The capture opens the file, checks and locks it, and only then truncates it. The lock belongs
+ * to the open file description, like those of images (stick/image.c): of two daemons, or a
+ * daemon and another VMM, one gets the file. The claim does the same within this process, even
+ * if the file system has no locks.
  */
 #include "usbdev/pcap/target.h"
 
@@ -30,11 +30,11 @@
 #define NULL_MINOR   3u
 #define FULL_MINOR   7u
 
-/* Bytes that tell a capture of either kind. */
+/* Bytes that identify a capture of either kind. */
 #define HEAD_BYTES 24u
 
-/* As it lies in the file, in either byte order, with microseconds or nanoseconds, of version
- * 2.4; or the Section Header Block of pcapng. */
+/* The start of a pcap file of version 2.4, in either byte order, with microseconds or
+ * nanoseconds; or the Section Header Block of pcapng. */
 static bool is_capture(const uint8_t head[HEAD_BYTES])
 {
 	switch (get_le32(head)) {
@@ -68,7 +68,7 @@ static int check_kind(const struct stat *st, const char *name, struct err *err)
 		       file_kind_name(st->st_mode));
 }
 
-/* What is in a file must be worth no more than a capture. */
+/* Refuses a file that is worth more than a capture. */
 static int check_content(int fd, const struct stat *st, const char *name, struct err *err)
 {
 	uint8_t head[HEAD_BYTES];
@@ -85,15 +85,15 @@ static int check_content(int fd, const struct stat *st, const char *name, struct
 		    0);
 	if (n < 0 && errno == EBADF)
 		return err_set(err, EEXIST,
-			       "%s is not empty, and cannot be read to see whether it is "
+			       "%s is not empty, and cannot be read to check that it is "
 			       "a capture: open it for reading, too",
 			       name);
 	if (n < 0)
 		return err_set(err, errno, "cannot read %s: %s", name, strerror(errno));
 	if (n < (ssize_t)sizeof(head) || !is_capture(head))
 		return err_set(err, EEXIST,
-			       "%s exists and is no capture: it is not overwritten; "
-			       "remove it or choose another file",
+			       "%s exists and is no capture: remove it or choose "
+			       "another file",
 			       name);
 	return 0;
 }
@@ -104,7 +104,7 @@ static int refuse_locked(const char *name, struct err *err)
 		       name);
 }
 
-/* A file system without locks has none that we could break. */
+/* On a file system without locks there is no lock to respect. */
 static int lock(int fd, const char *name, struct err *err)
 {
 	struct flock request = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -114,7 +114,7 @@ static int lock(int fd, const char *name, struct err *err)
 	return 0;
 }
 
-/* A lock of the other kind: only looked for, and only where the description is ours alone. */
+/* Checks for a lock of the other kind, only if the file description is ours alone. */
 static int check_flock(int fd, const char *name, struct err *err)
 {
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
@@ -134,7 +134,7 @@ static int take(struct target *target, const struct stat *st, const char *name,
 	return r < 0 ? err_set(err, -r, "%s", strerror(-r)) : 0;
 }
 
-/* The file of target->fd becomes ours, and empty. */
+/* Checks, claims, locks and truncates the file of target->fd. */
 static int begin_file(struct target *target, const struct stat *st, const char *name,
 		      bool ours_alone, struct err *err)
 {
@@ -217,14 +217,14 @@ static int open_found(struct safe_path *sp, const char *path, struct err *err)
 	bool is_file = !sp->exists || S_ISREG(sp->st.st_mode);
 	int fd = -EINVAL;
 
-	/* to open what it must not be may have effects */
+	/* opening another kind of file may have effects */
 	if (sp->exists && check_kind(&sp->st, path, err) < 0)
 		return -err->code;
-	/* what is in a file has to be read */
+	/* the check reads the file */
 	fd = safe_path_open(sp, is_file ? O_RDWR | O_CREAT : O_WRONLY, 0600);
 	if (fd == -ENXIO && S_ISFIFO(sp->st.st_mode))
 		return err_set(err, ENXIO,
-			       "%s is a FIFO that nobody reads: start the reader first",
+			       "%s is a FIFO without a reader: start the reader first",
 			       path);
 	return fd < 0 ? err_set(err, -fd, "cannot write %s: %s", path, strerror(-fd))
 		      : fd;

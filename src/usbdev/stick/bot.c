@@ -4,11 +4,11 @@
  *
  * Where host and device do not agree on the data (the thirteen cases of BOT
  * 6.7) the rules are:
- *  - the device has less than the host wants: a small rest is filled with zeros
- *    or swallowed, a large one is stalled; both are allowed, and firmware that
- *    cannot recover from a stall never sees one. dCSWDataResidue tells.
- *  - the device has more, or the directions differ: nothing is executed, and the
- *    CSW says phase error. An answer is sent as far as the host has room.
+ *  - the device has less than the host wants: the stick fills a small rest with
+ *    zeros or swallows it, and stalls a large one. Both are allowed, and firmware
+ *    that cannot recover from a stall never sees one. dCSWDataResidue has the rest.
+ *  - the device has more, or the directions differ: the stick executes nothing, and
+ *    the CSW says phase error. It sends an answer as far as the host has room.
  */
 #include "usbdev/stick/bot.h"
 
@@ -55,7 +55,7 @@ static void die(struct stick *stick, const char *why)
 	emulated_halt(&stick->emu, STICK_EP_OUT);
 }
 
-/* Compares what host and device want of the data phase. */
+/* Compares the data phases that host and device want. */
 static void begin_data(struct stick *stick)
 {
 	struct scsi_command *command = &stick->bot.command;
@@ -81,7 +81,7 @@ static void begin_data(struct stick *stick)
 					? command->verify_bytes
 					: command->length_bytes;
 	enter(stick, STICK_STATE_BEFORE);
-	/* nothing to be moved: the rest, if any, is decided now */
+	/* no data: decide on the rest now */
 	if (stick->bot.left_bytes == 0)
 		stick_payload_end(stick);
 }
@@ -122,7 +122,7 @@ static enum stick_step command_step(struct stick *stick)
 	transfer->actual_bytes = len;
 	emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
 	if (len == 0)
-		return STICK_STEP_MORE; /* the end of something else; no harm */
+		return STICK_STEP_MORE; /* the end of an earlier transfer; no harm */
 	if (len != CBW_BYTES)
 		die(stick, "wrong length");
 	else if (get_le32(cbw) != CBW_SIGNATURE)
@@ -134,7 +134,7 @@ static enum stick_step command_step(struct stick *stick)
 	return STICK_STEP_MORE;
 }
 
-/* Zeros to the host, or what it sends to nowhere. */
+/* Sends zeros to the host, or drops what it sends. */
 static void move_padding(struct stick *stick, struct usbdev_transfer *transfer)
 {
 	uint32_t room = transfer->length_bytes - transfer->actual_bytes;
@@ -183,7 +183,7 @@ static void end_data(struct stick *stick)
 			/* a short packet ends it */
 			emulated_complete(&stick->emu, transfer, USBDEV_STATUS_OK);
 		} else {
-			/* the host sends more than the CBW has said */
+			/* the host sends more than its CBW announced */
 			stick->bot.csw_status = STICK_CSW_STATUS_PHASE_ERROR;
 			emulated_halt(&stick->emu, ep_addr);
 		}
@@ -246,7 +246,7 @@ static enum stick_step work_step(struct stick *stick)
 		return STICK_STEP_MORE;
 	}
 	stick_work_start(stick, *work);
-	if (*work != SCSI_WORK_VERIFY) /* that one goes on piece by piece */
+	if (*work != SCSI_WORK_VERIFY) /* VERIFY goes on piece by piece */
 		*work = SCSI_WORK_NONE;
 	return STICK_STEP_WAIT;
 }
@@ -312,7 +312,7 @@ void stick_pump(struct stick *stick)
 	}
 }
 
-/* A transfer that the aborted command has used in part cannot be used again. */
+/* The next command cannot use a transfer that the aborted one has used in part. */
 static void drop_partial(struct stick *stick, uint8_t ep_addr)
 {
 	struct usbdev_transfer *transfer = emulated_first(&stick->emu, ep_addr);

@@ -19,7 +19,7 @@ static bool writes(enum stick_job kind)
 	       kind == STICK_JOB_DISCARD;
 }
 
-/* What the worker has read ahead is of no use after a failure; what it writes comes back. */
+/* Drops what the worker has read ahead after a failure; writes come back. */
 static void io_failed(struct stick *stick, bool write, uint64_t offset, int code)
 {
 	if (!write)
@@ -31,7 +31,7 @@ void stick_on_piece_back(struct stick_pieces *pieces, struct stick_piece *piece)
 {
 	struct stick *stick = CONTAINER_OF(pieces, struct stick, pieces);
 
-	/* READ pieces stay until the host has taken what is in them */
+	/* READ pieces stay until the host has taken their data */
 	if (piece && piece->kind != STICK_JOB_READ) {
 		/* the worker keeps the order */
 		assert(piece == stick_piece_first(pieces));
@@ -55,7 +55,7 @@ static void start_piece(struct stick *stick, struct stick_piece *piece)
 	stick_piece_start(piece);
 }
 
-/* Gives the worker as much to read as there are free pieces. */
+/* Lets the worker read into all free pieces. */
 static void read_ahead(struct stick *stick)
 {
 	while (stick->bot.next_bytes > 0 && stick->pieces.count < STICK_PIECES) {
@@ -93,7 +93,7 @@ static enum stick_step read_from_piece(struct stick *stick, struct stick_piece *
 	piece->used += n;
 	if (piece->used == piece->len) {
 		stick_piece_release_first(&stick->pieces);
-		/* if all must go through the worker, keep it busy */
+		/* keep the worker busy if all data goes through it */
 		if (stick->image.read_direct == IMAGE_DIRECT_NEVER)
 			read_ahead(stick);
 	}
@@ -101,7 +101,7 @@ static enum stick_step read_from_piece(struct stick *stick, struct stick_piece *
 	return STICK_STEP_MORE;
 }
 
-/* Straight between @transfer's memory and the page cache. */
+/* Moves data directly between @transfer's memory and the page cache. */
 static enum stick_step move_direct(struct stick *stick, struct usbdev_transfer *transfer,
 				   uint32_t room, bool write)
 {
@@ -130,8 +130,8 @@ static enum stick_step move_direct(struct stick *stick, struct usbdev_transfer *
 	return STICK_STEP_MORE;
 }
 
-/* What may be moved in one step. Not cut down to stick->turn_left, which would
- * leave crumbs: the turn ends after the step that exceeds it. */
+/* Bytes that one step may move. Not limited to stick->turn_left, which would leave
+ * crumbs: the turn ends after the step that exceeds it. */
 static uint32_t room_in(const struct stick *stick, const struct usbdev_transfer *transfer)
 {
 	uint32_t room = transfer->length_bytes - transfer->actual_bytes;
@@ -158,7 +158,7 @@ enum stick_step stick_write_step(struct stick *stick, struct usbdev_transfer *tr
 	uint32_t room = room_in(stick, transfer);
 	struct stick_piece *piece;
 
-	/* straight only if it cannot overtake what the worker has */
+	/* directly only if that cannot overtake the worker's writes */
 	if (!compare_only && stick->pieces.count == 0 &&
 	    move_direct(stick, transfer, room, true) == STICK_STEP_MORE)
 		return STICK_STEP_MORE;

@@ -31,7 +31,7 @@
 /* After so many bytes in one turn of the loop others get their turn; also the
  * most that one step moves. */
 #define STICK_TURN_BYTES 0x100000u
-/* What is left of a data phase is filled up to this length, else stalled. */
+/* The stick fills a rest of the data phase up to this length, and stalls a longer one. */
 #define STICK_PAD_MAX 4096u
 
 enum stick_state {

@@ -21,7 +21,7 @@
 #include "util/log.h"
 #include "util/touch.h"
 
-/* FNV-1a. Two images of one VM must differ, nothing more is asked of it. */
+/* FNV-1a. It only has to differ between the images of one VM. */
 static uint64_t hash_text(const char *text)
 {
 	uint64_t hash = 0xcbf29ce484222325u;
@@ -31,8 +31,8 @@ static uint64_t hash_text(const char *text)
 	return hash;
 }
 
-/* The file's own name also if it was handed over open, as far as the kernel knows it: a guest
- * sees the same stick either way. */
+/* The file's own name, even of a descriptor that was handed over, as far as the kernel knows
+ * it: so the guest sees the same stick either way. */
 static void set_identity(struct image *image, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -75,8 +75,8 @@ static int open_error(const char *path, bool readonly, int code, struct err *err
 	return err_set(err, code, "cannot open %s: %s", path, strerror(code));
 }
 
-/* Open file description locks: seen by QEMU and others, not lost when some
- * other fd of this process is closed, and two sticks of one process conflict. */
+/* Open file description locks: QEMU and others see them, closing another fd of this
+ * process does not drop them, and two sticks of one process conflict. */
 static int lock(struct image *image, const char *path, struct err *err)
 {
 	struct flock request = {
@@ -90,8 +90,8 @@ static int lock(struct image *image, const char *path, struct err *err)
 		return 0;
 	code = errno;
 	if (code != EAGAIN && code != EACCES) {
-		log_warn("%s cannot be locked (%s): take care that nobody else writes to "
-			 "it",
+		log_warn("%s cannot be locked (%s): make sure that no other program "
+			 "writes to it",
 			 path, strerror(code));
 		return 0;
 	}
@@ -118,8 +118,8 @@ static int set_size(struct image *image, const struct stat *st, const char *path
 			       "-s 1G %s",
 			       path, IMAGE_BLOCK_BYTES, path);
 	if (size != image->size_bytes)
-		log_warn("%s: the last %u bytes make no whole block of %u and are not "
-			 "shown",
+		log_warn("%s: the guest does not see the last %u bytes, which make no "
+			 "block of %u",
 			 path, (unsigned)(size - image->size_bytes), IMAGE_BLOCK_BYTES);
 	return 0;
 }
@@ -128,7 +128,7 @@ static void set_direct(struct image *image)
 {
 	enum image_direct direct = IMAGE_DIRECT_NOWAIT;
 
-	/* of the file systems that an image is on only those in memory have seals */
+	/* only file systems in memory have seals */
 	if (fcntl(image->fd, F_GET_SEALS) >= 0)
 		direct = IMAGE_DIRECT_PLAIN;
 	image->read_direct = direct;
@@ -155,7 +155,7 @@ static int take(struct image *image, const struct stat *st, const char *path,
 	return r < 0 ? err_set(err, -r, "not enough memory") : 0;
 }
 
-/* The file of image->fd becomes ours. */
+/* Checks, claims and locks the file of image->fd. */
 static int begin(struct image *image, const char *path, struct err *err)
 {
 	int flags = fcntl(image->fd, F_GETFL);
@@ -171,8 +171,8 @@ static int begin(struct image *image, const char *path, struct err *err)
 		return err_set(err, EBADF,
 			       "%s has to be opened for reading%s: it was not", path,
 			       image->readonly ? "" : " and writing");
-	/* O_NONBLOCK was for the case that somebody has put a FIFO there meanwhile; with
-	 * O_APPEND all would be written to its end */
+	/* O_NONBLOCK was for a FIFO that another program put there meanwhile; O_APPEND would
+	 * write everything to the end */
 	if (fcntl(image->fd, F_SETFL, flags & ~(O_NONBLOCK | O_APPEND)) < 0)
 		return err_set(err, errno, "%s: %s", path, strerror(errno));
 	r = take(image, &st, path, err);
@@ -183,7 +183,7 @@ static int begin(struct image *image, const char *path, struct err *err)
 	if (r < 0)
 		return r;
 	set_identity(image, path);
-	/* a block device's file system is devtmpfs, which tells nothing */
+	/* a block device is on devtmpfs, which says nothing about it */
 	if (S_ISBLK(st.st_mode))
 		image->read_direct = image->write_direct = IMAGE_DIRECT_NOWAIT;
 	else
@@ -210,7 +210,7 @@ int image_open(struct image *image, const char *path, bool readonly, struct err 
 		return open_error(path, readonly, errno, err);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return not_an_image(path, err);
-	/* for a block device: refuse what the host has mounted */
+	/* O_EXCL refuses a block device that the host has mounted */
 	if (S_ISBLK(st.st_mode) && !readonly)
 		flags |= O_EXCL;
 	image->fd = open(path, flags);
@@ -233,7 +233,7 @@ void image_close(struct image *image)
 	image->claim = NULL;
 }
 
-/* What a _now call says of itself. */
+/* The result of a _now call. */
 static ssize_t now_result(ssize_t n, enum image_direct *direct)
 {
 	if (n > 0)
@@ -244,7 +244,7 @@ static ssize_t now_result(ssize_t n, enum image_direct *direct)
 	case EOPNOTSUPP:
 	case ENOSYS:
 	case EINVAL:
-		/* asked once is enough: it is the same for the whole file */
+		/* once is enough: it is the same for the whole file */
 		*direct = IMAGE_DIRECT_NEVER;
 		return -EAGAIN;
 	case EINTR:

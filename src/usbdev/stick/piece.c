@@ -40,7 +40,7 @@ static int discard(const struct stick_pieces *pieces)
 	for (unsigned i = 0; scsi_unmap_range(pieces->disk, i, &offset, &len); i++) {
 		int r = len > 0 ? image_discard(pieces->image, offset, len) : 0;
 
-		/* unmapping is a hint: where it is not possible nothing is owed */
+		/* unmapping is a hint: the file system need not support it */
 		if (r < 0 && r != -EOPNOTSUPP)
 			return r;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * piece.h - requests to the worker of a stick, with buffers
  *
- * Where file data cannot go straight between the guest's memory and the page cache, it goes
+ * File data that cannot go directly between the guest's memory and the page cache goes
  * through pieces: buffers that the worker fills or empties. A piece is tied to the stream of
  * data and never to a transfer, so a transfer can be cancelled at any moment.
  *

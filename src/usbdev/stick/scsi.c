@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * scsi.c - decoding of commands; those that move blocks
+ * scsi.c - decode commands; the commands that move blocks
  */
 #include "usbdev/stick/scsi.h"
 
@@ -23,7 +23,7 @@ static unsigned cdb_bytes(uint8_t opcode)
 	return by_group[opcode >> 5];
 }
 
-/* LBA and number of blocks, wherever this CDB has them. */
+/* LBA and number of blocks of any CDB. */
 static void get_range(const uint8_t *cdb, uint64_t *ret_lba, uint32_t *ret_blocks)
 {
 	switch (cdb_bytes(cdb[0])) {
@@ -77,7 +77,7 @@ static bool read_write(struct scsi_disk *disk, bool write, struct scsi_command *
 	if (write && (fua || !disk->write_cache))
 		command->after = SCSI_WORK_SYNC;
 	if (!write && fua && !disk->readonly)
-		command->before = SCSI_WORK_SYNC; /* what is read is on the medium */
+		command->before = SCSI_WORK_SYNC; /* read data must be on the medium */
 	return true;
 }
 
@@ -117,14 +117,14 @@ static bool synchronize(struct scsi_disk *disk, struct scsi_command *command)
 	get_range(disk->cdb, &lba, &blocks);
 	if (!set_range(disk, lba, blocks, &unused, &unused))
 		return false;
-	/* More than the range is allowed, and IMMED is only permission. */
+	/* SBC-3 allows to sync more than the range, and IMMED only permits an early answer. */
 	if (!disk->readonly)
 		command->before = SCSI_WORK_SYNC;
 	return true;
 }
 
-/* A stick cannot be spun down or eject itself; before it is pulled, what it
- * holds should be safe. */
+/* A stick cannot spin down or eject itself, but its data should be safe before somebody pulls
+ * it. */
 static bool start_stop(struct scsi_disk *disk, struct scsi_command *command)
 {
 	bool start = disk->cdb[4] & 1;
@@ -256,10 +256,10 @@ bool scsi_start(struct scsi_disk *disk, uint8_t lun, const uint8_t *cdb, unsigne
 	memset(command, 0, sizeof(*command));
 	memset(disk->cdb, 0, sizeof(disk->cdb));
 	memcpy(disk->cdb, cdb, cdb_len);
-	/* the sense lives until the next command that is not about it */
+	/* the sense lives until the next command but REQUEST SENSE and the like */
 	if (opcode != SCSI_OPCODE_REQUEST_SENSE)
 		disk->sense = SCSI_SENSE_NONE;
-	/* bytes that are missing count as 0, as long as the command is all there */
+	/* missing bytes count as 0, if they do not belong to the command */
 	if (cdb_len < cdb_bytes(opcode))
 		return scsi_fail(disk, SCSI_SENSE_FIELD);
 	if (lun != 0) {

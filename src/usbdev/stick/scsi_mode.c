@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * scsi_mode.c - MODE SENSE and MODE SELECT (SPC-4 6.9 to 6.12, SBC-3 6.4)
  *
- * Two pages: caching, of which WCE can be changed and means what it says, and
- * control, of which nothing can.
+ * Two pages: caching, of which the host can change WCE, with effect, and control,
+ * of which it can change nothing.
  */
 #include "usbdev/stick/scsi_mode.h"
 
@@ -120,8 +120,8 @@ bool scsi_mode_select(struct scsi_disk *disk, struct scsi_command *command)
 	return true;
 }
 
-/* One page of the list, all of it present. Bits other than WCE are left as
- * they are: hosts send back what they have read. */
+/* One complete page of the list. Ignores bits other than WCE: hosts send back the page that
+ * they have read. */
 static bool select_page(struct scsi_disk *disk, const uint8_t *page, uint32_t len,
 			bool apply)
 {
@@ -141,7 +141,7 @@ static bool select_page(struct scsi_disk *disk, const uint8_t *page, uint32_t le
 	}
 }
 
-/* All pages in order; a list is taken as a whole or not at all. */
+/* All pages in order; accepts a whole list or nothing of it. */
 static bool select_pages(struct scsi_disk *disk, uint32_t len, uint32_t at, bool apply)
 {
 	while (at < len) {

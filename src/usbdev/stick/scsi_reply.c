@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * scsi_reply.c - commands that tell what the disk is
+ * scsi_reply.c - commands that describe the disk
  */
 #include "usbdev/stick/scsi_reply.h"
 
@@ -8,7 +8,7 @@
 
 #include "util/bytes.h"
 
-/* 8, 16 and 4 characters, padded with spaces, are what INQUIRY has room for */
+/* INQUIRY has room for 8, 16 and 4 characters, padded with spaces */
 #define VENDOR   "usbvfiod"
 #define PRODUCT  "USB Stick       "
 #define REVISION "0.1 "
@@ -19,7 +19,7 @@
 #define NON_ROTATING         0x0001u
 #define PROVISIONING_THIN    2u
 #define FORMATTED_MEDIA      2u
-/* UNMAP in whole pages: smaller ranges could not be given back */
+/* UNMAP in whole pages: the file system cannot free smaller ranges */
 #define UNMAP_GRANULARITY 8u
 
 enum vpd_page {
@@ -114,8 +114,8 @@ bool scsi_inquiry(struct scsi_disk *disk, bool lun_exists, struct scsi_command *
 		return inquiry_vpd(disk, wanted, command);
 	if (disk->cdb[1] & 1 || disk->cdb[2] != 0)
 		return scsi_fail(disk, SCSI_SENSE_FIELD);
-	/* Not "removable" (RMB): guests poll removable media for a change every
-	 * other second, for ever. */
+	/* Not "removable" (RMB): guests poll removable media for a change every two
+	 * seconds, for ever. */
 	d[0] = lun_exists ? 0 : QUALIFIER_NO_LUN;
 	d[2] = VERSION_SPC3;
 	d[3] = 2; /* RESPONSE DATA FORMAT */
@@ -155,7 +155,7 @@ bool scsi_read_capacity(struct scsi_disk *disk, struct scsi_command *command)
 {
 	uint64_t last = disk->blocks - 1;
 
-	/* all ones sends the host to READ CAPACITY (16) */
+	/* all ones: the host must use READ CAPACITY (16) */
 	put_be32(disk->data, (uint32_t)MIN_OF(last, (uint64_t)UINT32_MAX));
 	put_be32(disk->data + 4, SCSI_BLOCK_BYTES);
 	return scsi_reply(command, 8, 8);
@@ -173,7 +173,7 @@ bool scsi_read_capacity16(struct scsi_disk *disk, struct scsi_command *command)
 	return scsi_reply(command, 32, get_be32(disk->cdb + 10));
 }
 
-/* MMC-6 6.23; Windows asks for it before anything else of size. */
+/* MMC-6 6.23; Windows asks for this size first. */
 bool scsi_read_format_capacities(struct scsi_disk *disk, struct scsi_command *command)
 {
 	uint8_t *d = disk->data;

@@ -12,7 +12,7 @@
 #include "usbdev/stick/device.h"
 #include "util/log.h"
 
-/* The ids of Linux' file-backed storage gadget, which is the same thing. */
+/* The ids of Linux' file-backed storage gadget, which is the same kind of device. */
 #define VENDOR_ID  0x0525u
 #define PRODUCT_ID 0xa4a5u
 #define BCD_DEVICE 0x0100u
@@ -109,7 +109,7 @@ static void on_pump(void *ctx)
 	stick_pump(stick);
 }
 
-/* Half-built is fine. The worker ends first: it uses all the rest. */
+/* Half-built is fine. The worker ends first, because it uses everything else. */
 static void stick_free(struct stick *stick)
 {
 	worker_destroy(stick->worker);
@@ -118,7 +118,7 @@ static void stick_free(struct stick *stick)
 	free(stick);
 }
 
-/* Closing waits too: for what is not yet on a block device, or on a server. */
+/* Closing waits too, for a block device or a server to get the last data. */
 static void run_closing(struct worker_job *job)
 {
 	image_close(&CONTAINER_OF(job, struct stick, closing)->image);
@@ -128,13 +128,13 @@ static void on_closed(struct worker_job *job)
 {
 	struct stick *stick = CONTAINER_OF(job, struct stick, closing);
 
-	/* pieces that came back while the image was being closed ask for a pump */
+	/* pieces that came back before this job have asked for a pump */
 	loop_undefer(stick->emu.usbdev.loop, &stick->pump_task);
 	emulated_finish(&stick->emu);
 	stick_free(stick);
 }
 
-/* The worker may be in a call that takes long: the last job waits for it. */
+/* The worker may be in a long call: the last job waits for it. */
 static void on_destroy(struct emulated *emu)
 {
 	struct stick *stick = from_emulated(emu);

@@ -15,8 +15,8 @@ struct image;
 struct loop;
 
 /**
- * struct stick_options - what to make
- * @image:	open; taken with success, and moved
+ * struct stick_options - settings of a stick
+ * @image:	open; stick_create() takes and moves it on success
  * @speed:	FULL, HIGH or SUPER; UNKNOWN (0) means SUPER
  */
 struct stick_options {
@@ -25,11 +25,11 @@ struct stick_options {
 };
 
 /**
- * stick_create() - make the device of an image
+ * stick_create() - create the device of an image
  *
- * The file stays locked against other writers for the device's life. Its size was
- * taken once; a last part of less than 512 bytes is not shown to the guest. A read-only
- * image is shown as write-protected.
+ * The file stays locked against other writers for the device's life. Its size is read
+ * once; the guest does not see a last part of less than 512 bytes, and sees a read-only
+ * image as write-protected.
  * Return: owned, ends by usbdev_destroy(); NULL with the reason in @err.
  */
 struct usbdev *stick_create(struct loop *loop, const struct stick_options *options,

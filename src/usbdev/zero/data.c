@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * data.c - the pattern, and bulk transfers
  *
- * The pattern starts anew with each packet, so it does not matter in which pieces
- * a transfer is moved. A bulk or interrupt OUT endpoint that gets other data halts,
- * as the gadget does, after having taken them.
+ * The pattern starts over with each packet, so the pieces in which a transfer moves do
+ * not matter. A bulk or interrupt OUT endpoint that gets other data halts after having
+ * taken them, as the gadget does.
  */
 #include "usbdev/zero/data.h"
 
@@ -29,7 +29,7 @@ struct mod63 {
 	uint8_t value;
 };
 
-/* From @offset of a transfer on. */
+/* The pattern from @offset of a transfer on. */
 static struct mod63 mod63_at(uint32_t offset, uint32_t max_packet)
 {
 	uint32_t in_packet = offset % max_packet;
@@ -108,8 +108,8 @@ int zero_move(struct zero *zero, struct usbdev_transfer *transfer, uint32_t len,
 	return 0;
 }
 
-/* One step of an endpoint. Return: bytes moved, or a token amount for a transfer
- * without any; 0 if none waits. */
+/* One step of an endpoint. Return: bytes moved, 1 for an empty transfer, 0 if no transfer
+ * waits. */
 static uint32_t step(struct zero *zero, uint8_t ep_addr)
 {
 	struct usbdev_transfer *transfer = emulated_first(&zero->emu, ep_addr);

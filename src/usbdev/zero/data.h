@@ -12,7 +12,7 @@
 struct usbdev_transfer;
 struct zero;
 
-/* Fills resp. checks the next @len bytes of @transfer and counts them in
+/* Fills (IN) or checks (OUT) the next @len bytes of @transfer and adds them to
  * actual_bytes. @ret_good (OUT): the pattern was right. Return: 0 or -EFAULT. */
 MUST_USE int zero_move(struct zero *zero, struct usbdev_transfer *transfer, uint32_t len,
 		       bool *ret_good);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * device.h - the test device, as the files of this folder share it
  *
- * Bulk transfers are moved by a deferred task, as fast as it goes but a bounded
- * number of bytes in each turn of the loop. Periodic endpoints (pace.c) move one
+ * A deferred task moves bulk transfers, as fast as it can but a bounded number of
+ * bytes in each turn of the loop. Periodic endpoints (pace.c) move one
  * payload in each of their service intervals.
  */
 #ifndef USBDEV_ZERO_DEVICE_H
@@ -41,9 +41,9 @@ struct zero_pace {
 
 /**
  * struct zero - the device
- * @scratch, @scratch_bytes: what vendor request 0x5b left
+ * @scratch, @scratch_bytes: the data of vendor request 0x5b
  * @bulk_task:	moves bulk data
- * @frame_zero_ns: when its frame 0 began: service intervals are counted from there
+ * @frame_zero_ns: start of its frame 0, from which service intervals count
  */
 struct zero {
 	struct emulated emu;

@@ -7,9 +7,9 @@
  * finds no transfer. An isochronous transfer is one payload; an interrupt transfer may
  * take several.
  *
- * One timer for all, at most once per millisecond: the intervals that began meanwhile
- * are served together then. What the process sleeps through is served late but not
- * lost, up to CATCH_UP intervals; after a longer sleep the endpoint starts anew.
+ * One timer serves all, at most once per millisecond, with all intervals that have begun
+ * by then. After a sleep of the process it serves the missed intervals late, up to
+ * CATCH_UP of them; after a longer sleep the endpoint starts over.
  */
 #include "usbdev/zero/pace.h"
 

@@ -8,7 +8,7 @@
 
 struct zero;
 
-/* The setting has changed, or the device was reset: intervals and payloads anew. */
+/* The setting has changed, or the device was reset: computes intervals and payloads. */
 void zero_paces_configure(struct zero *zero);
 /* There is a transfer on a periodic endpoint. */
 void zero_pace_start(struct zero *zero, uint8_t ep_addr);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * pattern.h - the bytes that the test device gives and takes
+ * pattern.h - the bytes that the test device sends and expects
  */
 #ifndef USBDEV_ZERO_PATTERN_H
 #define USBDEV_ZERO_PATTERN_H

@@ -11,7 +11,7 @@
 #include "usbdev/zero/device.h"
 #include "usbdev/zero/pace.h"
 
-/* The ids of Linux' gadget zero: its drivers know them. */
+/* The ids of Linux' gadget zero, which its drivers know. */
 #define VENDOR_ID  0x0525u
 #define PRODUCT_ID 0xa4a0u
 #define BCD_DEVICE 0x0100u
