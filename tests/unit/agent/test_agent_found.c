@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_agent_takes_over.c - tests of src/agent: what the daemon has already
+ * test_agent_found.c - tests of src/agent: what the daemon has already
  */
 #include <setjmp.h>
 #include <stdarg.h>

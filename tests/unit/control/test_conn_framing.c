@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_framing.c - lines of the JSON dialect: whole, split, pipelined, with fds, too long
+ * test_conn_framing.c - lines of the JSON dialect: whole, split, pipelined, with fds, too long
  */
 #include "controlled.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_spoilt.c - eventfds that cannot be signalled, descriptors that are not closed in time
+ * test_irq_spoilt.c - eventfds that cannot be signalled, descriptors that are not closed in time
  *
  * Both as the parts below say by themselves: signaller_signal() and closer_is_behind() are wrapped.
  */

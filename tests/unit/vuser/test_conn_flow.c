@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_flow.c - clients that do not read, or never stop; messages before work
+ * test_conn_flow.c - clients that do not read, or never stop; messages before work
  */
 #include "served.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_legacy.c - the original program's 3-byte commands, byte for byte
+ * test_speak_legacy.c - the original program's 3-byte commands, byte for byte
  */
 #include "controlled.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_life.c - connections: the first, the next, too many, and their ends
+ * test_server.c - connections: the first, the next, too many, and their ends
  */
 #include "served.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_flow.c - events, and clients that do not read or never stop
+ * test_conn_flow.c - events, and clients that do not read or never stop
  */
 #include "controlled.h"
 

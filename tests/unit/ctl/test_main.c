@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_verbs.c - what usbvfioctl asks for, and what it says and returns then
+ * test_main.c - what usbvfioctl asks for, and what it says and returns then
  */
 #include "fake.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_life.c - connections that come and go, too many of them, and the server's end
+ * test_server.c - connections that come and go, too many of them, and the server's end
  */
 #include "controlled.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_framing.c - messages in bytes and fds: split, joined, wrong, too many
+ * test_conn_framing.c - messages in bytes and fds: split, joined, wrong, too many
  */
 #include "served.h"
 
