@@ -24,16 +24,17 @@
 static void set_ring_state(struct xhci_commands *commands,
 			   enum xhci_command_ring_state state)
 {
-	static const char *const names[] = {[XHCI_COMMAND_RING_STOPPED] = "STOPPED",
-					    [XHCI_COMMAND_RING_RUNNING] = "RUNNING",
-					    [XHCI_COMMAND_RING_STOPPING] = "STOPPING",
-					    [XHCI_COMMAND_RING_ABORTING] = "ABORTING"};
+	static const char *const names[] = {
+		[XHCI_COMMAND_RING_STATE_STOPPED] = "STOPPED",
+		[XHCI_COMMAND_RING_STATE_RUNNING] = "RUNNING",
+		[XHCI_COMMAND_RING_STATE_STOPPING] = "STOPPING",
+		[XHCI_COMMAND_RING_STATE_ABORTING] = "ABORTING"};
 
 	if (state == commands->ring_state)
 		return;
 	log_trace("command ring: %s -> %s", names[commands->ring_state], names[state]);
 	commands->ring_state = state;
-	if (state == XHCI_COMMAND_RING_STOPPED)
+	if (state == XHCI_COMMAND_RING_STATE_STOPPED)
 		commands->doorbell = false;
 }
 
@@ -78,7 +79,7 @@ void xhci_commands_halt(struct xhci *xhci)
 		commands->ring = commands->before;
 		set_phase(commands, XHCI_COMMAND_PHASE_IDLE);
 	}
-	set_ring_state(commands, XHCI_COMMAND_RING_STOPPED);
+	set_ring_state(commands, XHCI_COMMAND_RING_STATE_STOPPED);
 }
 
 /* 4.6.15: a byte per port, after one reserved byte */
@@ -222,7 +223,8 @@ static enum xhci_cc execute_again(struct xhci *xhci)
 	xhci_lend_command_answered(xhci, &commands->trb, cc,
 				   disabled_dcis(xhci, &commands->trb));
 	/* a controller that has failed will fetch the command again: xhci_commands_halt() */
-	if (cc != XHCI_CC_PENDING || commands->ring_state != XHCI_COMMAND_RING_ABORTING ||
+	if (cc != XHCI_CC_PENDING ||
+	    commands->ring_state != XHCI_COMMAND_RING_STATE_ABORTING ||
 	    xhci_activity(xhci) == XHCI_ACTIVITY_FAILED)
 		return cc;
 	abort_command(xhci);
@@ -280,12 +282,12 @@ enum xhci_progress xhci_commands_run(struct xhci *xhci)
 
 		if (commands->phase != XHCI_COMMAND_PHASE_IDLE && !finish(xhci))
 			return XHCI_PROGRESS_BLOCKED;
-		if (commands->ring_state == XHCI_COMMAND_RING_STOPPING ||
-		    commands->ring_state == XHCI_COMMAND_RING_ABORTING) {
+		if (commands->ring_state == XHCI_COMMAND_RING_STATE_STOPPING ||
+		    commands->ring_state == XHCI_COMMAND_RING_STATE_ABORTING) {
 			if (post_completion(xhci, commands->ring.dequeue_iova,
 					    XHCI_CC_COMMAND_RING_STOPPED, 0) < 0)
 				return XHCI_PROGRESS_BLOCKED;
-			set_ring_state(commands, XHCI_COMMAND_RING_STOPPED);
+			set_ring_state(commands, XHCI_COMMAND_RING_STATE_STOPPED);
 		}
 		if (!commands->doorbell)
 			return XHCI_PROGRESS_DONE;
@@ -308,16 +310,17 @@ void xhci_commands_doorbell(struct xhci *xhci, uint32_t value)
 
 	if ((value & 0xff) != 0 || xhci->halted)
 		return;
-	if (commands->ring_state == XHCI_COMMAND_RING_STOPPED)
-		set_ring_state(commands, XHCI_COMMAND_RING_RUNNING);
+	if (commands->ring_state == XHCI_COMMAND_RING_STATE_STOPPED)
+		set_ring_state(commands, XHCI_COMMAND_RING_STATE_RUNNING);
 	commands->doorbell = true;
 	xhci_kick(xhci);
 }
 
 uint32_t xhci_commands_crcr(const struct xhci *xhci)
 {
-	return xhci->commands->ring_state != XHCI_COMMAND_RING_STOPPED ? XHCI_CRCR_CRR
-								       : 0;
+	return xhci->commands->ring_state != XHCI_COMMAND_RING_STATE_STOPPED
+		       ? XHCI_CRCR_CRR
+		       : 0;
 }
 
 /* With the ring running only CS and CA do something. */
@@ -325,7 +328,7 @@ void xhci_commands_set_crcr_lo(struct xhci *xhci, uint32_t value)
 {
 	struct xhci_commands *commands = xhci->commands;
 
-	if (commands->ring_state == XHCI_COMMAND_RING_STOPPED) {
+	if (commands->ring_state == XHCI_COMMAND_RING_STATE_STOPPED) {
 		commands->ring.dequeue_iova =
 			with_low32(commands->ring.dequeue_iova, value & POINTER_LO);
 		commands->ring.cycle = (value & XHCI_CRCR_RCS) != 0;
@@ -334,9 +337,9 @@ void xhci_commands_set_crcr_lo(struct xhci *xhci, uint32_t value)
 	if (!(value & (XHCI_CRCR_CS | XHCI_CRCR_CA)))
 		return;
 	if (value & XHCI_CRCR_CA)
-		set_ring_state(commands, XHCI_COMMAND_RING_ABORTING);
-	else if (commands->ring_state == XHCI_COMMAND_RING_RUNNING)
-		set_ring_state(commands, XHCI_COMMAND_RING_STOPPING);
+		set_ring_state(commands, XHCI_COMMAND_RING_STATE_ABORTING);
+	else if (commands->ring_state == XHCI_COMMAND_RING_STATE_RUNNING)
+		set_ring_state(commands, XHCI_COMMAND_RING_STATE_STOPPING);
 	xhci_kick(xhci);
 }
 
@@ -344,7 +347,7 @@ void xhci_commands_set_crcr_hi(struct xhci *xhci, uint32_t value)
 {
 	struct xhci_commands *commands = xhci->commands;
 
-	if (commands->ring_state == XHCI_COMMAND_RING_STOPPED)
+	if (commands->ring_state == XHCI_COMMAND_RING_STATE_STOPPED)
 		commands->ring.dequeue_iova =
 			with_high32(commands->ring.dequeue_iova, value);
 }

@@ -23,10 +23,10 @@ struct xhci;
  * Changed by set_ring_state() in command.c only.
  */
 enum xhci_command_ring_state {
-	XHCI_COMMAND_RING_STOPPED,  /* CRR is 0 */
-	XHCI_COMMAND_RING_RUNNING,  /* CRR is 1, as in those below */
-	XHCI_COMMAND_RING_STOPPING, /* stops when the command is answered */
-	XHCI_COMMAND_RING_ABORTING, /* the same, and a command that waits is aborted */
+	XHCI_COMMAND_RING_STATE_STOPPED,  /* CRR is 0 */
+	XHCI_COMMAND_RING_STATE_RUNNING,  /* CRR is 1, as in those below */
+	XHCI_COMMAND_RING_STATE_STOPPING, /* stops when the command is answered */
+	XHCI_COMMAND_RING_STATE_ABORTING, /* the same, and a command that waits is aborted */
 };
 
 /*

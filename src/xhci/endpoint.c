@@ -207,9 +207,8 @@ static enum xhci_progress run_ring(struct xhci_endpoint *ep,
 			return XHCI_PROGRESS_DONE;
 		}
 	}
-	if (ep->pipe.state == XHCI_EP_STATE_STOPPED) {
+	if (ep->pipe.state == XHCI_EP_STATE_STOPPED)
 		xhci_endpoint_enter(ep, XHCI_EP_STATE_RUNNING);
-	}
 	if (!ep->pipe.dev && is_isoch(ep)) {
 		/* Nothing would halt it, and nothing would pace the errors: they would come
 		 * as fast as the guest's driver queues TDs. */

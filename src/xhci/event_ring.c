@@ -27,11 +27,11 @@
 static void set_state(struct xhci_event_ring *ring, enum xhci_event_ring_state state)
 {
 	static const char *const names[] = {
-		[XHCI_EVENT_RING_NEW] = "NEW",
-		[XHCI_EVENT_RING_OPEN] = "OPEN",
-		[XHCI_EVENT_RING_FULL] = "FULL",
-		[XHCI_EVENT_RING_FULL_REPORTED] = "FULL_REPORTED",
-		[XHCI_EVENT_RING_OPEN_REPORTED] = "OPEN_REPORTED"};
+		[XHCI_EVENT_RING_STATE_NEW] = "NEW",
+		[XHCI_EVENT_RING_STATE_OPEN] = "OPEN",
+		[XHCI_EVENT_RING_STATE_FULL] = "FULL",
+		[XHCI_EVENT_RING_STATE_FULL_REPORTED] = "FULL_REPORTED",
+		[XHCI_EVENT_RING_STATE_OPEN_REPORTED] = "OPEN_REPORTED"};
 
 	if (state == ring->state)
 		return;
@@ -42,21 +42,21 @@ static void set_state(struct xhci_event_ring *ring, enum xhci_event_ring_state s
 
 static bool is_full(const struct xhci_event_ring *ring)
 {
-	return ring->state == XHCI_EVENT_RING_FULL ||
-	       ring->state == XHCI_EVENT_RING_FULL_REPORTED;
+	return ring->state == XHCI_EVENT_RING_STATE_FULL ||
+	       ring->state == XHCI_EVENT_RING_STATE_FULL_REPORTED;
 }
 
 static bool is_reported(const struct xhci_event_ring *ring)
 {
-	return ring->state == XHCI_EVENT_RING_FULL_REPORTED ||
-	       ring->state == XHCI_EVENT_RING_OPEN_REPORTED;
+	return ring->state == XHCI_EVENT_RING_STATE_FULL_REPORTED ||
+	       ring->state == XHCI_EVENT_RING_STATE_OPEN_REPORTED;
 }
 
 void xhci_event_ring_reset(struct xhci_event_ring *ring, unsigned number)
 {
 	*ring = (struct xhci_event_ring){
 		.number = number,
-		.state = XHCI_EVENT_RING_NEW,
+		.state = XHCI_EVENT_RING_STATE_NEW,
 	};
 }
 
@@ -66,27 +66,27 @@ void xhci_event_ring_reset(struct xhci_event_ring *ring, unsigned number)
 void xhci_event_ring_set_erstsz(struct xhci_event_ring *ring, uint32_t erstsz)
 {
 	if (ring->erstsz == 0 || erstsz == 0)
-		set_state(ring, XHCI_EVENT_RING_NEW);
+		set_state(ring, XHCI_EVENT_RING_STATE_NEW);
 	ring->erstsz = erstsz;
 }
 
 void xhci_event_ring_set_erstba(struct xhci_event_ring *ring, uint64_t erstba)
 {
 	ring->erstba = erstba;
-	set_state(ring, XHCI_EVENT_RING_NEW);
+	set_state(ring, XHCI_EVENT_RING_STATE_NEW);
 }
 
 /* The state after ERDP has moved: a ring that was full may have room again. */
 static enum xhci_event_ring_state reopened(enum xhci_event_ring_state state)
 {
 	switch (state) {
-	case XHCI_EVENT_RING_FULL:
-		return XHCI_EVENT_RING_OPEN;
-	case XHCI_EVENT_RING_FULL_REPORTED:
-		return XHCI_EVENT_RING_OPEN_REPORTED;
-	case XHCI_EVENT_RING_NEW:
-	case XHCI_EVENT_RING_OPEN:
-	case XHCI_EVENT_RING_OPEN_REPORTED:
+	case XHCI_EVENT_RING_STATE_FULL:
+		return XHCI_EVENT_RING_STATE_OPEN;
+	case XHCI_EVENT_RING_STATE_FULL_REPORTED:
+		return XHCI_EVENT_RING_STATE_OPEN_REPORTED;
+	case XHCI_EVENT_RING_STATE_NEW:
+	case XHCI_EVENT_RING_STATE_OPEN:
+	case XHCI_EVENT_RING_STATE_OPEN_REPORTED:
 		break;
 	}
 	return state;
@@ -153,7 +153,7 @@ static int ring_start(struct xhci *xhci, struct xhci_event_ring *ring)
 	xhci_lend_event_ring(xhci, ring->number);
 	ring->enqueue = first;
 	ring->pending = false;
-	set_state(ring, XHCI_EVENT_RING_OPEN);
+	set_state(ring, XHCI_EVENT_RING_STATE_OPEN);
 	return 0;
 }
 
@@ -212,7 +212,7 @@ static int post_full(struct xhci *xhci, struct xhci_event_ring *ring,
 		return r;
 	log_limited(LOG_LEVEL_DEBUG, "xhci: event ring %u is full", ring->number);
 	ring->pending = true;
-	set_state(ring, XHCI_EVENT_RING_FULL_REPORTED);
+	set_state(ring, XHCI_EVENT_RING_STATE_FULL_REPORTED);
 	return -ENOSPC;
 }
 
@@ -224,7 +224,7 @@ int xhci_event_ring_post(struct xhci *xhci, struct xhci_event_ring *ring,
 
 	if (is_full(ring))
 		return -ENOSPC;
-	if (ring->state == XHCI_EVENT_RING_NEW) {
+	if (ring->state == XHCI_EVENT_RING_STATE_NEW) {
 		r = ring_start(xhci, ring);
 		if (r < 0)
 			return r;
@@ -235,8 +235,8 @@ int xhci_event_ring_post(struct xhci *xhci, struct xhci_event_ring *ring,
 	if (r < 0)
 		return r;
 	if (xhci_event_place_iova(&next) == ring->erdp) {
-		set_state(ring, is_reported(ring) ? XHCI_EVENT_RING_FULL_REPORTED
-						  : XHCI_EVENT_RING_FULL);
+		set_state(ring, is_reported(ring) ? XHCI_EVENT_RING_STATE_FULL_REPORTED
+						  : XHCI_EVENT_RING_STATE_FULL);
 		return -ENOSPC;
 	}
 	second = next;
@@ -246,14 +246,14 @@ int xhci_event_ring_post(struct xhci *xhci, struct xhci_event_ring *ring,
 	if (xhci_event_place_iova(&second) == ring->erdp) {
 		if (!is_reported(ring))
 			return post_full(xhci, ring, &next);
-		set_state(ring, XHCI_EVENT_RING_FULL_REPORTED);
+		set_state(ring, XHCI_EVENT_RING_STATE_FULL_REPORTED);
 		return -ENOSPC;
 	}
 
 	r = event_write(xhci, ring, event, &next);
 	if (r < 0)
 		return r;
-	set_state(ring, XHCI_EVENT_RING_OPEN);
+	set_state(ring, XHCI_EVENT_RING_STATE_OPEN);
 	if (!block)
 		ring->pending = true;
 	return 0;

@@ -32,11 +32,11 @@ struct xhci;
  * Changed by set_state() in event_ring.c only.
  */
 enum xhci_event_ring_state {
-	XHCI_EVENT_RING_NEW,           /* starts at segment 0 with the next event */
-	XHCI_EVENT_RING_OPEN,          /* takes events */
-	XHCI_EVENT_RING_FULL,          /* takes none until ERDP moves */
-	XHCI_EVENT_RING_FULL_REPORTED, /* the same, and Event Ring Full Error is the last event */
-	XHCI_EVENT_RING_OPEN_REPORTED, /* ERDP has moved since; no second error before an event */
+	XHCI_EVENT_RING_STATE_NEW,  /* starts at segment 0 with the next event */
+	XHCI_EVENT_RING_STATE_OPEN, /* takes events */
+	XHCI_EVENT_RING_STATE_FULL, /* takes none until ERDP moves */
+	XHCI_EVENT_RING_STATE_FULL_REPORTED, /* the same, and Event Ring Full Error is the last event */
+	XHCI_EVENT_RING_STATE_OPEN_REPORTED, /* ERDP has moved since; no second error before an event */
 };
 
 /**
@@ -77,7 +77,7 @@ void xhci_event_ring_restore(struct xhci_event_ring *ring);
 /* True if events lie between ERDP and the enqueue position. */
 static inline bool xhci_event_ring_has_events(const struct xhci_event_ring *ring)
 {
-	return ring->state != XHCI_EVENT_RING_NEW &&
+	return ring->state != XHCI_EVENT_RING_STATE_NEW &&
 	       ring->erdp != xhci_event_place_iova(&ring->enqueue);
 }
 

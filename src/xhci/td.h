@@ -42,11 +42,22 @@ struct xhci_td_trb {
 	uint64_t iova;
 };
 
+/*
+ *                   submit                returned             events posted
+ *   FETCHED --------------------> SUBMITTED ------------> DONE ----------------> freed
+ *     ^                             |                      |
+ *     |                             | dropped              | stopped in its middle
+ *     |                             v           returned   |
+ *     |                           ORPHAN -------> freed    |
+ *     +----------------------------------------------------+
+ *
+ * Changed by transfer_ring.c, and by xhci_td_replace().
+ */
 enum xhci_td_state {
 	XHCI_TD_STATE_FETCHED,   /* to be submitted */
-	XHCI_TD_STATE_SUBMITTED, /* with the device */
-	XHCI_TD_STATE_ORPHAN, /* the same; no endpoint waits, and guest memory is closed to it */
-	XHCI_TD_STATE_DONE, /* transfer.status counts; events to be posted */
+	XHCI_TD_STATE_SUBMITTED, /* the device holds its transfer */
+	XHCI_TD_STATE_ORPHAN, /* so too, but no ring has it; guest memory is closed to it */
+	XHCI_TD_STATE_DONE,   /* transfer.status counts; events to be posted */
 };
 
 /**

@@ -253,21 +253,21 @@ static void test_crcr_running(void **state)
 
 	write64(f, OPER(CRCR_LO), 0x2000);
 	run_until_idle(f);
-	commands->ring_state = XHCI_COMMAND_RING_RUNNING;
+	commands->ring_state = XHCI_COMMAND_RING_STATE_RUNNING;
 	assert_int_equal(read32(f, OPER(CRCR_LO)), XHCI_CRCR_CRR);
 	write64(f, OPER(CRCR_LO), UINT64_C(0x7000003000) | XHCI_CRCR_RCS);
 	assert_int_equal(commands->ring.dequeue_iova, 0x2000);
 	assert_false(commands->ring.cycle);
-	assert_int_equal(commands->ring_state, XHCI_COMMAND_RING_RUNNING);
+	assert_int_equal(commands->ring_state, XHCI_COMMAND_RING_STATE_RUNNING);
 	assert_false(f->kicked);
 	write32(f, OPER(CRCR_LO), XHCI_CRCR_CS);
-	assert_int_equal(commands->ring_state, XHCI_COMMAND_RING_STOPPING);
+	assert_int_equal(commands->ring_state, XHCI_COMMAND_RING_STATE_STOPPING);
 	assert_true(f->kicked);
 	write32(f, OPER(CRCR_LO), XHCI_CRCR_CA);
-	assert_int_equal(commands->ring_state, XHCI_COMMAND_RING_ABORTING);
+	assert_int_equal(commands->ring_state, XHCI_COMMAND_RING_STATE_ABORTING);
 	/* CS after CA takes nothing back */
 	write32(f, OPER(CRCR_LO), XHCI_CRCR_CS);
-	assert_int_equal(commands->ring_state, XHCI_COMMAND_RING_ABORTING);
+	assert_int_equal(commands->ring_state, XHCI_COMMAND_RING_STATE_ABORTING);
 }
 
 static void test_doorbells(void **state)
