@@ -180,6 +180,8 @@ static void close_step(struct host_device *host)
 		host->close_job =
 			(struct worker_job){.run = run_nothing, .done = on_nothing_done};
 	} else {
+		/* the clock may be set while the worker closes: that must find no device */
+		host_retake_stop(&host->retake);
 		urbs_destroy(core->urbs);
 		core->urbs = NULL;
 		loop_undefer(core->loop, &core->step_task);

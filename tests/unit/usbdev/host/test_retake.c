@@ -161,6 +161,25 @@ static void test_clock(void **state)
 	fake_finish();
 }
 
+/* While the worker closes the device, its URBs are gone: there is nothing to check. */
+static void test_clock_while_closing(void **state)
+{
+	(void)state;
+	begin();
+	fake_hold();
+	fake_destroy();
+	host_settle(&fake.host);
+	fake_held();
+	assert_false(fake.urbs_exist);
+	set_clock();
+	host_settle(&fake.host);
+	assert_int_equal(fake.claims_checked, 0);
+	fake_release();
+	FAKE_UNTIL(fake.destroyed);
+	assert_string_equal(fake.calls, "close; ");
+	fake_finish();
+}
+
 /* On a kernel without such timers. Comes first: once there is a timer, it stays. */
 static void test_no_clock(void **state)
 {
@@ -235,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_destroyed_meanwhile),
 		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_clock_while_closing),
 		cmocka_unit_test(test_listens_again),
 		cmocka_unit_test(test_destroyed_does_not_listen),
 	};
