@@ -73,8 +73,8 @@ enum xhci_progress xhci_commands_run(struct xhci *xhci);
 
 /* The doorbell of slot 0 was rung. */
 void xhci_commands_doorbell(struct xhci *xhci, uint32_t value);
-/* CRCR (5.4.5): what a read shows, what a write does, and the value that, written, changes
- * nothing. */
+/* CRCR (5.4.5): its value when read, writes of its halves, and the value that changes nothing
+ * when written. */
 uint32_t xhci_commands_crcr(const struct xhci *xhci);
 void xhci_commands_set_crcr_lo(struct xhci *xhci, uint32_t value);
 void xhci_commands_set_crcr_hi(struct xhci *xhci, uint32_t value);

@@ -63,7 +63,7 @@ static inline void xhci_slot_context_set_entries(struct xhci_context *ctx,
 {
 	ctx->dw[0] = (ctx->dw[0] & ~(0x1fu << 27)) | (uint32_t)entries << 27;
 }
-/* Takes over what Configure Endpoint may change: Context Entries, Hub, MTT, exit latency,
+/* Takes over the fields that Configure Endpoint may change: Context Entries, Hub, MTT, exit latency,
  * Number of Ports, TT, interrupter. Route, speed and root hub port stay. */
 static inline void xhci_slot_context_configure(struct xhci_context *ctx,
 					       const struct xhci_context *from)

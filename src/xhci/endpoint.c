@@ -158,7 +158,7 @@ static void halt(struct xhci_endpoint *ep, enum xhci_ep_state state)
 		xhci_endpoint_quiesce(ep);
 }
 
-/* Halts the endpoint if that is what a ring has returned. */
+/* Halts the endpoint if a ring has returned that a TD failed. */
 static enum xhci_progress halt_if_failed(struct xhci_endpoint *ep,
 					 enum xhci_progress progress)
 {

@@ -116,7 +116,7 @@ enum xhci_progress xhci_endpoint_report(struct xhci_endpoint *ep);
 void xhci_endpoint_settle(struct xhci_endpoint *ep);
 /* For endpoint_commands.c: quiesces it for a Stop Endpoint command. */
 void xhci_endpoint_stop_begin(struct xhci_endpoint *ep);
-/* For endpoint_commands.c: the Stop Endpoint command found it halted. With streams it goes on
+/* For endpoint_commands.c: the Stop Endpoint command found it halted. With streams it is still
  * quiescing. */
 void xhci_endpoint_stop_failed(struct xhci_endpoint *ep);
 /* For endpoint_commands.c: forgets the doorbells rung so far. */

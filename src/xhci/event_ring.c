@@ -170,7 +170,7 @@ static int place_next(struct xhci *xhci, const struct xhci_event_ring *ring,
 	return segment_enter(xhci, ring, 0, place);
 }
 
-/* Fills the TRB at the enqueue position and goes on to @next. Return: 0 or -EFAULT. */
+/* Fills the TRB at the enqueue position and moves on to @next. Return: 0 or -EFAULT. */
 static int event_write(struct xhci *xhci, struct xhci_event_ring *ring,
 		       const struct xhci_trb *event, const struct xhci_event_place *next)
 {

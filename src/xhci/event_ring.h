@@ -46,7 +46,7 @@ enum xhci_event_ring_state {
  * @enqueue:	where the next event goes; unless NEW
  * @pending:	an event without BEI was posted; the interrupter clears this when it raises
  *		the interrupt for it
- * @saved:	what xhci_event_ring_save() found
+ * @saved:	the values at the last xhci_event_ring_save()
  */
 struct xhci_event_ring {
 	unsigned number;
@@ -81,8 +81,8 @@ static inline bool xhci_event_ring_has_events(const struct xhci_event_ring *ring
 	       ring->erdp != xhci_event_place_iova(&ring->enqueue);
 }
 
-/* Puts @event into @ring, whose ERSTSZ is not 0. Use xhci_event_post(), which says what
- * the parameters are. */
+/* Puts @event into @ring, whose ERSTSZ is not 0. Use xhci_event_post(), which explains
+ * the parameters. */
 MUST_USE int xhci_event_ring_post(struct xhci *xhci, struct xhci_event_ring *ring,
 				  const struct xhci_trb *event, bool block);
 

@@ -39,7 +39,8 @@ enum xhci_ep_activity {
  * @rings:	all transfer rings, xhci_transfer_ring.node
  * @kicked_rings: rings that may have work, xhci_transfer_ring.kick_node
  * @kick_node:	among the kicked endpoints of the controller
- * @td_count, @in_flight: TDs of all rings; of them with the device
+ * @td_count:	TDs of all rings
+ * @in_flight:	those of them that the device holds
  */
 struct xhci_pipe {
 	struct xhci *xhci;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * port.c - root hub ports (4.19, 5.4.8): what PORTSC says and does
+ * port.c - root hub ports (4.19, 5.4.8): PORTSC and its effects
  *
- * A port is USB 2 or USB 3 for good. Its state is what PORTSC shows:
+ * A port is USB 2 or USB 3 for good. PORTSC shows its state:
  *
  *   USB 2                                 USB 3
  *   empty     PLS RxDetect                empty     PLS RxDetect

@@ -59,7 +59,7 @@ static inline uint64_t xhci_slot_endpoint_context_iova(uint64_t context_iova,
 {
 	return context_iova + dci * XHCI_CONTEXT_SIZE;
 }
-/* Takes @ep as the endpoint of its DCI, in place of one that is there. */
+/* Takes @ep as the endpoint of its DCI, and destroys an earlier one. */
 void xhci_slot_put_endpoint(struct xhci_slot *slot, struct xhci_endpoint *ep);
 /* Destroys endpoint @dci, if there is one, and shows it as Disabled. */
 void xhci_slot_drop_endpoint(struct xhci *xhci, struct xhci_slot *slot, unsigned dci);

@@ -72,7 +72,7 @@ enum xhci_cc xhci_slot_disable(struct xhci *xhci, struct xhci_slot *slot)
 	return XHCI_CC_SUCCESS;
 }
 
-/* The device a slot context points at, if it is there and enabled. */
+/* The device in the port that a slot context names, if the port is enabled. */
 static struct usbdev *device_at(struct xhci *xhci, const struct xhci_context *ctx)
 {
 	struct xhci_port *port = xhci_port(xhci, xhci_slot_context_port(ctx));

@@ -16,7 +16,7 @@
 #define XHCI_OFF_PORTS     (XHCI_OFF_OPER + 0x400u)
 #define XHCI_OFF_XCAPS     0x0800u
 #define XHCI_OFF_RUNTIME   0x2fe0u /* MFINDEX ends a page ... */
-#define XHCI_OFF_INTR      0x3000u /* ... and the interrupters begin the next */
+#define XHCI_OFF_INTR      0x3000u /* ... and the interrupters start the next */
 #define XHCI_OFF_DOORBELLS 0x4000u
 #define XHCI_SLOTS         64u
 #define XHCI_ERST_MAX_LOG2 5u

@@ -28,7 +28,7 @@ struct xhci_streams;
 
 /**
  * struct xhci_stream - the state of one stream
- * @ring:	its transfer ring; stream_id is there
+ * @ring:	its transfer ring, with its Stream ID
  * @node:	in its bucket
  * @prepared:	we have read the Stream Context, and know the fields below
  * @context_iova: of its Stream Context
@@ -89,7 +89,7 @@ static inline struct xhci_stream *xhci_stream_of(struct xhci_transfer_ring *ring
 {
 	return CONTAINER_OF(ring, struct xhci_stream, ring);
 }
-/* Ends it. TDs with the device become orphans. */
+/* Frees it. TDs that the device holds become orphans. */
 void xhci_stream_drop(struct xhci_stream *stream);
 
 /* True if the Stream Contexts of all streams in use are in reach. Else xhci_dma_fault(). */

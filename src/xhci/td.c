@@ -306,7 +306,7 @@ static void td_restart(struct xhci_td *td)
 	td->length_bytes = 0;
 }
 
-/* Adds one TRB. Return: 1 the TD is complete, 0 it goes on, -errno as td_append(). */
+/* Adds one TRB. Return: 1 the TD is complete, 0 it needs more TRBs, -errno as td_append(). */
 static int td_add(struct xhci_td *td, const struct xhci_trb *trb, uint64_t iova,
 		  enum xhci_ep_type type, bool always, enum control_stage *stage)
 {

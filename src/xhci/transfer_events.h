@@ -23,8 +23,8 @@ struct xhci_trb xhci_transfer_event(const struct xhci_ep_id *id, uint64_t parame
  * xhci_td_post_events() - post the Transfer Events of a TD that is done
  * @ret_failed:	set if the TD ended with an error for which its endpoint stops
  *
- * May stop in the middle when the event ring is full, and goes on there when
- * called again. Return: 0 all posted, or as xhci_event_post().
+ * May stop in the middle when the event ring is full. The next call continues
+ * there. Return: 0 all posted, or as xhci_event_post().
  */
 MUST_USE int xhci_td_post_events(struct xhci_td *td, bool *ret_failed);
 /* Posts the events of the TRBs that a cancelled TD completed before it was

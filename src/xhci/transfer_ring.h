@@ -68,7 +68,7 @@ struct xhci_ring xhci_transfer_ring_dequeue(const struct xhci_transfer_ring *rin
 
 /* Posts the events of the TDs that are done, in order, up to one that was cancelled
  * while the endpoint is quiescing, or as far as the budget of the run goes. Return: HALT or
- * ERROR if a TD has failed: the endpoint must go to that state. Once it is there, others that
+ * ERROR if a TD has failed: the endpoint must enter that state. After that, other TDs that
  * failed wait, and are tried again. */
 MUST_USE enum xhci_progress xhci_transfer_ring_report(struct xhci_transfer_ring *ring);
 /* Fetches TDs and submits them to the device: at most a turn of them. Return: ERROR, as above,

@@ -28,7 +28,7 @@ struct xhci;
 #define XHCI_PORTS_MAX      15u
 
 /**
- * struct xhci_env - what the controller asks of its surroundings
+ * struct xhci_env - the surroundings of the controller
  * @now_ns:	monotonic time
  * @wake_at:	call xhci_run() once the clock reaches @at_ns (replaces an earlier
  *		request); 0 = no wake-up needed
