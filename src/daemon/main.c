@@ -26,6 +26,7 @@
 #include "daemon/sockets.h"
 #include "daemon/version.h"
 #include "daemon/vm.h"
+#include "daemon/watchdog.h"
 #include "rules/uevent.h"
 #include "util/closer.h"
 #include "util/compiler.h"
@@ -72,7 +73,6 @@ enum daemon_phase {
  * @commands:	NULL without a control socket
  * @patience:	limits the time of shutdown
  * @notify_fd:	socket of the service manager, -1 without; @notify_result: 0, or -errno: no socket
- * @watchdog:	tells the manager every @watchdog_ns that the loop turns; NULL: it does not ask
  * @broken:	the loop has failed
  */
 struct daemon {
@@ -87,8 +87,7 @@ struct daemon {
 	struct commands *commands;
 	struct loop_watch *sighup;
 	struct loop_timer *patience;
-	struct loop_timer *watchdog;
-	uint64_t watchdog_ns;
+	struct watchdog watchdog;
 	int notify_fd;
 	int notify_result;
 	struct sockets sockets;
@@ -186,29 +185,6 @@ static const struct peers *if_given(const struct peers *peers)
 	return peers_given(peers) ? peers : NULL;
 }
 
-/* Only if the manager asks: an idle daemon does not wake up. */
-static void on_watchdog(void *ctx)
-{
-	struct daemon *daemon = ctx;
-
-	if (notify_manager(daemon->notify_fd, "WATCHDOG=1") < 0)
-		log_limited(LOG_LEVEL_WARN,
-			    "cannot tell the service manager that the daemon is alive");
-	loop_timer_set(daemon->watchdog, daemon->watchdog_ns);
-}
-
-static int start_watchdog(struct daemon *daemon)
-{
-	daemon->watchdog_ns = daemon->notify_fd < 0 ? 0 : notify_watchdog_ns();
-	if (daemon->watchdog_ns == 0)
-		return 0;
-	daemon->watchdog = loop_timer_create(daemon->loop, on_watchdog, daemon);
-	if (!daemon->watchdog)
-		return -ENOMEM;
-	loop_timer_set(daemon->watchdog, daemon->watchdog_ns);
-	return 0;
-}
-
 static int create_parts(struct daemon *daemon)
 {
 	struct vm_options vm_options = {
@@ -242,7 +218,9 @@ static int create_parts(struct daemon *daemon)
 	daemon->capture = capture_create(daemon->loop, daemon->vm);
 	rules_options.loop = daemon->loop;
 	daemon->rules = rulebook_create(&rules_options);
-	return daemon->capture && daemon->rules ? start_watchdog(daemon) : -ENOMEM;
+	if (!daemon->capture || !daemon->rules)
+		return -ENOMEM;
+	return watchdog_start(&daemon->watchdog, daemon->loop, daemon->notify_fd);
 }
 
 static int start_listening(struct daemon *daemon)
@@ -404,7 +382,7 @@ static void finish(struct daemon *daemon)
 	sandbox_finish();
 	uevents_unreserve();
 	close_fd(&daemon->notify_fd);
-	loop_timer_destroy(daemon->watchdog);
+	watchdog_finish(&daemon->watchdog);
 	loop_timer_destroy(daemon->patience);
 	ending_unwatch();
 	loop_unwatch(daemon->sighup);
