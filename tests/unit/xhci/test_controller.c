@@ -174,6 +174,39 @@ static void data_without_bus_master(void **state)
 	driver_end(&d);
 }
 
+/* A command finds its memory away: until that changes nothing else is done either. */
+static void parked_controller_does_nothing(void **state)
+{
+	struct driver d;
+	struct fake_dev second;
+	uint64_t command;
+	unsigned port;
+
+	driver_start(&d, *state, USBDEV_SPEED_HIGH);
+	assert_int_equal(
+		guest_mem_unmap(d.f->mem, FIXTURE_HIGH_IOVA, FIXTURE_MEM_BYTES, NULL), 0);
+	d.f->now_ns = guest_mem_last_change_ns(d.f->mem) + 1000;
+	command =
+		driver_command_put(&d, FIXTURE_HIGH_IOVA, 0,
+				   xhci_trb_type_bits(XHCI_TRB_TYPE_GET_PORT_BANDWIDTH));
+	expect_no_event(d.f);
+	/* a port event is due, and its ring could be reached */
+	fake_dev_init(&second, d.f, USBDEV_SPEED_HIGH);
+	port = fake_dev_plug(&second, d.f);
+	expect_no_event(d.f);
+	assert_int_equal(guest_mem_map_bytes(d.f->mem, FIXTURE_HIGH_IOVA, d.f->high,
+					     FIXTURE_MEM_BYTES,
+					     GUEST_MEM_READ | GUEST_MEM_WRITE),
+			 0);
+	xhci_memory_changed(d.f->xhci);
+	expect_event(d.f, XHCI_TRB_TYPE_PORT_STATUS_CHANGE_EVENT);
+	assert_int_equal(
+		expect_event(d.f, XHCI_TRB_TYPE_COMMAND_COMPLETION_EVENT).parameter,
+		command);
+	fake_dev_unplug(&second, d.f, port);
+	driver_end(&d);
+}
+
 static void memory_that_stays_away(void **state)
 {
 	struct driver d;
@@ -206,11 +239,17 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		T(command_ring_outside_memory),  T(command_ring_at_the_end_of_the_world),
-		T(transfer_ring_outside_memory), T(dcbaa_outside_memory),
-		T(event_ring_outside_memory),    T(memory_that_comes_back_in_time),
-		T(data_that_comes_back),         T(data_without_bus_master),
-		T(memory_that_stays_away),       T(no_memory_at_all),
+		T(command_ring_outside_memory),
+		T(command_ring_at_the_end_of_the_world),
+		T(transfer_ring_outside_memory),
+		T(dcbaa_outside_memory),
+		T(event_ring_outside_memory),
+		T(memory_that_comes_back_in_time),
+		T(data_that_comes_back),
+		T(data_without_bus_master),
+		T(parked_controller_does_nothing),
+		T(memory_that_stays_away),
+		T(no_memory_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
