@@ -3,8 +3,8 @@
  *
  * Counts transfers, keeps completions in order and out of the operations. A
  * transfer that is completed "soon" waits on usbdev->soon for a deferred task.
- * The asserts are for bugs above or below the boundary; no guest, device or
- * image can make them fail by what it sends.
+ * The asserts are for bugs above or below the boundary; nothing that a guest, device
+ * or image sends can make them fail.
  */
 #include "usbdev/usbdev.h"
 
@@ -95,8 +95,7 @@ static void count(struct usbdev_stats *stats, const struct usbdev_transfer *tran
 		stats->failed++;
 }
 
-/* The transfer goes back to its owner. @dev may be destroyed by it if this was
- * the last one. */
+/* Returns the transfer to its owner, who may destroy @dev if this was the last one. */
 static void hand_back(struct usbdev *dev, struct usbdev_transfer *transfer)
 {
 	assert(dev->in_flight > 0);
@@ -119,8 +118,8 @@ static void set_result(struct usbdev_transfer *transfer, enum usbdev_status stat
 	transfer->actual_bytes = actual_bytes;
 }
 
-/* Deferred. Only those that waited when the turn began: what their owners
- * submit now and completes at once is for the next turn. */
+/* Deferred. Only the transfers that wait when it begins: if their owners submit more,
+ * which complete at once, these are for the next turn. */
 static void on_soon(void *ctx)
 {
 	struct usbdev *dev = ctx;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * usbdev.h - THE boundary between the xHCI model and USB devices
  *
- * Operations go down (struct usbdev_ops), completions and events come up. Above
- * it nobody knows whether a device is emulated or a real one; below it nobody
- * knows rings, TRBs or guest addresses. All of it: loop thread only; a back
+ * Operations go down (struct usbdev_ops), completions and events come up. The
+ * code above it does not know whether a device is emulated or real; the code below
+ * does not know rings, TRBs or guest addresses. All of it: loop thread only; a back
  * end with blocking work uses a worker of its own and reports in the loop.
  *
- * The rules of a transfer, which everything else rests on:
- *  - submit hands it down; from then on it completes exactly once, by
+ * The rules of a transfer, on which everything else rests:
+ *  - usbdev_submit() hands it down; from then on it completes exactly once, by
  *    usbdev_complete(), whatever happens (cancel, unplug, reset, destroy);
  *  - never from inside submit, cancel or any other op: a back end that knows
  *    the result at once defers (see usbdev_complete_soon());
- *  - transfers of one endpoint (and stream) complete in the order submitted,
- *    also when cancelled;
- *  - its data is reached through usbdev_transfer_iov()/_read()/_write() only, in
- *    the loop thread, and the pointers are good until the loop turn ends.
+ *  - transfers of one endpoint (and stream) complete in the order of submission,
+ *    even when cancelled;
+ *  - back ends reach its data only through usbdev_transfer_iov()/_read()/_write(),
+ *    in the loop thread, and the pointers are valid until the loop turn ends.
  */
 #ifndef USBDEV_USBDEV_H
 #define USBDEV_USBDEV_H
@@ -59,13 +59,13 @@ enum usbdev_status {
 	USBDEV_STATUS_OK,     /* done; actual may be less than length (short packet) */
 	USBDEV_STATUS_STALL,  /* the endpoint is halted, or a control request refused */
 	USBDEV_STATUS_ERROR,  /* CRC, timeout, no answer: USB Transaction Error */
-	USBDEV_STATUS_BABBLE, /* the device sent more than asked for */
+	USBDEV_STATUS_BABBLE, /* the device sent more than requested */
 	USBDEV_STATUS_CANCELLED, /* by usbdev_cancel(); actual says how far it got */
-	USBDEV_STATUS_GONE,      /* the device is not there any more */
+	USBDEV_STATUS_GONE,      /* the device has been pulled */
 	USBDEV_STATUS_MISSED,    /* isochronous only: its interval went by unserved */
-	USBDEV_STATUS_MEMORY, /* the data could not be reached in guest memory; what lies
-				  * beyond actual_bytes has neither been taken nor lost: the
-				  * rest may be submitted again */
+	USBDEV_STATUS_MEMORY,    /* guest memory could not be reached; the bytes beyond
+				  * actual_bytes are neither taken nor lost: the owner may
+				  * submit the rest again */
 };
 
 /* The eight bytes of a SETUP packet (USB 2.0 9.3), parsed. */
@@ -84,18 +84,17 @@ struct usbdev_setup {
  * @ep_addr:	bEndpointAddress; 0 for control
  * @type:	transfer type. An isochronous one is the payload of one service interval;
  *		those of an endpoint follow each other interval by interval, in the
- *		order submitted, as long as the next is submitted in time. None halts
+ *		order of submission, as long as the next one comes in time. None halts
  *		the endpoint, however it ends
  * @stream_id:	1..n on an endpoint with streams, 0 = no streams
  * @setup:	control only. The data stage has the direction of request_type
  * @length_bytes: bytes to move (for control: of the data stage; may differ
  *		from setup.length, devices answer at most the smaller)
- * @actual_bytes: bytes moved, set by the back end before completing
- * @status:	likewise
+ * @actual_bytes, @status: set by the back end before it completes the transfer
  * @owner:	the submitter's; the callbacks below get the transfer itself
  * @iov:	see usbdev_transfer_iov()
  * @done:	called exactly once, in the loop, never inside an op
- * @node:	the back end's own, for its queues; @backend likewise
+ * @node, @backend: the back end's own, for its queues
  * @tap_id:	the tap's own; 0 when it is submitted
  */
 struct usbdev_transfer {
@@ -127,10 +126,10 @@ static inline bool usbdev_transfer_is_in(const struct usbdev_transfer *transfer)
 /**
  * usbdev_transfer_iov() - host memory of [@offset, @offset + @len) of the data
  *
- * Return: entries used, which may cover less than @len when @iov_max is
- * reached (call again from there), or -EFAULT. @offset + @len must be within
- * length_bytes. Pointers are good in this loop turn only; the bytes are the
- * guest's, which may change them at any time.
+ * Return: entries used, which may cover less than @len if there are @iov_max
+ * (call again from there), or -EFAULT. @offset + @len must be within length_bytes.
+ * Pointers are valid in this loop turn only; the guest may change the bytes at any
+ * time.
  */
 MUST_USE int usbdev_transfer_iov(struct usbdev_transfer *transfer, uint32_t offset,
 				 uint32_t len, struct iovec *iov, int iov_max);
@@ -144,14 +143,14 @@ MUST_USE int usbdev_transfer_write(struct usbdev_transfer *transfer, uint32_t of
 /**
  * struct usbdev_streams - a request to change the streams of bulk endpoints
  * @ep_addrs, @ep_count: the endpoints
- * @stream_count: stream IDs 1..@stream_count are wanted, as far as the endpoints have them
- *		(MaxStreams of their descriptors): guests round up, to 2^n - 1. Fewer than
- *		that are a failure. 0 = none any more
- * @done:	called exactly once, in the loop, never inside an op. @result: 0 or
- *		-errno; then all is as before
+ * @stream_count: enable stream IDs 1..@stream_count, but no more than the endpoints have
+ *		(MaxStreams of their descriptors), since guests round up to 2^n - 1. Fewer
+ *		than that are a failure. 0 = disable streams
+ * @done:	called exactly once, in the loop, never inside an op. @result: 0, or
+ *		-errno if nothing changed
  * @node:	the back end's
  *
- * The caller's until usbdev_streams(), and again from done() on.
+ * The caller owns it until usbdev_streams(), and again from done() on.
  */
 #define USBDEV_STREAM_EPS_MAX 30u
 struct usbdev_streams {
@@ -175,8 +174,8 @@ struct usbdev_streams {
  *		transfers are cancelled. Calls usbdev_reset_done() later, exactly once
  * @suspend:	the port goes to U3 (true) or back to U0. May be NULL
  * @streams:	see struct usbdev_streams. NULL: the device has none (-EOPNOTSUPP)
- * @destroy:	frees the back end, all transfers having completed before; at once or
- *		later, but without blocking. Ends in usbdev_finish()
+ * @destroy:	frees the back end, at once or later, but without blocking; all transfers
+ *		have completed before. Ends in usbdev_finish()
  */
 struct usbdev_ops {
 	const char *name;
@@ -189,8 +188,8 @@ struct usbdev_ops {
 	void (*destroy)(struct usbdev *dev);
 };
 
-/* What the user of a device (the port it is plugged into) wants to hear. Never
- * called inside an op.
+/* Events for the user of a device (the port that it is plugged into). Never called
+ * inside an op.
  * @reset_done:	answer to usbdev_reset(); 0 or -errno
  * @gone:	the device has been pulled. Transfers complete as GONE, before or after
  * @wake:	remote wake-up: a suspended device wants to talk */
@@ -204,9 +203,9 @@ struct usbdev_events {
 
 /**
  * struct usbdev_tap - listens to the transfers of devices (a capture)
- * @submitted:	before the back end gets it; data of an OUT transfer can be read
- * @completed:	before its owner gets it back; status and actual_bytes are set, and data
- *		of an IN transfer can be read by usbdev_transfer_read()
+ * @submitted:	before the back end gets it; the data of an OUT transfer is readable
+ * @completed:	before its owner gets it back; status and actual_bytes are set, and the
+ *		data of an IN transfer is readable by usbdev_transfer_read()
  */
 struct usbdev_tap {
 	void (*submitted)(struct usbdev_tap *tap, struct usbdev *dev,
@@ -215,8 +214,7 @@ struct usbdev_tap {
 			  struct usbdev_transfer *transfer);
 };
 
-/* What a device has done since it was made. A failed transfer is one that ended neither
- * well nor by being taken back. */
+/* Counters since the device was created. A failed transfer is neither OK nor CANCELLED. */
 struct usbdev_stats {
 	uint64_t transfers;
 	uint64_t failed;
@@ -226,13 +224,13 @@ struct usbdev_stats {
 
 /**
  * struct usbdev - embedded in each back end's own struct as first member
- * @address:	what the guest calls it: its slot's ID, 0 before it has one. For captures
- * @vendor, @product: what it says it is; 0 = it has not said. For lists
+ * @address:	the guest's: its slot ID, 0 before it has one. For captures
+ * @vendor, @product: of its descriptor; 0 = unknown. For lists
  * @in_flight:	transfers submitted and not completed, counted by usbdev.c
- * @forgotten:	of them, those that nobody waits for any longer, counted by who submitted them
+ * @forgotten:	of them, transfers whose submitter no longer waits for them; it counts them
  * @label:	for log lines and lists, e.g. "stick:disk.img"
- * @tap:	NULL = nobody listens
- * @destroyed:	whom usbdev_finish() tells
+ * @tap:	NULL = none
+ * @destroyed:	called by usbdev_finish()
  */
 struct usbdev {
 	const struct usbdev_ops *ops;
@@ -257,8 +255,8 @@ struct usbdev {
 /* For back ends: sets up the common part of a zeroed struct. Return: 0 or -errno. */
 MUST_USE int usbdev_init(struct usbdev *dev, const struct usbdev_ops *ops,
 			 struct loop *loop, enum usbdev_speed speed, const char *label);
-/* For back ends, the end of their destroy: @dev is dead, only its memory is left to be
- * freed. Tells who waits for it. in_flight must be 0. */
+/* For back ends, the end of their destroy: only the memory of @dev is left to be freed.
+ * Calls @destroyed. in_flight must be 0. */
 void usbdev_finish(struct usbdev *dev);
 
 /* For back ends. Completes with transfer->status and ->actual_bytes set, from
@@ -286,10 +284,10 @@ void usbdev_streams_done(struct usbdev_streams *request, int result);
 void usbdev_streams(struct usbdev *dev, struct usbdev_streams *request);
 /* True if usbdev_streams() can work at all. */
 bool usbdev_has_streams(const struct usbdev *dev);
-/* @tap (borrowed) hears of every transfer submitted from now on; NULL = nobody. */
+/* @tap (borrowed) gets every transfer that is submitted from now on; NULL = none. */
 void usbdev_set_tap(struct usbdev *dev, struct usbdev_tap *tap);
-/* in_flight must be 0. NULL is fine. @destroyed (may be NULL) is called when all that @dev
- * had is given back: inside this call or later. */
+/* in_flight must be 0. NULL is fine. Calls @destroyed (may be NULL) when @dev has given
+ * everything back: inside this call or later. */
 void usbdev_destroy(struct usbdev *dev, void (*destroyed)(void *ctx), void *ctx);
 
 #endif /* USBDEV_USBDEV_H */

@@ -15,7 +15,7 @@
 #include "util/safe_path.h"
 #include "util/self.h"
 
-/* Paths from keyboard_input_made() that nobody has opened since; NULL: free. */
+/* Paths from keyboard_input_made() that have not been opened since; NULL: free. */
 #define MADE_MAX 32u
 static char *_Atomic made[MADE_MAX];
 

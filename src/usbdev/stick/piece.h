@@ -86,7 +86,7 @@ void stick_piece_start(struct stick_piece *piece);
 struct stick_piece *stick_piece_first(struct stick_pieces *pieces);
 /* The oldest is free again. */
 void stick_piece_release_first(struct stick_pieces *pieces);
-/* Takes back from the worker what it has not begun; sets stale. */
+/* Withdraws the pieces that the worker has not begun; sets stale. */
 void stick_pieces_drop(struct stick_pieces *pieces);
 
 #endif /* USBDEV_STICK_PIECE_H */
