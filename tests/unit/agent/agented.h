@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * agented.h - an agent, the daemon it serves, and the host's devices, all made up
  *
- * The daemon is a control server in the same loop. What is unexpected fails the running
+ * The daemon is a control server in the same loop. An unexpected call fails the running
  * cmocka test.
  */
 #ifndef TESTS_UNIT_AGENT_AGENTED_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_agent.c - tests of src/agent: devices handed over, their ends, rules read anew
+ * test_agent.c - tests of src/agent: devices handed over, their ends, rules read again
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,7 +92,7 @@ static void test_rule_goes(void **state)
 
 /* --- events that were lost --- */
 
-/* More than a connection holds that nobody reads. */
+/* More events than an unread connection holds. */
 static void flood(void)
 {
 	for (unsigned i = 0; i < 20000; i++)
@@ -116,7 +116,7 @@ static void test_events_lost_but_it_is_there(void **state)
 	agented_has("1", 7);
 	flood();
 	AWAIT(agented.listed == 2);
-	/* by then the answer has been looked at */
+	/* by then the agent has handled the answer */
 	agented_tell(CONTROL_EVENT_DETACHED, "1");
 	AWAIT(agented_state() == KEEPER_STATE_REFUSED);
 	assert_int_equal(agented.attached, 1);
@@ -152,7 +152,7 @@ static void test_file_is_read_again(void **state)
 	write_rules("usb:vid=1050,id=key\nusb:vid=zz\n");
 	load(-EINVAL);
 	assert_int_equal(keeper_rule_count(agent_keeper(agented.agent)), 1);
-	/* one more: what is attached stays */
+	/* one more: attached devices stay */
 	write_rules("usb:vid=1050,id=key\nusb:vid=2222,id=other\n");
 	load(0);
 	assert_int_equal(keeper_rule_count(agent_keeper(agented.agent)), 2);

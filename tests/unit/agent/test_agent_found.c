@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_agent_found.c - tests of src/agent: what the daemon has already
+ * test_agent_found.c - tests of src/agent: devices that the daemon has already
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include "agented.h"
 #include "util/compiler.h"
 
-/* --- what is attached already --- */
+/* --- devices that are attached already --- */
 
 /* In use by a program, which is the daemon. */
 static void plug_used(unsigned number)
@@ -174,7 +174,7 @@ static void test_takes_over_without_place(void **state)
 	assert_int_equal(agented.attached, 0);
 }
 
-/* What was found goes before a rule wants it. */
+/* A found device goes before a rule wants it. */
 static void test_found_goes(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * controlled.c - a control server with an owner that writes down what it is asked
+ * controlled.c - a control server with an owner that records its requests
  */
 #include "controlled.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * controlled.h - a control server with an owner that writes down what it is asked
+ * controlled.h - a control server with an owner that records its requests
  *
  * Tests are the clients and step the loop themselves, all in one thread. Anything
  * unexpected fails the running cmocka test.
@@ -43,13 +43,13 @@ struct controlled {
 	enum control_code code;
 	unsigned nrequests;
 	enum control_verb last_verb;
-	int last_fd; /* what came with the last request: taken, closed at the end */
+	int last_fd; /* of the last request: taken, closed at the end */
 	struct control_request *kept[REQUESTS_MAX];
 	unsigned nkept;
 	size_t list_devices;
 };
 
-/* cmocka set-up and tear-down. The tear-down destroys the server, answers what is kept
+/* cmocka set-up and tear-down. The tear-down destroys the server, answers pending requests
  * and checks that no fd was leaked. */
 int controlled_setup(void **state);
 int controlled_setup_hasty(void **state); /* with a time limit of 20 ms */

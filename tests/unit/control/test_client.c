@@ -24,7 +24,7 @@
 #define HASTY_MS   50
 
 /**
- * struct job - what the client's thread does, and what came of it
+ * struct job - a call of the client's thread, and its result
  */
 struct job {
 	void (*run)(struct job *job);

@@ -184,7 +184,7 @@ static void watcher_does_not_read(void **state)
 		take_event(busy);
 	}
 	expect_alive(c, busy);
-	/* there is room again for some, but what is lost has not been told yet */
+	/* there is room again, but the client does not know yet that events are lost */
 	for (unsigned i = 0; i < 1000; i++)
 		take_line_slowly(c, lazy);
 	run(c);
@@ -193,7 +193,7 @@ static void watcher_does_not_read(void **state)
 	take_event(busy);
 	got = 1000 + drain(c, lazy, &lost, &behind);
 	assert_true(lost > 0);
-	/* all but what was lost, and the line that says so */
+	/* all but the lost events, and the line that says so */
 	assert_int_equal(got - 1 + lost, told + 1);
 	assert_int_equal(behind, 0);
 	tell(c, CONTROL_EVENT_GONE, "y");
@@ -245,7 +245,7 @@ static void client_does_not_read(void **state)
 	close(other);
 }
 
-/* What was asked at one go is not answered at one go if nobody reads. */
+/* A client that does not read gets no further answers. */
 static void answers_wait_for_room(void **state)
 {
 	struct controlled *c = *state;

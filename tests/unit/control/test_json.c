@@ -24,7 +24,7 @@ static void text_is_made_utf8(void **state)
 		{"cut\xc3", "\"cut?\""},
 		{"cut\xe2\x82", "\"cut??\""},
 		{"\xc0\xaf", "\"??\""},           /* longer than need be */
-		{"\xe0\x80\xaf", "\"???\""},      /* likewise */
+		{"\xe0\x80\xaf", "\"???\""},      /* longer than need be */
 		{"\xed\xa0\x80", "\"???\""},      /* a surrogate */
 		{"\xf4\x90\x80\x80", "\"????\""}, /* beyond Unicode */
 		{"\xf5\x80\x80\x80", "\"????\""},

@@ -232,7 +232,7 @@ static void list(void **state)
 	close(fd);
 }
 
-/* What is not JSON, or not of the right shape. */
+/* Invalid JSON, or of the wrong shape. */
 static const struct {
 	const char *text;
 	const char *code;

@@ -26,7 +26,7 @@ static void unknown_names(void **state)
 	assert_int_equal(control_event_find("lost"), -ENOENT);
 }
 
-/* The bytes of the original program, for what it has a byte for. */
+/* The bytes of the original program, where it has one. */
 static void legacy_bytes(void **state)
 {
 	(void)state;

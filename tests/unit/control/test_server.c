@@ -73,7 +73,7 @@ static void too_many(void **state)
 		close(fds[i]);
 }
 
-/* Who says nothing makes way; who has spoken, or is about to be read, does not. */
+/* A silent client makes way; one that has sent a request, or bytes not read yet, does not. */
 static void silent_ones_make_way(void **state)
 {
 	struct controlled *c = *state;
@@ -118,7 +118,7 @@ static void a_crowd(void **state)
 	assert_int_equal(served, c->nrequests);
 }
 
-/* No fd is left in the process: a client is told, and the loop does not spin. */
+/* No fd is left in the process: the client gets a refusal, and the loop does not spin. */
 static void no_fd_left(void **state)
 {
 	struct controlled *c = *state;
@@ -198,7 +198,7 @@ static void gone_clients_free_their_places(void **state)
 	close(fd);
 }
 
-/* The server goes first. The tear-down answers what is kept. */
+/* The server goes first. The tear-down answers the pending requests. */
 static void server_goes_before_the_answer(void **state)
 {
 	struct controlled *c = *state;
@@ -223,7 +223,7 @@ static void server_goes_before_the_answer(void **state)
 	close(watcher);
 }
 
-/* What was answered last is sent before all is closed. */
+/* The server sends the last answer before it closes the connection. */
 static void last_answers_are_sent(void **state)
 {
 	struct controlled *c = *state;

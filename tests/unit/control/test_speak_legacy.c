@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What came in all, the connection being closed behind it. */
+/* All bytes that came until the connection closed. */
 static void expect_bytes(struct controlled *c, int fd, const void *wanted, size_t len)
 {
 	uint8_t got[600];
@@ -188,7 +188,7 @@ static void byte_by_byte(void **state)
 	close(null);
 }
 
-/* One command per connection: what is behind it is not looked at. */
+/* One command per connection: the server ignores more bytes. */
 static void more_bytes(void **state)
 {
 	struct controlled *c = *state;

@@ -49,14 +49,14 @@ static void write_number(struct fake_daemon *daemon, const char *key, unsigned v
 		write_down(daemon, " %s=%u", key, value);
 }
 
-/* The first bytes of what was handed over, and whether it can be written. */
+/* The first bytes of a file that was handed over, and whether it is writable. */
 static void write_fd(struct fake_daemon *daemon, int fd)
 {
 	char content[NICE_TEXT] = "";
 
 	if (fd < 0)
 		return;
-	/* a FIFO's content cannot be looked at without being taken */
+	/* reading a FIFO would take its content */
 	if (lseek(fd, 0, SEEK_CUR) < 0) {
 		write_down(daemon, " fifo");
 		return;

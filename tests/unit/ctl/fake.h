@@ -31,7 +31,7 @@ struct fake;
  * @path:	of its socket, in $XDG_RUNTIME_DIR/usbvfiod
  * @refuses:	mask of 1 << enum control_verb: refused with @code
  * @sandbox:	not told without a mode
- * @devices:	what it has; the first is what it attaches
+ * @devices:	of its list; it attaches the first one
  * @asked:	one line for each request
  */
 struct fake_daemon {
@@ -78,7 +78,7 @@ const char *fake_node(struct fake *fake, const char *content);
 
 /* The program's exit status; arguments end with NULL. */
 int fake_run(struct fake *fake, const char *const args[]);
-/* The status of @child() in a process of its own, output caught likewise. */
+/* Runs @child() in a process of its own, and catches its output too. Return: its status. */
 int fake_run_child(struct fake *fake, int (*child)(void *ctx), void *ctx);
 
 /* Has the running program written anything to stdout? */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_main.c - what usbvfioctl asks for, and what it says and returns then
+ * test_main.c - requests of usbvfioctl, its output and exit status
  */
 #include "fake.h"
 
@@ -108,7 +108,7 @@ static void test_device_verbs(void **state)
 						    "log level=trace subsystem=xhci\n");
 }
 
-/* Files are opened by who asks: the daemon may not be able to, and stands elsewhere. */
+/* usbvfioctl opens files: the daemon may lack rights, and has another working directory. */
 static void test_files_are_handed_over(void **state)
 {
 	struct fake *fake = *state;
@@ -125,7 +125,7 @@ static void test_files_are_handed_over(void **state)
 	assert_int_equal(RUN(fake, "attach", "stick:readonly,file=nodes/003/017"), 0);
 	assert_string_equal(daemon->asked,
 			    "attach spec=stick:readonly,file=nodes/003/017 fd=IMAGE\n");
-	/* what cannot be opened here may be there, if all of its path is said */
+	/* the daemon may open what usbvfioctl cannot, if the path is absolute */
 	daemon->asked[0] = '\0';
 	assert_int_equal(RUN(fake, "attach", "stick:file=/nonexistent"), 0);
 	assert_string_equal(daemon->asked, "attach spec=stick:file=/nonexistent\n");
@@ -141,7 +141,7 @@ static void test_files_are_handed_over(void **state)
 	assert_string_equal(daemon->asked, wanted);
 	assert_int_equal(stat("c.pcap", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	/* nothing is left of what was refused, unless it was there before */
+	/* after a refusal a file stays only if it existed before */
 	daemon->refuses = 1u << CONTROL_VERB_CAPTURE;
 	assert_int_equal(RUN(fake, "capture", "start", "c.pcap"), 1);
 	assert_int_equal(stat("c.pcap", &st), 0);

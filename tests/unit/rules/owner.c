@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * owner.c - a keeper's owner that notes what it is asked, with time that the test lets pass
+ * owner.c - a keeper's owner that records its calls, and a clock that the test sets
  */
 #include "owner.h"
 

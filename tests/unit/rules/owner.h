@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * owner.h - a keeper's owner that notes what it is asked, with time that the test lets pass
+ * owner.h - a keeper's owner that records its calls, and a clock that the test sets
  *
  * The test is linked with clock_now_ns() and the timer's functions wrapped.
  */
@@ -55,7 +55,7 @@ void owner_wait_read(void);
 void owner_let_go(void);
 /* One turn of the loop, without waiting. */
 void owner_turn(void);
-/* Turns until the keeper is quiet; what is asked is forgotten. */
+/* Turns until the keeper is quiet; drops the recorded calls. */
 void owner_settle(void);
 /* Lets time pass, and calls the timer if it is due. */
 void owner_pass_time(uint64_t ns);

@@ -115,7 +115,7 @@ static void test_files(void **state)
 	assert_int_equal(read_file("/none"), -ENOENT);
 	assert_non_null(strstr(err.text, "/none: No such file"));
 	assert_int_equal(read_file("/"), -EINVAL);
-	/* nobody writes into it, and we do not wait */
+	/* it has no writer, and we do not wait */
 	(void)snprintf(path, sizeof(path), "%s/pipe", fake_root());
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(read_file("/pipe"), -EINVAL);

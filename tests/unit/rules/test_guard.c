@@ -246,7 +246,7 @@ static void test_keyboard(void **state)
 	(void)state;
 	fake_plug(&(struct fake_device){
 		.name = "1-4", .number = 9, .interfaces = {{3, 1, 1}}});
-	/* no input devices at all: nobody types */
+	/* no input devices at all */
 	allowed("1-4");
 	(void)snprintf(text, sizeof(text),
 		       POWER

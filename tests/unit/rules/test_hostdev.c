@@ -351,7 +351,7 @@ static void test_strange_descriptors(void **state)
 	expect_count(bytes, 36, 0);
 	bytes[18] = 200;
 	expect_count(bytes, 36, 0);
-	bytes[18] = 8; /* too short for what it is */
+	bytes[18] = 8; /* too short for an interface descriptor */
 	expect_count(bytes, 36, 0);
 	/* what would be one behind a byte that is skipped */
 	bytes[18] = 1;

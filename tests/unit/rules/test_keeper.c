@@ -98,7 +98,7 @@ static void test_news_in_any_order(void **state)
 	owner_expect_nothing();
 	owner_gone(1);
 	owner_expect("attach 1 1-2#5 1");
-	/* what is about the one before does not count */
+	/* news about the one before does not count */
 	owner_event(false, "1-2", 4);
 	owner_event(true, "1-2", 5);
 	owner_expect_nothing();
@@ -127,7 +127,7 @@ static void test_messages_lost(void **state)
 	owner_expect("pulled 1");
 }
 
-/* What has been read is from before what has been told. */
+/* The worker has read it before the news came. */
 static void test_told_while_reading(void **state)
 {
 	(void)state;
@@ -177,7 +177,7 @@ static void test_storm(void **state)
 		(void)snprintf(name, sizeof(name), "1-%u.%u", i / 100 + 10, i % 100 + 1);
 		owner_event(true, name, 100);
 	}
-	/* too many to read one by one: all were looked at */
+	/* too many to read one by one: a scan read all */
 	owner_expect("attach 1 1-9#5 0");
 	owner_expect_nothing();
 }
@@ -383,7 +383,7 @@ static void test_all(void **state)
 	owner_expect("attach 2 1-3#20 2");
 	owner_plug(&(struct fake_device){.name = "1-1", .number = 21, .serial = "A1"});
 	owner_expect("attach 1 1-1#21 1");
-	/* refused ones are told as well */
+	/* the owner hears of refused ones as well */
 	owner_plug(&(struct fake_device){
 		.name = "1-9", .number = 22, .serial = "A2", .device_class = 9});
 	owner_expect_nothing();

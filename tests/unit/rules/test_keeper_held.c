@@ -53,7 +53,7 @@ static void test_all(void **state)
 	owner_expect_nothing();
 }
 
-/* The owner comes to know late what it has: no waiting is left from before. */
+/* The owner learns late which device it has: no delay is left from before. */
 static void test_known_late(void **state)
 {
 	(void)state;
@@ -68,7 +68,7 @@ static void test_known_late(void **state)
 	owner_expect_list("attached 1 1-2 1 0");
 }
 
-/* ... while another one is already being looked at. */
+/* ... while the guard already checks another one. */
 static void test_known_while_another_is_checked(void **state)
 {
 	(void)state;

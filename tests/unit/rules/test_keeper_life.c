@@ -48,7 +48,7 @@ static void test_backing_off(void **state)
 		delay_ns = MIN_OF(delay_ns * 2, 30000 * MS);
 	}
 	assert_int_equal(owner_timer_ns(), 30000 * MS);
-	/* what is plugged in anew begins anew; and other errors begin slower */
+	/* plugging it in again resets the delay; and other errors begin slower */
 	owner.code = EIO;
 	owner_pull("1-2", 3);
 	owner_expect_nothing();
@@ -253,7 +253,7 @@ static void test_exchanged_while_attaching(void **state)
 	owner_expect_list("attached 1 1-2 1 0");
 }
 
-/* ... and neither is what has been seen of the old one. */
+/* ... and neither is knowledge of the old one. */
 static void test_exchanged_while_checked(void **state)
 {
 	(void)state;

@@ -46,7 +46,7 @@ static void test_remove(void **state)
 	owner_expect("detach 2");
 	owner_expect_nothing();
 	owner_expect_list("");
-	/* without rules nothing is looked at */
+	/* without rules the keeper reads nothing */
 	owner_plug_key("1-3", 4);
 	owner_expect_nothing();
 	(void)owner_rule("usb:port=1-3");

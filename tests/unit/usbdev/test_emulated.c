@@ -251,7 +251,7 @@ static void test_configuration(void **state)
 	assert_int_equal(set(1, 11, 0, 2), HOST_STALL);
 	assert_int_equal(set(1, 11, 0, 0x101), HOST_STALL);
 	assert_int_equal(host_control(&host, 0x81, 10, 0, 0x101, &b, 1), HOST_STALL);
-	/* the other configuration knows no interface 1, and this one starts anew */
+	/* the other configuration knows no interface 1, and this one starts over */
 	assert_int_equal(set(0, 9, 7, 0), 0);
 	assert_int_equal(set(1, 11, 1, 1), HOST_STALL);
 	assert_int_equal(set(0, 9, 3, 0), 0);

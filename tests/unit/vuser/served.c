@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * served.c - a server with a device that writes down what happens to it
+ * served.c - a server with a device that records its calls
  */
 #include "served.h"
 

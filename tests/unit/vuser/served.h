@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * served.h - a server with a device that writes down what happens to it
+ * served.h - a server with a device that records its calls
  *
  * Tests speak raw messages to it and step the loop themselves, all in one
  * thread. Anything unexpected fails the running cmocka test.
@@ -85,7 +85,7 @@ struct reply {
 int served_setup_pair(void **state);      /* socketpair, VERSION not sent */
 int served_setup_qemu(void **state);      /* agreed as QEMU */
 int served_setup_ch(void **state);        /* agreed as Cloud Hypervisor */
-int served_setup_listening(void **state); /* real socket, nobody connected */
+int served_setup_listening(void **state); /* real socket, no connection */
 int served_teardown(void **state);
 
 /* Open fds, when those that wait for being closed have been. */

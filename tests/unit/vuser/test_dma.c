@@ -139,7 +139,7 @@ static void posted_map(void **state)
 	assert_int_equal(guest_mem_count(s->mem), 1);
 }
 
-/* The client is told success: Cloud Hypervisor would not look, QEMU could abort. */
+/* The client gets a success reply: Cloud Hypervisor ignores errors, QEMU could abort. */
 static void mmap_failure_is_no_error(void **state)
 {
 	struct served *s = *state;

@@ -27,7 +27,7 @@ static void device_info(void **state)
 	device_info_with(*state, 32); /* Cloud Hypervisor's */
 }
 
-/* ERR or REQ are told only if there is something to them. */
+/* Clients see ERR and REQ only if they have vectors. */
 static void more_irqs(void **state)
 {
 	struct served *s = *state;

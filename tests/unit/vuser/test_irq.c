@@ -332,7 +332,7 @@ static void malformed(void **state)
 	expect_alive(s, s->client);
 }
 
-/* A refused message changes nothing, not even what was right in it. */
+/* A refused message changes nothing, not even by its valid parts. */
 static void refused_leaves_old(void **state)
 {
 	struct served *s = *state;
@@ -348,7 +348,7 @@ static void refused_leaves_old(void **state)
 	close_eventfds(fds, 2);
 }
 
-/* What is no eventfd could block us or send us SIGPIPE. */
+/* Another kind of descriptor could block us or send us SIGPIPE. */
 static void strange_fds(void **state)
 {
 	struct served *s = *state;

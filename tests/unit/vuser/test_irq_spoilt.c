@@ -89,7 +89,7 @@ static void eventfd_is_tried_again(void **state)
 	assert_int_equal(signals, 2);
 }
 
-/* In the socket's queue, until what others sent has been closed. */
+/* They wait in the socket's queue until the closer has closed the descriptors of others. */
 static void new_clients_wait(void **state)
 {
 	struct served *s = *state;

@@ -121,7 +121,7 @@ static void outside(void **state)
 	assert_int_equal(s->nreads + s->nwrites, 0);
 }
 
-/* Takes what has come, letting the server send the rest. */
+/* Takes the bytes that have come, and lets the server send the rest. */
 static void receive_long(struct served *s, uint8_t *at, size_t len)
 {
 	while (len) {
@@ -152,7 +152,7 @@ static void largest(void **state)
 	assert_int_equal(size, len);
 	assert_int_equal(big[32], 0xa5);
 	assert_int_equal(big[len - 1], 0xa5);
-	/* what came back, as a write */
+	/* write the same bytes back */
 	put_msg(big, VUSER_CMD_REGION_WRITE, 0, NULL, 0);
 	size = (uint32_t)len;
 	memcpy(big + 4, &size, sizeof(size));

@@ -65,7 +65,7 @@ static void one_after_the_other(void **state)
 	assert_true(vuser_server_listening(s->server));
 }
 
-/* What was pending for the last client is nothing to the next. */
+/* The next client gets no pending signal of the last one. */
 static void pending_ends_with_the_client(void **state)
 {
 	struct served *s = *state;
@@ -167,7 +167,7 @@ static void silent_connections(void **state)
 			idle + (int)(ARRAY_SIZE(silent) + VUSER_CONNS_MAX));
 	expect_closed(silent[0]);
 	come(s, WHO_CH);
-	/* a late one is told */
+	/* a late one gets an error */
 	send_version(silent[ARRAY_SIZE(silent) - 1], WHO_QEMU);
 	served_run(s);
 	expect_error(silent[ARRAY_SIZE(silent) - 1], VUSER_CMD_VERSION, EBUSY);

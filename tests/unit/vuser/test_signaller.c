@@ -111,7 +111,7 @@ static void a_write_that_waits_is_ended(void **state)
 	assert_int_equal(counter(), 1);
 }
 
-/* One that would not wait is told so by the kernel. */
+/* A nonblocking eventfd gets -EAGAIN from the kernel. */
 static void full_and_nonblocking_is_success(void **state)
 {
 	const uint64_t full = FULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_version.c - VERSION: what is refused, what is agreed, in how many bytes
+ * test_version.c - VERSION: refusals, agreement, size of the reply
  */
 #include "served.h"
 
@@ -279,7 +279,7 @@ static void second_version(void **state)
 	expect_alive(s, s->client);
 }
 
-/* What comes behind a refused VERSION is not looked at any more. */
+/* The server ignores everything behind a refused VERSION. */
 static void nothing_after_refusal(void **state)
 {
 	struct served *s = *state;

@@ -130,7 +130,7 @@ static void test_no_node(void **state)
 	assert_string_equal(found[0].device, "3-2");
 }
 
-/* As somebody who is not root. */
+/* As another user than root. */
 static void check_as_nobody(void)
 {
 	struct hostdev dev;

@@ -269,8 +269,8 @@ static void on_timer(void *ctx)
 	*(bool *)ctx = true;
 }
 
-/* Text that cannot be typed yet wakes nobody up: of the FIFO and a timer it is
- * the timer that ends the turn. */
+/* Text that the keyboard cannot type yet does not wake the loop: of the FIFO and a timer the
+ * timer ends the turn. */
 static void assert_idle(void)
 {
 	bool fired = false;
@@ -400,7 +400,7 @@ static void take_input(void)
 	keyboard_input_close(&input);
 }
 
-/* Who can write to it can type. */
+/* A user who can write to it can type. */
 static void test_fifos_refused(void **state)
 {
 	struct keyboard_input input;

@@ -29,7 +29,7 @@
  * @opened, @err: its file has been opened, or why not
  * @destroyed:	the capture that was ended is gone
  * @path:	of the file, in @dir
- * @fifo_fd:	a test's, that reads what is captured; closed by the teardown, -1: none
+ * @fifo_fd:	a test's, that reads the capture; closed by the teardown, -1: none
  */
 struct recording {
 	struct usbdev fake;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_pcap.c - captures: every field, and what is cut
+ * test_pcap.c - captures: every field, and cut records
  */
 #include <errno.h>
 #include <stdlib.h>

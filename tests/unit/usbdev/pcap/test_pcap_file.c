@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_pcap_file.c - captures: where they are written to, what is lost, what fails
+ * test_pcap_file.c - captures: their files, lost records, failures
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -139,7 +139,7 @@ static void test_files_that_cannot_be(void **state)
 	pcap_destroy(NULL, NULL, NULL);
 }
 
-/* What is recorded before the file is there is in it. */
+/* The file has the records from before it was open. */
 static void test_records_wait_for_the_file(void **state)
 {
 	(void)state;
@@ -189,9 +189,9 @@ static void test_files_handed_over(void **state)
 	assert_int_equal(close(pipe_fds[0]), 0);
 }
 
-/* --- what is too slow, and what fails --- */
+/* --- slow files, and failures --- */
 
-/* A FIFO for the file: the worker waits when nobody reads. */
+/* A FIFO for the file: the worker waits for a reader. */
 static void start_fifo(void)
 {
 	assert_int_equal(mkfifo(t.path, 0600), 0);

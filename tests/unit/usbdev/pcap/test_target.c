@@ -258,7 +258,7 @@ static void test_kinds(void **state)
 	assert_int_equal(target_close(&target), 0);
 	close(reader);
 	assert_int_equal(unlink(path), 0);
-	/* what has to be read cannot be */
+	/* the check cannot read it */
 	make("x", 1);
 	refuse_fd(O_WRONLY, EEXIST, "open it for reading, too");
 	refuse_fd(O_RDONLY, EBADF, "for writing");

@@ -14,7 +14,7 @@
 
 #define STICK_HOST_BLOCKS 8192u /* 4 MiB */
 
-/* The stick under test, its image, and what is in it. */
+/* The stick under test, its image, and the image's data. */
 struct stick_host {
 	struct host host;
 	struct stick *stick;

@@ -219,7 +219,7 @@ static void test_handed_over(void **state)
 	assert_string_equal(image.name, "name.img");
 	assert_int_equal(image_open(&by_name, path, false, &err), -EBUSY);
 	image_close(&image);
-	/* the same stick to a guest, whoever has opened it */
+	/* a guest sees the same stick either way */
 	assert_int_equal(image_open(&by_name, path, true, &err), 0);
 	assert_string_equal(by_name.serial, image.serial);
 	image_close(&by_name);

@@ -224,7 +224,7 @@ static void test_class_reset_midway(void **state)
 	assert_int_equal(host_control(&sh.host, 0x21, 0xff, 0, 0, NULL, 0), 0);
 	assert_int_equal(urbs[0].transfer.status, USBDEV_STATUS_ERROR);
 	assert_int_equal(urbs[0].transfer.actual_bytes, STICK_PIECE_BYTES * 2);
-	assert_int_equal(urbs[1].order, 0); /* is for what comes */
+	assert_int_equal(urbs[1].order, 0); /* waits for the next command */
 	stick_host_release();
 	stick_send_cbw(0, false, (const uint8_t[6]){0}, 6);
 	urb_wait(&urbs[1]);
