@@ -51,6 +51,9 @@ static void on_request(void *ctx, struct control_request *req)
 	agented.port_wanted = req->attach.port;
 	(void)snprintf(agented.rule_id, sizeof(agented.rule_id), "%s",
 		       req->attach.rule_id);
+	if (agented.ends_first)
+		agented_tell(CONTROL_EVENT_DETACHED, agented.ends_first);
+	agented.ends_first = NULL;
 	if (agented.refuses) {
 		control_refuse(req, agented.refusal, NULL, "no");
 		return;

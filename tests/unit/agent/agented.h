@@ -22,7 +22,8 @@
  * @attached, @detached, @listed: how often the daemon was asked for that
  * @port_wanted, @had_fd, @was_forced, @rule_id, @target: of the last one
  * @refuses:	to attach, with @refusal
- * @device:	what the daemon says it has, if @devices is 1
+ * @device:	the daemon's list, if @devices is 1
+ * @ends_first:	id of a device that ends before the next answer to attach; NULL: none
  */
 struct agented {
 	struct loop *loop;
@@ -37,6 +38,7 @@ struct agented {
 	enum control_code refusal;
 	struct control_device device;
 	size_t devices;
+	const char *ends_first;
 };
 
 extern struct agented agented;

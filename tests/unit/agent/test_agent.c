@@ -122,6 +122,24 @@ static void test_events_lost_but_it_is_there(void **state)
 	assert_int_equal(agented.attached, 1);
 }
 
+/* The agent reads an event while it waits for the answer to a request. Several rounds: the
+ * loop may notice the event before the answer has come. */
+static void test_event_before_an_answer(void **state)
+{
+	test_hands_over(state);
+	agented_add("usb:vid=2222,id=other,all");
+	for (unsigned i = 1; i <= 16; i++) {
+		char id[8], name[8];
+
+		(void)snprintf(id, sizeof(id), "%u", i);
+		(void)snprintf(name, sizeof(name), "3-%u", 10 + i);
+		agented.ends_first = id;
+		agented_plug_other(name, 10 + i);
+		AWAIT(agented.attached == 1 + i && agented_count() == 1);
+	}
+	assert_int_equal(agented.detached, 0);
+}
+
 /* --- the file --- */
 
 static void write_rules(const char *text)
@@ -186,6 +204,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_events_lost, agented_setup,
 						agented_teardown),
 		cmocka_unit_test_setup_teardown(test_events_lost_but_it_is_there,
+						agented_setup, agented_teardown),
+		cmocka_unit_test_setup_teardown(test_event_before_an_answer,
 						agented_setup, agented_teardown),
 		cmocka_unit_test_setup_teardown(test_file_is_read_again, agented_prepare,
 						agented_teardown),
