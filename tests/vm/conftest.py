@@ -23,7 +23,7 @@ def pytest_addoption(parser):
     group.addoption("--daemon", default=str(PROJECT / "build" / "usbvfiod"), help="the usbvfiod to test")
     group.addoption("--controller", choices=sorted(CONTROLLERS), default="usbvfiod",
                     help="qemu-xhci: QEMU's own controller (and usb-host) instead, to test the tests")
-    group.addoption("--rounds", type=int, default=1, help="run each test so many times, to hunt for what happens rarely")
+    group.addoption("--rounds", type=int, default=1, help="run each test this many times, to hunt for rare failures")
 
 
 def pytest_generate_tests(metafunc):
@@ -34,11 +34,11 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "usbvfiod_only: not for QEMU's own controller")
-    config.addinivalue_line("markers", "nested: in a VM that plays the host; set where the fixture host is used")
-    config.addinivalue_line("markers", "long: takes a minute or more; by scripts/check --long, which CI runs")
-    config.addinivalue_line("markers", "soak: takes many minutes each; by scripts/check --soak")
-    config.addinivalue_line("markers", "sanitized: of the nested tests, one to run with the sanitized usbvfiod too")
+    config.addinivalue_line("markers", "usbvfiod_only: skipped with QEMU's own controller")
+    config.addinivalue_line("markers", "nested: runs in a VM that plays the host; set for each test that uses the fixture host")
+    config.addinivalue_line("markers", "long: takes a minute or more; run by scripts/check --long, which CI calls")
+    config.addinivalue_line("markers", "soak: takes many minutes; run by scripts/check --soak")
+    config.addinivalue_line("markers", "sanitized: a nested test that also runs with the sanitized usbvfiod")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    """Adds the end of each log to the report of a failed test."""
+    """Add the end of each log to the report of a failed test."""
     report = (yield).get_result()
     if not report.failed:
         return
@@ -74,7 +74,7 @@ def pytest_runtest_makereport(item):
 
 @pytest.fixture(scope="session")
 def rig():
-    """The folder with QEMU, kernel and initramfs."""
+    """The folder that holds QEMU, the kernel and the initramfs."""
     result = subprocess.run([PROJECT / "scripts" / "rig"], stdout=subprocess.PIPE, text=True, check=False)
     if result.returncode != 0:
         pytest.exit("scripts/rig failed", returncode=1)
@@ -85,7 +85,7 @@ def rig():
 def controller(request, tmp_path):
     """controller(DEVICE..., options=[...], qemu_properties={...}): a USB controller with these devices plugged in.
 
-    The options are usbvfiod's, the properties those of QEMU's vfio-user-pci.
+    options go to usbvfiod, qemu_properties to QEMU's vfio-user-pci.
     """
     kind = CONTROLLERS[request.config.getoption("--controller")]
     started = []
@@ -104,8 +104,8 @@ def controller(request, tmp_path):
 
 @pytest.fixture
 def boot(request, rig, tmp_path, controller):
-    """boot(CONTROLLER, JOB, ...): a running VM; the further arguments are Machine's."""
-    # Depends on the controller's fixture so that the VM ends before the daemon does.
+    """boot(CONTROLLER, JOB, ...): a running VM; further arguments go to Machine."""
+    # Depends on the fixture controller so that the VM ends before the daemon does.
     machines = []
     request.node.logs = getattr(request.node, "logs", [])
 
@@ -121,7 +121,7 @@ def boot(request, rig, tmp_path, controller):
 
 
 class HostKeeper:
-    """The host that a module's tests use, booted when the first one asks."""
+    """The host that the tests of a module share; the first test that asks boots it."""
 
     def __init__(self, rig, factory, kind, arguments):
         self.rig = rig
@@ -135,7 +135,7 @@ class HostKeeper:
             try:
                 self.host = self._boot()
             except HostError as error:
-                # Emulation on a loaded machine: once more, but not in silence.
+                # Emulation on a loaded machine may time out: retry once, with a warning.
                 warnings.warn(f"the host VM did not boot, trying again: {error}")
                 self.host = self._boot()
         return self.host
@@ -159,7 +159,7 @@ def host_keeper(request, rig, tmp_path_factory):
 
 @pytest.fixture
 def host(request, host_keeper):
-    """The VM that plays the host of passthrough, see harness/nested.py.
+    """The VM that plays the host of passthrough; see harness/nested.py.
 
     A module may define HOST, a dictionary of arguments for Host.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The test devices behave when used without us: by usb-poke and the kernel's drivers in the host itself."""
+"""The test devices work without usbvfiod: usb-poke and the kernel's drivers use them in the host itself."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from devices.synthetic import synthetic  # noqa: F401 a fixture
 
 SPEEDS = ["full", "high", "super"]
 ISO_PACKET = {"full": 1023, "high": 1024, "super": 1024}
-# Requests of vhci-device's kinds.
+# The request of vhci-device's kind stall that orders a fault.
 FAULT = "control 0x40 1 {what} {endpoint} 0"
 STALL, ERROR, SHORT, BABBLE, SILENT, ZERO, MIDDLE = range(1, 8)
 
@@ -45,7 +45,7 @@ def test_counter(synthetic, speed, options, size):
     results = synthetic.poke(device, "claim 0", "interface 0 1", f"iso-in 0x81 1 8 16 {size}",
                              f"iso-out 1 1 8 16 {size}")
     stats = device.stop()
-    # usb-poke fails on a hole. A bus that was slower than real time is the emulator's doing.
+    # usb-poke fails on a gap. The emulator may run the bus slower than real time, so we demand only 250 packets.
     assert results[2]["packets"] == stats["in_packets"] > 250
     assert results[3]["packets"] == stats["out_packets"] > 250
     assert stats["out_lost"] == stats["out_repeated"] == stats["out_bad"] == 0
@@ -117,7 +117,7 @@ def test_alternate_settings_and_configurations(synthetic):
                              "in 0x82 4", "expect EINVAL interface 1 2", "counts", "release 0", "release 1",
                              "configuration 2", "claim 0", "in 0x84 4")
     said = [result["bytes"] for result in results if "bytes" in result]
-    # Configuration, alternate setting, endpoint, and a number that begins anew.
+    # Configuration, alternate setting, endpoint, and a counter that a data toggle reset sets to 0.
     assert [str(one).zfill(8) for one in said] == ["01018100", "01018101", "01028100", "01028100", "01018200",
                                                     "02008400"]
     counts = results[13]
@@ -157,7 +157,7 @@ def test_storage(host, synthetic, speed):
     assert device.stop()["uas_transfers"] == 0
 
 
-# Those that Linux takes in spite of all.
+# The variants that Linux accepts in spite of their lies.
 TAKEN = ["zero-packets", "big-packets", "long-total", "short-total", "head-only", "length-zero", "length-one", "length-over",
          "garbage", "endless", "changing", "duplicates", "conflicts", "odd-numbers", "no-alternate-zero",
          "many-interfaces", "many-alternates", "config-zero", "hub", "counts-lie", "many-configurations", "odd-addresses",

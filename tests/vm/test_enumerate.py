@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Linux finds the controller and what is plugged into it."""
+"""Linux finds the controller and the devices plugged into it."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_interrupts_come_by_msix(controller, boot, tmp_path):
 
     chips = {chip.split("-0000:")[0] for _irq, _count, chip in guest.told("IRQ")}
     assert chips == {"PCI-MSIX"}
-    # A read of 4 MiB takes at least 32 commands of 128 KiB, and each an interrupt.
+    # A read of 4 MiB takes at least 32 commands of 128 KiB, and each command causes an interrupt.
     assert sum(int(count) for _irq, count, _chip in guest.told("IRQ")) >= 32
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""SeaBIOS has an xHCI driver of its own, and leaves the controller as it used it."""
+"""SeaBIOS drives the controller with its own xHCI driver, and Linux takes over a controller in use."""
 
 from harness import images
 from harness.controller import Keyboard, Stick

@@ -8,7 +8,7 @@ from harness.nested_control import control, nobody  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usbvfiod_only
 
-# Tells where the disk is, and what is on it, each time it comes, and when it has gone.
+# Reports each time the disk appears, with its port and the hash of its content, and each time it disappears.
 WATCH_DISK = """
 disks() { ls /sys/block | grep '^sd'; }
 while :; do
@@ -40,7 +40,7 @@ def test_agent_of_a_daemon_that_may_nothing(host, control, nobody, tmp_path):
         return stick
 
     def demand_held(by):
-        """The agent knows that the daemon has it. Returns the device."""
+        """The agent knows that the daemon has the stick. Returns the device."""
         by.log.expect("is attached at port 2")
         device, = [one for one in ctl.devices() if one["kind"] == "host"]
         assert (device["state"], device["rule"], device["port"]) == ("attached", "disk", 2)
@@ -55,7 +55,7 @@ def test_agent_of_a_daemon_that_may_nothing(host, control, nobody, tmp_path):
             host.unplug(stick)
             guest.expect_word("GONE")
 
-    # The agent dies, and the next one goes on: nothing happens to what is attached.
+    # The agent dies, and the next one continues: the attached device stays attached.
     agent.kill()
     assert ctl.devices()[1]["id"] == held["id"]
     agent = ctl.agent("usb:class=storage,id=disk")
@@ -69,7 +69,7 @@ def test_agent_of_a_daemon_that_may_nothing(host, control, nobody, tmp_path):
     guest.say("end")
     guest.finish()
 
-    # The daemon dies, and is there again.
+    # The daemon dies and starts again.
     ctl.kill()
     agent.log.expect("has gone")
     ctl.restart()

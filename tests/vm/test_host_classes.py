@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Devices of many classes and speeds, passed through to one guest at once: input, serial, network, smart cards.
 
-All tests of this module use the same host and the same guest; one that fails makes the next begin with new ones. The
-guest runs functions of JOB by name, as the tests ask it to.
+All tests of this module use the same host and the same guest; after a failure the next test begins with new ones. The
+guest runs functions of JOB by name when a test asks for them.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ from harness.console import FIND_USB
 from harness.peer import Peer
 from harness.scene import scene, scene_keeper  # noqa: F401 fixtures
 
-# The host has drivers of its own for them all, and must let go of the devices.
+# The host's own drivers bind all the devices, and must release them.
 HOST = {"modules": "cdc-acm cdc_ether ftdi_sio"}
 
 JOB = FIND_USB + r"""
 modprobe -a cdc-acm cdc_ether ftdi_sio || die modprobe
 
-# events SERIAL END: what happens at the input device, up to the event that matches END.
+# events SERIAL END: reports the events of the input device, up to the event that matches END.
 events() {
 	node=/dev/input/$(child "$1" '*/input/input*/event*')
 	wait_for "[ -c $node ]"
@@ -40,7 +40,7 @@ events() {
 	done
 }
 
-# Opens the serial port SERIAL, sends and receives so many KiB at once, closes it.
+# both_ways SERIAL KIB PATTERN: opens the serial port, sends and receives KIB KiB at the same time, closes it.
 both_ways() {
 	tty=/dev/$(child "$1" "$3")
 	wait_for "[ -c $tty ]"
@@ -57,7 +57,7 @@ both_ways() {
 	say RECEIVED "$(sha256 /tmp/received)"
 }
 
-# network SERIAL ADDRESS PEER: the name of the network device, which is up then.
+# network SERIAL ADDRESS PEER: brings the network device up; reports its MAC address and how many pings PEER answers.
 network() {
 	net=$(child "$1" 'net/*')
 	ifconfig "$net" "$2" netmask 255.255.255.0 up || die ifconfig
@@ -66,17 +66,17 @@ network() {
 	say PINGED "$(ping -c 5 -i 0.2 -W 20 "$3" | sed -n 's/.* \([0-9]*\) packets received.*/\1/p')"
 }
 
-# Fetches a file from this URL, sends another one there.
+# both_files URL KIB: fetches a file from the URL, posts another one of KIB KiB there.
 both_files() {
 	wget -q -O /tmp/fetched "$1" || die wget
 	say FETCHED "$(sha256 /tmp/fetched)"
-	# Text: this wget ends its file at the first zero byte.
+	# Send text: this wget ends its file at the first zero byte.
 	dd if=/dev/urandom bs=768 count="$2" 2>/dev/null | base64 >/tmp/posted
 	say POSTED "$(sha256 /tmp/posted)"
 	wget -q -O /dev/null --post-file /tmp/posted "$1" || die "wget --post-file"
 }
 
-# serve_and_fetch KIB URL: gives a file to who asks for it, gets another one.
+# serve_and_fetch KIB URL: serves a file of KIB KiB, fetches another one.
 serve_and_fetch() {
 	mkdir /tmp/served
 	dd if=/dev/urandom of=/tmp/served/file bs=1024 count="$1" 2>/dev/null
@@ -86,7 +86,7 @@ serve_and_fetch() {
 	say FETCHED "$(sha256 /tmp/fetched)"
 }
 
-# composite SERIAL KIB ADDRESS PEER END: all functions of the composite device at the same time.
+# composite SERIAL KIB ADDRESS PEER END: uses all functions of the composite device at the same time.
 composite() {
 	rm -f /tmp/going
 	both_ways "$1" "$2" 'tty/*' &
@@ -129,12 +129,12 @@ KEY_LEFTCTRL, KEY_A, BTN_LEFT = 29, 30, 0x110
 
 
 def event(kind, code, value):
-    """An event as the guest tells it."""
+    """An event in the form the guest reports it."""
     return struct.pack("<HHi", kind, code, value).hex()
 
 
 class FileServer(http.server.ThreadingHTTPServer):
-    """Gives one file to all who ask, and keeps what it is sent."""
+    """Serves one file to every client, and keeps the files that clients post."""
 
     def __init__(self, content):
         self.content = content
@@ -169,7 +169,7 @@ class FileHandler(http.server.BaseHTTPRequestHandler):
         self._answer(b"")
 
     def log_message(self, *_arguments):  # pylint: disable=arguments-differ
-        """Not to the console."""
+        """Keep the console free of requests."""
 
 
 class Scene:
@@ -183,7 +183,7 @@ class Scene:
         self.peers = [self.serial_peer, self.card_peer]
         host.qmp.command("netdev_add", type="user", id="net")
         self.low = self.synthetic.plug("loopback", "low")
-        # Of several keyboards, the one that came last gets what is typed. So with the buttons of tablet and mouse.
+        # QEMU sends keys to the keyboard plugged in last, and buttons to the last one of tablet and mouse.
         self.devices = {
             "high-speed keyboard": host.plug("usb-kbd", "ehci"),
             "full-speed keyboard": host.plug("usb-kbd", "uhci2"),
@@ -207,19 +207,19 @@ class Scene:
         self.guest.expect_word("UP")
 
     def await_driver(self, device):
-        """The host's driver of the device's first interface, once there is one."""
+        """Wait until the host has a driver for the device's first interface; returns the driver's name."""
         folder = f"/sys/bus/usb/devices/{device.path}/{device.path}:*.0/driver"
         return self.host.run(f"wait_for 'ls -d {folder} >/dev/null 2>&1'; basename \"$(readlink {folder})\"").strip()
 
     def ask(self, function, name, *arguments):
-        """Have the guest run a function with the device's serial number and these arguments."""
+        """Ask the guest to run a function with the device's serial number and these arguments."""
         self.guest.say(" ".join([function, self.serials[name], *(f"'{argument}'" for argument in arguments)]))
 
     def done(self):
         assert self.guest.expect_word("DONE") == ["0"]
 
     def events(self, end):
-        """The events that the guest tells, up to this one. What only says that a key is still held is left out."""
+        """The events that the guest reports, up to this one, without key repeats."""
         events = []
         while not events or events[-1] != end:
             told = self.guest.expect_word("EVENT")[0]
@@ -232,7 +232,7 @@ class Scene:
         self.host.qmp.command("input-send-event", events=[{"type": kind, "data": data} for kind, data in events])
 
 
-# The drivers that have the first interfaces in the host, and in the guest.
+# The drivers of the first interfaces, in the host and in the guest.
 DRIVERS = {"high-speed keyboard": "usbhid", "full-speed keyboard": "usbhid", "tablet": "usbhid", "mouse": "usbhid",
            "serial": "ftdi_sio", "network": "cdc_ether", "composite": "cdc_acm"}
 SPEEDS = {"high-speed keyboard": "480", "full-speed keyboard": "12", "tablet": "480", "mouse": "480", "serial": "12",
@@ -308,12 +308,12 @@ def test_network(scene):
         assert [hashlib.sha256(data).hexdigest() for data in server.posted] == [posted]
 
 
-# Messages between QEMU's smart card and this test, which plays the card: type, reader, length.
+# Types of messages between QEMU's reader and this test, which plays the card. A message begins with type, reader, length.
 VSC_ATR, VSC_CARD_REMOVE, VSC_APDU = 5, 6, 7
 
 
 class Card:
-    """A smart card in the reader."""
+    """The smart card in the reader."""
 
     def __init__(self, peer):
         self.peer = peer
@@ -336,7 +336,7 @@ def to_reader(kind, number, data=b"", parameter=0):
 
 
 def test_smart_card_reader(scene):
-    """Bulk both ways, and the interrupt endpoint's notice that a card is put in or taken out."""
+    """Bulk transfers both ways, and the interrupt endpoint's notice that a card is inserted or removed."""
     card = Card(scene.card_peer)
     answer_to_reset = bytes.fromhex("3b021450")
     select, answer = bytes.fromhex("00a4040005a000000003"), bytes(range(200)) + b"\x90\x00"
@@ -354,7 +354,7 @@ def test_smart_card_reader(scene):
         return bytes.fromhex(words[2])
 
     scene.guest.expect_word("READY")
-    # No card: 2. Then RDR_to_PC_SlotStatus and so on; byte 6 is the command's number, byte 7 the status.
+    # RDR_to_PC_SlotStatus: byte 6 is the command's number, byte 7 the status, whose low bits are 2 without a card.
     status = asked()
     assert (status[0], status[6], status[7] & 3) == (0x81, 1, 2)
     card.send(VSC_ATR, answer_to_reset)
@@ -381,7 +381,7 @@ def test_composite_device(scene):
     end = event(EV_KEY, KEY_A, 0)
     scene.ask("composite", "composite", kib, "10.9.0.2", "10.9.0.1", end)
     sent = scene.guest.expect_word("OPEN")[0]
-    # Its other end is in the host.
+    # The far end of the serial port is in the host.
     task = scene.host.start(f"""
         exec 4<>/dev/ttyGS0
         stty raw -echo <&4
@@ -404,14 +404,14 @@ def test_composite_device(scene):
                                  event(EV_KEY, KEY_A, 1), end]
     scene.done()
     assert task.wait() == 0
-    # It told so at a time of its own.
+    # The guest may have reported RECEIVED at any time, so look through all of its text.
     received = scene.guest.told("RECEIVED")[-1][0]
     assert task.output.split() == [received, sent]
 
 
 @pytest.mark.long
 def test_files_by_a_network_at_super_speed(scene):
-    """Both ways at once."""
+    """One file each way at the same time."""
     kib = 4096
     scene.host.run(f"mkdir /tmp/served && dd if=/dev/urandom of=/tmp/served/file bs=1024 count={kib} 2>/dev/null && "
                    "httpd -p 8080 -h /tmp/served")
@@ -438,7 +438,7 @@ def test_low_speed(scene):
 
 
 def test_keys_of_a_high_speed_keyboard(scene):
-    """It gets them as the other one is pulled out while the guest runs."""
+    """The test unplugs the other keyboard while the guest runs, so QEMU sends the keys to this one."""
     gone = scene.devices.pop("full-speed keyboard")
     gone.unplug()
     scene.ask("gone", "full-speed keyboard")
@@ -449,7 +449,7 @@ def test_keys_of_a_high_speed_keyboard(scene):
 def test_host_has_its_devices_back(scene_keeper):
     scene_keeper.get()
     scene = scene_keeper.finish()
-    # Name, ids, speed and drivers.
+    # The guest has reported port, ids, speed and drivers of each device.
     told = sorted(words[1:4] for words in scene.guest.told("USB"))
     assert told == sorted([device.ids, SPEEDS[name], *([DRIVERS[name]] if name in DRIVERS else [])]
                           for name, device in scene.devices.items())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Requests, faults and cancellations, with synthetic devices of the host that tell what reached them.
+"""Requests, faults and cancellations, with synthetic devices of the host that report what reached them.
 
-All tests of this module use the same host and the same guest; one that fails makes the next begin with new ones. The
-guest pokes at the devices as the tests ask it to, by its kernel's usbfs.
+All tests of this module use the same host and the same guest; after a failure the next test begins with new ones. The
+tests make the guest run usb-poke, which uses the devices through the guest's usbfs.
 """
 
 import re
@@ -26,7 +26,7 @@ poke() {
 	return $status
 }
 
-# poke_load DEVICE SECOND...: on that one while all others, each "DEVICE loop..." in one word, are kept busy.
+# poke_load POKE LOAD...: pokes a device while others are busy. Each argument is one word of arguments for usb-poke.
 poke_load() {
 	first=$1
 	shift
@@ -41,7 +41,7 @@ poke_load() {
 	done
 }
 
-# disk SERIAL: writes to the disk, reads it again; tells its driver.
+# disk SERIAL: writes to the disk and reads it back; reports its driver.
 disk() {
 	wait_for "grep -qsx '$1' /sys/bus/usb/devices/*/serial"
 	dev=$(dirname "$(grep -lsx "$1" /sys/bus/usb/devices/*/serial)")
@@ -57,7 +57,7 @@ disk() {
 	say READ "$(dd if=/dev/$disk bs=64k skip=3 count=32 2>/dev/null | sha256sum | cut -d' ' -f1)"
 }
 
-# same_configuration SERIAL: as it is, once more, by sysfs.
+# same_configuration SERIAL: sets the current configuration again, through sysfs.
 same_configuration() {
 	dev=$(dirname "$(grep -lsx "$1" /sys/bus/usb/devices/*/serial)")
 	configuration=$(cat "$dev/bConfigurationValue")
@@ -73,14 +73,14 @@ done
 """
 
 SPEEDS = ["full", "high", "super"]
-# What usb-poke tells of its command counts that only ever grows, and what is never the same.
+# Keys in usb-poke's answers: counters that only grow, and values that differ each time.
 COUNTERS = {"set_configuration", "set_interface", "clear_halt", "set_halt", "resets", "controls", "stalls",
             "wrong_endpoint", "unlinks"}
 TIMES = {"us", "ms", "busiest_queue"}
 
 
 def pattern_checksum(length, start=0):
-    """Of the bytes that the kind big-control sends, as usb-poke tells it."""
+    """The checksum of the bytes that the kind big-control sends, in usb-poke's form."""
     return f"{zlib.adler32(bytes((start + i * 7 + i // 256) & 0xff for i in range(length))):08x}"
 
 
@@ -102,7 +102,7 @@ class Scene:
             **{f"loop-{speed}": ("loopback", speed) for speed in SPEEDS},
         }
         self.devices = {name: self.synthetic.plug(*words, serial=name) for name, words in kinds.items()}
-        # What the kernel does to a device when nobody is in between.
+        # What the device answers when usb-poke uses it without usbvfiod in between.
         self.bare_answers = changes(self.synthetic.poke(self.devices["alternate"], *ALTERNATE))
         specs = [one.device for name, one in self.devices.items() if name != "big-super"]
         self.usb = host.controller(*specs, f"host:path={self.devices['big-super'].device.node},reset=never")
@@ -110,14 +110,14 @@ class Scene:
         self.guest.expect_word("UP")
 
     def name(self, device):
-        """As usb-poke in the guest wants it."""
+        """The device's name for usb-poke in the guest."""
         one = self.devices[device]
         return f"{one.device.ids}:{device}"
 
     def ask(self, line):
-        """Have the guest run it; returns what usb-poke said to each command."""
+        """Ask the guest to run this line; returns usb-poke's answer to each command."""
         start = self.guest.position
-        assert len(line) < 4096, "the console takes no longer ones"
+        assert len(line) < 4096, "the console takes no longer lines"
         self.guest.say(line)
         status = self.guest.expect_word("DONE")
         said = re.findall(r"^GUEST POKED (.*)$", self.guest.text[start:self.guest.position], re.MULTILINE)
@@ -131,18 +131,18 @@ class Scene:
         return self.devices[device].stats()
 
     def addresses(self):
-        """How often the host has given a synthetic device its address."""
+        """How often the host has set the address of a synthetic device."""
         return self.host.kernel_log().count("SetAddress Request")
 
 
-# Of control requests
+# Control requests
 
 SIZES = [1, 2, 7, 8, 9, 63, 64, 65, 511, 512, 513, 1023, 1024, 1025, 4095, 4096, 4097, 12288, 32767, 65472, 65535]
 
 
 @pytest.mark.parametrize("device", ["big", "big-super"])
 def test_control_requests_of_all_sizes(scene, device):
-    # Not before the guest has asked what it wants to know of a new device.
+    # Wait until the guest has finished its own requests to a new device.
     scene.poke(device, "pattern-out 0")
     before = scene.stats(device)
     scene.poke(device, *(f"pattern-in {size} {size % 251}" for size in SIZES))
@@ -151,13 +151,13 @@ def test_control_requests_of_all_sizes(scene, device):
     assert stats["bytes_in"] - before["bytes_in"] == sum(SIZES)
     assert stats["bytes_out"] - before["bytes_out"] == sum(SIZES)
     assert stats["wrong"] == 0
-    # Nobody repeats or splits one.
+    # Each request reaches the device once and whole.
     assert stats["controls"] - before["controls"] == 2 * len(SIZES) + 1
 
 
 def test_short_answers_are_told_exactly(scene):
     short = [(65535, 1), (65535, 100), (65535, 4096), (65535, 65534), (4096, 512), (4096, 511), (64, 63), (2, 1)]
-    # usb-poke demands as many bytes as there are, and that they are the right ones.
+    # usb-poke checks the bytes themselves.
     results = scene.poke("big", *(f"pattern-in {length} 9 {limit}" for length, limit in short))
     assert [result["actual"] for result in results] == [limit for _length, limit in short]
 
@@ -198,7 +198,7 @@ LOOP = ["claim 0", "loop 1 0x81 4096 4 3"]
 
 @contextmanager
 def stopped(scene, device):
-    """The program that plays the device does not run."""
+    """The program that plays the device is stopped in this context."""
     pid = f"$(cat {scene.devices[device].name}.pid)"
     scene.host.run(f"kill -STOP {pid}")
     try:
@@ -208,7 +208,7 @@ def stopped(scene, device):
 
 
 def test_a_stuck_device_keeps_nobody(scene):
-    """Linux takes a controller for dead that has not stopped an endpoint within 5 seconds, and with it all its devices."""
+    """If a controller fails to stop an endpoint within 5 seconds, Linux declares it dead, with all its devices."""
     scene.poke("loop-high", *LOOP)
     with stopped(scene, "loop-high"):
         scene.poke("loop-high", "claim 0", "expect ETIMEDOUT in 0x81 512 500")
@@ -219,10 +219,10 @@ def test_a_stuck_device_keeps_nobody(scene):
 
 @pytest.mark.long
 def test_a_device_that_is_slow_to_reset_comes_back(scene):
-    """Linux gives it up, and does not look at the port again before something is plugged in."""
+    """Linux gives the device up, and ignores the port until a device is plugged in."""
     scene.poke("loop-high", *LOOP)
     scene.host.pardoned.append("device descriptor read")
-    # It takes a guest on a busy machine so long to give up that the host's kernel would complain.
+    # On a busy machine the guest needs so long to give up that the host's kernel would report a hung task.
     hung = scene.host.run("cat /proc/sys/kernel/hung_task_timeout_secs").strip()
     scene.host.run("echo 0 >/proc/sys/kernel/hung_task_timeout_secs")
     with stopped(scene, "loop-high"):
@@ -233,7 +233,7 @@ def test_a_device_that_is_slow_to_reset_comes_back(scene):
 
 
 def test_addresses_are_for_the_host_to_give(scene):
-    # Plugged in without resets: what the guest did to have it enumerated has not reached it.
+    # With reset=never, the guest's resets during enumeration do not reach the device.
     assert scene.stats("big-super")["resets"] == 0
     addresses = scene.addresses()
     scene.poke("big", "control 0x00 5 77 0 0", "pattern-in 64", "control 0x00 5 0 0 0", "pattern-in 64")
@@ -246,10 +246,10 @@ def test_addresses_are_for_the_host_to_give(scene):
     assert scene.stats("big-super")["resets"] == 0
 
 
-# Of what the kernel keeps about a device. Each IN transfer tells configuration, alternate setting, endpoint and a
-# number that begins anew where a data toggle does; counts tells what has reached the device.
+# State that the kernel keeps about a device. Each IN transfer returns configuration, alternate setting, endpoint and a
+# counter that a data toggle reset sets to 0. The command counts returns what has reached the device.
 ALTERNATE = [
-    # Whatever was before: from here on it is the same.
+    # Bring the device into a known state.
     "claim 0", "interface 0 1", "clear-halt 0x81", "release 0", "counts",
     "claim 0", "claim 1", "claim 2",
     "expect ENOENT in 0x81 64",
@@ -259,7 +259,7 @@ ALTERNATE = [
     "expect EINVAL interface 1 2", "interface 0 0", "expect ENOENT in 0x81 64", "in 0x82 4", "counts",
     *["interface 0 1", "in 0x81 4", "in 0x81 4", "interface 0 0"] * 5, "counts",
     "interface 0 1",
-    # Halted by request, not by itself.
+    # Here a request halts the endpoint, not the device itself.
     "control 0x82 0 0 0x81 2", "control 0x02 3 0 0x81 0", "control 0x82 0 0 0x81 2", "expect EPIPE in 0x81 4",
     "clear-halt 0x81", "control 0x82 0 0 0x81 2", "in 0x81 4", "counts",
     "control 0x80 0 0 0 2", "control 0x80 8 0 0 1", "control 0x81 10 0 0 1", "control 0x81 10 0 1 1",
@@ -272,14 +272,14 @@ ALTERNATE = [
 
 
 def changes(results):
-    """What the device did and had to do: each counts becomes what is more than in the first one."""
+    """The answers without their times, and with counters relative to the first answer to counts."""
     first = next(result for result in results if "controls" in result)
     return [{key: value - first[key] if key in COUNTERS else value for key, value in result.items()
              if key not in TIMES and result is not first} for result in results]
 
 
 def test_what_a_guest_sets_is_set_in_the_device(scene):
-    # Word for word what happens when nobody is in between.
+    # The answers are the same, word for word, as without usbvfiod in between.
     for command, bare, ours in zip(ALTERNATE, scene.bare_answers, changes(scene.poke("alternate", *ALTERNATE)),
                                    strict=True):
         assert ours == bare, command
@@ -288,10 +288,10 @@ def test_what_a_guest_sets_is_set_in_the_device(scene):
 
 @pytest.mark.parametrize("speed", SPEEDS)
 def test_the_same_configuration_again(scene, speed):
-    """By the guest's sysfs and by its usbfs: each time it reaches the device, which begins anew with all it has."""
+    """Set by the guest's sysfs and by its usbfs: each time the request reaches the device, which resets its endpoints."""
     device = f"loop-{speed}"
     used = ["claim 0", "loop 1 0x81 1000 4 10", "release 0"]
-    # What went in before comes out behind it.
+    # Bytes sent to the loopback before the request come back after it.
     left, taken = ["claim 0", "out 1 500", "release 0"], ["claim 0", "in 0x81 500", "release 0"]
     scene.poke(device, *used)
     before = scene.stats(device)
@@ -305,7 +305,7 @@ def test_the_same_configuration_again(scene, speed):
     assert stats["waiting"] == stats["wrong_endpoint"] == 0
 
     device = "alternate" if speed == "high" else f"alternate-{speed}"
-    # The data toggles too.
+    # The request also resets the data toggles.
     reads = ["claim 2", "in 0x83 4", "in 0x83 4", "release 2"]
 
     def told(*commands):
@@ -317,13 +317,13 @@ def test_the_same_configuration_again(scene, speed):
     assert told(*reads, "configuration 1", *reads, "configuration 1", *reads) == fresh * 3
 
 
-# Of bulk transfers that fail
+# Bulk transfers that fail
 
 STALL, ERROR, SHORT, BABBLE, SILENT, ZERO, MIDDLE = range(1, 8)
 
 
 class Stream:
-    """The commands for a device of the kind stall, and what its pattern says of the answers."""
+    """Commands for a device of the kind stall, and the answers that its byte pattern predicts."""
 
     def __init__(self, place):
         self.commands = ["claim 0"]
@@ -339,7 +339,7 @@ class Stream:
         self.add(f"control 0x40 1 {after << 8 | what} {endpoint} 0")
 
     def read(self, length, actual=None, error=None):
-        """An IN transfer that brings so many bytes, all that were asked for unless told otherwise."""
+        """An IN transfer that returns `actual` bytes, by default all that it asks for."""
         actual = length if actual is None else actual
         self.commands.append(f"{'expect ' + error + ' ' if error else ''}in 0x81 {length}")
         data = bytes((self.place + i) * 7 & 0xff for i in range(actual))
@@ -347,7 +347,7 @@ class Stream:
         self.place += actual
 
     def lose(self, length):
-        """So many bytes leave the device and arrive nowhere."""
+        """The device sends this many bytes, and no transfer receives them."""
         self.place += length
 
     def check(self, results):
@@ -371,7 +371,7 @@ def test_faults_and_recovery(scene, speed):
         stream.read(512, actual=0, error="EPIPE")
         stream.add("clear-halt 0x81")
         stream.read(512)
-        # The guest's driver tries again by itself.
+        # The guest's xHCI driver retries without an error for usb-poke.
         stream.fault(ERROR)
         stream.read(512)
         stream.fault(SHORT)
@@ -386,7 +386,7 @@ def test_faults_and_recovery(scene, speed):
         stream.add("expect ETIMEDOUT in 0x81 512 200")
         stream.fault(0)
         stream.read(512)
-        # Lengths that are no packets: the device sees what was asked for.
+        # Lengths that are no multiples of a packet: the device sees the requested length.
         for length in (1, 7, 63, 65, 511, 513, 1000, 1025, 5000, 70001):
             stream.read(length)
         stream.fault(STALL, 1, after=2)
@@ -423,19 +423,19 @@ def test_short_and_empty_packets(scene, speed, packet):
     sizes = [1, packet - 1, packet, packet + 1, 3 * packet, 3 * packet + 5, 16 * packet, 40 * packet - 1]
     commands = ["claim 0", "out 1 0", f"in 0x81 {packet}"]
     for size in sizes:
-        # Ended by an empty packet where it has no short one.
+        # The 1 asks for a zero-length packet if the transfer does not end with a short one.
         commands += [f"out 1 {size} 20000 1", f"in 0x81 {64 * packet}"]
-    # The end is there, and the bytes in front of it are taken in two.
+    # Two IN transfers read the bytes before a zero-length packet.
     commands += [f"out 1 {2 * packet} 20000 1", f"in 0x81 {packet}", f"in 0x81 {2 * packet}", "out 1 0", "in 0x81 13"]
     results = scene.poke(f"loop-{speed}", *commands)
     told = [result["actual"] for command, result in zip(commands, results) if command.startswith("in")]
     assert told == [0, *sizes, packet, packet, 0]
-    # Two alone, one behind each OUT transfer of whole packets.
+    # Two that stand alone, and one after each OUT transfer of whole packets.
     ended = sum(size % packet == 0 for size in sizes) + 1
     assert scene.stats(f"loop-{speed}")["ep01_zero_packets"] - before == 2 + ended
 
 
-# Of transfers taken back, and of many at once
+# Unlinked transfers, and many at once
 
 @pytest.mark.long
 def test_a_thousand_transfers_taken_back_under_load(scene):
@@ -449,14 +449,14 @@ def test_a_thousand_transfers_taken_back_under_load(scene):
     assert [one["taken_back"] + one["done_before"] for one in taken] == [1000, 1000, 100]
     assert [one["taken_back"] for one in taken[:2]] == [1000, 1000]
     stats = scene.stats("loop-super")
-    # One that has not got so far yet is taken back without the device.
+    # usbvfiod takes back a transfer that has not reached the device without involving the device.
     assert stats["unlinks"] - before["unlinks"] >= 1000
     assert stats["looped"] - before["looped"] == 40 * 16384 + 50 * 1000 + 500
     assert stats["waiting"] == 0
 
 
 def test_transfers_taken_back_while_they_complete(scene):
-    # The device answers at once: each is taken back, or done before, and the endpoint goes on in either case.
+    # The device answers at once: each transfer is unlinked or completes before that. The endpoint works in either case.
     result = scene.poke("stall-high", "claim 0", "unlink 0x81 300 512 4", "in 0x81 512", "unlink 1 300 512 4",
                         "out 1 0")
     assert result[1]["taken_back"] + result[1]["done_before"] == 1200
@@ -475,7 +475,7 @@ def test_both_directions_at_depth_under_load(scene):
         stats = scene.stats(f"loop-{speed}")
         assert stats["looped"] - before[speed]["looped"] == size * count
         assert stats["waiting"] == 0
-    # What the device says on its other endpoint: how many bytes went in, and their checksum.
+    # The device's other endpoint reports how many bytes the device has received, and their checksum.
     said = bytes.fromhex(str(results[-1]["bytes"]).zfill(16))
     stats = scene.stats("loop-full")
     assert int.from_bytes(said[:4], "little") == stats["looped"]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Devices of the host for long: disks that are pulled while a guest writes and reads them: what it was told is written is there.
+"""Devices of the host in long use: unplugging a disk loses no write that the guest has seen complete.
 
-Some with the mark long, a thousand with soak. USBVFIOD_SEED chooses what is done when; scripts/endurance runs them.
+A few removals run with the mark long, a thousand with soak. USBVFIOD_SEED chooses their order; scripts/endurance runs
+the soak tests.
 """
 
 import os
@@ -17,13 +18,13 @@ from harness import images
 pytestmark = pytest.mark.usbvfiod_only
 
 MIB = 8
-# What the daemon may grow by: a transfer's buffer for each disk.
+# How much the daemon's memory may grow: a transfer's buffer for each disk.
 GROWTH_KIB = 1024
-# How the disks are plugged in: kind, bus, port. QEMU numbers ports of its xHCI from the USB 2 ones.
+# Where to plug in the disks: kind, bus, port. QEMU numbers the USB 2 ports of its xHCI first.
 DISKS = {"HIGH1": ("stick", "ehci", "1"), "HIGH2": ("stick", "ehci", "2"), "SUPER": ("stick", "xhci", "3"),
          "UAS": ("uas", "xhci", "4")}
 
-# See guest/disk_work.c for what is told.
+# guest/disk_work.c documents what it prints.
 WORK = f"""
 disk_work {MIB} {' '.join(DISKS)} &
 hear end
@@ -37,7 +38,7 @@ def figures(usb):
 
 
 def idle_ticks(host, usb):
-    """Clock ticks of CPU time that it takes in three seconds in which nothing happens."""
+    """Clock ticks of CPU time that the daemon uses in three idle seconds."""
     script = f"awk '{{ print $14 + $15 }}' /proc/$(cat {usb.folder}/pid)/stat"
     before = int(host.run(script))
     time.sleep(3)
@@ -66,7 +67,7 @@ def test_pulled_under_load(host, tmp_path, removals, record_property, request):
     before = None
     started = time.monotonic()
     for number in range(removals):
-        # Some go on while others are pulled.
+        # At least one disk stays at work while another is unplugged.
         while len(at_work) < 2:
             at_work += guest.expect_word("AT")
         if number == 4:
@@ -100,7 +101,7 @@ def test_pulled_under_load(host, tmp_path, removals, record_property, request):
 
 @pytest.fixture
 def without_disks(host):
-    """The host's drivers for disks are not in the way: they would look for partitions of each that comes."""
+    """Remove the host's disk drivers, which would read the partitions of each new disk."""
     host.run("rmmod uas usb_storage")
     yield
     host.run("modprobe -a usb_storage uas")
@@ -108,13 +109,13 @@ def without_disks(host):
 
 @pytest.fixture
 def endure(host, request):
-    """endure(WORDS...): runs tests/endurance/endure in the host, with the daemon there; returns what it prints."""
+    """endure(WORDS...): run tests/endurance/endure with the daemon in the host; returns what it prints."""
     daemon = Path(request.config.getoption("--daemon")).resolve()
     program = host.put(daemon.parent / "tests" / "endurance" / "endure")
     command = host.install(daemon)
     root = command.split()[1]
     host.run(f"cp {program} {root}/")
-    # A daemon that notes each write (-Ddma_check=true) is not held to its memory.
+    # A daemon that records each write (-Ddma_check=true) may grow without limit.
     notes = b"every write into guest memory is checked" in daemon.read_bytes()
 
     def run(*words, timeout_s, growth_kib=GROWTH_KIB, pull=None):
@@ -136,17 +137,18 @@ def endure(host, request):
     return run
 
 
-# The first pulls find more or less with the kernel: what comes back to the daemon's spare buffers is memory that it keeps (4 MiB of
-# a device, and malloc() some beside). A daemon that has seen many pulls, and is not killed meanwhile, grows no more.
+# At the first removals the number of submitted transfers varies. The daemon keeps their buffers as spare ones when they
+# return: up to 4 MiB for a device, and malloc() keeps some memory too. After many removals without a kill the daemon
+# stops growing.
 @pytest.mark.usefixtures("without_disks")
 @pytest.mark.parametrize("pulls, kills, growth_kib",
                          [pytest.param(20, 1, 6144, marks=pytest.mark.long),
                           pytest.param(int(os.environ.get("USBVFIOD_PULLS", "1000")), 0, 1024, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("bus", ["ehci", "xhci"])
 def test_a_stick_is_pulled_under_transfers(host, endure, tmp_path, record_property, bus, pulls, kills, growth_kib):
-    """By a driver that is no guest's, without a VM in the VM: for many removals in little time.
+    """endure drives the controller instead of a nested guest, so the test does many removals in little time.
 
-    No transfers are taken back, upon which QEMU's sticks forget their command.
+    --stops 0, because QEMU's sticks forget their command when a transfer is unlinked.
     """
     image = images.empty(tmp_path / "stick.img", MIB)
     stick = host.plug_stick(image, bus, port="2", serial="ENDURE")
@@ -163,12 +165,13 @@ def test_a_stick_is_pulled_under_transfers(host, endure, tmp_path, record_proper
 @pytest.mark.usefixtures("without_disks")
 @pytest.mark.parametrize("mib", [pytest.param(8, marks=pytest.mark.long), pytest.param(256, marks=pytest.mark.soak)])
 def test_a_stick_is_stopped_under_transfers(synthetic, endure, record_property, mib):
-    """QEMU's sticks forget their command when a transfer is taken back, so this is another."""
+    """QEMU's sticks forget their command when a transfer is unlinked, so this test uses a synthetic one."""
     synthetic.plug("storage", "high", "mib=8", "no-uas", serial="STOPPED")
     record_property("figures", endure("--device usb:serial=STOPPED --mib", mib, "stick", timeout_s=600 + 20 * mib))
 
 
-# All that is with the kernel may come while there is no client: 4 MiB of an endpoint, kept until there is one.
+# All submitted transfers may complete while there is no client. The daemon keeps up to 4 MiB for an endpoint until a
+# client comes.
 @pytest.mark.long
 @pytest.mark.usefixtures("without_disks")
 def test_clients_follow_one_another(synthetic, endure, record_property):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Descriptors of usbfs that are handed over, and kept by who has done so."""
+"""File descriptors of usbfs that a client passes to the daemon and also keeps."""
 
 import re
 from pathlib import Path
@@ -10,13 +10,13 @@ from harness.nested_control import control, nobody  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usbvfiod_only
 
-# Who could write into the daemon's memory anyway.
+# Neither root nor the daemon's user, either of whom could write into the daemon's memory anyway.
 OTHER_USER = 1000
 
 
 @pytest.fixture
 def give(host, request):
-    """give(CONTROL, DEVICE): usb-give's attack, returns (what it printed, bytes written in the daemon, in the giver)."""
+    """give(CONTROL, DEVICE): run usb-give's attack; returns (output, bytes written in the daemon, in the giver)."""
     build = Path(request.config.getoption("--daemon")).resolve().parent / "tests" / "vm" / "devices"
     program = host.put(build / "usb-give")
 
@@ -35,7 +35,7 @@ def test_who_keeps_a_descriptor_cannot_write_into_the_daemon(host, control, give
     answer, in_daemon, in_giver = give(ctl, tablet)
     assert '"ok":true' in answer
     assert in_daemon == 0
-    # Its transfer was one of its own.
+    # The daemon opened the node again, so the giver's transfer stayed with the giver.
     assert in_giver > 0
     assert "foreign" not in ctl.usb.log_text()
     assert [one["state"] for one in ctl.devices()] == ["attached"]
@@ -44,7 +44,7 @@ def test_who_keeps_a_descriptor_cannot_write_into_the_daemon(host, control, give
 
 
 def test_a_daemon_that_cannot_open_the_node_has_to_trust_root(host, control, nobody, give):
-    """What the kernel does, and why only root and the daemon's own user are believed then."""
+    """The kernel allows the attack, so such a daemon accepts descriptors from root and its own user only."""
     tablet = host.plug("usb-tablet", bus="ehci")
     tablet.await_driver("usbhid")
     ctl = control(start=nobody)
@@ -57,7 +57,7 @@ def test_a_daemon_that_cannot_open_the_node_has_to_trust_root(host, control, nob
     answer, in_daemon, _ = give(ctl, tablet)
     assert '"ok":true' in answer
     assert in_daemon > 0
-    # It lives on, and so does the device.
+    # The daemon survives and keeps the device.
     assert [one["state"] for one in ctl.devices()] == ["attached"]
     assert "using it as it was handed over" in ctl.usb.log_text()
     assert "reaped a foreign USB transfer" in ctl.usb.log_text()

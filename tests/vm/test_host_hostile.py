@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Devices that lie, a host that does not let the daemon have what it wants, and a daemon that may hardly do anything."""
+"""Devices that lie, a host that refuses devices to the daemon, and a daemon without privileges."""
 
 import re
 
@@ -12,7 +12,7 @@ from harness.nested_control import Two, nobody  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.usbvfiod_only
 
-# The host's kernel takes none of these, so nobody can hand them on.
+# The host's kernel rejects these, so no program can pass them through.
 NO_DEVICES = {"zero-ep0", "no-configurations"}
 SUPER = ["zero-packets", "big-packets", "conflicts", "odd-numbers", "many-alternates", "garbage", "changing",
          "long-answers", "strange-classes", "changed-after-reset"]
@@ -21,18 +21,18 @@ FEW = ["zero-packets", "short-total", "length-over", "endless", "no-alternate-ze
        "gone-after-reset"]
 FEW_SUPER = ["zero-packets", "long-answers"]
 SERIALS = ["GOOD1", "GOOD2"]
-# The daemon's words for a device that it refuses, or that is gone by then.
+# The daemon's messages about a device that it refuses, or that is gone by then.
 REFUSED = re.compile(r"is a hub|has gone|the device is gone|cannot be had")
 
 JOB = r"""
-# Until it is told to stop: the healthy device with this serial number does its work.
+# work SERIAL: uses the healthy device with this serial number until /tmp/stop exists.
 work() {
 	rounds=0
 	until [ -e /tmp/stop ]; do
 		usb-poke "1209:100b:$1" --wait 300 claim 0 , loop 1 0x81 4096 4 25 >"/tmp/work.$1" || die "$(cat "/tmp/work.$1")"
 		rounds=$((rounds + 1))
 		: >"/tmp/works.$1"
-		# The one processor is for the others.
+		# Leave the only processor to the others.
 		usleep 500000
 	done
 	say ROUNDS $rounds
@@ -40,7 +40,7 @@ work() {
 
 hostile() { grep -lsi '^bad' /sys/bus/usb/devices/*/idProduct; }
 
-# Each command on its own: after one that fails usb-poke does no more.
+# poke FILE: runs usb-poke for each line of commands, because it stops at the first command that fails.
 poke() {
 	dev=$(dirname "$1")
 	read -r bus <"$dev/busnum" && read -r number <"$dev/devnum" || return
@@ -65,7 +65,7 @@ poke() {
 	END
 }
 
-# Eight at a time: most of them are waited for in vain.
+# Poke eight devices at a time: most commands run into their timeouts.
 poke_all() {
 	liars=$(hostile)
 	for turn in 0 1 2 3 4 5 6 7; do
@@ -83,7 +83,7 @@ poke_all() {
 for serial in SERIALS; do
 	work $serial &
 done
-# Ports are looked at in order, and the keyboards are plugged into the last ones.
+# Linux enumerates ports in order, and the keyboards are in the last ones.
 until [ "$(ls -d /sys/bus/usb/drivers/usbhid/*:* 2>/dev/null | wc -l)" = 2 ]; do usleep 100000; done
 for serial in SERIALS; do
 	wait_for "[ -e /tmp/works.$serial ]"
@@ -127,7 +127,7 @@ def test_devices_that_lie_break_nothing(host, synthetic, how_many):
         assert len(refused) <= 1, controllers[-1].log_text()
     guest = host.boot(Two(*controllers), JOB.replace("SERIALS", " ".join(SERIALS)),
                       programs=[synthetic.poke_program])
-    # Devices without a configuration that makes sense, or that go when they are reset, are not found by any guest.
+    # No guest finds a device that has no sensible configuration or disappears when it is reset.
     total = len(high + rest)
     assert int(guest.expect_word("FOUND")[0]) > total * 0.6
     good, bad = map(int, guest.expect_word("POKED"))
@@ -137,7 +137,7 @@ def test_devices_that_lie_break_nothing(host, synthetic, how_many):
     guest.say("pulled")
     guest.finish()
     assert [int(words[0]) > 1 for words in guest.told("ROUNDS")] == [True, True]
-    # usb-poke uses interfaces that it cannot claim.
+    # usb-poke uses some interfaces without claiming them.
     assert [line for line in guest.complaints() if BAD_LINES.search(line) and "(usb-poke) did not claim" not in line] == []
     for one, controller in zip(healthy, controllers):
         controller.stop()
@@ -162,19 +162,19 @@ def test_nobody_with_an_open_node(host, nobody, tmp_path):
     stick = host.plug_stick(image, "ehci")
     host.disk(stick)
     usb = nobody("host:fd=5", node=stick.node)
-    # Not even the folder of nodes is of use to it.
+    # The daemon's user cannot open the node by its path.
     assert host.run(f"stat -c %u:%a {stick.node}").strip() in ("0:664", "0:600")
     guest = host.boot(usb, READ_STICK).finish()
     assert guest.told_once("SUM") == total
     assert guest.complaints() == []
     usb.stop()
-    # The host's driver has it again, with what the guest wrote.
+    # The host's driver has the stick back, with the guest's data.
     written = host.run(f"dd if={host.disk(stick)} bs=64k count=8 2>/dev/null | sha256sum").split()[0]
     assert written == guest.told_once("WRITTEN")
 
 
 def serves(usb):
-    """It runs, and has plugged in the keyboard of its own that every test here adds."""
+    """Demand that the daemon runs and has plugged in the emulated keyboard that these tests add; returns its log."""
     assert usb.task.status is None
     assert re.search(r"port \d+: .*keyboard.*full speed", usb.log_text()), usb.log_text()
     return usb.log_text()
@@ -194,19 +194,19 @@ def test_nobody_without_a_node_is_told_what_to_do(host, nobody, synthetic):
 
 def test_a_device_that_another_program_uses_stays_there(host, synthetic):
     device = synthetic.plug("alternate", "high").device
-    # The second of its three interfaces: the first one must be given back.
+    # The program claims the second of three interfaces: the daemon has to release the first one again.
     host.run(f"usb-poke {device.node} claim 1 , sleep 600000 >/tmp/claimed 2>&1 & echo $! >/tmp/claimer")
     host.run("wait_for 'grep -q ^OK /tmp/claimed'")
     usb = host.controller(device, "keyboard")
     assert "a program on the host has it (usbfs)" in serves(usb)
     usb.stop()
-    # By force it is tried, in vain.
+    # With force the daemon tries, and fails.
     usb = host.controller(f"host:path={device.node},force", "keyboard")
     assert "another program uses interface 1 through usbfs" in serves(usb)
     assert [device.driver(f"1.{number}") for number in range(3)] == ["", "usbfs", ""]
     host.run("kill $(cat /tmp/claimer)")
     usb.stop()
-    # With nobody in the way it can be had.
+    # After the program has ended, the daemon gets the device.
     usb = host.controller(device, "keyboard")
     assert device.driver("1.1") == "usbfs"
     assert len(re.findall(r"port \d+: ", serves(usb))) == 2
@@ -225,7 +225,7 @@ def test_a_device_that_is_not_there_is_said_to_be_missing(host, synthetic):
     assert log.count("lsusb shows") >= 2
     for path in ("/tmp/file", "/dev/null", "/dev/bus/usb/001"):
         assert re.search(rf"{path} is .*not the node of a USB device", log), log
-    # The one behind those in the list is plugged in.
+    # The device that follows the bad ones on the command line is plugged in.
     assert len(re.findall(r"port \d+: ", log)) == 2
     assert device.driver() == "usbfs"
     usb.stop()

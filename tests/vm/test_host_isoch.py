@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Isochronous streams of the host's devices: nothing is lost, nothing comes twice, however late this machine is."""
+"""Isochronous streams of the host's devices: no packet is lost or repeated, however late this machine is."""
 
 import struct
 from pathlib import Path
@@ -10,7 +10,7 @@ from devices.synthetic import parse, synthetic  # noqa: F401 a fixture
 
 pytestmark = pytest.mark.usbvfiod_only
 
-# poke SERIAL COMMAND...: what usb-poke says, told a line each.
+# poke SERIAL COMMAND...: runs usb-poke and reports each line of its output.
 POKE = """
 mount -t debugfs debug /sys/kernel/debug 2>/dev/null
 echo 'format "run event on slot" +p' >/sys/kernel/debug/dynamic_debug/control || die "no dynamic debugging"
@@ -22,7 +22,7 @@ poke() {
 }
 """
 
-# The minute goes on while the others are busy. What one process calls a stream is a new one for the next.
+# The stream of a minute runs while the others are busy. Each process of usb-poke begins a new stream.
 COUNTERS = POKE + """
 poke full interface 0 1 , iso-in 0x81 60 64 8 256 &
 for serial in high super; do
@@ -48,7 +48,7 @@ SIZE = 1024
 
 
 def poked(guest, serial):
-    """What usb-poke has said of a device: command, then what it counted."""
+    """usb-poke's answers for a device: pairs of the command and its counts."""
     lines = [words[1:] for words in guest.told("POKE") if words[0] == serial]
     assert [words for words in lines if words[0] != "OK"] == []
     return [(words[1], parse(" ".join(words[2:]))) for words in lines]
@@ -59,10 +59,11 @@ def results(guest, serial, command, since=0):
 
 
 def unexpected(complaints):
-    """All but what Linux says when it is slower than its devices.
+    """The complaints without those that Linux makes when it is slower than its devices.
 
-    It has no name for the event that its event ring is full. And it may hear that a ring ran empty (0e, 0f: Ring
-    Underrun, Overrun; without a TRB) when it has just dropped the endpoint, which nothing told it to stop first.
+    It does not know the event that says that the event ring is full. It may also receive the event that a ring ran
+    empty (0e, 0f: Ring Underrun, Overrun; without a TRB) just after it dropped the endpoint, because it does not stop
+    the endpoint first.
     """
     left = [line for line in complaints if "unknown event type 37" not in line]
     late = [number for number, line in enumerate(left) if "Transfer event for disabled endpoint" in line and
@@ -76,7 +77,7 @@ def test_counters(host, synthetic):
     usb = host.controller(*(one.device for one in devices.values()))
     guest = host.boot(usb, COUNTERS.replace("SIZE", str(SIZE)), programs=[synthetic.poke_program])
 
-    # A stream for a minute, others beside it. usb-poke fails on a hole, on a repetition, on wrong data.
+    # One stream runs for a minute, others beside it. usb-poke fails on a gap, on a repetition and on wrong data.
     guest.expect_word("RAN_EMPTY")
     for speed, device in devices.items():
         stats = device.stats()
@@ -87,7 +88,7 @@ def test_counters(host, synthetic):
         assert (stats["out_first"], stats["out_last"]) == (0, said["packets"] - 1)
         assert [stats[key] for key in ("out_lost", "out_repeated", "out_empty", "out_bad")] == [0] * 4
 
-    # Rings run empty, are told so, and go on where they were.
+    # Rings run empty, the guest hears of it, and the streams continue where they were.
     guest.say("go")
     before = list(map(int, guest.told("RAN_EMPTY")[0]))
     for speed, device in devices.items():
@@ -101,11 +102,11 @@ def test_counters(host, synthetic):
             last = heard["counter"]
         stats = device.stats()
         assert [stats[key] for key in ("out_lost", "out_bad")] == [0] * 2
-        # Each begins to count anew.
+        # Each later iso-out counts from 0 again, which the device sees as a repetition.
         assert stats["out_repeated"] == 2
         assert stats["out_packets"] == sum(said["packets"] for said in results(guest, speed, "iso-out"))
 
-    # Streams that are cut by the alternate setting; what was under way is lost, and nothing that comes behind it.
+    # A change of the alternate setting cuts the streams. Packets in flight are lost, later ones are not.
     guest.say("go")
     guest.finish()
     for speed, device in devices.items():
@@ -129,14 +130,14 @@ say SOUND "$(play_tone /dev/snd/pcmC0D0p {TONE_MS})"
 
 
 def tone(frames):
-    """What play_tone plays."""
+    """The frames that play_tone plays."""
     for n in range(frames):
         phase = n % 48
         yield 1000 * min(phase, 48 - phase) - 12000, n & 0x7fff
 
 
 def recorded(path):
-    """The frames of a WAV file of 16 bits, two channels, whatever its header says of rate and length."""
+    """The frames of a WAV file with 16 bits and two channels, whatever rate and length its header claims."""
     data = Path(path).read_bytes()
     assert data[:4] == b"RIFF" and struct.unpack_from("<HH", data, 20) == (1, 2)
     begin = data.index(b"data") + 8
@@ -144,16 +145,16 @@ def recorded(path):
 
 
 def test_sound(host, request):
-    """A known tone, played in the guest, is what the host's loudspeaker gets: each frame, once, in order."""
+    """The guest plays a known tone, and the host's loudspeaker gets each frame once and in order."""
     program = Path(request.config.getoption("--daemon")).resolve().parent / "tests/vm/guest/play_tone"
-    # Room for all of it, in case that the loudspeaker is slower than the guest.
+    # The buffer holds the whole tone, in case the loudspeaker is slower than the guest.
     speaker = host.plug("usb-audio", audiodev="audio", buffer=1 << 20)
     usb = host.controller(speaker)
     guest = host.boot(usb, PLAY, programs=[program]).finish()
     assert guest.told("SOUND") == [["PLAYED", str(TONE_FRAMES)]]
     assert guest.complaints() == []
     usb.stop()
-    # Closes the file.
+    # QEMU closes the WAV file.
     speaker.unplug()
 
     heard = recorded(host.folder / "audio.wav")

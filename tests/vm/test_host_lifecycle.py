@@ -11,7 +11,7 @@ from harness import images
 
 BUSES = {"full": "uhci", "high": "ehci", "super": "xhci"}
 
-# stick MBITS: sets disk to the name of the stick at that speed, once it can be read.
+# stick MBITS: waits until the stick at that speed can be read; sets disk to its name.
 STICK = """
 find_stick() {
 	disk=
@@ -96,7 +96,7 @@ def test_guest_reboots_twice_while_it_reads(host, tmp_path):
     guest = host.boot(usb, REBOOT_WHILE_READING, reboots=True)
     counts = []
     for _ in range(2):
-        # A second one: then the next is under way.
+        # After the second READ, the reads are surely under way.
         guest.expect_word("READ")
         guest.expect_word("READ")
         if usb.name == "usbvfiod":
@@ -106,13 +106,13 @@ def test_guest_reboots_twice_while_it_reads(host, tmp_path):
     assert guest.told("BOOTED") == [["0"], ["1"], ["2"]]
     assert guest.told("SUM") == [[images.sha256(image, offset_mib=1)]] * 3
     assert guest.complaints() == []
-    # What the first guest had open, nobody has any more.
+    # The daemon has closed everything that it opened for the first guest.
     assert len(set(counts)) <= 1
     usb.stop()
     assert not hasattr(usb, "fds") or stick.driver() == "usb-storage"
 
 
-# The first 4 MiB are copied to the second ones, again and again.
+# Copies the first 4 MiB over the second 4 MiB, again and again.
 COPY_WITHOUT_END = STICK + """
 stick 480
 exec 4<"$(keyboard_node)"
@@ -125,7 +125,7 @@ hear end
 
 
 class Busy:
-    """A guest that copies on a stick while a keyboard waits for a key."""
+    """A guest that copies data on a stick while a transfer of its keyboard waits for a key."""
 
     def __init__(self, host, folder):
         self.host = host
@@ -147,14 +147,14 @@ class Busy:
         return guest
 
     def demand_drivers(self):
-        """The host's own drivers have the devices, and the disk has what it should."""
+        """Demand that the host's own drivers have the devices, and that the disk's data is right."""
         assert [self.stick.driver(), self.keyboard.driver()] == ["usb-storage", "usbhid"]
         assert self.host.run(f"dd if={self.host.disk(self.stick)} bs=1M count=4 2>/dev/null | sha256 -").strip() == \
             self.first_half
 
 
 def kill(usb):
-    """End the daemon as the OOM killer would."""
+    """Kill the daemon, as the OOM killer would."""
     usb.signal(signal.SIGKILL)
     usb.task.wait()
     usb.stopped = True
@@ -176,13 +176,13 @@ def test_vmm_and_daemon_are_killed_while_busy(host, tmp_path):
     guest.kill()
     guest.close()
     busy.boot(usb)
-    # The guest goes on, but its daemon ends as an operator wants it to.
+    # An operator stops the daemon while the guest continues.
     usb.stop()
     busy.demand_drivers()
 
 
 def memory_kib(host):
-    """What the host's kernel has for itself and cannot get back."""
+    """The unreclaimable slab memory of the host's kernel."""
     return int(host.run("sed -n 's/^SUnreclaim: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
 
 
@@ -201,10 +201,10 @@ def test_devices_come_and_go_with_the_daemon(host, tmp_path):
         usb.stop()
         assert [device.driver() for device in devices] == drivers
         before_kib = before_kib if number > 2 else memory_kib(host)
-    # A new disk for the kernel each time; it frees what it no longer needs when it likes to.
+    # The kernel makes a new disk each time, and frees the old one's memory late.
     assert memory_kib(host) < before_kib + 2048
 
-    # Nobody gives back what a killed daemon had; the next one does.
+    # A killed daemon does not return its devices to the host's drivers; the next daemon does.
     kill(host.controller(*devices))
     assert host.run("ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /dev/bus/usb", check=False).strip() == "0"
     host.controller(*devices).stop()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Attach and detach while the guest runs, by usbvfioctl: again and again, at each speed, in both dialects."""
+"""usbvfioctl attaches and detaches devices while the guest runs: many times, at each speed, in both dialects."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.usbvfiod_only
 
 ROUNDS = 20
 ROUNDS_BUSY = 16
-# What the daemon may grow by in half of these: less than a transfer's buffer for each.
+# How much the daemon's memory may grow in half of these rounds: less than a transfer's buffer for each.
 GROWTH_KIB = 384
 COUNTS = "disks() { ls /sys/block | grep -c '^sd'; }\n"
 
@@ -26,7 +26,7 @@ while hear what; do
 	case $what in
 	read)
 		wait_for readable
-		# The next one has another number of its host adapter in it.
+		# The link contains the number of the SCSI host, which the next stick changes.
 		link=$(readlink /sys/block/$disk)
 		reading=
 		while dd if=/dev/$disk of=/dev/null bs=64k iflag=direct 2>/dev/null; do
@@ -75,7 +75,7 @@ done
             found = ctl.devices()
             assert [one["state"] for one in found] == ["attached"]
             assert found[0]["place"] == stick.path
-            # else it is pulled while the guest is looking at it
+            # in the other rounds the detach hits the guest's enumeration
             if number % 4 == 3:
                 guest.say("there")
                 guest.expect_word("THERE")
@@ -86,7 +86,7 @@ done
     assert (ctl.usb.fds(), ctl.usb.status("Threads")) == warm
     guest.say("away")
     guest.expect_word("AWAY")
-    # and it works as on the first day
+    # after all that a stick still works
     ctl.run("attach", fresh(sticks[2]).node)
     guest.say("sum")
     assert guest.expect_word("SUM")[0] == images.sha256(tmp_path / "xhci.img")
@@ -116,7 +116,7 @@ def test_the_old_dialect(host, control):
     tablet.await_driver("usbfs")
     now = fresh(tablet)
     assert [int(number) for number in ctl.legacy()[0].split(":")] == [now.busnum, now.devnum]
-    # attached once more: the old one goes first
+    # a second attach first detaches the old one
     ctl.run("--legacy attach", now.node)
     assert len(ctl.legacy()) == 1
     now = fresh(tablet)
@@ -131,13 +131,13 @@ def test_disk_that_the_host_has_mounted(host, control, tmp_path):
     stick = host.plug_stick(images.filled(tmp_path / "stick.img", 8), bus="ehci")
     stick.await_driver("usb-storage")
     disk = host.disk(stick)
-    # before the mount, which would be copied into the root of usbvfioctl
+    # before the mount, which host.install() would copy into the root of usbvfioctl
     ctl = control()
     host.run(f"mke2fs -q -F {disk} && mkdir -p /run/mounted && mount -t ext4 {disk} /run/mounted")
     try:
         assert "mounted" in ctl.refuses("attach", stick.node)
         assert stick.driver() == "usb-storage"
-        # nor at the start
+        # a daemon does not take it at its start either
         usb = host.controller(stick, "keyboard")
         assert "mounted on" in usb.log_text()
         assert "devices: 1" in usb.log_text()
@@ -151,7 +151,7 @@ def test_disk_that_the_host_has_mounted(host, control, tmp_path):
 
 
 class Counts:
-    """What a daemon has at the moment. usb.fds() and so on take longer."""
+    """A daemon's descriptors, threads and memory, read in one command because usb.fds() and so on take longer."""
 
     def __init__(self, usb):
         self.fds, self.threads, self.kib = map(int, usb.host.run(
@@ -184,13 +184,13 @@ def test_detach_while_the_guest_is_busy_with_it(host, control, tmp_path):
         guest.say("read")
         guest.expect_word("READING")
 
-    # Read without end, then it has gone: an error, a disconnect, and the host's driver has it.
+    # Detach while the guest reads: the guest sees an error and a disconnect, and the host's driver gets the stick.
     for _ in range(ROUNDS_BUSY):
         busy()
         detach()
         guest.expect_word("FAILED_AND_GONE")
         attached = attach()
-    # Attached once more while it is read: moved, to the same port.
+    # Attach again while the guest reads: the stick moves, to the same port.
     for _ in range(4):
         busy()
         again = attach()
@@ -200,7 +200,7 @@ def test_detach_while_the_guest_is_busy_with_it(host, control, tmp_path):
     assert [one["id"] for one in ctl.devices()] == ["1", attached["id"]]
     guest.say("sum")
     assert guest.expect_word("SUM") == [images.sha256(image)]
-    # While it enumerates: so many lines of log after the plug.
+    # Detach while the guest enumerates: this many lines of log after the plug.
     for number in range(8):
         detach()
         log.skip()
@@ -210,7 +210,7 @@ def test_detach_while_the_guest_is_busy_with_it(host, control, tmp_path):
     assert guest.expect_word("SUM") == [images.sha256(image)]
     detach()
     assert {(one.fds, one.threads) for one in counts} == {(counts[0].fds, counts[0].threads)}
-    # Reading ahead, for a sum, takes more than what was read before: each is compared with its like.
+    # A sum reads ahead and takes more memory than the plain reads, so compare each part with itself.
     kib = [one.kib for one in counts]
     assert kib[ROUNDS_BUSY - 1] <= kib[ROUNDS_BUSY // 2] + GROWTH_KIB, kib
     assert kib[-1] <= kib[ROUNDS_BUSY] + GROWTH_KIB, kib
@@ -244,7 +244,7 @@ done
             for time in $(seq 40); do
                 node=$(printf /dev/bus/usb/%03d/%03d $(cat $dev/busnum) $(cat $dev/devnum))
                 id=$({ctl.command} --json attach $node | sed 's/.*"id": *"\\([0-9]*\\)".*/\\1/') || exit 1
-                # Every fourth time the guest has a while to look at it.
+                # Every fourth time, give the guest time to enumerate the tablet.
                 [ $((time % 4)) != 0 ] || usleep 300000
                 {ctl.command} detach $id >/dev/null || exit 1
             done""")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A guest resets its devices, puts them to sleep one by one, goes to sleep itself, dies: they are there again after that.
+"""Devices work again after a guest resets them, suspends them one by one, suspends itself or crashes.
 
-All tests of this module but the last use the same host and the same guest; one that fails makes the next begin with new
-ones. The guest runs functions of JOB by name, as the tests ask it to.
+All tests of this module but the last use the same host and the same guest; after a failure the next test begins with
+new ones. The guest runs functions of JOB by name when a test asks for them.
 """
 
 import os
@@ -32,7 +32,7 @@ sum() {
 	say SUM "$(sha256 /dev/$(disk_of "$1"))"
 }
 
-# read_without_end SERIAL: until it fails, or the file /tmp/enough is there. Tells each round.
+# read_without_end SERIAL: reads the disk until that fails or the file /tmp/enough exists. Reports each round.
 read_without_end() {
 	disk=/dev/$(disk_of "$1")
 	while [ ! -e /tmp/enough ]; do
@@ -41,7 +41,7 @@ read_without_end() {
 	done
 }
 
-# resets COUNT LOADED SERIAL...: each of these in turn, again and again, while the one LOADED is read without end.
+# resets COUNT LOADED SERIAL...: resets each device in turn, COUNT times, while reading the disk LOADED without end.
 resets() {
 	count=$1 loaded=$2
 	shift 2
@@ -56,7 +56,7 @@ resets() {
 	wait $!
 }
 
-# resets_while_read COUNT SERIAL: its file system is read and written meanwhile.
+# resets_while_read COUNT SERIAL: resets the disk while reading and writing its file system.
 resets_while_read() {
 	disk=/dev/$(disk_of "$2")
 	modprobe -a ext4 crc32c_generic; mkfs.ext4 -q -F $disk && mount -t ext4 $disk /mnt || die mount
@@ -83,7 +83,7 @@ resets_while_read() {
 	umount /mnt
 }
 
-# Opens the serial port SERIAL, sends and receives so many bytes at once, closes it.
+# both_ways SERIAL: opens the serial port, sends a text that the test chooses, receives as many bytes, closes it.
 both_ways() {
 	tty=/dev/$(child "$1" 'ttyUSB*')
 	wait_for "[ -c $tty ]"
@@ -96,7 +96,7 @@ both_ways() {
 	exec 4>&-
 }
 
-# sleeps SERIAL: as soon as nobody uses it; tells how many ports are suspended then.
+# sleeps SERIAL: lets the device suspend when idle, waits until it has, reports how many ports are suspended.
 sleeps() {
 	dev=$(usb_of "$1")
 	for disk in $dev/*:*/host*/target*/*/block/*; do
@@ -110,7 +110,7 @@ sleeps() {
 	say SUSPENDED_PORTS "$(cat /sys/kernel/debug/usb/xhci/*/ports/*/portsc | grep -c 'Link:U3')"
 }
 
-# stays_awake SERIAL: from now on. Its disk too: one that falls asleep has its cache written, so it is not idle after use.
+# stays_awake SERIAL: ends that for the device and its disk: a disk that suspends flushes its cache, which is traffic.
 stays_awake() {
 	dev=$(usb_of "$1")
 	for control in $dev/*:*/host*/target*/*/power/control; do
@@ -119,14 +119,14 @@ stays_awake() {
 	echo on >"$dev/power/control"
 }
 
-# open_keyboard SERIAL: whoever has it open hears of keys.
+# open_keyboard SERIAL: opens the keyboard as descriptor 3. Linux polls a keyboard only while it is open.
 open_keyboard() {
 	node=/dev/input/$(child "$1" '*/input/input*/event*')
 	wait_for "[ -c $node ]"
 	exec 3<"$node"
 }
 
-# events END: what happens at the keyboard that is open, up to the event that matches END.
+# events END: reports the events of the open keyboard, up to the event that matches END.
 events() {
 	while :; do
 		batch=$(dd bs=1536 count=1 <&3 2>/dev/null | hexdump -v -e '24/1 "%02x" "\n"')
@@ -138,22 +138,22 @@ events() {
 	done
 }
 
-# listens SERIAL END: events of a keyboard that stays awake.
+# listens SERIAL END: reports events of a keyboard that stays awake.
 listens() {
 	open_keyboard "$1"
 	say LISTENS
 	events "$2"
 }
 
-# keys SERIAL END: the keyboard sleeps until a key is pressed.
+# keys SERIAL END: reports events of a keyboard that is suspended until a key is pressed.
 keys() {
 	open_keyboard "$1"
 	sleeps "$1"
 	events "$2"
 }
 
-# guest_sleeps SERIAL END: until there is a line on the console, with that keyboard open. The kernel tells when it has
-# stopped all devices.
+# guest_sleeps SERIAL END: suspends the guest, with that keyboard open, until a line comes on the console. The kernel
+# logs that it has suspended all devices.
 guest_sleeps() {
 	open_keyboard "$1"
 	echo enabled >/sys/class/tty/ttyS0/power/wakeup
@@ -177,11 +177,11 @@ EV_KEY, KEY_LEFTCTRL, KEY_A = 1, 29, 30
 
 
 def event(code, value):
-    """Of a key, as the guest tells it."""
+    """A key's event in the form the guest reports it."""
     return struct.pack("<HHi", EV_KEY, code, value).hex()
 
 
-# What press_keys() is to a guest.
+# The events that a guest gets from press_keys().
 KEYS = [event(key, value) for key in (KEY_LEFTCTRL, KEY_A) for value in (1, 0)]
 
 
@@ -204,7 +204,7 @@ class Scene:
         self.guest.expect_word("UP")
 
     def ask(self, function, *words):
-        """Have the guest run a function; names of devices become serial numbers."""
+        """Ask the guest to run a function; names of devices become serial numbers."""
         self.guest.say(" ".join([function, *(self.devices[word].qemu_id.upper() if word in self.devices else str(word)
                                              for word in words)]))
 
@@ -212,7 +212,7 @@ class Scene:
         assert self.guest.expect_word("DONE") == ["0"]
 
     def demand_stick(self):
-        """The stick can be read."""
+        """Demand that the guest can read the stick."""
         self.ask("sum", "stick")
         assert self.guest.expect_word("SUM") == [images.sha256(self.image)]
         self.done()
@@ -228,7 +228,7 @@ class Scene:
         assert [one for one in told if one in KEYS] == KEYS
 
     def demand_keys(self):
-        """The keyboard sleeps until a key is pressed, of which nothing is lost."""
+        """Demand that the keyboard sleeps until a key is pressed, and that no key is lost."""
         self.ask("keys", "keyboard", KEYS[-1])
         assert self.guest.expect_word("SUSPENDED_PORTS") == ["1"]
         self.press_keys()
@@ -238,7 +238,7 @@ class Scene:
         self.done()
 
     def demand_serial(self):
-        """The serial port sends and receives."""
+        """Demand that the serial port sends and receives."""
         self.ask("both_ways", "serial")
         self.guest.expect_word("OPEN")
         text = os.urandom(32).hex()
@@ -255,7 +255,7 @@ class Scene:
 
 
 def test_resets_of_a_stick_in_use(scene):
-    """What usbreset does, while the stick's file system is read and written."""
+    """Reset the stick as usbreset does, while the guest reads and writes its file system."""
     scene.ask("resets_while_read", 3, "used stick")
     written = scene.guest.expect_word("WRITTEN")
     assert scene.guest.expect_word("READ") == written * 2
@@ -263,7 +263,7 @@ def test_resets_of_a_stick_in_use(scene):
 
 
 def test_resets_beside_a_stick_in_use(scene):
-    """One by one all others are reset while the stick is read."""
+    """Reset all others one by one while the guest reads the stick."""
     scene.ask("resets", 2, "used stick", "stick", "keyboard", "serial")
     scene.done()
     scene.demand_all()
@@ -285,7 +285,7 @@ def test_keys_wake_a_keyboard(scene):
 
 
 def test_guest_sleeps(scene):
-    """Suspended to idle: it stops all devices and waits. What is typed meanwhile is there when it wakes up."""
+    """In suspend-to-idle the guest suspends all devices and waits. After waking it gets the keys pressed meanwhile."""
     scene.ask("guest_sleeps", "keyboard", KEYS[-1])
     scene.guest.expect("PM: suspend-to-idle")
     scene.press_keys()
@@ -296,7 +296,10 @@ def test_guest_sleeps(scene):
 
 
 def host_takes(scene, name, driver):
-    """What its kernel does after a suspend in which the device has lost its state, while no program runs."""
+    """Give the device to a driver of the host, as the host's kernel does if the device loses its state in a suspend.
+
+    usbvfiod does not run meanwhile, just as no program does in a suspend.
+    """
     interface = f"{scene.devices[name].path}:1.0"
     scene.host.run(f"""
         pid=$(cat {scene.usb.folder}/pid)
@@ -310,19 +313,19 @@ def host_takes(scene, name, driver):
 
 def test_what_the_host_takes_is_taken_back(scene):
     stick, keyboard = scene.devices["stick"], scene.devices["keyboard"]
-    # So that the guest has configured it.
+    # Make sure that the guest has configured the stick.
     scene.demand_stick()
-    # Nothing but the clock, which a resume sets, tells of one that is idle.
+    # usbvfiod cannot notice the loss of an idle device, so it checks when the clock is set, as a resume does.
     host_takes(scene, "stick", "usb-storage")
     assert stick.driver() == "usb-storage"
     scene.host.run("date -s @$(($(date +%s) + 1))")
     stick.await_driver("usbfs")
     scene.demand_stick()
-    # The guest is refused what it wants of it, which the kernel complains of.
+    # The kernel refuses the guest's transfers, and complains about them.
     scene.host.pardoned.append("(usbvfiod) did not claim interface")
     host_takes(scene, "stick", "usb-storage")
     scene.demand_stick()
-    # A transfer that waits for a key comes back.
+    # The kernel returns the transfer that waits for a key.
     scene.ask("listens", "keyboard", KEYS[-1])
     scene.guest.expect_word("LISTENS")
     host_takes(scene, "keyboard", "usbhid")
@@ -342,7 +345,7 @@ def test_nothing_is_left_behind(scene_keeper):
     assert scene.devices["stick"].driver() == "usb-storage"
 
 
-# The kernel that takes over is in memory that was kept free for it.
+# DIES loads the kernel that takes over into memory reserved for it.
 DIES = """
 wait_disk sda
 say SUM $(sha256 /dev/sda)
@@ -365,7 +368,7 @@ done
 
 @pytest.mark.long
 def test_a_kernel_that_dies_hands_its_devices_over(host, tmp_path, request, rig):
-    """Its transfers are on their way, and nobody tells the controller: the next kernel finds it as it is."""
+    """The kernel dies with transfers in flight and does not stop the controller: the next kernel finds it running."""
     image = images.filled(tmp_path / "stick.img", 8)
     usb = host.controller(host.plug_stick(image, "ehci"), host.plug("usb-kbd", "uhci"))
     programs = Path(request.config.getoption("--daemon")).resolve().parent / "tests" / "vm" / "guest"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Devices of the host that are pulled without a word: the guest is told at once, and nothing is left of them."""
+"""Devices of the host are unplugged without warning: the guest hears of it at once, and the daemon keeps no trace."""
 
 import re
 
@@ -10,10 +10,10 @@ from harness import images
 pytestmark = [pytest.mark.long, pytest.mark.usbvfiod_only]
 
 ROUNDS = 16
-# What the daemon may grow by in so many rounds: less than one transfer's buffer for each.
+# How much the daemon's memory may grow in these rounds: less than one transfer's buffer for each.
 GROWTH_KIB = 256
 
-# Does what it is told, a word for each round. The stick is the only disk; its name may change.
+# Runs the action that each line names. The stick is the only disk; its name may change.
 OBEY = """
 readable() {
 	disk=$(ls /sys/block | grep '^sd' | tail -n 1)
@@ -45,7 +45,7 @@ while hear what; do
 		wait_for readable
 		say SUM $(sha256 /dev/$disk) ;;
 	keyboard)
-		# Its driver is loaded anew, and has to ask the device all that it asks at first.
+		# A freshly loaded driver sends the device all of its initial requests.
 		rmmod usbhid && modprobe usbhid || die usbhid
 		keyboard_node >/dev/null
 		say KEYBOARD ;;
@@ -58,7 +58,7 @@ STICK = {"bus": "ehci", "port": "2"}
 
 
 class Puller:
-    """One place of the host, and a stick that comes and goes there."""
+    """A place of the host where a stick is plugged in and unplugged."""
 
     def __init__(self, host, image):
         self.host = host
@@ -75,20 +75,20 @@ class Puller:
         self.host.unplug(self.stick)
 
     def await_log(self, words):
-        """Wait until the daemon has logged the words, behind what was waited for before."""
+        """Wait until the daemon has logged the words, after the previous match."""
         log = f"/share/tasks/{self.usb.task.number}.out"
         self.host.run(f"wait_for \"tail -n +{self.seen + 1} {log} | grep -q '{words}'\"")
         lines = self.usb.log_text().splitlines()
         self.seen = next(number for number, line in enumerate(lines) if number >= self.seen and re.search(words, line)) + 1
 
     def await_lines(self, count):
-        """Wait until the daemon has logged so many lines behind those."""
+        """Wait until the daemon has logged this many lines after the previous match."""
         log = f"/share/tasks/{self.usb.task.number}.out"
         self.host.run(f"wait_for '[ $(tail -n +{self.seen + 1} {log} | wc -l) -ge {count} ]'")
 
 
 def resources(usb):
-    # The numbers of a device's node and of what is anonymous are new ones each time.
+    # Each round gives new numbers to the device's node and to anonymous files.
     fds = sorted(re.sub(r"/dev/bus/usb/\d+/\d+|\[\d+\]", "NEW", fd) for fd in usb.fds())
     return {"fds": fds, "threads": usb.status("Threads"), "kib": usb.rss_kib()}
 
@@ -119,7 +119,7 @@ def test_stick_is_pulled_again_and_again(host, tmp_path):
             tell(activity, answer)
             before = before or resources(usb)
             puller.pull()
-            # Nobody is told by us: the kernel tells usbvfiod, and usbvfiod tells the guest.
+            # The test tells neither of them: the kernel notifies usbvfiod, and usbvfiod notifies the guest.
             puller.await_log("has gone")
             puller.plug()
             guest.expect_word("PULLED")
@@ -128,7 +128,7 @@ def test_stick_is_pulled_again_and_again(host, tmp_path):
         demand_no_growth(before, resources(usb))
     assert len(guest.told("READ_FAILED")) == ROUNDS
 
-    # While the guest enumerates: that many of the controller's commands and changes of a slot after the plug.
+    # Unplug while the guest enumerates: this many lines of log (commands, slot changes) after the plug.
     before = resources(usb)
     for number in range(ROUNDS):
         puller.pull()
@@ -139,7 +139,7 @@ def test_stick_is_pulled_again_and_again(host, tmp_path):
     assert tell("sum", "SUM") == [images.sha256(image)]
     demand_no_growth(before, resources(usb))
 
-    # For good: the daemon and the other device work on.
+    # Unplug for good: the daemon and the other device continue to work.
     puller.pull()
     puller.await_log("has not come back")
     tell("keyboard", "KEYBOARD")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Devices of the host that go and come back, and who has them meanwhile. Without a guest: the daemon alone sees to it."""
+"""Devices of the host are unplugged and come back. The daemon alone handles that, so there is no guest."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_device_comes_back_to_its_place(host):
     await_log(usb, "port 2: .* is back")
     assert again.driver() == "usbfs"
     usb.stop()
-    # the host's own driver has it again
+    # the host's own driver has the keyboard again
     assert again.driver() == "usbhid"
 
 

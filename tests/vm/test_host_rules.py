@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Rules that hold devices of the host: through replugging, at other places, told apart from their like, refused."""
+"""Rules that hold devices of the host: after replugging, at other places, among identical devices, refused."""
 
 import re
 
@@ -17,7 +17,7 @@ TABLET = "usb:vid=0627,pid=0001"
 def test_held_whenever_it_is_there(host):
     usb = host.controller("keyboard", TABLET)
     log = Log(usb)
-    assert log.port() == 1  # the keyboard; nothing that matches is there yet
+    assert log.port() == 1  # the keyboard; no device matches the rule yet
     log.expect("devices: 1")
     tablet = host.plug("usb-tablet", bus="ehci", port="2")
     assert log.port() == 2
@@ -35,7 +35,7 @@ def test_held_whenever_it_is_there(host):
 def test_there_before_the_start(host):
     tablet = host.plug("usb-tablet", bus="ehci")
     usb = host.controller(TABLET)
-    # ready only when it is plugged in, so that firmware sees it
+    # the daemon reports ready only after it has plugged the device in, so that firmware sees it
     assert re.search(r"port 1: .*devices: 1", usb.log_text(), re.DOTALL)
     assert tablet.driver() == "usbfs"
     usb.stop()
@@ -58,7 +58,7 @@ def test_whatever_is_in_the_socket(host, tmp_path):
     assert log.port() == 2
     host.unplug(tablet)
     log.expect("unplugged")
-    # what a firmware loader does: other ids at the same place
+    # another device at the same place, as a firmware loader does it
     drive = host.add_drive(images.filled(tmp_path / "stick.img", 1))
     stick = host.plug("usb-storage", bus="ehci", port="4", drive=drive)
     assert stick.ids != tablet.ids
@@ -106,7 +106,7 @@ done
     usb.stop()
 
 
-# Says where tablets are and their serial numbers, when there are so many.
+# Waits for the number of tablets that the test names; reports their places and serial numbers.
 LOOK = """
 tablets() { grep -l '^0627$' /sys/bus/usb/devices/*/idVendor 2>/dev/null; }
 bound() {
@@ -127,7 +127,7 @@ done
 
 
 class Alike:
-    """Devices that differ in their serial numbers only, and where a guest sees them."""
+    """Devices that differ only in their serial numbers, and the places where a guest sees them."""
 
     def __init__(self, host, guest, serials):
         self.host = host
@@ -136,7 +136,7 @@ class Alike:
         self.tablets = {}
 
     def plug(self, ports):
-        """ports: for each serial number one of the host's."""
+        """ports: {serial number: port of the host}"""
         for serial, port in ports.items():
             self.tablets[serial] = self.host.plug("usb-tablet", bus="ehci", port=port, serial=serial)
 
@@ -148,7 +148,7 @@ class Alike:
         assert self.look(0) == {}
 
     def look(self, count):
-        """{serial number: the guest's place}"""
+        """{serial number: place in the guest}, when the guest has this many."""
         self.guest.say(str(count))
         return {serial: place for place, serial in
                 (word.split("=") for word in self.guest.expect_word("SEEN"))}
@@ -171,7 +171,7 @@ def test_five_alike_told_apart_by_serial_number_and_by_place(host, control):
         assert alike.look(len(ports)) == {serial: by_serial[serial] for serial in ports}
     alike.unplug()
 
-    # Whatever is in the sockets. The third rule's is empty at first.
+    # Rules for sockets, whatever is plugged in. The third socket is empty at first.
     for serial in serials:
         ctl.run("rules remove", serial)
     alike.plug({"T1": "1", "T2": "2", "T4": "4", "T5": "5"})
@@ -194,7 +194,7 @@ def test_five_alike_told_apart_by_serial_number_and_by_place(host, control):
     ctl.usb.stop()
 
 
-# Pokes the device of these ids, and says where it is. One that is about to go may fail.
+# Pokes the device with these ids and reports its place; retries, because a device that is about to go may fail.
 POKE = """
 place() { basename $(dirname $(grep -l "^${1#*:}$" /sys/bus/usb/devices/*/idProduct)); }
 work() {
@@ -215,7 +215,7 @@ done
 def test_one_socket_whatever_its_device_does(host, synthetic, control):
     device = synthetic.plug("loopback", "high")
     power = f"/sys/bus/usb/devices/{device.path}/power"
-    # The host has put it to sleep.
+    # The host suspends the device.
     sleeps = f"echo 0 >{power}/autosuspend_delay_ms; echo auto >{power}/control\n"
     host.run(f"{sleeps}wait_for '[ $(cat {power}/runtime_status) = suspended ]'")
     ctl = control("keyboard", f"usb:port={device.path},id=socket")
@@ -228,12 +228,12 @@ def test_one_socket_whatever_its_device_does(host, synthetic, control):
 
     place, speed = work("work 1209:100b")
     assert speed == "480"
-    # It may sleep when it has nothing to do, which it never has while it is ours.
+    # The host may suspend the device when it is idle, but usbvfiod keeps it busy.
     host.run(sleeps)
     assert work("work 1209:100b") == [place, "480"]
     assert host.run(f"cat {power}/runtime_status").strip() == "active"
 
-    # It goes, and is back with another address, then with other ids: what a loader of firmware does.
+    # The device leaves and comes back with another address, then with other ids, as with a firmware loader.
     number = host.find_path(device.path).devnum
     device.unplug()
     device.replug()
@@ -242,7 +242,7 @@ def test_one_socket_whatever_its_device_does(host, synthetic, control):
     assert work("become 1209:2001 2002") == [place, "480"]
     assert host.find_path(device.path).ids == "1209:2002"
 
-    # The other half of the socket is a port of another bus, here and there.
+    # The USB 3 half of the socket is a port of another bus, in the host and in the guest.
     device.kill()
     fast = synthetic.plug("loopback", "super")
     assert host.run(f"basename $(readlink /sys/bus/usb/devices/{fast.path}/port/peer)").strip() == \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The host is suspended while a guest uses devices of it."""
+"""The host is suspended while a guest uses its devices."""
 
 import pytest
 
@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.long, pytest.mark.usbvfiod_only]
 
 HOST = {"sleeps": True}
 
-# All drivers are suspended and resumed, for real; the kernel waits a second in between instead of for an interrupt.
+# The kernel really suspends and resumes all drivers, but waits a second in between instead of for an interrupt.
 SLEEP = """
 echo 1 >/sys/module/suspend/parameters/pm_test_delay
 echo devices >/sys/power/pm_test
@@ -37,7 +37,7 @@ say DISCONNECTS $(dmesg | grep -c 'USB disconnect')
 
 def test_a_disk_is_read_while_the_host_sleeps(host, tmp_path):
     image = images.filled(tmp_path / "stick.img", 4)
-    # A controller that keeps its state.
+    # On EHCI, which keeps its state.
     stick = host.plug_stick(image, "ehci")
     usb = host.controller(stick)
     guest = host.boot(usb, JOB)
@@ -70,13 +70,13 @@ say DISCONNECTS $(dmesg | grep -c 'USB disconnect')
 
 
 def test_a_keyboard_whose_state_is_lost_while_the_host_sleeps(host):
-    # After that the kernel takes it from us and offers it to its drivers.
+    # UHCI loses its state, so the kernel takes the keyboard from usbvfiod and offers it to the host's drivers.
     keyboard = host.plug("usb-kbd", "uhci")
     usb = host.controller(keyboard)
     guest = host.boot(usb, KEYS)
     guest.expect_word("READY")
     for number in range(4):
-        # The first time all is as ever.
+        # The first round runs without a suspend.
         if number > 0:
             host.run(SLEEP)
             keyboard.await_driver("usbfs")

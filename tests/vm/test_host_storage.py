@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Disks of the host, passed through: what a guest writes is what is on them."""
+"""Disks of the host, passed through: they contain what a guest has written."""
 
 import hashlib
 
@@ -24,7 +24,7 @@ umount /mnt || die second umount
 report_usb
 """
 
-# Full speed is a megabyte in a second at best.
+# Full speed reaches at most one megabyte per second.
 BUSES = {
     "full": ("uhci", "12", 2),
     "high": ("ehci", "480", 32),
@@ -33,8 +33,8 @@ BUSES = {
 
 
 def make_file_system(host, disk, image, speed, mib):
-    """Have a guest write a file on that disk of the host; demand that guest, host and image agree on it."""
-    # The host's driver has done with probing, so that the disk is in no odd state when it is taken.
+    """Let a guest write a file on that disk of the host; demand that guest, host and image agree on it."""
+    # Let the host's driver finish probing, so that the daemon does not detach it in an odd state.
     host.disk(disk)
     usb = host.controller(disk)
     guest = host.boot(usb, MAKE_FILE_SYSTEM.replace("MIB", str(mib)))
@@ -45,7 +45,7 @@ def make_file_system(host, disk, image, speed, mib):
     assert guest.complaints() == []
     usb.stop()
 
-    # The host's own driver has the disk again and reads what the guest has written.
+    # The host's own driver has the disk again and reads what the guest wrote.
     assert host.run(f"sha256 {host.disk(disk)}").strip() == images.sha256(image)
     first_partition = 2048 * 512
     images.check_ext4(image, first_partition)
@@ -92,7 +92,7 @@ done
 def test_eight_sticks_at_once(host, tmp_path):
     sticks = [images.filled(tmp_path / f"{seed}.img", 8, seed) for seed in range(8)]
     sums = [images.sha256(stick, mib=4) for stick in sticks]
-    # Five at super speed, three at high speed.
+    # Five are at super speed, three at high speed.
     devices = [host.plug_stick(stick, "xhci" if number < 5 else "ehci") for number, stick in enumerate(sticks)]
     for device in devices:
         host.disk(device)

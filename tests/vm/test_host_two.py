@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two daemons and the devices of one host: moved from one to the other, watched, recorded, and wanted by both."""
+"""Two daemons share one host: they move, watch and capture a device, and both want it."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from harness.nested_control import Two, control, fresh  # noqa: F401 a fixture
 pytestmark = pytest.mark.usbvfiod_only
 
 MIB = 4
-# Tells each time there is a disk: at which function of PCI, and what is on it.
+# Reports, each time the test asks, the disk's PCI function and the hash of its content.
 WATCH_DISK = """
 disks() { ls /sys/block | grep '^sd'; }
 look() {
@@ -46,7 +46,7 @@ def test_two_daemons_and_one_stick(host, control, tmp_path):
         assert total == images.sha256(image)
         return controller
 
-    # Moved: the guest finds it at the other controller.
+    # Move: the guest finds the stick at the other controller.
     attached = one.json("attach", fresh(stick).node, "--name", "disk")["device"]
     assert seen[0].expect("attached")["device"]["id"] == attached["id"]
     first = look()
@@ -57,7 +57,7 @@ def test_two_daemons_and_one_stick(host, control, tmp_path):
     assert look() != first
     assert (one.devices(), [device["id"] for device in two.devices()]) == ([], [moved["id"]])
 
-    # Recorded while it is read.
+    # Capture while the guest reads.
     before = two.json("stats", moved["id"])["device"]
     file = f"{two.folder}/usb.pcap"
     assert two.json("capture", "start", file)["running"]
@@ -77,7 +77,7 @@ def test_two_daemons_and_one_stick(host, control, tmp_path):
     assert sum(record.urb_bytes for record in done) >= MIB << 20
     assert any(record.data.startswith(image.read_bytes()[:512]) for record in done)
 
-    # Pulled, and plugged in again. It was handed over open, so that is for whoever did so to do once more.
+    # Unplug and plug in again. Daemon `two` was given an open descriptor, so the giver has to attach the stick again.
     host.unplug(stick)
     assert seen[1].expect("gone")["device"]["id"] == moved["id"]
     guest.say("away")
@@ -91,7 +91,7 @@ def test_two_daemons_and_one_stick(host, control, tmp_path):
     guest.say("end")
     guest.finish()
 
-    # Wanted by the other one too, which is told who has it, and gets it at last.
+    # The other daemon wants the stick too: it learns who has it, and gets it in the end.
     assert "a program on the host has it" in one.refuses("attach", fresh(stick).node)
     one.run("rules", "add", "usb:class=storage", "waiter")
     held = seen[0].expect("rule-held")

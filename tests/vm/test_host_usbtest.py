@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Linux' usbtest runs its cases in a guest on devices of the host, and resets by the guest reach them as they should.
+"""Linux's usbtest runs its cases in a guest on devices of the host, and the guest's resets reach them as they should.
 
-Each case first runs in the host itself, without usbvfiod: what fails there says nothing of us. So these are not asked
-of the gadget: reads and scatter lists whose lengths are no multiple of a packet (gadget zero sends full packets,
+Each case first runs in the host itself, without usbvfiod, so that a failure in the guest is usbvfiod's. The gadget
+cannot do some cases: reads and scatter lists whose lengths are no multiple of a packet (gadget zero sends full packets,
 dummy_hcd takes no odd lists), interrupt and isochronous transfers (gadget zero has no interrupt endpoints, dummy_hcd
-does no isochronous ones). vhci-device's source-sink does them all.
+has no isochronous transfers). vhci-device's source-sink does them all.
 """
 
 from pathlib import Path
@@ -16,9 +16,9 @@ from harness.console import NESTED_TIMEOUT_S
 
 pytestmark = pytest.mark.usbvfiod_only
 
-# use ALTERNATE: usbtest takes the endpoints of that alternate setting, of all devices that have it (not the gadget).
-# run SERIAL CASE...: of the kernel's log only usbtest's many words on unlinks that came too late are left out, and that
-# it cannot have the gadget by that alternate setting.
+# use ALTERNATE: makes usbtest use the endpoints of that alternate setting on all devices that have it (not the gadget).
+# run SERIAL CASE...: runs a case. The guest also reports the kernel's log, without usbtest's many lines about unlinks
+# that came too late, and about the gadget, which lacks that alternate setting.
 RUN = """
 use() {
 	rmmod usbtest 2>/dev/null
@@ -48,11 +48,11 @@ told() {
 # Case, iterations, length, vary, entries of a scatter list or queue.
 CONTROL = [
     (9, 3, 0, 0, 0),  # chapter 9
-    (10, 2, 0, 0, 32),  # queued, with stalls and short ones
+    (10, 2, 0, 0, 32),  # queued, with stalls and short answers
     (14, 10, 4096, 509, 0),  # OUT read back
     (21, 10, 1024, 253, 0),  # from an odd address
 ]
-# Lengths that a gadget can do: whole packets.
+# Cases whose lengths a gadget can do: whole packets.
 WHOLE = [
     (1, 10, 4096, 0, 0),  # write
     (2, 10, 4096, 0, 0),  # read
@@ -110,7 +110,7 @@ def job(parts):
 
 
 def failed(told, parts):
-    """Those that were asked and were not told to be ok."""
+    """The cases without the answer ok, and the answers to no case."""
     good = [words[:6] for words in told if words[6:7] == ["ok"]]
     asked = [[serial, *map(str, case)] for _alternate, serial, cases in parts for case in cases]
     return [words for words in asked if words not in good] + [words for words in told if words[:6] not in asked]
@@ -136,7 +136,7 @@ def test_usbtest(host, synthetic, request):
         assert stats["wrong_bytes"] == stats["wrong_endpoint"] == 0
 
 
-# A device is used, reset, used, reset, reset again, used. What usb-poke does needs no driver.
+# Uses a device, resets it, uses it, resets it twice, uses it. usb-poke needs no driver.
 RESETS = """
 for policy in always first never; do
 	device=1209:100b:$policy
@@ -156,7 +156,7 @@ done
 
 
 def test_resets(host, synthetic):
-    """Resets by the guest reach the device as the policy has it, and the device works whatever that is."""
+    """The policy decides which of the guest's resets reach the device, and the device works under each policy."""
     devices = {policy: synthetic.plug("loopback", serial=policy) for policy in ("always", "first", "never")}
     usb = host.controller(*(f"host:path={one.device.node},reset={policy}" for policy, one in devices.items()))
     guest = host.boot(usb, RESETS, programs=[synthetic.poke_program])
@@ -177,6 +177,6 @@ def test_resets(host, synthetic):
     assert [words[0] for words in said if words[2] == "reset"] == [policy for policy in devices for _ in range(3)]
     assert guest.complaints() == []
     usb.stop()
-    # Linux resets a port twice when it enumerates, and sets the configuration behind a reset. A reset that has nothing
-    # to undo goes no further.
+    # Linux resets a port twice when it enumerates, and sets the configuration after a reset. usbvfiod does not pass on a
+    # reset that has nothing to undo.
     assert reached == {"always": [1, 1, 2], "first": [1, 0, 0], "never": [0, 0, 0]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A controller that nobody uses costs nothing: no wake-ups, little memory."""
+"""An idle controller costs no wake-ups and little memory."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from harness.controller import Keyboard, Stick
 
 WAIT = """
 wait_disk sda
-# An open keyboard has a transfer waiting for a key.
+# While the keyboard is open, a transfer waits for a key.
 exec 3<"$(keyboard_node)"
 say READY
 hear go
@@ -29,7 +29,7 @@ def status(process, field):
 
 
 def switches(process):
-    """How often the threads of the process have begun to run."""
+    """The context switches of all threads of the process."""
     texts = [path.read_text(encoding="ascii") for path in Path(f"/proc/{process.pid}/task").glob("*/status")]
     return sum(int(count) for text in texts for count in re.findall(r"^\w*voluntary_ctxt_switches:\s+(\d+)", text,
                                                                     re.MULTILINE))
@@ -41,13 +41,13 @@ def test_idle_guest_causes_no_wakeups(controller, boot, tmp_path):
     guest = boot(usb, WAIT)
     guest.expect_word("READY")
 
-    # The drivers still have something to set up. What is measured afterwards is that nothing happens in some time.
+    # Let the guest's drivers finish their setup. An absence of events has to be measured over some time.
     time.sleep(SETTLE_S)
     before = switches(usb.process)
     time.sleep(IDLE_S)
     woken = switches(usb.process) - before
 
-    # Guest memory is mapped shared, and counts elsewhere.
+    # Guest memory is mapped shared, so these fields do not include it.
     memory_kib = status(usb.process, "RssAnon") + status(usb.process, "RssFile")
     sanitized = b"__asan_init" in Path(usb.binary).read_bytes()
     guest.say("go")

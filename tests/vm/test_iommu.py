@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""A guest with a virtual IOMMU: it maps what a transfer needs, page by page, and the whole address space goes when it reboots."""
+"""A guest with a virtual IOMMU maps each transfer's memory page by page, and its address space ends when it reboots."""
 
 import pytest
 
 from harness import images
 from harness.controller import Stick
 
-# The first byte of the stick counts the boots. Each kernel switches the IOMMU off and on again, and puts its rings elsewhere.
+# The first byte of the stick counts the boots. Each kernel switches the IOMMU off and on, and allocates its own rings.
 REBOOT_ONCE = """
 wait_disk sda
 boots=$(dd if=/dev/sda bs=1 count=1 2>/dev/null)

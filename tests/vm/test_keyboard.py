@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What is typed on the emulated keyboard arrives in the guest."""
+"""Text typed on the emulated keyboard arrives in the guest."""
 
 import os
 import struct
 
 from harness.controller import Keyboard
 
-# One struct input_event a line, as hexadecimal digits, until Enter (28) is let go (0).
+# Reports each struct input_event in hexadecimal digits, until Enter (28) is released (0).
 READ_KEYS = """
 exec 3<"$(keyboard_node)"
 say READY

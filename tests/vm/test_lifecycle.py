@@ -101,7 +101,7 @@ say SUM $(sha256 /dev/sda)
 
 def test_controller_is_unplugged_and_plugged_again(controller, boot, tmp_path):
     image = images.filled(tmp_path / "stick.img", 8)
-    # QEMU 11.1 aborts when a device with MSI-X is unplugged, whoever's device it is.
+    # QEMU 11.1 aborts when any device with MSI-X is unplugged.
     usb = controller(Stick(image), Keyboard(), options=["--no-msix"])
     guest = boot(usb, PLUGGED_AGAIN, hotplug=True)
 

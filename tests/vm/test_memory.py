@@ -4,13 +4,13 @@
 from harness import images
 from harness.controller import Stick
 
-# Linux takes the pages for a disk's data from the zone "Normal", above 4 GiB, as long as there are any.
+# Linux prefers the zone "Normal", above 4 GiB, for the pages of a disk's data.
 USE_HIGH_MEMORY = """
 wait_disk sda
 pages_above_4g() {
 	awk '/^Node/ { zone = $4 } zone == "Normal" && $1 == "nr_zone_inactive_file" { print $2 }' /proc/zoneinfo
 }
-# The pages live as long as somebody has the stick open.
+# The open descriptor keeps the stick's pages in the cache.
 exec 3</dev/sda
 before=$(pages_above_4g)
 say SUM $(sha256 /dev/sda)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Data written to a stick is the data read from it."""
+"""The guest reads from a stick what it has written to it."""
 
 import hashlib
 
@@ -47,7 +47,7 @@ say SUM $(sha256 /tmp/half)
 
 @pytest.mark.usbvfiod_only
 def test_vmm_may_wait_for_the_answer_to_each_write(controller, boot, tmp_path):
-    """Cloud Hypervisor does so always, QEMU when told to; else QEMU posts register writes, which get no answer."""
+    """Cloud Hypervisor always waits, QEMU only with this property; else QEMU posts register writes, which get no reply."""
     image = images.filled(tmp_path / "stick.img", 16)
     usb = controller(Stick(image), qemu_properties={"x-no-posted-writes": True})
     guest = boot(usb, COPY_HALF).finish()

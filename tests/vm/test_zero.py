@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Linux' usbtest runs its cases on the emulated test device: every kind of transfer, unlinked, halted, in time."""
+"""Linux's usbtest runs its cases on the emulated test device: every kind of transfer, unlinks, halts and timing."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from harness.controller import Zero
 
 pytestmark = pytest.mark.usbvfiod_only
 
-# Two devices, one for each pattern of data: use ALTERNATE PATTERN makes usbtest take the endpoints of that alternate
-# setting, and chooses the device. The kernel's log is told after each case, without usbtest's thousands of words on
-# unlinks that came while the transfer was completing.
+# There are two devices, one for each pattern of data. use ALTERNATE PATTERN makes usbtest use the endpoints of that
+# alternate setting, and chooses the device. After each case, run reports the kernel's log without usbtest's thousands
+# of lines about unlinks that raced with a completion.
 PREPARE = """
 use() {
 	say CASE "$@"
@@ -35,7 +35,7 @@ run() {
 BASIC = [
     (0, 1, 0, 0, 0),
     (9, 5, 0, 0, 0),  # chapter 9
-    (10, 20, 0, 0, 32),  # queued control requests, with stalls and short ones
+    (10, 20, 0, 0, 32),  # queued control requests, with stalls and short answers
     (14, 40, 4096, 509, 0),  # control OUT read back
     (21, 40, 1024, 253, 0),  # from an odd address
 ]
@@ -69,12 +69,12 @@ INTERRUPT = [
 
 MBITS = {"full": "12", "high": "480", "super": "5000"}
 
-# An isochronous case is so many buffers, each so many times.
+# An isochronous case submits each of its buffers this many times.
 ISO_ROUNDS, ISO_BUFFERS, ISO_PACKETS = 4, 5, 32
 
 
 def isochronous(payload, packets):
-    """Buffers of so many packets, as cameras' drivers have them; the last packet is not full."""
+    """Cases with this many packets in a buffer, as drivers of cameras do; the last packet is not full."""
     length = packets * payload - 7
     return [(case, ISO_ROUNDS, length, 0, ISO_BUFFERS) for case in (15, 16, 22, 23)]
 
@@ -103,7 +103,7 @@ def test_usbtest(boot, controller, request, speed, payload, most, most_packets):
     assert [words for words in told if len(words) > 2 and words[5] != "ok"] == []
     assert guest.complaints() == []
 
-    # In time. Isochronous: one packet each millisecond, neither lost nor hurried.
+    # Timing. Isochronous: one packet each millisecond, none early.
     took_us = {}
     setting = None
     for words in told:
@@ -113,6 +113,6 @@ def test_usbtest(boot, controller, request, speed, payload, most, most_packets):
             took_us[setting, int(words[0])] = int(words[6])
     for case in (15, 16, 22, 23):
         assert took_us[1, case] >= 1000 * (ISO_ROUNDS * ISO_BUFFERS * ISO_PACKETS - 1)
-    # Interrupt: 1000 bytes are sixteen packets of 64 bytes at full speed, else one.
+    # Interrupt: 1000 bytes take sixteen packets of 64 bytes at full speed, else one packet.
     for case in (25, 26):
         assert took_us[2, case] >= 1000 * (20 * 15 if speed == "full" else 19)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""Parts of the VM tests: the USB controller under test, the virtual machine, and stick images."""
+"""Parts of the VM tests: the USB controller under test, the virtual machines, and stick images."""

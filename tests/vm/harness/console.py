@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The console of a guest: what it tells in lines "GUEST KEY VALUE...", and what the test tells it.
+"""The console of a guest: the guest reports in lines "GUEST KEY VALUE...", and the test sends lines to its job.
 
-A guest runs a job, a shell script (see scripts/guest/lib.sh for what it can call). Where the guest runs, on this
-machine or in a VM that plays the host, is the matter of the classes derived from Console.
+A guest runs a job: a shell script that can call the functions of scripts/guest/lib.sh. The classes derived from
+Console decide where the guest runs: on this machine or in a VM that plays the host.
 """
 
 import os
@@ -13,21 +13,21 @@ import subprocess
 import time
 from pathlib import Path
 
-# Emulation on a loaded machine may take ten times as long as it should; a test that hangs still ends.
+# Emulation on a loaded machine may take ten times as long as it should. The timeout still ends a test that hangs.
 TIMEOUT_S = float(os.environ.get("USBVFIOD_VM_TIMEOUT_S", "120"))
-# Emulation within emulation suffers most from it.
+# Load slows nested emulation most.
 NESTED_TIMEOUT_S = 3 * TIMEOUT_S
 
-# Options for kernels in nested emulation, where each exit to the hypervisor is dear: no search for further PCI buses
-# (8000 of them), no calibration of clocks, no work-arounds for CPUs that are not there.
+# Options for kernels in nested emulation, where each exit to the hypervisor is expensive: no search for further PCI
+# buses (8000 exits), no clock calibration, no mitigations for CPUs that are not there.
 FAST_KERNEL = "pci=lastbus=0 tsc=reliable mitigations=off"
 
-# A guest that is stuck says all that its kernel knows: timers, the kernel's log, who waits where.
+# On an NMI, a guest that is stuck prints its timers, its kernel log and where each task waits.
 TELLS_ON_NMI = "unknown_nmi_panic panic_print=0xa4"
 
-# What a job may begin with that looks for devices by their serial numbers.
+# Shell functions for a job that finds devices by serial number.
 FIND_USB = r"""
-# The folder in sysfs of the USB device with this serial number, once it is there.
+# usb_of SERIAL: waits for the USB device; prints its folder in sysfs.
 usb_of() {
 	wait_for "grep -qsx '$1' /sys/bus/usb/devices/*/serial"
 	dirname "$(grep -lsx "$1" /sys/bus/usb/devices/*/serial)"
@@ -38,7 +38,7 @@ node_of() {
 	printf '/dev/bus/usb/%03d/%03d' "$(cat "$dev/busnum")" "$(cat "$dev/devnum")"
 }
 
-# child SERIAL PATTERN: the name of what a driver has made of the device, such as a tty, once it is there.
+# child SERIAL PATTERN: waits until a driver has made something of the device, such as a tty; prints its name.
 child() {
 	dev=$(usb_of "$1")
 	wait_for "ls -d $dev/*:*/$2 >/dev/null 2>&1"
@@ -49,18 +49,21 @@ child() {
 
 
 class GuestError(AssertionError):
-    """The guest did not do as the test demands."""
+    """The guest did not do what the test demands."""
 
 
 def kernel_options(options=""):
-    """The command line of a guest's kernel. On a busy machine its timers are late when it first tries them."""
+    """The command line of a guest's kernel.
+
+    no_timer_check: on a busy machine the timers are late when the kernel first checks them.
+    """
     options = f"{options} {os.environ.get('USBVFIOD_GUEST_OPTIONS', '')}"
     return (f"no_timer_check console=ttyS0 panic=-1 quiet loglevel=1 usb_storage.delay_use=0 {TELLS_ON_NMI} "
             f"{options}").strip()
 
 
 def make_initramfs(rig, folder, job, programs=()):
-    """The rig's initramfs and behind it the job and programs for /bin: the kernel unpacks one after the other."""
+    """The rig's initramfs, followed by an archive of the job and its programs for /bin: the kernel unpacks both."""
     root = Path(folder) / "job-root"
     (root / "bin").mkdir(parents=True)
     (root / "job").write_text(job)
@@ -79,17 +82,17 @@ def make_initramfs(rig, folder, job, programs=()):
 
 
 def kernels_words(text):
-    """What matters of what a kernel says on an NMI: the end of its log, and where tasks wait."""
+    """The useful part of a kernel's report on an NMI: the end of its log, and where tasks wait."""
     log, _, rest = text.rpartition("Kernel panic")
     blocked = re.findall(r"^.*task:.*\n(?:.*\n){1,10}", rest, re.MULTILINE)
     return "\nthe guest's kernel:\n" + "\n".join(log.splitlines()[-25:]) + "\n" + "".join(blocked[:3])
 
 
 class Console:
-    """What was read so far, and waiting for more. A derived class provides what raises NotImplementedError here."""
+    """The text read so far, and waits for more. A derived class provides the methods that raise NotImplementedError."""
 
     timeout_s = TIMEOUT_S
-    # A guest that tells this cannot do what the test waits for.
+    # A guest that prints this cannot do what the test waits for.
     failure = r"^GUEST FAILED .*\n|Kernel panic.*\n"
 
     def __init__(self, log):
@@ -99,11 +102,11 @@ class Console:
         self._log_file = open(self.log, "wb")
 
     def source(self):
-        """The file descriptor where the console's text comes from."""
+        """The file descriptor to read the console's text from."""
         raise NotImplementedError
 
     def write(self, data):
-        """Put bytes in the guest's way."""
+        """Send bytes to the guest."""
         raise NotImplementedError
 
     def kill(self):
@@ -111,15 +114,15 @@ class Console:
         raise NotImplementedError
 
     def ended(self):
-        """Told by the text that nothing follows, where the source has no end of its own."""
+        """Whether the text says that nothing follows; for a source that has no end of file."""
         return False
 
     def wait(self):
-        """The exit status of QEMU, whose console has ended."""
+        """The exit status of QEMU; called after the console has ended."""
         raise NotImplementedError
 
     def _read(self, deadline):
-        """More text from the console. False at its end."""
+        """Read more text from the console. False at its end."""
         if self.ended():
             return False
         if not self._await(deadline):
@@ -127,13 +130,13 @@ class Console:
         return self.take()
 
     def _await(self, deadline):
-        """True when the console has something, or has ended."""
+        """True when the console has data or has ended; False at the deadline."""
         with selectors.DefaultSelector() as selector:
             selector.register(self.source(), selectors.EVENT_READ)
             return bool(selector.select(max(0, deadline - time.monotonic())))
 
     def _end_in_silence(self):
-        """Ends a guest that did not say in time what it should. Returns words about what it, and all else, was at."""
+        """Kill a guest that missed its deadline. Returns a report of what the guest and the rest were doing."""
         words = f"nothing within {self.timeout_s:.0f} s; the console's last lines:\n{self.tail()}"
         try:
             words += "\n" + self.look_around()
@@ -144,16 +147,16 @@ class Console:
                 pass
             words += kernels_words(self.text[begin:])
         except (AssertionError, OSError) as error:
-            words += f"\nno more is known: {error}"
+            words += f"\nthis report is incomplete: {error}"
         self.kill()
         return words
 
     def look_around(self):
-        """Words about what is not the guest and may be what it waits for."""
+        """A report about processes outside the guest that the guest may be waiting for."""
         return ""
 
     def take(self):
-        """What the console has, which must be something, else this waits. False at its end."""
+        """Read what the console has; blocks if it has nothing. False at its end."""
         data = os.read(self.source(), 65536)
         self._log_file.write(data)
         self._log_file.flush()
@@ -164,7 +167,7 @@ class Console:
         return "\n".join(self.text.splitlines()[-lines:])
 
     def expect(self, pattern, timeout_s=None):
-        """Wait for text that matches, behind what was expected before. Returns the match."""
+        """Wait for text that matches, after the previous match. Returns the match."""
         deadline = time.monotonic() + (timeout_s or self.timeout_s)
         while True:
             match = re.compile(pattern, re.MULTILINE).search(self.text, self.position)
@@ -178,15 +181,15 @@ class Console:
                 raise GuestError(f"QEMU ended without {pattern!r} on the console:\n{self.tail()}")
 
     def expect_word(self, key, timeout_s=None):
-        """Wait for a line "GUEST KEY ..."; returns the words behind the key."""
+        """Wait for a line "GUEST KEY ..."; returns the words after the key."""
         return self.expect(rf"^GUEST {key}\b(.*)\n", timeout_s).group(1).split()
 
     def say(self, line):
-        """A line for the job, which gets it by `hear`."""
+        """Send a line to the job, which reads it with `hear`."""
         self.write(line.encode() + b"\n")
 
     def finish(self, timeout_s=None):
-        """Wait for the job's end and QEMU's; demands that both are good."""
+        """Wait until the job and QEMU end; demands that both succeed."""
         status = self.expect_word("END", timeout_s)[0]
         if status != "0":
             raise GuestError(f"the job ended with {status}:\n{self.tail()}")
@@ -199,15 +202,15 @@ class Console:
         return self
 
     def told(self, key):
-        """All that the guest has told under that key, each as a list of words."""
+        """All lines that the guest has printed with that key, each as a list of words."""
         return [match.group(1).split() for match in re.finditer(rf"^GUEST {key}\b(.*)$", self.text, re.MULTILINE)]
 
     def told_once(self, key):
-        """The one word that the guest has told under that key."""
+        """The one word that the guest has printed with that key."""
         told = self.told(key)
-        assert len(told) == 1 and len(told[0]) == 1, f"{key} was told {len(told)} times: {told}\n{self.tail()}"
+        assert len(told) == 1 and len(told[0]) == 1, f"the guest should print one word with {key}, but: {told}\n{self.tail()}"
         return told[0][0]
 
     def complaints(self):
-        """What the kernel had to complain of in matters of USB, SCSI and block devices."""
+        """The kernel's complaints about USB, SCSI and block devices."""
         return [" ".join(words) for words in self.told("LOG")]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The USB controller of a test VM: usbvfiod, or QEMU's own qemu-xhci to tell faults of the rig from faults of usbvfiod.
 
-Both take the same devices and give QEMU its arguments; tests need not know which one they use.
+Both take the same devices and provide arguments for QEMU; tests need not know which one they use.
 """
 
 import json
@@ -25,13 +25,13 @@ SANITIZER_OPTIONS = {
 
 
 def sandbox_options():
-    """The sandbox that USBVFIOD_SANDBOX asks for: on, log or off; without, the default."""
+    """The option for the sandbox that USBVFIOD_SANDBOX asks for: on, log or off; none if that is unset."""
     mode = os.environ.get("USBVFIOD_SANDBOX")
     return ["--sandbox", mode] if mode else []
 
 
 def demand_clean_log(text):
-    """No sanitizer has found anything, and the sandbox has refused nothing."""
+    """Demand that no sanitizer has found anything, and that the sandbox has refused nothing."""
     for sign in ("runtime error:", "AddressSanitizer", "LeakSanitizer", "sandbox: system call"):
         assert sign not in text, text
 
@@ -47,14 +47,14 @@ class Stick:
 
 @dataclass
 class Keyboard:
-    """An emulated keyboard. What is written to the FIFO `typed` is typed on it."""
+    """An emulated keyboard, which types the text it reads from the FIFO `typed`."""
 
     typed: Path | None = None
 
 
 @dataclass
 class Zero:
-    """usbvfiod's test device: source and sink, bulk, interrupt and isochronous."""
+    """usbvfiod's test device: a source and sink with bulk, interrupt and isochronous endpoints."""
 
     speed: str = "super"
     pattern: str = "zeros"
@@ -68,7 +68,7 @@ class Usbvfiod:
     def __init__(self, binary, devices, log, options=(), qemu_properties=None):
         self.binary = binary
         self.qemu_properties = qemu_properties or {}
-        # The name of a Unix socket must be short, so it is not among pytest's folders.
+        # The path of a Unix socket must be short, and pytest's folders have long paths.
         self.folder = Path(tempfile.mkdtemp(prefix="usbvfiod-"))
         self.socket = self.folder / "usb.sock"
         self.log = Path(log)
@@ -83,7 +83,7 @@ class Usbvfiod:
             self._await_ready(ready)
 
     def _await_ready(self, ready):
-        """As a service manager does: wait for READY=1 (see sd_notify(3)) or the end of the process."""
+        """Wait for READY=1 (see sd_notify(3)) or the end of the process, as a service manager does."""
         end = os.pidfd_open(self.process.pid)
         with selectors.DefaultSelector() as selector:
             selector.register(ready, selectors.EVENT_READ)
@@ -125,7 +125,7 @@ class Usbvfiod:
         return self.log.read_text(errors="replace")
 
     def stop(self):
-        """End the daemon as an operator would, and demand a clean end."""
+        """Stop the daemon as an operator would, and demand a clean exit."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -140,7 +140,7 @@ class Usbvfiod:
 
 
 class QemuXhci:
-    """QEMU's own controller and devices, which live in the QEMU process."""
+    """QEMU's own controller and devices, inside the QEMU process."""
 
     name = "qemu-xhci"
     socket = None
@@ -149,7 +149,7 @@ class QemuXhci:
         self.devices = devices
         self.options = options
         self.log = log
-        # Ports 1-4 are for either speed, 5-8 for USB 2 only.
+        # Ports 1-4 take USB 2 and USB 3 devices, 5-8 USB 2 only.
         self.controller = {"driver": "qemu-xhci", "id": "usb", "p2": 8, "p3": 4}
         if "--no-msix" in options:
             self.controller |= {"msi": "on", "msix": "off"}
@@ -190,7 +190,7 @@ class QemuXhci:
         return ""
 
     def stop(self):
-        """Nothing of its own to end."""
+        """Do nothing: the controller ends with QEMU."""
 
 
 CONTROLLERS = {kind.name: kind for kind in (Usbvfiod, QemuXhci)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 MIB = 1 << 20
 
-# Debian keeps the file system tools where users do not look.
+# Debian keeps the file system tools outside a user's PATH.
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 
 
@@ -21,7 +21,7 @@ def empty(path, mib):
 
 
 def filled(path, mib, seed=1):
-    """An image of random bytes, the same ones for the same seed."""
+    """An image of random bytes, the same for the same seed."""
     generator = random.Random(seed)
     with open(path, "wb") as file:
         for _ in range(mib):
@@ -55,7 +55,7 @@ def file_in_ext4(path, offset, name):
 
 
 def bootable(path, rig, initramfs):
-    """A stick with GRUB in the gap behind the partition table, and kernel and initramfs in a FAT partition."""
+    """A stick with GRUB in the gap after the partition table, and kernel and initramfs in a FAT partition."""
     mib, start = 64, 2048
     empty(path, mib)
     subprocess.run(["mkfs.vfat", "-F", "32", "--offset", str(start), path, str((mib - 2) * 1024)], check=True,
@@ -66,16 +66,16 @@ def bootable(path, rig, initramfs):
 
     boot = bytearray((Path(rig) / "grub" / "boot.img").read_bytes())
     core = bytearray((Path(rig) / "grub" / "core.img").read_bytes())
-    # boot.img: sector of core.img at 0x5c, the BIOS' drive number at 0x64 (0xff: as booted), and its jump over a
-    # floppy work-around replaced by no-ops; a partition table with one FAT32 partition, active, in the place of the
-    # code for floppies.
+    # boot.img gets the sector of core.img at 0x5c, the BIOS's drive number at 0x64 (0xff: the drive booted from), and
+    # no-ops in place of its jump over a floppy work-around. A partition table with one active FAT32 partition replaces
+    # the code for floppies.
     boot[446:512] = bytes(66)
     struct.pack_into("<Q", boot, 0x5C, 1)
     boot[0x64] = 0xFF
     boot[0x66:0x68] = b"\x90\x90"
     struct.pack_into("<BBBBBBBBII", boot, 446, 0x80, 0xFE, 0xFF, 0xFF, 0x0C, 0xFE, 0xFF, 0xFF, start, (mib - 2) * 2048)
     boot[510:512] = b"\x55\xaa"
-    # The end of core.img's first sector says where the other sectors are: start, number, segment to load them to.
+    # The end of core.img's first sector locates the other sectors: start, count, segment to load them to.
     struct.pack_into("<QHH", core, 0x1F4, 2, (len(core) + 511) // 512 - 1, 0x820)
     with open(path, "r+b") as file:
         file.write(boot)

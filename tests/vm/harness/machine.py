@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A virtual machine: QEMU of the rig in emulation, its serial console, its monitor (QMP)."""
+"""A virtual machine: the rig's QEMU in emulation, with its serial console and its monitor (QMP)."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from .console import TIMEOUT_S, Console, GuestError, kernel_options, make_initra
 
 
 class Qmp:
-    """QEMU's monitor: one command at a time, events kept until asked for."""
+    """QEMU's monitor: runs one command at a time and keeps events until a test awaits them."""
 
     def __init__(self, place):
-        """place: where the monitor listens, or a socket that is connected to it."""
+        """place: the path where the monitor listens, or a socket connected to it."""
         if isinstance(place, socket.socket):
             self.socket = place
         else:
@@ -59,10 +59,10 @@ class Qmp:
 
 
 class Machine(Console):
-    """A started VM. Memory in MiB. bios: qboot (fast, knows no USB) or seabios (drives the controller itself).
+    """A started VM. memory is in MiB. bios: qboot (fast, knows no USB) or seabios (drives the controller itself).
 
-    programs: static programs of this machine that the job shall find in its PATH.
-    iommu: the machine has a virtual IOMMU (Intel's).
+    programs: static programs of this machine to put in the job's PATH.
+    iommu: give the VM a virtual IOMMU (Intel's).
     """
 
     def __init__(self, rig, folder, controller, job="", *, memory=512, cpus=1, bios="qboot", reboots=False,
@@ -82,12 +82,12 @@ class Machine(Console):
         if kernel:
             command += ["-kernel", Path(rig) / "vmlinux", "-initrd",
                         make_initramfs(rig, self.folder, job, programs), "-append", kernel_options(options)]
-        # without caching-mode QEMU does not tell other processes what the guest maps
+        # Without caching-mode, QEMU does not tell other processes what the guest maps.
         command += ["-device", "intel-iommu,intremap=off,caching-mode=on"] if iommu else []
         bus = "port0" if hotplug else ""
         if hotplug:
             command += ["-device", "pcie-root-port,id=port0,chassis=1,slot=1"]
-        # The monitor's socket goes where short names are.
+        # In /tmp, because the path of a Unix socket must be short.
         self._qmp_path = Path(f"/tmp/usbvfiod-qmp-{os.getpid()}-{id(self):x}")
         command += ["-qmp", f"unix:{self._qmp_path},server=on,wait=off"]
         command += controller.qemu_arguments(bus)
@@ -110,7 +110,7 @@ class Machine(Console):
         return self.process.wait(TIMEOUT_S)
 
     def kill(self):
-        """End QEMU at once, as the OOM killer would."""
+        """Kill QEMU, as the OOM killer would."""
         self.process.kill()
         self.process.wait()
 

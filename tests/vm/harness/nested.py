@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A VM that plays the host of passthrough: real usbfs, usbvfiod on it, and the guest in a VM inside this VM.
 
-The host is QEMU of the rig in emulation with a Debian kernel, USB controllers of every speed and emulated KVM. Its USB
-devices are those of QEMU (Host.plug), gadgets on dummy_hcd, or programs behind vhci_hcd. A guest is started in it by
-QEMU with KVM and runs a job like every other guest of these tests. A test looks like this:
+The host is the rig's QEMU in emulation with a Debian kernel, USB controllers of every speed and emulated KVM. Its USB
+devices are QEMU's (Host.plug), gadgets on dummy_hcd, or programs behind vhci_hcd. Inside the host, QEMU with KVM runs
+a guest, which runs a job like every other guest of these tests. A test looks like this:
 
     def test_stick_can_be_read(host, tmp_path):
         image = images.filled(tmp_path / "stick.img", 8)
@@ -12,11 +12,11 @@ QEMU with KVM and runs a job like every other guest of these tests. A test looks
         guest = host.boot(usb, "wait_disk sda; say SUM $(sha256 /dev/sda)")
         assert guest.finish().told_once("SUM") == images.sha256(image)
         assert guest.complaints() == []
-        usb.stop()                                             # SIGTERM; demands status 0 and no words of a sanitizer
+        usb.stop()                                             # SIGTERM; demands status 0 and no sanitizer report
         assert host.run(f"sha256 {host.disk(stick)}").strip() == images.sha256(image)
 
-The fixture host boots one host for all tests of a module; a failed test, a complaint of the host's kernel or a host
-that died make the next test begin with a new one. What a test leaves running or plugged in is ended behind it.
+The fixture host boots one host for all tests of a module. After a failed test, a complaint of the host's kernel or the
+death of the host, the next test begins with a new host. The fixture stops and unplugs what a test leaves behind.
 """
 
 import itertools
@@ -36,21 +36,21 @@ from .machine import Qmp
 from .nested_guest import Guest
 
 BOOT_TIMEOUT_S = TIMEOUT_S
-# Consoles and monitors of so many guests at once.
+# The host has consoles and monitors for this many guests at once.
 GUESTS = 4
 
-# Lines of the host's kernel that no test may cause. Lockups are not among them: a loaded test machine makes these up.
+# Lines of the host's kernel that no test may cause. Soft lockups are allowed: a loaded test machine causes them.
 BAD_LINES = re.compile(r"BUG: (?!soft lockup)|WARNING: |Oops|general protection|blocked for more than|refcount_t|KASAN|"
                        r"list_(add|del) corruption|usbfs: .*did not claim|Kernel panic")
 
 
 class HostError(AssertionError):
-    """The host did not do as the test demands."""
+    """The host did not do what the test demands."""
 
 
 @dataclass
 class HostDevice:
-    """A USB device of the host. Its numbers are those it had when it was found; a reset may change them."""
+    """A USB device of the host. It keeps the numbers of the time it was found; a reset may change them."""
 
     host: "Host"
     path: str
@@ -67,17 +67,17 @@ class HostDevice:
         return f"/dev/bus/usb/{self.busnum:03}/{self.devnum:03}"
 
     def driver(self, interface="1.0"):
-        """The kernel driver of an interface, "usbfs" while it is claimed through that, "" for none."""
+        """The kernel driver of an interface: "usbfs" while a program claims it through usbfs, "" for none."""
         link = f"/sys/bus/usb/devices/{self.path}/{self.path}:{interface}/driver"
         return self.host.run(f"basename \"$(readlink {link})\"", check=False).strip()
 
     def await_driver(self, name):
-        """Wait until the kernel driver of the first interface is that one."""
+        """Wait until this kernel driver has bound the first interface."""
         link = f"/sys/bus/usb/devices/{self.path}/{self.path}:1.0/driver"
         self.host.run(f"wait_for '[ \"$(basename \"$(readlink {link})\")\" = {name} ]'")
 
     def unplug(self):
-        """Pull the plug while all runs on. Only for what Host.plug has plugged in."""
+        """Unplug the device while everything keeps running. Only for devices that Host.plug has plugged in."""
         self.host.unplug(self)
 
 
@@ -107,13 +107,13 @@ class Task:
 
 
 class Host:
-    """The booted host. Memory in MiB. All that waits does so for a bounded time."""
+    """The booted host. memory is in MiB. Every wait has a timeout."""
 
     def __init__(self, rig, folder, controller_kind, *, memory=3072, cpus=2, modules="", sleeps=False):
         """controller_kind: class of NESTED_CONTROLLERS and path of usbvfiod. modules: kernel modules to load.
 
-        sleeps: it can be suspended. What connects it with the test machine has to live through that, and Linux' driver
-        of 9p does only if the device says that it keeps its state.
+        sleeps: the host can be suspended. Its connections to the test machine have to survive that. Linux's 9p driver
+        does only if the device says that it keeps its state.
         """
         self.rig = Path(rig)
         self.folder = Path(folder)
@@ -129,12 +129,12 @@ class Host:
         self.slots = set(range(GUESTS))
         self.installed = {}
         self.control_text = b""
-        # Where the logs of what a test starts are noted.
+        # Paths of the logs of what a test starts.
         self.logs = []
         self.pardoned = []
         self._up = False
 
-        # The ends of this process: the control port, then console and monitor of each guest, then QEMU's own monitor.
+        # This process keeps one end of each: the control port, console and monitor of each guest, QEMU's own monitor.
         pairs = [socket.socketpair() for _ in range(2 + 2 * GUESTS)]
         self.control, *self.ports, monitor = [ours for ours, _theirs in pairs]
         command = [self.rig / "qemu", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-M", "q35",
@@ -143,13 +143,13 @@ class Host:
                    "-serial", f"file:{self.log}", "-kernel", self.rig / "vmlinux", "-initrd", self.rig / "nested-host",
                    "-append", f"console=ttyS0 panic=-1 quiet loglevel=4 usb_storage.delay_use=0 nosoftlockup "
                               f"rcupdate.rcu_cpu_stall_suppress=1 {FAST_KERNEL}",
-                   # First, so that the ports are /dev/vport0p1 and so on.
+                   # The first virtio-serial device, so that the ports are /dev/vport0p1 and so on.
                    "-device", f"virtio-serial-pci,id=ports,max_ports={2 + 2 * GUESTS}",
                    "-fsdev", f"local,id=share,path={self.share},security_model=none",
                    *(["-device", "pcie-root-port,id=root,chassis=1"] if sleeps else []),
                    "-device", "virtio-9p-pci,fsdev=share,mount_tag=share"
                               f"{',bus=root,x-pcie-pm-no-soft-reset=on' if sleeps else ''}",
-                   # What a loudspeaker plays, as it comes.
+                   # Records what a loudspeaker plays, unmixed.
                    "-audiodev", f"wav,id=audio,path={self.folder / 'audio.wav'},out.mixing-engine=off",
                    "-device", "qemu-xhci,id=xhci,p2=15,p3=15", "-device", "usb-ehci,id=ehci",
                    "-device", "piix3-usb-uhci,id=uhci", "-device", "piix3-usb-uhci,id=uhci2"]
@@ -174,7 +174,7 @@ class Host:
     # Commands
 
     def _hear(self):
-        """Take what came on the control port. False at its end."""
+        """Read messages from the control port. False at its end."""
         try:
             data = self.control.recv(4096)
         except ConnectionResetError:
@@ -194,7 +194,7 @@ class Host:
     def await_control(self, condition, timeout_s):
         """Wait until messages on the control port have made the condition true.
 
-        The consoles of guests are read meanwhile: a full one holds its guest up.
+        This also reads the guests' consoles, because a full console would block its guest.
         """
         deadline = time.monotonic() + timeout_s
         with selectors.DefaultSelector() as selector:
@@ -212,12 +212,12 @@ class Host:
                         raise HostError(f"the host has died\n{self.serial_tail()}")
 
     def glance(self, timeout_s):
-        """Take what comes on the control port within that time, such as the end of a task."""
+        """Read a message, such as the end of a task, if one comes on the control port within that time."""
         if select.select([self.control], [], [], timeout_s)[0] and not self._hear():
             raise HostError(f"the host has died\n{self.serial_tail()}")
 
     def start(self, script, timeout_s=0):
-        """Start a shell script (see scripts/nested/lib.sh for what it can call); timeout 0: as long as it likes."""
+        """Start a shell script, which can call the functions of scripts/nested/lib.sh; timeout 0: no timeout."""
         number = next(self.numbers)
         task = self.tasks[number] = Task(self, number)
         (self.share / "tasks" / f"{number}.sh").write_text(script)
@@ -225,7 +225,7 @@ class Host:
         return task
 
     def run(self, script, check=True, timeout_s=NESTED_TIMEOUT_S):
-        """Run a shell script, return what it wrote to stdout and stderr. check: demand status 0."""
+        """Run a shell script; returns what it wrote to stdout and stderr. check: demand status 0."""
         task = self.start(script, timeout_s)
         status = task.wait(timeout_s + 10)
         del self.tasks[task.number]
@@ -234,7 +234,7 @@ class Host:
         return task.output
 
     def put(self, *files):
-        """Copy files of the test machine to the host, return the path of the last one there."""
+        """Copy files of the test machine to the host; returns the path of the last one there."""
         self.run("mkdir -p /share/files")
         path = ""
         for file in map(Path, files):
@@ -245,7 +245,7 @@ class Host:
     # Devices
 
     def find(self, pattern):
-        """The device whose line "NAME BUSNUM DEVNUM VID:PID SPEED SERIAL" matches, once it is there."""
+        """Wait for the device whose line "NAME BUSNUM DEVNUM VID:PID SPEED SERIAL" matches; returns it."""
         lines = self.run(f"find_usb {shlex.quote(pattern)}").splitlines()
         if len(lines) != 1:
             raise HostError(f"not one device matches {pattern}: {lines}")
@@ -253,23 +253,23 @@ class Host:
         return HostDevice(self, path, int(busnum), int(devnum), ids, speed)
 
     def find_ids(self, ids):
-        """The device with these ids, "VID:PID", once it is there."""
+        """Wait for the device with these ids, "VID:PID"; returns it."""
         return self.find(f"^[^ ]+ [0-9]+ [0-9]+ {ids} ")
 
     def find_path(self, path):
-        """The device at this place ("1-2.3"), once it is there."""
+        """Wait for the device at this place ("1-2.3"); returns it."""
         return self.find(f"^{re.escape(path)} ")
 
     def has(self, device):
-        """The device still is where it was, with the same number."""
+        """Whether the device is still in its place, with the same number."""
         return f"{device.path} {device.busnum} {device.devnum} " in self.run("list_usb")
 
     def plug(self, driver, bus="xhci", **properties):
-        """Plug one of QEMU's USB devices into the host, wait until its kernel knows it.
+        """Plug one of QEMU's USB devices into the host and wait until the host's kernel knows it.
 
         bus: "xhci" (super speed if the device can, 15 ports), "ehci" (high speed, 6 ports), "uhci" or "uhci2" (full
-        speed, 2 ports each). The properties are those of QEMU's device, with "_" for "-"; the serial number is a new
-        one unless it is given.
+        speed, 2 ports each). properties are those of QEMU's device, with "_" for "-". Without a serial number the
+        device gets a new one.
         """
         return self._found(self._add(driver, bus, **properties))
 
@@ -289,26 +289,26 @@ class Host:
         return device
 
     def add_drive(self, image):
-        """An image file of the test machine as a drive for a USB device; returns its name."""
+        """Make a drive for a USB device of an image file on the test machine; returns the drive's name."""
         name = f"drive{next(self.numbers)}"
         self.qmp.command("blockdev-add", **{"driver": "raw", "node-name": name,
                                             "file": {"driver": "file", "filename": str(image)}})
         return name
 
     def plug_stick(self, image, bus="xhci", **properties):
-        """A USB stick (bulk-only) with that image; the properties are as for plug()."""
+        """Plug in a USB stick (bulk-only) with that image; properties as for plug()."""
         drive = self.add_drive(image)
         device = self._add("usb-storage", bus, drive=drive, **properties)
         device.drive = drive
         return self._found(device)
 
     def plug_uas(self, image, bus="xhci", **properties):
-        """A USB disk that speaks UAS, with streams at super speed."""
+        """Plug in a USB disk that speaks UAS, with streams at super speed."""
         device = self._add("usb-uas", bus, **properties)
         device.drive = self.add_drive(image)
         self.qmp.command("device_add", driver="scsi-hd", id=f"{device.qemu_id}disk", bus=f"{device.qemu_id}.0",
                          drive=device.drive)
-        # QEMU leaves it unplugged until all its disks are there.
+        # QEMU does not attach the device before we say that it has all its disks.
         self.qmp.command("qom-set", path=f"/machine/peripheral/{device.qemu_id}", property="attached", value=True)
         return self._found(device)
 
@@ -324,13 +324,13 @@ class Host:
             pass
 
     def disk(self, device):
-        """The device's disk in the host ("/dev/sda"), once its driver has it and it can be read."""
+        """Wait until the host can read the device's disk; returns the disk ("/dev/sda")."""
         return self.run(f"disk_of {device.path}").strip()
 
     # usbvfiod and guests
 
     def install(self, binary):
-        """Put a program of the test machine and its libraries in a root of their own; returns the command to run it."""
+        """Copy a program of the test machine and its libraries to their own root; returns the command to run it."""
         binary = Path(binary).resolve()
         if binary not in self.installed:
             name = f"root{len(self.installed)}"
@@ -342,8 +342,8 @@ class Host:
                 place = root / library[1:]
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(library, place)
-            # A root, not just the library path, so that the program is its own /proc/self/exe: sanitizers need that.
-            # What a test has mounted below /run or /tmp is not mounted there once more, and kept.
+            # A root, not just the library path, so that /proc/self/exe is the program: sanitizers need that.
+            # --bind, so that the root does not pin mounts of a test below /run or /tmp.
             self.run(f"cp -a /share/{name} / && cd /{name} && mkdir -p dev proc sys run tmp share && "
                      "for dir in dev proc sys; do mount --rbind /$dir $dir || exit; done && "
                      "for dir in run tmp share; do mount --bind /$dir $dir || exit; done")
@@ -351,9 +351,9 @@ class Host:
         return self.installed[binary]
 
     def controller(self, *devices, options=(), **properties):
-        """A USB controller in the host with these devices: usbvfiod, or QEMU's own if pytest was told so.
+        """A USB controller in the host with these devices: usbvfiod, or QEMU's own if pytest's options say so.
 
-        A device is a HostDevice or what usbvfiod's --device takes. The options are usbvfiod's too.
+        A device is a HostDevice or an argument of usbvfiod's --device. options go to usbvfiod too.
         """
         kind, binary = self.controller_kind
         log = self.folder / f"usbvfiod-{next(self.numbers)}.log"
@@ -363,7 +363,7 @@ class Host:
         return controller
 
     def boot(self, controller, job="", **arguments):
-        """Start a guest in the host; the further arguments are Guest's."""
+        """Start a guest in the host; further arguments go to Guest."""
         guest = Guest(self, controller, job, **arguments)
         self.guests.append(guest)
         self.logs.append(guest.log)
@@ -378,12 +378,15 @@ class Host:
         return self.run("dmesg")
 
     def bad_lines(self):
-        """What the host's kernel said and should not have, but for the words that a test has added to pardoned."""
+        """The lines of the host's kernel that match BAD_LINES, without those that a test has pardoned."""
         return [line for line in self.kernel_log().splitlines()
                 if BAD_LINES.search(line) and not any(words in line for words in self.pardoned)]
 
     def tidy(self):
-        """End what a test has left: guests, daemons, devices. Demands that the host's kernel does not complain."""
+        """Stop the guests and daemons that a test has left and unplug its devices.
+
+        Demands that the host's kernel does not complain.
+        """
         for guest in self.guests:
             guest.close()
         self.guests.clear()

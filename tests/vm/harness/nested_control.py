@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What controls a daemon in the VM that plays the host: usbvfioctl, also as an agent, and a look at the daemon's log.
+"""Control of a daemon in the VM that plays the host: usbvfioctl, also as an agent, and readers of the daemon's log.
 
 A test module imports the fixtures that it uses:
 
@@ -16,21 +16,21 @@ import pytest
 
 
 def fresh(device):
-    """The device with its numbers of now: a reset may have changed them."""
+    """The device with its current numbers: a reset may have changed them."""
     return device.host.find_path(device.path)
 
 
 class Log:
-    """What a daemon or an agent logs, read on."""
+    """The log of a daemon or an agent, with a position up to which the test has read it."""
 
     def __init__(self, one):
-        """one: what has a host and a task: a controller, an Agent."""
+        """one: an object with a host and a task, such as a controller or an Agent."""
         self.host = one.host
         self.file = f"/share/tasks/{one.task.number}.out"
         self.seen = 0
 
     def expect(self, words):
-        """Wait for a line that is newer than the last one waited for; returns it."""
+        """Wait for a matching line after the last match; returns it."""
         words = shlex.quote(words)
         found = self.host.run(f"file={self.file} from={self.seen + 1} words={words}\n"
                               "wait_for 'tail -n +$from $file | grep -q \"$words\"'\n"
@@ -40,15 +40,15 @@ class Log:
         return line
 
     def skip(self):
-        """What was logged until now is not waited for."""
+        """Ignore everything logged so far."""
         self.seen = int(self.host.run(f"wc -l <{self.file}"))
 
     def lines(self, count):
-        """Wait for so many lines, whatever they are."""
+        """Wait for this many new lines, whatever they say."""
         self.host.run(f"wait_for '[ $(wc -l <{self.file}) -ge {self.seen + count} ]'")
 
     def port(self):
-        """Wait until a device has been plugged in; returns where."""
+        """Wait until a device is plugged in; returns its port."""
         return int(re.search(r" port (\d+): ", self.expect("INFO port [0-9]*: ")).group(1))
 
 
@@ -81,7 +81,8 @@ class Watch:
         sockets = len(control.usb.fds())
         self.task = self.host.start(f"exec {control.command} --json watch")
         self.log = Log(self)
-        # It says nothing until something happens. Once it is connected, whoever comes after it is served after it.
+        # The watch prints nothing until something happens. Once it is connected, the daemon serves it before later
+        # clients.
         control.await_fds(sockets + 1)
         control.devices()
 
@@ -95,7 +96,7 @@ class Watch:
 
 
 class Two:
-    """Two daemons with a controller each, for one guest."""
+    """Two daemons, each with a controller, for one guest."""
 
     def __init__(self, *controllers):
         self.controllers = controllers
@@ -105,13 +106,13 @@ class Two:
 
 
 class Control:
-    """usbvfioctl and the daemon it speaks to, which is self.usb."""
+    """usbvfioctl and the daemon that it controls, self.usb."""
 
     def __init__(self, host, program, devices=(), start=None, options=(), **arguments):
-        """start: in the place of host.controller()."""
+        """start: called instead of host.controller()."""
         self.host = host
         self.folder = f"/run/control-{next(host.numbers)}"
-        # Whoever the daemon may be.
+        # Any user may run the daemon.
         host.run(f"mkdir -m 777 {self.folder}")
         self.path = f"{self.folder}/control.sock"
         self.program = host.install(program)
@@ -122,14 +123,14 @@ class Control:
         self.usb = self.start()
 
     def restart(self):
-        """The daemon once more, with nothing but the socket the same."""
+        """Start another daemon on the same socket; it knows nothing of the previous one."""
         self.usb = self.start()
 
     def run(self, *words):
         return self.host.run(f"{self.command} {' '.join(words)}")
 
     def refuses(self, *words):
-        """Demands exit status 1; returns what is said."""
+        """Demand exit status 1; returns the output."""
         return self.host.run(f"{self.command} {' '.join(words)} 2>&1; [ $? = 1 ]")
 
     def json(self, *words):
@@ -139,11 +140,11 @@ class Control:
         return self.json("list")["devices"]
 
     def rules(self):
-        """{id: what the daemon tells of the rule}"""
+        """{id: the daemon's description of the rule}"""
         return {rule["rule_id"]: rule for rule in self.json("rules", "list")["rules"]}
 
     def legacy(self):
-        """BUS:DEV of all that the old dialect lists."""
+        """BUS:DEV of all devices in the list of the legacy dialect."""
         lines = [line.split() for line in self.run("--legacy list").splitlines()]
         return [":".join(words) for words in lines if words[0].isdigit()]
 
@@ -154,11 +155,11 @@ class Control:
         return Watch(self)
 
     def await_fds(self, count):
-        """Wait until the daemon has at least so many file descriptors open."""
+        """Wait until the daemon has at least this many file descriptors open."""
         self.host.run(f"pid=$(cat {self.usb.folder}/pid); wait_for '[ $(ls /proc/$pid/fd | wc -l) -ge {count} ]'")
 
     def kill(self):
-        """End the daemon as the OOM killer would."""
+        """Kill the daemon, as the OOM killer would."""
         self.usb.signal(signal.SIGKILL)
         self.usb.task.wait()
         self.usb.stopped = True
@@ -180,7 +181,7 @@ def control(host, request):
             agent.stop()
 
 
-# Becomes nobody, who has file descriptor 5 (the node NODE, if that is set), behind the daemon's own chroot.
+# Enters the daemon's chroot and becomes the user nobody, with the node $NODE, if set, open as file descriptor 5.
 AS_NOBODY = """#!/bin/sh
 [ -z "$NODE" ] || exec 5<>"$NODE"
 chown -R 65534:65534 "${NOTIFY_SOCKET%/*}"
@@ -197,7 +198,7 @@ exec chroot "$root" /busybox start-stop-daemon -S -c nobody:nogroup -x "$program
 
 @pytest.fixture
 def nobody(host):
-    """nobody(DEVICE..., node="", ...): the daemon of a user who may nothing, with that node open as descriptor 5."""
+    """nobody(DEVICE..., node="", ...): the daemon of an unprivileged user, with that node open as descriptor 5."""
     host.run(f"cat >/tmp/as-nobody <<'END'\n{AS_NOBODY}\nEND\nchmod 755 /tmp/as-nobody")
 
     def start(*devices, node="", **arguments):

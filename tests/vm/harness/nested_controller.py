@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The USB controller of a guest in the VM that plays the host: usbvfiod there, or QEMU's own with its usb-host."""
+"""The USB controller of a guest in the VM that plays the host: usbvfiod there, or QEMU's own with usb-host."""
 
 import os
 import shlex
@@ -10,7 +10,7 @@ from .controller import SANITIZER_OPTIONS, Usbvfiod, demand_clean_log, sandbox_o
 
 
 class NestedUsbvfiod:
-    """usbvfiod in the host. Devices: HostDevice, or what --device takes. launcher: a command that runs usbvfiod's."""
+    """usbvfiod in the host. devices: HostDevice, or an argument of --device. launcher: runs usbvfiod's command."""
 
     name = "usbvfiod"
 
@@ -53,10 +53,10 @@ class NestedUsbvfiod:
         return int(self.host.run(f"awk '$1 == \"{field}:\" {{ print $2 }}' /proc/$(cat {self.folder}/pid)/status"))
 
     def rss_kib(self):
-        """Memory of its own; not the guest's, which is shared.
+        """The daemon's private memory, without the guest's, which is shared.
 
-        Counted page by page: what status says is late by up to 32 pages for each processor. 0 for a daemon that notes each
-        write (-Ddma_check=true), as its notes say nothing.
+        From smaps_rollup, which counts page by page; /proc/PID/status lags by up to 32 pages for each processor. 0 for
+        a daemon that records each write (-Ddma_check=true), because its records take memory too.
         """
         if "every write into guest memory is checked" in self.log_text():
             return 0
@@ -64,12 +64,12 @@ class NestedUsbvfiod:
                                  f"/proc/$(cat {self.folder}/pid)/smaps_rollup"))
 
     def fds(self):
-        """What each open file descriptor is, sorted."""
+        """The target of each open file descriptor, sorted."""
         return sorted(self.host.run(f"cd /proc/$(cat {self.folder}/pid)/fd && for fd in *; do readlink $fd; done")
                       .splitlines())
 
     def stop(self):
-        """End the daemon as an operator would, and demand a clean end."""
+        """Stop the daemon as an operator would, and demand a clean exit."""
         if self.stopped:
             return
         self.stopped = True
@@ -85,7 +85,7 @@ class NestedUsbvfiod:
 
 
 class QemuUsbHost:
-    """QEMU's own controller and its usb-host, to tell faults of the rig from faults of usbvfiod."""
+    """QEMU's own controller with usb-host, to tell faults of the rig from faults of usbvfiod."""
 
     name = "qemu-xhci"
 
@@ -105,7 +105,7 @@ class QemuUsbHost:
         return ""
 
     def stop(self):
-        """Nothing of its own to end."""
+        """Do nothing: the controller ends with QEMU."""
 
 
 NESTED_CONTROLLERS = {kind.name: kind for kind in (NestedUsbvfiod, QemuUsbHost)}

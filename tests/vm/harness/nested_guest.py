@@ -14,10 +14,10 @@ SEABIOS = "qemu-root/usr/share/seabios/bios-256k.bin"
 
 
 class Guest(Console):
-    """A VM in the host. Memory in MiB. programs: static programs of the test machine that the job finds in its PATH.
+    """A VM in the host. memory is in MiB. programs: static programs of the test machine to put in the job's PATH.
 
-    bios: qboot (fast, knows no USB) or seabios (drives the controller itself). reboots: it may do so.
-    huge: the guest's memory is in huge pages, which saves a third of the time that it takes to boot.
+    bios: qboot (fast, knows no USB) or seabios (drives the controller itself). reboots: the guest may reboot.
+    huge: put the guest's memory in huge pages, which saves a third of its boot time.
     """
 
     timeout_s = NESTED_TIMEOUT_S
@@ -47,8 +47,9 @@ class Guest(Console):
         self.end_mark = f"HOST ENDED {self.folder.name} "
         self.huge_mib = memory if huge else 0
         pages = (self.huge_mib + sum(guest.huge_mib for guest in host.guests)) // 2
-        # QEMU writes its console byte by byte and drops what is left in the serial port when it ends; the port to the
-        # test machine is soon full of such bytes. So there is a pipe with room for it all, which is emptied in pieces.
+        # QEMU writes its console byte by byte and drops the serial port's remaining bytes when it ends. Such single
+        # bytes soon fill the port to the test machine. So QEMU writes to a pipe with room for them, and cat moves them
+        # to the port in larger pieces.
         run = f"/run/{self.folder.name}"
         self.task = host.start(f"need_huge_pages {pages}\n"
                                f"exec 4<>/dev/vport0p{2 * self.slot + 2}\n"
@@ -91,7 +92,7 @@ class Guest(Console):
             dmesg | tail -n 12""", check=False)
 
     def kill(self):
-        """End QEMU at once, as the OOM killer would."""
+        """Kill QEMU, as the OOM killer would."""
         if self.task.status is None:
             self.host.run(f"kill -9 $(cat /run/{self.folder.name}.pid)", check=False)
             self.task.wait()
@@ -105,7 +106,7 @@ class Guest(Console):
             while self._read(time.monotonic() + 5):
                 pass
         except GuestError:
-            # The end mark is missing; the place is not used again.
+            # The end mark is missing, so no later guest may use this slot.
             return
         finally:
             self._log_file.close()

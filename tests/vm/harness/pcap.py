@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reads a capture of USB traffic: pcap of link type 220, see pcap-savefile(5) and Linux' usbmon.rst."""
+"""Reads a capture of USB traffic: pcap of link type 220; see pcap-savefile(5) and Linux's usbmon.rst."""
 
 import struct
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ BULK = 3
 
 @dataclass
 class Record:
-    """One submission ("S") or completion ("C"). urb_bytes: of the transfer; the data may be cut."""
+    """One submission ("S") or completion ("C"). urb_bytes: length of the transfer; data may be truncated."""
 
     kind: str
     type: int
@@ -24,7 +24,7 @@ class Record:
 
 
 def read(path):
-    """All records. Demands that lengths fit each other, and that the file ends behind a record."""
+    """All records. Demands that lengths fit each other, and that the file ends after a whole record."""
     data = path.read_bytes()
     magic, major, minor, _zone, _digits, most, link = struct.unpack_from("<IHHiIII", data)
     assert (magic, major, minor, link) == (0xa1b2c3d4, 2, 4, LINK_USB_LINUX_MMAPPED)

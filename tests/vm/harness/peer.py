@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is at the other end of a device's wire."""
+"""The peer of a device, such as the far end of its serial line."""
 
 import shutil
 import socket
@@ -27,7 +27,7 @@ class Peer:
         data = b""
         while len(data) < count:
             more = self.socket.recv(count - len(data))
-            assert more, f"the end after {len(data)} bytes of {count}"
+            assert more, f"end of file after {len(data)} of {count} bytes"
             data += more
         return data
 

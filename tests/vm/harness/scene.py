@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A host, a daemon and a guest that all tests of a module use, set up when the first one asks.
+"""A host, a daemon and a guest that all tests of a module share; the first test that asks sets them up.
 
 The module has a class Scene and imports the fixtures:
 
@@ -7,11 +7,11 @@ The module has a class Scene and imports the fixtures:
 
     class Scene:
         def __init__(self, host, folder, build):
-            # folder is for images, build where programs for tests in VMs are built
+            # folder is for images; build has the compiled programs for VM tests
             self.host, self.usb, self.guest = ...
-            self.peers = [...]                        # what is to be closed at the end, if anything
+            self.peers = [...]                        # optional: peers to close at the end
 
-The guest ends when it hears "end". A test that fails makes the next begin with a new host.
+The guest ends when it hears "end". After a test that fails, the next test begins with a new host.
 """
 
 from pathlib import Path
@@ -37,7 +37,7 @@ class SceneKeeper:
         return self.scene
 
     def finish(self):
-        """In order, and clean. Returns what is left of the scene, None if there was none."""
+        """End the scene in order, and demand that it ends clean. Returns the ended scene, None if there was none."""
         ended, self.scene = self.scene, None
         if ended is not None:
             ended.guest.say("end")
@@ -48,10 +48,10 @@ class SceneKeeper:
 
     def drop(self):
         self.scene = None
-        # A device of QEMU may go when its peer does, so not before.
+        # Closing a peer may unplug its device of QEMU, so close peers only after the scene has ended.
         while self.peers:
             self.peers.pop().socket.close()
-        # Ends the guest and the daemon too.
+        # This ends the guest and the daemon too.
         self.host_keeper.drop()
 
 
