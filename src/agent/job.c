@@ -234,10 +234,10 @@ static void take_event(struct agent_job *job, struct json_object *event)
 {
 	const char *name = control_get_text(event, "event");
 	const char *id = control_get_text(control_get_object(event, "device"), "id");
-	struct agent_ended *ended = &job->ended[job->nended];
+	struct agent_ended *ended = &job->events.ended[job->events.nended];
 
 	if (name && strcmp(name, "lost") == 0)
-		job->lost = true;
+		job->events.lost = true;
 	if (!name || !id || strlen(id) >= sizeof(ended->id))
 		return;
 	if (strcmp(name, "gone") != 0 && strcmp(name, "failed") != 0 &&
@@ -245,7 +245,7 @@ static void take_event(struct agent_job *job, struct json_object *event)
 		return;
 	memcpy(ended->id, id, strlen(id) + 1);
 	ended->by_hand = strcmp(name, "detached") == 0;
-	job->nended++;
+	job->events.nended++;
 }
 
 /* Reads the events that have come. */

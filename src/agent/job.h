@@ -54,6 +54,17 @@ struct agent_devices {
 };
 
 /**
+ * struct agent_events - news of the daemon
+ * @ended:	devices that are no longer attached, @nended of them
+ * @lost:	the daemon had no room for some events
+ */
+struct agent_events {
+	unsigned nended;
+	struct agent_ended ended[AGENT_ENDED_MAX];
+	bool lost;
+};
+
+/**
  * struct agent_job - one call
  * @usable:	of the link, for jobs only: the connection works
  * @client:	connection; result of AGENT_JOB_KIND_CONNECT
@@ -62,9 +73,8 @@ struct agent_devices {
  * @r, @err:	result: 0 or -errno
  * @broken:	result: the connection is unusable
  * @more:	result: there may be more events to read
- * @ended:	result: devices that ended, from @nended events
  * @devices:	result of AGENT_JOB_KIND_CONNECT and AGENT_JOB_KIND_LIST: what the daemon has; owned
- * @lost:	result: events were lost
+ * @events:	result
  */
 struct agent_job {
 	struct worker_job job;
@@ -86,9 +96,7 @@ struct agent_job {
 	struct err err;
 	bool broken;
 	bool more;
-	bool lost;
-	unsigned nended;
-	struct agent_ended ended[AGENT_ENDED_MAX];
+	struct agent_events events;
 	struct agent_devices *devices;
 };
 

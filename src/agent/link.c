@@ -174,9 +174,9 @@ static void handle_detached(struct agent_link *link, const struct agent_job *job
 
 static const struct agent_ended *find_ended(const struct agent_job *job, const char *id)
 {
-	for (unsigned i = 0; i < job->nended; i++) {
-		if (strcmp(job->ended[i].id, id) == 0)
-			return &job->ended[i];
+	for (unsigned i = 0; i < job->events.nended; i++) {
+		if (strcmp(job->events.ended[i].id, id) == 0)
+			return &job->events.ended[i];
 	}
 	return NULL;
 }
@@ -199,7 +199,7 @@ static void handle_events(struct agent_link *link, const struct agent_job *job)
 				       ended->by_hand ? KEEPER_END_BY_HAND
 						      : KEEPER_END_PULLED);
 	}
-	if (job->lost)
+	if (job->events.lost)
 		submit(link, AGENT_JOB_KIND_LIST);
 }
 
