@@ -99,7 +99,8 @@ static bool is_of(const struct drv_event *event, const void *ctx)
 	       drv_event_slot(event) == id[0] && drv_event_dci(event) == id[1];
 }
 
-/* Waits for the end of @flight. Return: completion code; *@ret_moved bytes. */
+/* Waits for @flight to complete; sets *@ret_moved to its bytes. Return: completion code
+ * or -errno. */
 static int land(struct drv_slot *slot, unsigned dci, const struct bot_command *command,
 		const struct flight *flight, uint32_t *ret_moved)
 {
@@ -130,7 +131,7 @@ static int land(struct drv_slot *slot, unsigned dci, const struct bot_command *c
 	}
 }
 
-/* Return: 0 or -errno; command->code and ->actual tell the rest. */
+/* Return: 0 or -errno; sets command->code and ->actual. */
 static int data_phase(struct bot *bot, struct bot_command *command)
 {
 	struct drv_slot *slot = bot->device->slot;
@@ -161,8 +162,7 @@ static int data_phase(struct bot *bot, struct bot_command *command)
 		if (command->code == XCC_STALL)
 			return bot_clear_halt(bot, dci) == XCC_SUCCESS ? 0 : -EIO;
 		if (command->code == XCC_SHORT_PACKET)
-			return count == 1 ? 0
-					  : -EPROTO; /* the CSW went into our data TDs */
+			return count == 1 ? 0 : -EPROTO; /* our data TDs got the CSW */
 		if (command->code != XCC_SUCCESS)
 			return -EIO;
 		first = (first + 1) % DEPTH_MAX;
@@ -177,7 +177,7 @@ static int status_phase(struct bot *bot, struct bot_command *command)
 	uint32_t actual = 0;
 	int r = bot_receive_csw(bot, csw, &actual);
 
-	/* 5.3.3: a stalled CSW is tried once more */
+	/* 5.3.3: try a stalled CSW once more */
 	if (r == XCC_STALL) {
 		if (bot_clear_halt(bot, bot->device->bulk_in) != XCC_SUCCESS)
 			return -EIO;
@@ -315,7 +315,7 @@ int bot_open(struct bot *bot)
 	};
 	int r;
 
-	/* a device just configured may report a UNIT ATTENTION, or two */
+	/* a newly configured device may report a UNIT ATTENTION, or two */
 	for (unsigned i = 0;; i++) {
 		struct bot_command ready = {.cdb = {SCSI_TEST_UNIT_READY},
 					    .cdb_bytes = 6};

@@ -38,11 +38,11 @@ struct bot {
 };
 
 /**
- * struct bot_command - one command and what came of it
+ * struct bot_command - one command and its result
  * @cdb, @cdb_bytes: the SCSI command
  * @in:		direction of the data phase (CBW flags)
- * @length:	bytes of the data phase: as the CBW says
- * @iova:	data in guest memory
+ * @length:	bytes of the data phase, as in the CBW
+ * @iova:	the data's address in guest memory
  * @td_bytes:	cut the data phase into TDs of this size; 0 = one TD
  * @depth:	TDs in flight; 0 = all
  * @status, @residue: of the CSW
@@ -63,22 +63,23 @@ struct bot_command {
 	int code;
 };
 
-/* @device: an enumerated stick (borrowed). No command is sent. */
+/* @device: an enumerated stick (borrowed). Sends no command. */
 void bot_init(struct bot *bot, struct drv_device *device);
-/* TEST UNIT READY until it is (sense taken), READ CAPACITY. Return: 0 or -errno. */
+/* Repeats TEST UNIT READY and REQUEST SENSE until the unit is ready, then READ CAPACITY.
+ * Return: 0 or -errno. */
 MUST_USE int bot_open(struct bot *bot);
 
-/* Builds a CBW in @cbw (31 bytes) as @command says, with tag @tag. */
+/* Builds the CBW of @command in @cbw (31 bytes), with tag @tag. */
 void bot_make_cbw(const struct bot_command *command, uint32_t tag, uint8_t *cbw);
-/* The three stages. A stalled data or CSW stage is recovered as the specification
- * says (6.7, 5.3.3). Return: 0 (see @command->status), or -errno: -EPROTO for a CSW
- * that is not valid and meaningful, -EIO for other completion codes. */
+/* Runs all three stages. Recovers a stalled data or CSW stage as the specification says
+ * (6.7, 5.3.3). Return: 0 (see @command->status), or -errno: -EPROTO for a CSW that is
+ * not valid and meaningful, -EIO for other completion codes. */
 MUST_USE int bot_run(struct bot *bot, struct bot_command *command);
-/* Stages one by one, for tests. Return: completion code or -errno. */
+/* Single stages, for tests. Return: completion code or -errno. */
 MUST_USE int bot_send_cbw(struct bot *bot, const void *cbw, uint32_t length);
 MUST_USE int bot_receive_csw(struct bot *bot, uint8_t csw[BOT_CSW_BYTES],
 			     uint32_t *ret_actual);
-/* Reset recovery (5.3.4): class reset, both halts cleared. Return: 0 or -errno. */
+/* Reset recovery (5.3.4): class reset, then clears both halts. Return: 0 or -errno. */
 MUST_USE int bot_recover(struct bot *bot);
 /* After a stall: Reset Endpoint, Set TR Dequeue, CLEAR_FEATURE(ENDPOINT_HALT). */
 MUST_USE int bot_clear_halt(struct bot *bot, unsigned dci);

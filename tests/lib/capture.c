@@ -52,7 +52,7 @@ static void get_usbmon(struct capture_record *record, const uint8_t *p)
 	record->descriptors = get_le32(p + 60);
 }
 
-/* Return: bytes of the record, 0 if it is not one. */
+/* Return: bytes of the record, 0 if it is invalid. */
 static size_t get_record(struct capture_record *record, const uint8_t *p, size_t len)
 {
 	size_t head = PCAP_HEADER + USBMON;
@@ -135,7 +135,7 @@ void capture_finish(struct capture *capture)
 	*capture = (struct capture){.count = 0};
 }
 
-/* Turns "a b" into " -e a -e b". Return: false if that is too long. */
+/* Turns "a b" into " -e a -e b". Return: false if the result is too long. */
 static bool field_options(const char *fields, char *options, size_t max)
 {
 	size_t len = 0;

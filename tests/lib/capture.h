@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * capture.h - reads a capture of USB traffic: pcap, link type 220
  *
- * Knows nothing of the sources under test: offsets are those of pcap-savefile(5) and of
+ * Independent of the sources under test: the offsets come from pcap-savefile(5) and from
  * struct usbmon_packet in Linux' Documentation/usb/usbmon.rst.
  */
 #ifndef TESTS_LIB_CAPTURE_H
@@ -14,7 +14,7 @@
 
 #define CAPTURE_SNAPLEN 65535u
 
-/* One record. @iso_*: isochronous only. @data is within struct capture. */
+/* One record. @iso_*: isochronous only. @data points into capture->bytes. */
 struct capture_record {
 	uint32_t pcap_seconds, pcap_microseconds;
 	uint32_t captured, original;
@@ -48,20 +48,21 @@ struct capture {
 	unsigned count;
 };
 
-/* Takes @bytes (malloc'd). Return: 0, or -EINVAL if it is no such file, or holds lengths that
- * do not fit each other, or ends in the middle of a record; then @capture is empty. */
+/* Takes @bytes (malloc'd). Return: 0, or -EINVAL for another kind of file, for
+ * contradictory lengths, or for a truncated record; then @capture is empty. */
 MUST_USE int capture_parse(struct capture *capture, uint8_t *bytes, size_t len);
-/* The same for a file. */
+/* capture_parse() of the file @path. Return: also -errno if reading it fails. */
 MUST_USE int capture_read(struct capture *capture, const char *path);
 void capture_finish(struct capture *capture);
 
 /**
- * capture_tshark() - what tshark makes of a file
- * @filter:	display filter: which packets
- * @fields:	names of fields, with spaces between
- * @ret_text:	a line for each packet, '|' between its fields; to be freed
+ * capture_tshark() - decode a file with tshark
+ * @filter:	display filter that selects packets
+ * @fields:	names of fields, separated by spaces
+ * @ret_text:	owned by the caller; a line for each packet, '|' between its fields
  *
- * Return: 0, -ENOENT there is no tshark here, -EIO it failed; @ret_text then is what it said, or NULL.
+ * Return: 0, -ENOENT tshark is not installed, -EIO it failed; @ret_text is then its
+ * output, or NULL.
  */
 MUST_USE int capture_tshark(const char *path, const char *filter, const char *fields,
 			    char **ret_text);

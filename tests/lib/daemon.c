@@ -83,7 +83,7 @@ int daemon_image(const struct daemon *daemon, const char *name, uint64_t size_by
 	return 0;
 }
 
-/* Child: only calls that are safe after fork. */
+/* In the child. */
 static void run_child(const struct daemon *daemon, char *const *argv, int inherit,
 		      bool activation)
 {
@@ -119,7 +119,7 @@ static int spawn(struct daemon *daemon, const char *const *args, bool with_socke
 	for (unsigned i = 0; daemon->wrapper[i]; i++)
 		argv[n++] = daemon->wrapper[i];
 	argv[n++] = binary;
-	/* valgrind makes code of its own, within the process */
+	/* valgrind generates code inside the process */
 	if (daemon->wrapper[0])
 		sandbox = "off";
 	if (sandbox) {
@@ -203,7 +203,7 @@ static int connect_to(const struct daemon *daemon, const char *path)
 
 		if (fd >= 0 || (fd != -ENOENT && !bound))
 			return fd;
-		/* Between bind and listen there is nothing to wait for: look again. */
+		/* No event marks the step from bind to listen: try again. */
 		r = wait_change(daemon, notify, bound ? 1 : START_TIMEOUT_MS);
 		if (r == -ETIMEDOUT && bound && ++waited_ms < START_TIMEOUT_MS)
 			continue;
@@ -309,7 +309,7 @@ int daemon_await_stderr(const struct daemon *daemon, const char *text, int timeo
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	char events[4096];
 
-	/* watched before it is looked at, so that nothing is missed */
+	/* watch the file before reading it, so as to miss no write */
 	if (fd < 0 || inotify_add_watch(fd, daemon->stderr_path, IN_MODIFY) < 0)
 		return -errno;
 	while (!has_written(daemon, text)) {
@@ -395,7 +395,7 @@ int daemon_usage(const struct daemon *daemon, struct daemon_usage *ret_usage)
 	return 0;
 }
 
-/* Nothing has run between. */
+/* True if no thread ran between the two. */
 static bool has_rested(const struct daemon_usage *before,
 		       const struct daemon_usage *after)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * death.c - for tests of what must end the process
+ * death.c - runs a call that must abort the process
  */
 #include "tests/lib/death.h"
 
@@ -13,7 +13,7 @@
 
 #define SAID_BYTES 0x10000u
 
-/* All that comes from @fd, the beginning of it in @said. */
+/* Reads @fd to its end; @said gets as much as fits. */
 static void read_all(int fd, char said[SAID_BYTES])
 {
 	size_t len = 0;
@@ -37,7 +37,7 @@ static void child_run(void (*last)(void *ctx), void *ctx, int to)
 
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)dup2(to, STDERR_FILENO);
-	/* not to the test program's handler of failed tests */
+	/* cmocka's handler must not report a failed test */
 	(void)signal(SIGABRT, SIG_DFL);
 	last(ctx);
 	_exit(0);
@@ -64,7 +64,7 @@ bool dies_saying(void (*last)(void *ctx), void *ctx, const char *words)
 	as_asked =
 		WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && strstr(said, words);
 	if (!as_asked)
-		(void)fprintf(stderr, "status 0x%x, it said:\n%s\n", (unsigned)status,
+		(void)fprintf(stderr, "status 0x%x, stderr:\n%s\n", (unsigned)status,
 			      said);
 	return as_asked;
 }

@@ -82,7 +82,7 @@ uint32_t drv_parse_config(struct drv_device *device)
 	return mask;
 }
 
-/* USB 2: the packet size of endpoint 0 is learnt from the first 8 bytes. */
+/* USB 2: the first 8 bytes of the descriptor tell the packet size of endpoint 0. */
 static int learn_packet_size(struct drv_slot *slot, struct guest_buf scratch)
 {
 	uint32_t actual = 0;

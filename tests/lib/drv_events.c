@@ -58,7 +58,7 @@ static bool take(struct drv *drv, drv_match *match, const void *ctx,
 		if (match && !match(at, ctx))
 			continue;
 		*ret_event = *at;
-		/* close the gap: the ones before move up by one */
+		/* close the gap: move the earlier ones up by one */
 		for (unsigned j = i; j > 0; j--)
 			drv->queue[(drv->queue_head + j) % DRV_EVENTS_MAX] =
 				drv->queue[(drv->queue_head + j - 1) % DRV_EVENTS_MAX];
@@ -69,8 +69,8 @@ static bool take(struct drv *drv, drv_match *match, const void *ctx,
 	return false;
 }
 
-/* With no interrupts there is nothing to wait for: look at the rings again and
- * again, as firmware does, giving up the processor for a millisecond. */
+/* Without interrupts, poll the rings as firmware does, sleeping for a millisecond in
+ * between. */
 static int wait_polled(struct drv *drv, uint64_t deadline)
 {
 	unsigned count = 0;

@@ -15,7 +15,7 @@ static struct drv_trb *trb_at(const struct guest_buf *segment, unsigned index)
 	return (struct drv_trb *)(void *)segment->ptr + index;
 }
 
-/* The controller reads the control word first: it is written last. */
+/* The controller reads the control word first, so we write it last. */
 static void publish(struct drv_trb *at, uint32_t control)
 {
 	__atomic_store_n(&at->control, control, __ATOMIC_RELEASE);
@@ -80,7 +80,8 @@ static uint64_t put_link(struct drv_ring *ring, uint32_t flags)
 
 uint64_t drv_ring_link(struct drv_ring *ring, uint32_t flags)
 {
-	/* What is skipped must look old next time round: as if written in this one. */
+	/* Skipped TRBs need this round's cycle bit, so that they look old in the next
+	 * round. */
 	for (unsigned i = ring->index + 1; i < ring->trbs; i++)
 		*trb_at(&ring->memory[ring->segment], i) = (struct drv_trb){
 			.control = ring->cycle ? XTRB_C : 0,

@@ -42,7 +42,8 @@ uint64_t drv_push_td(struct drv_slot *slot, unsigned dci, uint64_t iova, uint32_
 	for (unsigned i = 0; i < trbs; i++) {
 		uint32_t room = (uint32_t)(XTRB_LEN_MAX - ((iova + done) % XTRB_LEN_MAX));
 		uint32_t n = MIN_OF(room, length - done);
-		/* 4.11.2.4: packets left after this TRB, at most 31, 0 in the last */
+		/* 4.11.2.4: TD Size is the packets left after this TRB, at most 31, 0 in
+		 * the last */
 		uint32_t left = (length - done - n + ep->max_packet - 1) / ep->max_packet;
 		bool is_last = i == trbs - 1;
 		struct drv_trb trb = {
@@ -90,7 +91,8 @@ uint64_t drv_push_control(struct drv_slot *slot, const struct drv_setup *setup,
 		};
 		data = drv_ring_push(ring, trb);
 	}
-	/* 4.11.2.2: the status stage runs against the data stage, IN without data */
+	/* 4.11.2.2: the status stage has the data stage's opposite direction; IN without
+	 * data */
 	trb = (struct drv_trb){
 		.control = XTRB_TYPE(XTRB_STATUS) | XTRB_IOC |
 			   (in && setup->length > 0 ? 0 : XTRB_DIR_IN),
@@ -102,7 +104,7 @@ uint64_t drv_push_control(struct drv_slot *slot, const struct drv_setup *setup,
 	return status;
 }
 
-/* What was moved when TRB @at of the TD at @iova reported @residue. */
+/* Bytes moved by the TD of @length bytes at @iova, by its @event. */
 static uint32_t moved(struct drv_slot *slot, const struct drv_event *event, uint64_t iova,
 		      uint32_t length)
 {
@@ -174,7 +176,7 @@ int drv_control(struct drv_slot *slot, const struct drv_setup *setup, uint64_t i
 		if (r < 0)
 			return r;
 		code = (int)drv_event_code(&event);
-		/* a short data stage is told by the Data TRB's event only */
+		/* only the Data TRB's event tells of a short data stage */
 		if (code == XCC_SHORT_PACKET && event.trb.parameter == data) {
 			actual = setup->length - drv_event_length(&event);
 			continue;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * faults.c - makes a call of the daemon under test fail: the test's side
+ * faults.c - makes calls fail in the daemon under test: the test's side
  */
 #include "tests/lib/faults.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * faults.h - makes a call of the daemon under test fail, the Nth of its kind
+ * faults.h - makes the Nth call of a kind fail in the daemon under test
  *
- * A library that is preloaded into the daemon (faults_preload.c) stands before libc's
- * allocations and system calls, those of libevent, json-c and libusb included. Both sides
- * share one page: the test arms it, the library counts and fails. Nothing is asked of the
- * kernel for it, so a sandbox of the daemon does not matter.
+ * The test preloads a library into the daemon (faults_preload.c). It wraps libc's
+ * allocations and system calls, also for libevent, json-c and libusb. Both sides share
+ * one page: the test arms it, the library counts and fails calls. That needs no system
+ * calls, so it works inside the sandbox.
  *
- * In builds with the address sanitizer the daemon's allocations are the sanitizer's and
- * are neither counted nor failed; system calls are.
+ * In builds with the address sanitizer, the sanitizer replaces the daemon's allocations.
+ * The library then counts and fails only system calls.
  */
 #ifndef TESTS_LIB_FAULTS_H
 #define TESTS_LIB_FAULTS_H
@@ -18,16 +18,16 @@
 
 #include "util/compiler.h"
 
-/* The environment variable that names the file of the page. */
+/* The environment variable with the path of the page's file. */
 #define FAULTS_PAGE_ENV "USBVFIOD_TEST_FAULTS"
 
-/* Errors of a kind: see faults_errors(). */
+/* Most errors that a kind has: see faults_errors(). */
 #define FAULTS_ERRORS_MAX 4u
 #define FAULTS_FOR_EVER   UINT32_MAX
 
-/* What is counted together. */
+/* Kinds of calls; each has its own counter. */
 enum faults_kind {
-	FAULTS_ALLOC, /* malloc, calloc, realloc, aligned ones; strdup and the like by them */
+	FAULTS_ALLOC, /* malloc, calloc, realloc, aligned ones; strdup, strndup */
 	FAULTS_READ,
 	FAULTS_WRITE,
 	FAULTS_FILE_READ, /* pread, preadv2 */
@@ -50,20 +50,20 @@ enum faults_kind {
 	FAULTS_IOCTL,
 	FAULTS_THREAD,
 	FAULTS_SOCKET,  /* socket, bind, listen, connect, getsockopt */
-	FAULTS_SYSCALL, /* by syscall() */
+	FAULTS_SYSCALL, /* through syscall() */
 	FAULTS_KINDS,
 };
 
 /**
- * struct faults_page - what both sides share
- * @armed:	counting and failing
- * @kind, @nth, @count: @count calls of this kind fail, the first being number @nth (from 0)
- *		since it was armed; count 0: none
- * @error:	which of the kind's errors, modulo how many there are
- * @seen:	calls since armed, by kind
- * @failed:	calls that were made to fail
- * @live:	allocations that are not freed
- * @where:	the first failed call: which function, called from where
+ * struct faults_page - memory that both sides share
+ * @armed: the library counts calls and makes them fail
+ * @kind, @nth, @count: @count calls of this kind fail, starting with number @nth (from 0)
+ *		since faults_arm(); count 0: none
+ * @error:	index into the kind's errors, modulo their number
+ * @seen:	calls since faults_arm(), by kind
+ * @failed:	calls that the library made fail
+ * @live:	allocations not freed yet
+ * @where:	the first failed call: its function and its caller
  */
 struct faults_page {
 	atomic_bool armed;
@@ -77,16 +77,17 @@ struct faults_page {
 	char where[160];
 };
 
-/* The page in the file @path, made. Return: NULL with errno. */
+/* Creates the page in the file @path. Return: owned, or NULL with errno. */
 struct faults_page *faults_create(const char *path);
 void faults_destroy(struct faults_page *page);
-/* @count calls of @kind fail from the @nth on; see struct faults_page. Counters begin. */
+/* Makes @count calls of @kind fail from the @nth on; see struct faults_page. Clears the
+ * counters. */
 void faults_arm(struct faults_page *page, enum faults_kind kind, uint32_t nth,
 		uint32_t count, uint32_t error);
 void faults_disarm(struct faults_page *page);
 
 const char *faults_kind_name(enum faults_kind kind);
-/* How many errors a kind has that are told apart. */
+/* Number of different errors of a kind. */
 unsigned faults_errors(enum faults_kind kind);
 
 #endif /* TESTS_LIB_FAULTS_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * faults_preload.c - makes a call of the daemon under test fail: the daemon's side
+ * faults_preload.c - makes calls fail in the daemon under test: the daemon's side
  *
- * Preloaded, so its functions are found before libc's. libc's own calls of its own
- * functions are not seen, but those of malloc() are.
+ * Preloaded, so the linker finds these functions before libc's. libc's internal calls
+ * bypass them, except calls of malloc() and its family.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -26,7 +26,7 @@
 
 #include "tests/lib/faults.h"
 
-/* Not in a header, as they are libc's. */
+/* libc's internals; no header declares them. */
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *ptr, size_t bytes);
@@ -35,7 +35,7 @@ void __libc_free(void *ptr);
 
 static struct faults_page *page;
 
-/* The errors of each kind that Linux really gives. */
+/* The errors of each kind that Linux really returns. */
 static const int errors[FAULTS_KINDS][FAULTS_ERRORS_MAX] = {
 	[FAULTS_ALLOC] = {ENOMEM},
 	[FAULTS_READ] = {EINTR, EIO},
@@ -91,7 +91,7 @@ static void remember(const char *name, const void *caller)
 	}
 }
 
-/* Shall this call fail? errno is set then. */
+/* True if this call must fail; then sets errno. */
 static bool fails(enum faults_kind kind, unsigned error_count, const char *name,
 		  const void *caller)
 {
@@ -121,7 +121,7 @@ static unsigned errors_of(enum faults_kind kind)
 
 #define FAILS(kind) fails((kind), errors_of(kind), __func__, __builtin_return_address(0))
 
-/* An eventfd or timerfd is interrupted once at most: it has no I/O to fail. */
+/* Fails at most one call on an eventfd or timerfd, with EINTR: they have no other errors. */
 #define FAILS_ON(kind, fd)                                                       \
 	(is_counter(fd) ? page->count == 1 && fails((kind), 1, __func__,         \
 						    __builtin_return_address(0)) \
@@ -136,11 +136,11 @@ static bool is_counter(int fd)
 		return false;
 	if (!next)
 		next = (int (*)(int, struct stat64 *))dlsym(RTLD_NEXT, "fstat64");
-	/* they are files without a type */
+	/* their mode has no file type */
 	return next(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
 }
 
-/* libc's own function of this name. */
+/* Declares next, libc's own function of this name. */
 #define NEXT(name)                     \
 	static __typeof__(name) *next; \
 	if (!next)                     \
@@ -148,8 +148,8 @@ static bool is_counter(int fd)
 
 /* ---- allocations ---- */
 
-/* json-c looks at the end of its allocations in places only, so the daemon makes sure of
- * memory before it calls it (control_has_memory()). */
+/* json-c does not check all of its allocations, so the daemon checks for memory before it
+ * calls json-c (control_has_memory()). */
 static bool is_forgiven(const void *caller)
 {
 	static const void *json_base;
@@ -199,7 +199,7 @@ void *memalign(size_t align, size_t bytes)
 	return FAILS_ALLOC ? NULL : born(__libc_memalign(align, bytes));
 }
 
-/* Of their own, so that it is known who calls. */
+/* Wrapped too, so that page->where names their caller. */
 char *strndup(const char *text, size_t most)
 {
 	size_t len = strnlen(text, most);
@@ -244,7 +244,7 @@ void free(void *ptr)
 
 /* ---- system calls ---- */
 
-/* A function of libc that returns -1 with errno set. */
+/* Wraps a libc function that fails with -1 and errno. */
 #define CALL(kind, type, name, parameters, arguments)           \
 	type name parameters;                                   \
 	type name parameters                                    \
@@ -315,7 +315,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(v
 	return FAILS(FAULTS_THREAD) ? errno : next(thread, attr, run, arg);
 }
 
-/* With a last argument that may be absent. */
+/* Functions with an optional last argument. */
 
 #define CALL_OPEN(name)                                                   \
 	int name(const char *path, int flags, ...);                       \
@@ -345,7 +345,7 @@ int openat64(int dir, const char *path, int flags, ...)
 	return FAILS(FAULTS_OPEN) ? -1 : next(dir, path, flags, mode);
 }
 
-/* Made by FORTIFY_SOURCE of open() with two arguments, and of read(). */
+/* FORTIFY_SOURCE turns open() with two arguments, and read(), into these. */
 int __open64_2(const char *path, int flags);
 int __open64_2(const char *path, int flags)
 {
@@ -360,7 +360,7 @@ ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 	return FAILS_ON(FAULTS_READ, fd) ? -1 : next(fd, buf, len, room);
 }
 
-/* The other commands cannot fail. */
+/* Other commands never fail here. */
 #define CALL_FCNTL(name)                                                  \
 	int name(int fd, int command, ...);                               \
 	int name(int fd, int command, ...)                                \

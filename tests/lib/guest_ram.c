@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * guest_ram.c - the RAM of our imaginary guest
+ * guest_ram.c - the RAM of an imaginary guest
  */
 #include <errno.h>
 #include <stdio.h>

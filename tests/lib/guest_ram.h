@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * guest_ram.h - the RAM of our imaginary guest: one memfd, two DMA ranges
+ * guest_ram.h - the RAM of an imaginary guest: one memfd, two DMA ranges
  *
- * As a VM with more than 3 GiB has it: one range at the bottom and one above
- * 4 GiB, both in one file. Allocations are never given back (a test is short),
- * come zeroed and know both addresses.
+ * Like a VM with more than 3 GiB: one range at the bottom and one above 4 GiB, both in
+ * one file. Allocations are zeroed and have both addresses. Tests are short, so nothing
+ * frees them.
  */
 #ifndef TESTS_LIB_GUEST_RAM_H
 #define TESTS_LIB_GUEST_RAM_H
@@ -20,7 +20,7 @@ struct vfu_client;
 #define GUEST_RAM_HIGH_IOVA UINT64_C(0x180000000) /* 6 GiB */
 #define GUEST_RAM_HOLE_IOVA UINT64_C(0xf0000000)  /* never mapped */
 
-/* Where an allocation goes. */
+/* The range of an allocation. */
 enum guest_ram_zone {
 	GUEST_RAM_ZONE_LOW,
 	GUEST_RAM_ZONE_HIGH,
@@ -54,7 +54,7 @@ struct guest_buf {
 /* Two ranges of @zone_bytes each (a multiple of 4096). Return: 0 or -errno. */
 MUST_USE int guest_ram_init(struct guest_ram *ram, uint64_t zone_bytes);
 void guest_ram_finish(struct guest_ram *ram);
-/* DMA_MAP (all, or one zone), DMA_UNMAP of them. */
+/* DMA_MAP and DMA_UNMAP of both zones, or of one. */
 MUST_USE int guest_ram_map(const struct guest_ram *ram, struct vfu_client *client);
 MUST_USE int guest_ram_unmap(const struct guest_ram *ram, struct vfu_client *client);
 MUST_USE int guest_ram_map_zone(const struct guest_ram *ram, enum guest_ram_zone zone,
@@ -62,10 +62,10 @@ MUST_USE int guest_ram_map_zone(const struct guest_ram *ram, enum guest_ram_zone
 MUST_USE int guest_ram_unmap_zone(const struct guest_ram *ram, enum guest_ram_zone zone,
 				  struct vfu_client *client);
 
-/* @align: a power of two. Running out is a fault of the test: aborts. */
+/* @align: a power of two. Aborts if the zone is full: the test is wrong. */
 struct guest_buf guest_alloc(struct guest_ram *ram, enum guest_ram_zone zone, size_t size,
 			     size_t align);
-/* The address in our process of @iova, or NULL. */
+/* Address of @iova in our process, or NULL. */
 void *guest_ptr(const struct guest_ram *ram, uint64_t iova, size_t size);
 
 #endif /* TESTS_LIB_GUEST_RAM_H */

@@ -13,9 +13,9 @@
 
 /**
  * struct hid - a keyboard
- * @reports:	buffers of the TDs in flight, used in turn
- * @queued, @taken: TDs submitted and completed
- * @trbs:	their addresses
+ * @reports:	buffers of the TDs in flight, used in a circle
+ * @queued, @taken: number of TDs submitted and completed
+ * @trbs:	addresses of the TDs
  */
 struct hid {
 	struct drv_device *device;
@@ -29,7 +29,7 @@ struct hid {
 MUST_USE int hid_init(struct hid *hid, struct drv_device *device);
 /* Submits @count TDs of one report (at most HID_REPORTS in flight). */
 void hid_queue(struct hid *hid, unsigned count);
-/* Waits for the oldest. Return: completion code or -errno; the report's bytes. */
+/* Waits for the oldest TD and copies its @report. Return: completion code or -errno. */
 MUST_USE int hid_wait(struct hid *hid, uint8_t report[HID_REPORT_BYTES], int timeout_ms);
 
 #endif /* TESTS_LIB_HID_H */

@@ -10,12 +10,12 @@
 
 #include "util/compiler.h"
 
-/* In one message: as many as the kernel takes. */
+/* Most descriptors that the kernel takes in one message. */
 #define PASS_FDS_MAX 253u
 
-/* Sends what there is room for, without waiting, with @nfds of @fds, borrowed
- * (which may be NULL if there are none). Return: bytes sent, or -errno: -EAGAIN without
- * room, -EPIPE if the other end has closed, -EINVAL for too many. */
+/* Sends as much of @iov as fits without waiting, with the @nfds descriptors @fds
+ * (borrowed; NULL if none). Return: bytes sent, or -errno: -EAGAIN without room, -EPIPE
+ * the other end is closed, -EINVAL too many descriptors. */
 MUST_USE ssize_t pass_fds(int fd, struct iovec *iov, size_t niov, const int *fds,
 			  unsigned nfds);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * stuck_fs.c - a file system that answers no more (FUSE)
+ * stuck_fs.c - a FUSE file system that stops answering
  */
 #include "tests/lib/stuck_fs.h"
 
@@ -35,7 +35,7 @@ static void put_text(const char *path, const char *text)
 	close_fd(&fd);
 }
 
-/* Rights to mount: with a user namespace where there are none. */
+/* Gains the right to mount; without root, from a user namespace. */
 static int become_mounter(void)
 {
 	unsigned uid = getuid(), gid = getgid();
@@ -120,8 +120,8 @@ static void serve(int fuse, const struct fuse_in_header *in)
 	}
 }
 
-/* Until @mute is closed at the other end; then requests are left where they are. What comes
- * from there before is whether to hold them. */
+/* Answers requests until the peer closes @mute, then leaves them unanswered. Each message
+ * from @mute says whether to hold requests. */
 static void serve_all(int fuse, int mute)
 {
 	static _Alignas(struct fuse_in_header) char request[1 << 17];
@@ -141,13 +141,14 @@ static void serve_all(int fuse, int mute)
 			return;
 		serve(fuse, (const struct fuse_in_header *)request);
 	}
-	for (;;) { /* taken, so that they cannot be taken back, and never answered */
+	/* take requests, so that the kernel cannot withdraw them, and never answer */
+	for (;;) {
 		if (read(fuse, request, sizeof(request)) < 0)
 			return;
 	}
 }
 
-/* A process that opens the file and hands it over @to. */
+/* Opens the file and sends it over @to. In a child process. */
 static void open_and_send(int to)
 {
 	int fd = open(STUCK_FS_FILE, O_RDWR | O_CLOEXEC);

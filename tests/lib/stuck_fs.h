@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * stuck_fs.h - a file system that answers no more (FUSE)
+ * stuck_fs.h - a FUSE file system that stops answering
  *
- * A process of its own mounts it in a mount namespace of its own, and serves it without any
- * library. It has one file.
+ * A child process mounts it in its own mount namespace and serves it without any library.
+ * It has one file.
  */
 #ifndef TESTS_LIB_STUCK_FS_H
 #define TESTS_LIB_STUCK_FS_H
@@ -12,14 +12,15 @@
 
 #include "util/compiler.h"
 
-/* The file, as the server sees it. */
+/* The file's path in the server's mount namespace. */
 #define STUCK_FS_FILE "/tmp/file"
 
 /**
  * struct stuck_fs
- * @server:	the process
- * @mute_fd:	closed, the server stops answering
- * @fd:		the file, open for reading and writing. close() waits while it is mute
+ * @server: process that mounts and serves it
+ * @mute_fd:	control socket of the server; closing it stops the answers
+ * @fd:		the file, open for reading and writing; its close() waits while the server
+ *		does not answer
  */
 struct stuck_fs {
 	pid_t server;
@@ -27,13 +28,13 @@ struct stuck_fs {
 	int fd;
 };
 
-/* Return: 0; -ENOENT: this machine has no /dev/fuse; -errno. */
+/* Return: 0; -ENOENT: there is no /dev/fuse; -errno. */
 MUST_USE int stuck_fs_start(struct stuck_fs *fs);
-/* From now on nothing is answered. */
+/* The server stops answering, for good. */
 void stuck_fs_mute(struct stuck_fs *fs);
-/* From now on requests wait; or they are answered again, those that waited as well. */
+/* @hold: requests wait. Otherwise the server answers again, also requests that waited. */
 void stuck_fs_hold(struct stuck_fs *fs, bool hold);
-/* Ends the server: whoever waits for it gets an error. */
+/* Ends the server: waiting calls fail. */
 void stuck_fs_stop(struct stuck_fs *fs);
 
 #endif /* TESTS_LIB_STUCK_FS_H */

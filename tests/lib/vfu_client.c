@@ -12,7 +12,7 @@
 
 #define QEMU_VERSION_BYTES 214u /* of QEMU's whole VERSION message */
 
-/* One command with a reply of a size known beforehand. */
+/* One command with a reply of known size. */
 struct command {
 	uint16_t number;
 	const void *request;
@@ -21,11 +21,11 @@ struct command {
 	unsigned fd_count;
 	void *reply; /* payload */
 	size_t reply_bytes;
-	int *ret_fd; /* NULL: no fd wanted */
+	int *ret_fd; /* NULL: the caller wants no fd */
 };
 
-/* QEMU: the reply buffer is the request's or the room for data; the header is
- * checked; an error reply may be short. */
+/* QEMU: a good reply has exactly the expected size; checks the header; an error reply may
+ * be short. */
 static int run_qemu(struct vfu_client *client, const struct command *cmd)
 {
 	struct vfu_reply reply;
@@ -47,7 +47,7 @@ static int run_qemu(struct vfu_client *client, const struct command *cmd)
 	return r;
 }
 
-/* Cloud Hypervisor: a fixed number of bytes, header not looked at. */
+/* Cloud Hypervisor: reads a fixed number of bytes, ignores the header. */
 static int run_ch(struct vfu_client *client, const struct command *cmd)
 {
 	uint8_t header[VFU_HEADER_BYTES];
@@ -112,7 +112,7 @@ int vfu_version(struct vfu_client *client)
 	put_le16(payload, 0);
 	put_le16(payload + 2, qemu ? 0 : 1);
 	if (qemu) {
-		/* the real text differs in its blanks only; the size is what matters */
+		/* the real text differs only in its blanks; the size matters */
 		memset(payload + 4, ' ', bytes - 4);
 		memcpy(payload + 4, qemu_json, sizeof(qemu_json) - 1);
 		memcpy(payload + bytes - 3, "}}", 3);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * vfu_client.h - a vfio-user client for tests, in the dialect of a real VMM
  *
- * Blocking, one thread. Every wait has a timeout, so a server that does not
- * answer is -ETIMEDOUT and not a hung test. Two dialects:
- *  - QEMU checks every reply header, posts BAR writes (no_reply) and has room
- *    for a reply no longer than it asked for;
- *  - Cloud Hypervisor looks at no header: it reads a fixed number of bytes per
- *    command, and would wait for ever for what a short reply leaves out. Each
- *    of its writes waits for an answer.
+ * Blocking, one thread. Every wait has a timeout, so a silent server causes -ETIMEDOUT
+ * and not a hung test. Two dialects:
+ *  - QEMU checks every reply header, posts BAR writes (no_reply) and has no room for a
+ *    reply longer than it asked for;
+ *  - Cloud Hypervisor ignores headers: it reads a fixed number of bytes per command, and
+ *    after a short reply waits for ever for the rest. Each of its writes waits for an
+ *    answer.
  *
- * Functions return 0 or -errno: what the server's error reply says, -ETIMEDOUT
- * (no answer, or for Cloud Hypervisor a short one), -EPROTO (a reply that the
- * real client would choke on), -ECONNRESET (closed).
+ * Functions return 0 or -errno: the error of the server's reply, -ETIMEDOUT (no answer,
+ * or for Cloud Hypervisor a short one), -EPROTO (a reply that the real client would
+ * refuse), -ECONNRESET (closed).
  */
 #ifndef TESTS_LIB_VFU_CLIENT_H
 #define TESTS_LIB_VFU_CLIENT_H
@@ -25,7 +25,7 @@
 #define VFU_HEADER_BYTES 16u
 #define VFU_DATA_MAX     (1024u * 1024u) /* of one region access */
 #define VFU_FDS_MAX      64u
-#define VFU_TIMEOUT_MS   10000 /* generous: valgrind and sanitizers are slow */
+#define VFU_TIMEOUT_MS   10000 /* long, as valgrind and sanitizers are slow */
 
 /* Numbers of the protocol (vfio-user specification, "Message types"). */
 enum vfu_command {
@@ -124,7 +124,7 @@ struct vfu_multi_write {
 	uint8_t data[8];
 };
 
-/* A message as it came: @payload is malloc'd (vfu_reply_finish()). */
+/* A received message: @payload is malloc'd (vfu_reply_finish()). */
 struct vfu_reply {
 	struct vfu_header header;
 	uint8_t *payload;
@@ -133,22 +133,22 @@ struct vfu_reply {
 	unsigned fd_count;
 };
 
-/* Makes @client of the connected socket @fd (taken). */
+/* Initialises @client with the connected socket @fd (taken). */
 void vfu_adopt(struct vfu_client *client, int fd, enum vfu_dialect dialect);
-/* Connects to the socket at @path, no message yet. */
+/* Connects to the socket at @path; sends no message. */
 MUST_USE int vfu_connect(struct vfu_client *client, const char *path,
 			 enum vfu_dialect dialect);
-/* Plain close: what a VMM that dies leaves. */
+/* Closes the socket, as the end of a VMM does. */
 void vfu_close(struct vfu_client *client);
 
-/* The version handshake with exactly the dialect's message. */
+/* The version handshake with the dialect's exact message. */
 MUST_USE int vfu_version(struct vfu_client *client);
 MUST_USE int vfu_device_info(struct vfu_client *client, struct vfu_device_info *ret_info);
 MUST_USE int vfu_region_info(struct vfu_client *client, uint32_t index,
 			     struct vfu_region_info *ret_info);
 MUST_USE int vfu_irq_info(struct vfu_client *client, uint32_t index,
 			  struct vfu_irq_info *ret_info);
-/* @fds: @fd_count eventfds sent along (borrowed). */
+/* @fds: @fd_count eventfds to send (borrowed). */
 MUST_USE int vfu_set_irqs(struct vfu_client *client, uint32_t flags, uint32_t index,
 			  uint32_t start, uint32_t count, const int *fds,
 			  unsigned fd_count);
@@ -161,7 +161,7 @@ MUST_USE int vfu_dma_unmap(struct vfu_client *client, uint64_t iova, uint64_t si
 MUST_USE int vfu_dma_unmap_all(struct vfu_client *client);
 MUST_USE int vfu_device_reset(struct vfu_client *client);
 
-/* Answered accesses, up to VFU_DATA_MAX bytes. */
+/* Accesses with an answer, up to VFU_DATA_MAX bytes. */
 MUST_USE int vfu_region_read(struct vfu_client *client, uint32_t region, uint64_t offset,
 			     void *buf, uint32_t count);
 MUST_USE int vfu_region_write(struct vfu_client *client, uint32_t region, uint64_t offset,
@@ -169,20 +169,20 @@ MUST_USE int vfu_region_write(struct vfu_client *client, uint32_t region, uint64
 /* A write with no_reply. */
 MUST_USE int vfu_region_post(struct vfu_client *client, uint32_t region, uint64_t offset,
 			     const void *buf, uint32_t count);
-/* As the dialect's VMM writes a memory BAR: posted (QEMU) or answered. */
+/* Writes a memory BAR as the dialect's VMM does: posted (QEMU) or with an answer. */
 MUST_USE int vfu_bar_write(struct vfu_client *client, uint64_t offset, const void *buf,
 			   uint32_t count);
-/* @posted: no_reply, as QEMU sends it. */
+/* @posted: with no_reply, as QEMU sends it. */
 MUST_USE int vfu_write_multi(struct vfu_client *client,
 			     const struct vfu_multi_write *writes, unsigned count,
 			     bool posted);
 
 /* Raw access for malformed cases. */
 
-/* Sends the bytes as they are, with fds. */
+/* Sends the bytes unchanged, with fds. */
 MUST_USE int vfu_send_bytes(struct vfu_client *client, const void *buf, size_t len,
 			    const int *fds, unsigned fd_count);
-/* Sends a message: header made from the arguments, size computed. */
+/* Sends a message; computes the size in the header. */
 MUST_USE int vfu_send(struct vfu_client *client, uint16_t command, uint32_t flags,
 		      const void *payload, size_t payload_bytes, const int *fds,
 		      unsigned fd_count);
@@ -193,10 +193,10 @@ void vfu_reply_finish(struct vfu_reply *reply);
 MUST_USE int vfu_call(struct vfu_client *client, uint16_t command, const void *payload,
 		      size_t payload_bytes, const int *fds, unsigned fd_count,
 		      struct vfu_reply *ret_reply);
-/* 0 when the server has closed the connection within the timeout, -EPROTO when
- * it sent something instead. */
+/* 0 once the server closes the connection within the timeout, -EPROTO if it sends
+ * something instead. */
 MUST_USE int vfu_wait_closed(struct vfu_client *client);
-/* True if nothing is waiting to be read. */
+/* True if there is nothing to read. */
 bool vfu_silent(struct vfu_client *client);
 
 #endif /* TESTS_LIB_VFU_CLIENT_H */

@@ -13,7 +13,7 @@
 #include "tests/lib/vfu_wire.h"
 #include "util/fds.h"
 
-/* A reply longer than this is nonsense whatever was asked. */
+/* No valid reply is longer. */
 #define MESSAGE_MAX (VFU_DATA_MAX + 4096u)
 
 void vfu_adopt(struct vfu_client *client, int fd, enum vfu_dialect dialect)
@@ -138,7 +138,7 @@ static int take_fds(struct msghdr *msg, int *fds, unsigned *count)
 	return 0;
 }
 
-/* One recvmsg; returns bytes, or -errno. */
+/* One recvmsg(). Return: bytes or -errno. */
 static ssize_t recv_once(struct vfu_client *client, void *buf, size_t len, int *fds,
 			 unsigned *fd_count)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * vmm.c - what a VMM does with the device before its guest runs
+ * vmm.c - a VMM's accesses before its guest runs
  */
 #include <errno.h>
 #include <poll.h>
@@ -39,7 +39,7 @@ int vmm_config_write(struct vmm *vmm, uint32_t offset, uint32_t value, unsigned 
 	return vfu_region_write(&vmm->client, VFU_REGION_CONFIG, offset, buf, size);
 }
 
-/* CH: status, pointer, then id and next of each capability, all over the socket. */
+/* Like CH: reads status, pointer, then id and next of each capability over the socket. */
 static int walk_capabilities(struct vmm *vmm)
 {
 	uint32_t status = 0;
@@ -132,7 +132,7 @@ static int read_regions(struct vmm *vmm, unsigned count)
 		struct vfu_region_info info;
 		int r;
 
-		/* QEMU asks for the ROM and VGA when they are used only */
+		/* QEMU asks for the ROM and VGA only when it uses them */
 		if (vmm->client.dialect == VFU_DIALECT_QEMU &&
 		    (i == VFU_REGION_ROM || i > VFU_REGION_CONFIG))
 			continue;
@@ -157,13 +157,13 @@ static int handshake(struct vmm *vmm, int fd, enum vfu_dialect dialect,
 	r = vfu_version(&vmm->client);
 	if (r == 0)
 		r = vfu_device_info(&vmm->client, info);
-	/* QEMU wants 8 regions and 3 interrupt kinds, both want PCI (flag 2) */
+	/* QEMU wants 8 regions and 3 interrupt types, both VMMs want PCI (flag 2) */
 	if (r == 0 && (info->num_regions < 8 || info->num_irqs < 3 || !(info->flags & 2)))
 		r = -EPROTO;
 	return r;
 }
 
-/* QEMU: decode off, DEVICE_RESET, BARs zeroed: the machine reset before it runs. */
+/* QEMU's machine reset before it runs: decoding off, DEVICE_RESET, BARs zeroed. */
 static int qemu_reset(struct vmm *vmm, const struct vfu_device_info *info)
 {
 	uint32_t command = 0;
@@ -193,7 +193,7 @@ int vmm_boot(struct vmm *vmm, int fd, enum vfu_dialect dialect,
 	if (r == 0 && dialect == VFU_DIALECT_QEMU)
 		r = vfu_region_read(&vmm->client, VFU_REGION_CONFIG, 0, config,
 				    sizeof(config));
-	/* CH resets a device that does not say it can be reset */
+	/* CH resets a device that does not claim to support reset */
 	if (r == 0 && dialect == VFU_DIALECT_CH && !(info.flags & 1))
 		r = vfu_device_reset(&vmm->client);
 	if (r == 0)
@@ -268,7 +268,7 @@ static int make_eventfds(struct vmm *vmm, unsigned vectors)
 	return 0;
 }
 
-/* SET_IRQS for all vectors in pieces of @batch. */
+/* SET_IRQS for all vectors, @batch in a message. */
 static int assign(struct vmm *vmm, unsigned index, unsigned vectors, unsigned batch)
 {
 	int r = 0;
@@ -295,7 +295,8 @@ int vmm_enable_msix(struct vmm *vmm, unsigned vectors)
 	if (r == 0)
 		r = vmm_config_read(vmm, control_at, 2, &control);
 	if (qemu) {
-		/* enabled and masked; no vectors yet; unmasked; then one by one */
+		/* enable and mask; a message without eventfds; unmask; then one vector at
+		 * a time */
 		if (r == 0)
 			r = vmm_config_write(vmm, control_at, control | 0xc000, 2);
 		if (r == 0)

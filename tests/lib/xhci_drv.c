@@ -74,7 +74,7 @@ static void fill_defaults(struct drv_options *o)
 	o->transfer_trbs = o->transfer_trbs ? o->transfer_trbs : 256;
 }
 
-/* Which ports are USB 2 and USB 3, from the Supported Protocol capabilities (7.2). */
+/* Reads the kinds of the ports from the Supported Protocol capabilities (7.2). */
 static int read_protocols(struct drv *drv, uint32_t hccparams1)
 {
 	uint32_t at = (hccparams1 >> 16) << 2;

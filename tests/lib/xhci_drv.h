@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * xhci_drv.h - a small xHCI driver for tests and benches
  *
- * Takes every offset and limit from the registers, as real drivers do. Runs
- * in one thread: submit, then wait for events. Events are taken from the ring
- * only after the interrupter's eventfd fired (unless polled), so that an
- * interrupt that never comes is a failed wait, and are kept in a queue until
- * someone waits for them.
+ * Takes every offset and limit from the registers, as real drivers do. Runs in one
+ * thread: submit, then wait for events. Unless polling, the driver reads an event ring
+ * only after its interrupter's eventfd fired, so a missing interrupt fails the wait. It
+ * keeps events in a queue until a test waits for them.
  *
- * Functions that run a command or transfer return its completion code (enum
- * xcc, positive) or -errno: -ETIMEDOUT no event, or an error of the socket.
- * A socket error in a register access makes all later waits fail with it.
+ * Functions that run a command or transfer return its completion code (enum xcc,
+ * positive) or -errno: -ETIMEDOUT without an event, or an error of the socket. After a
+ * socket error in a register access, all later waits return that error.
  *
  * The layers: drv_ring.h (memory), this file (registers, events, commands,
  * ports), drv_device.h (slots, contexts, endpoints, transfers, enumeration),
@@ -32,7 +31,7 @@
 #define DRV_EVENTS_MAX       16384u
 #define DRV_PORTS_MAX        31u
 #define DRV_TIMEOUT_MS       10000
-/* For waits that are expected to end in nothing. */
+/* For waits that must time out. */
 #define DRV_QUIET_MS 100
 
 struct drv_slot;
@@ -43,7 +42,7 @@ enum drv_irq {
 	DRV_IRQ_POLLED, /* no interrupts, like firmware */
 };
 
-/* All zeros are the defaults: what Linux does. */
+/* Zero selects the default, Linux' choice. */
 struct drv_options {
 	unsigned interrupters;      /* 1 */
 	unsigned event_segments;    /* 1 */
@@ -54,7 +53,7 @@ struct drv_options {
 	uint32_t imod;              /* 0: no moderation */
 	enum drv_irq irq;
 	enum guest_ram_zone ring_zone;
-	bool keep_pending; /* do not write ERDP on collecting (ring-full tests) */
+	bool keep_pending; /* drv_collect() leaves ERDP alone (ring-full tests) */
 };
 
 struct drv_event {
@@ -68,13 +67,13 @@ struct drv_port {
 };
 
 /**
- * struct drv - a controller being driven
+ * struct drv - a controller and its driver
  * @vmm, @ram:	borrowed
  * @error:	first socket error, 0 = none
- * @max_slots, @max_ports, @max_interrupters, @context_bytes, @page_bytes: as the
- *		registers say
- * @queue:	events taken from the rings and waited for by nobody yet; a circle
- * @signals:	eventfd wake-ups seen, by interrupter
+ * @max_slots, @max_ports, @max_interrupters, @context_bytes, @scratchpads: from the
+ *		registers
+ * @queue:	circle of events taken from the rings; no test has waited for them yet
+ * @signals:	signals read from the eventfds, by interrupter
  */
 struct drv {
 	struct vmm *vmm;
@@ -101,7 +100,7 @@ uint32_t drv_read32(struct drv *drv, uint32_t offset);
 uint64_t drv_read64(struct drv *drv, uint32_t offset);
 void drv_write32(struct drv *drv, uint32_t offset, uint32_t value);
 void drv_write64(struct drv *drv, uint32_t offset, uint64_t value);
-/* Any width 1-8; true if the access was answered (QEMU's dialect posts writes). */
+/* Any width 1-8 (QEMU's dialect posts writes). Return: 0 or -errno. */
 MUST_USE int drv_read(struct drv *drv, uint32_t offset, void *buf, unsigned size);
 MUST_USE int drv_write(struct drv *drv, uint32_t offset, const void *buf, unsigned size);
 
@@ -123,46 +122,46 @@ static inline uint32_t drv_ir(const struct drv *drv, unsigned n, uint32_t reg)
 
 /**
  * drv_start() - from power-on to a running controller with no slot
- * @drv:	filled; drv_stop() and drv_finish() end it
- * @vmm:	booted (vmm_boot()); interrupts are enabled here
+ * @drv:	initialised; drv_finish() frees it
+ * @vmm:	after vmm_boot(); drv_start() enables interrupts
  *
  * Reads capabilities, halts and resets the controller, sets up memory,
  * interrupts, and runs. Return: 0 or -errno.
  */
 MUST_USE int drv_start(struct drv *drv, struct vmm *vmm, struct guest_ram *ram,
 		       const struct drv_options *options);
-/* The parts of drv_start(), for tests that do it otherwise. */
+/* The parts of drv_start(), for tests with another order. */
 MUST_USE int drv_init(struct drv *drv, struct vmm *vmm, struct guest_ram *ram,
 		      const struct drv_options *options);
-MUST_USE int drv_halt(struct drv *drv);  /* RS = 0, waits for HCH */
-MUST_USE int drv_reset(struct drv *drv); /* HCRST, waits for it and CNR to clear */
-void drv_setup(struct drv *drv);         /* DCBAAP, CRCR, CONFIG, event rings: emptied */
-MUST_USE int drv_run(struct drv *drv);   /* RS = INTE = 1, waits for HCH = 0 */
-/* Frees our memory; the controller is left as it is. */
+MUST_USE int drv_halt(struct drv *drv);  /* clears RS, waits for HCH */
+MUST_USE int drv_reset(struct drv *drv); /* sets HCRST, waits until it and CNR clear */
+void drv_setup(struct drv *drv); /* empties rings; DCBAAP, CRCR, CONFIG, event rings */
+MUST_USE int drv_run(struct drv *drv); /* sets RS and INTE, waits until HCH clears */
+/* Frees our memory; leaves the controller alone. */
 void drv_finish(struct drv *drv);
 
-/* Waits until (register & mask) == value, by reading it: for the few bits that
- * raise no event. Return: 0, -ETIMEDOUT. */
+/* Polls the register until (register & mask) == value: for the few bits that raise no
+ * event. Return: 0, -ETIMEDOUT. */
 MUST_USE int drv_wait_register(struct drv *drv, uint32_t offset, uint32_t mask,
 			       uint32_t value);
 
 /* Events. */
 
-/* Moves what is in the event rings to the queue and acknowledges it (USBSTS.EINT,
- * ERDP with EHB) as Linux' interrupt handler does. Return: how many. */
+/* Moves the interrupter's events to the queue and acknowledges them (USBSTS.EINT, ERDP
+ * with EHB) as Linux' interrupt handler does. Return: their number. */
 unsigned drv_collect(struct drv *drv, unsigned interrupter);
 typedef bool drv_match(const struct drv_event *event, const void *ctx);
-/* Takes the first queued event that matches (NULL: any), waiting for
- * interrupts up to @timeout_ms. Return: 0 or -errno. */
+/* Takes the first matching event (NULL: any), waits for interrupts up to @timeout_ms.
+ * Return: 0 or -errno. */
 MUST_USE int drv_wait(struct drv *drv, drv_match *match, const void *ctx,
 		      struct drv_event *ret_event, int timeout_ms);
-/* A transfer event of an endpoint (dci 0: of any); @trb 0: for any TRB. Event Data
+/* Waits for a transfer event of an endpoint (@dci 0: any) for @trb (0: any). Event Data
  * events match by their parameter. Return: completion code or -errno. */
 MUST_USE int drv_wait_transfer(struct drv *drv, unsigned slot_id, unsigned dci,
 			       uint64_t trb, struct drv_event *ret_event);
-/* Number of queued events of @type (0: all) after collecting without waiting. */
+/* Collects events without waiting. Return: queued events of @type (0: all). */
 unsigned drv_pending(struct drv *drv, unsigned type);
-/* Forgets the queue. */
+/* Empties the queue. */
 void drv_forget(struct drv *drv);
 
 static inline unsigned drv_event_code(const struct drv_event *event)
@@ -193,11 +192,11 @@ static inline bool drv_event_is_data(const struct drv_event *event)
 /* Commands. */
 
 void drv_doorbell(struct drv *drv, unsigned slot_id, unsigned target, unsigned stream);
-/* Appends without ringing. Return: the TRB's address. */
+/* Appends without ringing the doorbell. Return: the TRB's address. */
 uint64_t drv_command_push(struct drv *drv, struct drv_trb trb);
 /* Waits for the completion of the command at @trb. */
 MUST_USE int drv_command_wait(struct drv *drv, uint64_t trb, struct drv_event *ret_event);
-/* All three. @ret_event may be NULL. */
+/* Appends, rings the doorbell and waits. @ret_event may be NULL. */
 MUST_USE int drv_command(struct drv *drv, struct drv_trb trb,
 			 struct drv_event *ret_event);
 MUST_USE int drv_command_slot(struct drv *drv, enum xtrb type, unsigned slot_id,
@@ -207,17 +206,17 @@ MUST_USE int drv_command_slot(struct drv *drv, enum xtrb type, unsigned slot_id,
 
 uint32_t drv_portsc_offset(const struct drv *drv, unsigned port);
 uint32_t drv_portsc(struct drv *drv, unsigned port);
-/* Writes PORTSC such that nothing but @set changes. */
+/* Writes PORTSC so that only @set changes. */
 void drv_port_set(struct drv *drv, unsigned port, uint32_t set);
 /* Clears change bits. */
 void drv_port_clear(struct drv *drv, unsigned port, uint32_t changes);
 /* Writes the link state with LWS. */
 void drv_port_link(struct drv *drv, unsigned port, enum xport_link state);
-/* Waits, by port events, until (PORTSC & mask) == value. */
+/* Waits for port events until (PORTSC & mask) == value. */
 MUST_USE int drv_port_wait(struct drv *drv, unsigned port, uint32_t mask, uint32_t value);
-/* PR (or WPR), waits for the end, clears the change bits. */
+/* Sets PR (or WPR), waits for the reset to end, clears the change bits. */
 MUST_USE int drv_port_reset(struct drv *drv, unsigned port, bool warm);
-/* The first port with CCS at or after @from, waiting for one; or -ETIMEDOUT. */
+/* Waits for a connected port. Return: the first with CCS from @from on, or -errno. */
 MUST_USE int drv_port_connected(struct drv *drv, unsigned from);
 
 #endif /* TESTS_LIB_XHCI_DRV_H */

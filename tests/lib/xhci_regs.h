@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * xhci_regs.h - numbers of the xHCI specification, as a driver knows them
  *
- * On purpose not shared with src/xhci: a wrong number there must not be
- * confirmed by the same wrong number here. Section numbers are of xHCI 1.2.
+ * Deliberately not shared with src/xhci, so that a test finds a wrong number there.
+ * Section numbers are of xHCI 1.2.
  */
 #ifndef TESTS_LIB_XHCI_REGS_H
 #define TESTS_LIB_XHCI_REGS_H
@@ -72,7 +72,7 @@
 #define XPORT_CHANGES                                                            \
 	(XPORT_CSC | XPORT_PEC | XPORT_WRC | XPORT_OCC | XPORT_PRC | XPORT_PLC | \
 	 XPORT_CEC)
-/* bits kept by writing them back as read; the others act when written as 1 */
+/* bits to write back as read; the others act when written as 1 */
 #define XPORT_KEEP (XPORT_PP | XPORT_WCE | XPORT_WDE | XPORT_WOE | (3u << 14))
 
 enum xport_link {
