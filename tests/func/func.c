@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * func.c - what the functional tests share
+ * func.c - fixture of the functional tests
  */
 #include "tests/func/func.h"
 
@@ -13,7 +13,8 @@
 
 #include "util/bytes.h"
 
-/* Lines a guest can cause are limited to 10 per site and 5 s; a test is shorter. */
+/* The daemon limits lines that a guest can cause to 10 per site and 5 s; tests are
+ * shorter. */
 #define LOG_BYTES_MAX 65536u
 
 int func_setup(void **state)
@@ -53,9 +54,9 @@ static int check_end(struct func *f)
 		_cleanup_free_ char *text = daemon_stderr(&f->daemon);
 		size_t len = text ? strlen(text) : 0;
 
-		print_error("its last words:\n%s\n", !text        ? ""
-						     : len > 8000 ? text + len - 8000
-								  : text);
+		print_error("end of its stderr:\n%s\n", !text        ? ""
+							: len > 8000 ? text + len - 8000
+								     : text);
 	}
 	return bad ? -1 : 0;
 }
@@ -104,7 +105,7 @@ const char *func_keyboard_spec(struct func *f, const char *speed)
 
 	daemon_path(&f->daemon, "keys", f->fifo);
 	assert_ok(mkfifo(f->fifo, 0600));
-	/* read and write: opens at once and is never at its end */
+	/* O_RDWR opens at once, and the reader never sees an end of file */
 	f->fifo_fd = open(f->fifo, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	assert_true(f->fifo_fd >= 0);
 	(void)snprintf(spec, sizeof(f->specs[0]), "keyboard:input=%s,speed=%s", f->fifo,
@@ -299,7 +300,7 @@ void assert_commands_work(struct func *f)
 
 void assert_no_transfer_event(struct func *f)
 {
-	/* what was written before the No Op's event is there by then */
+	/* events before that of the No Op are in the ring by then */
 	assert_commands_work(f);
 	assert_int_equal(drv_pending(&f->drv, XTRB_TRANSFER_EVENT), 0);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * td_setting.h - a stick whose bulk endpoints serve to try TDs on
+ * td_setting.h - a stick with bulk endpoints for tests of TDs
  *
- * A CBW is 31 bytes that may come in any TRBs but must be one transfer, and a
- * READ gives known bytes in any amount.
+ * A CBW is 31 bytes: a test can split it into any TRBs, as long as it stays one transfer.
+ * A READ returns known bytes in any amount.
  */
 #ifndef TESTS_FUNC_TD_SETTING_H
 #define TESTS_FUNC_TD_SETTING_H

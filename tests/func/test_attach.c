@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * test_attach.c - devices of the host that cannot be had: the daemon says why and how
- * to fix it, and runs on
+ * test_attach.c - host devices that cannot be opened: the daemon says why and how to fix
+ * it, and keeps running
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@ static void assert_says(struct func *f, const char *what)
 	}
 }
 
-/* The daemon serves, and ends as if nothing had been amiss. */
+/* The daemon serves, and ends normally. */
 static void assert_runs_on(struct func *f)
 {
 	func_connect(f, VFU_DIALECT_QEMU);
@@ -64,11 +64,11 @@ static void test_wrong_paths(void **state)
 	assert_ok(symlink("/dev/null", path));
 	cannot_be_had(f, path, "link:a,b is some other device", "");
 	assert_ok(unlink(path));
-	assert_ok(mkfifo(path, 0600)); /* opening it would wait */
+	assert_ok(mkfifo(path, 0600)); /* open() would block */
 	cannot_be_had(f, path, "not the node", "");
 }
 
-/* As usbfs has them, but of bus 500. */
+/* A node like those of usbfs, of bus 500. */
 static void test_device_that_is_not_there(void **state)
 {
 	struct func *f = *state;
@@ -91,7 +91,7 @@ static void test_wrong_fds(void **state)
 
 	cannot_be_had(f, "host:fd=200", "fd 200 is not open", "must leave it open");
 	cannot_be_had(f, "host:fd=2147483647,reset=first", "is not open", "");
-	/* the number is not taken for one of the daemon's own */
+	/* the daemon must not mistake one of its own descriptors for fd 3 */
 	assert_ok(daemon_start_fd(&f->daemon, args, -1, false));
 	assert_runs_on(f);
 	assert_says(f, "fd 3 is not open");
@@ -145,7 +145,7 @@ static void test_wrong_usage(void **state)
 	}
 }
 
-/* The socket is no device. */
+/* One fd cannot be both socket and device. */
 static void test_fd_named_as_both(void **state)
 {
 	static const char *const args[] = {"--fd", "3", "--device", "host:fd=3", NULL};

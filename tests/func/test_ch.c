@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * test_ch.c - Cloud Hypervisor as the client: fixed sizes, no look at errors
+ * test_ch.c - Cloud Hypervisor as the client: fixed reply sizes, errors ignored
  *
- * The client of these tests waits for every byte the real one waits for; a
- * short (error) reply, with which that VMM hangs, is -ETIMEDOUT here.
+ * The test client waits for exactly the bytes that the real one waits for. A short
+ * (error) reply would hang that VMM; here it causes -ETIMEDOUT.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "tests/func/func.h"
 #include "util/bytes.h"
 
-/* The client would wait far too long for a test that fails. */
+/* The client's own timeout is too long for a failing test. */
 #define HANG_MS 2000
 
 static void boot(struct func *f)
@@ -42,7 +42,8 @@ static void test_boot_enumerate_read(void **state)
 		assert_int_equal(get_le32(buf.ptr + (size_t)i * BOT_SECTOR), 100 + i);
 }
 
-/* INTx would double the cost of each access, and MSI-X first saves messages. */
+/* INTx would double the cost of each access. MSI-X as the first capability saves
+ * messages. */
 static void test_what_it_walks_through(void **state)
 {
 	struct func *f = *state;
@@ -121,7 +122,7 @@ static void test_infos_of_the_unknown_are_answered(void **state)
 	assert_alive(f);
 }
 
-/* KVM cuts accesses at page borders: any length 1 to 8 at any alignment. */
+/* KVM splits accesses at page borders: any length from 1 to 8 at any alignment. */
 static void test_every_length_at_every_alignment(void **state)
 {
 	struct func *f = *state;
@@ -140,8 +141,8 @@ static void test_every_length_at_every_alignment(void **state)
 	assert_alive(f);
 }
 
-/* A guest reboot: interrupts off, connection closed, no unmap, no reset; then a new
- * connection and new memory. */
+/* A guest reboot: the VMM disables interrupts and closes the connection, without unmap or
+ * reset; then it opens a new connection with new memory. */
 static void test_reboot(void **state)
 {
 	struct func *f = *state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * test_clients.c - clients that come, go and come again; what the device keeps
+ * test_clients.c - clients that connect, disconnect and reconnect; the state the device
+ * keeps
  */
 #include <errno.h>
 #include <poll.h>
@@ -11,7 +12,7 @@
 #define USAGE_A 4
 #define FILLER  0x5a
 
-/* The original ended with its client, so at every guest reboot. */
+/* The original exited with its client, so at every guest reboot. */
 static void test_one_after_the_other(void **state)
 {
 	struct func *f = *state;
@@ -29,7 +30,8 @@ static void test_one_after_the_other(void **state)
 	}
 }
 
-/* A new guest finds a controller as after power-on, and its devices newly connected. */
+/* A new guest finds the controller in its power-on state and its devices newly
+ * connected. */
 static void test_reboot_is_a_fresh_start(void **state)
 {
 	struct func *f = *state;
@@ -58,7 +60,7 @@ static void test_reboot_is_a_fresh_start(void **state)
 	}
 }
 
-/* Connection lost in the middle of a transfer. */
+/* The connection closes during a transfer. */
 static void test_disconnect_under_load(void **state)
 {
 	struct func *f = *state;
@@ -90,14 +92,14 @@ static void test_disconnect_under_load(void **state)
 		if (i % 2)
 			(void)drv_op_read(&f->drv, XOP_USBSTS);
 		func_disconnect(f);
-		/* memory of the next guest is not touched by what was going on */
+		/* the daemon must not write old transfers into the next guest's memory */
 		guest_ram_finish(&f->ram);
 		assert_ok(guest_ram_init(&f->ram, FUNC_ZONE_BYTES));
 	}
 }
 
-/* What was going on when the client went has nothing to do with the memory of the next guest,
- * from its first moment on. */
+/* Transfers that were pending at the disconnect never write into the next guest's memory,
+ * not even before its driver starts. */
 static void test_memory_of_the_next_guest(void **state)
 {
 	struct func *f = *state;
@@ -120,7 +122,7 @@ static void test_memory_of_the_next_guest(void **state)
 	fd = daemon_connect(&f->daemon);
 	assert_true(fd >= 0);
 	assert_ok(vmm_hand_over_memory(&f->vmm, fd, &f->ram));
-	func_type(f, "a"); /* transfers of the old guest wait for it */
+	func_type(f, "a"); /* transfers of the old guest waited for it */
 	(void)poll(NULL, 0, DRV_QUIET_MS);
 	for (uint64_t i = 0; i < f->ram.size_bytes; i++)
 		if (f->ram.base[i] != FILLER)
@@ -132,8 +134,8 @@ static void test_memory_of_the_next_guest(void **state)
 	func_find(f, 3, &device);
 }
 
-/* Closes the connection and comes back as a VMM that restores the same guest: its
- * driver knows nothing of it. */
+/* Reconnects as a VMM that restores the same guest: the guest's driver does not
+ * notice. */
 static void restore(struct func *f)
 {
 	int fd;
@@ -148,7 +150,7 @@ static void restore(struct func *f)
 	assert_ok(vmm_enable_msix(&f->vmm, f->drv.options.interrupters));
 }
 
-/* The device keeps its state: the transfers that waited go on. */
+/* The device keeps its state: pending transfers continue. */
 static void test_restored_guest_goes_on(void **state)
 {
 	struct func *f = *state;
@@ -177,7 +179,7 @@ static void test_restored_guest_goes_on(void **state)
 	}
 }
 
-/* A key pressed while nobody was connected arrives when the guest is back. */
+/* A key pressed while no client is connected arrives once the guest is back. */
 static void test_event_while_disconnected(void **state)
 {
 	struct func *f = *state;
@@ -201,7 +203,7 @@ static void test_event_while_disconnected(void **state)
 	assert_int_equal(report[2], USAGE_A);
 }
 
-/* A second client is answered at once, one way or the other; the first goes on. */
+/* The daemon accepts or refuses a second client at once; the first one keeps working. */
 static void test_second_client(void **state)
 {
 	struct func *f = *state;
@@ -229,7 +231,7 @@ static void test_second_client(void **state)
 	assert_int_equal(report[2], USAGE_A);
 }
 
-/* Connections that say nothing hold up nobody, however many. */
+/* Any number of silent connections does not delay other clients. */
 static void test_silent_connections(void **state)
 {
 	struct func *f = *state;
@@ -247,7 +249,7 @@ static void test_silent_connections(void **state)
 	assert_alive(f);
 }
 
-/* DEVICE_RESET with everything running: as after power-on. */
+/* DEVICE_RESET with everything running leads to the power-on state. */
 static void test_device_reset_under_load(void **state)
 {
 	struct func *f = *state;

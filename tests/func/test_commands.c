@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_commands.c - the command ring, and every command with its refusals
+ * test_commands.c - the command ring, and every command with its errors
  */
 #include <errno.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static int command(struct func *f, enum xtrb type, unsigned slot)
 	return drv_command_slot(&f->drv, type, slot, 0, 0);
 }
 
-/* Many times around the ring, which has 64 TRBs. */
+/* Goes around the ring of 64 TRBs several times. */
 static void test_command_ring_wraps(void **state)
 {
 	struct func *f = *state;
@@ -76,7 +76,8 @@ static void test_every_slot_and_one_more(void **state)
 	assert_int_equal(drv_event_slot(&event), 5);
 }
 
-/* CONFIG.MaxSlotsEn limits what is handed out (the original panicked above 8). */
+/* CONFIG.MaxSlotsEn limits the slots that Enable Slot returns (the original panicked
+ * above 8). */
 static void test_max_slots_enabled(void **state)
 {
 	struct func *f = *state;
@@ -93,7 +94,7 @@ static void test_max_slots_enabled(void **state)
 	assert_one_of(command(f, XTRB_DISABLE_SLOT, 3), XCC_SLOT_NOT_ENABLED, XCC_TRB);
 }
 
-/* Original: Disable Slot of slot 0 or beyond the last was an assertion. */
+/* The original's assertion failed at Disable Slot of slot 0 or beyond the last. */
 static void test_commands_for_slots_that_are_not(void **state)
 {
 	static const enum xtrb types[] = {
@@ -113,7 +114,8 @@ static void test_commands_for_slots_that_are_not(void **state)
 	assert_running(f);
 }
 
-/* Whatever is not offered is a TRB Error (4.6.14 - 4.6.18, 6.4.6), never silence. */
+/* Unsupported commands complete with TRB Error (4.6.14 - 4.6.18, 6.4.6), never without an
+ * event. */
 static void test_commands_not_offered(void **state)
 {
 	struct func *f = *state;
@@ -129,7 +131,7 @@ static void test_commands_not_offered(void **state)
 		if (!known)
 			assert_code(command(f, (enum xtrb)type, 1), XCC_TRB);
 	}
-	/* optional or for physical links: any answer will do */
+	/* optional commands, or for physical links: any completion code will do */
 	context = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, 64, 64);
 	assert_true(drv_command_slot(&f->drv, XTRB_GET_PORT_BANDWIDTH, 0, context.iova,
 				     XSPEED_HIGH << 16) > 0);
@@ -149,7 +151,8 @@ static bool is_ring_stopped(const struct drv_event *event, const void *ctx)
 	       drv_event_code(event) == XCC_COMMAND_RING_STOPPED;
 }
 
-/* CS and CA end with a Command Ring Stopped event, CRR=0; a doorbell goes on (4.6.1.1). */
+/* CS and CA end with a Command Ring Stopped event and CRR=0; a doorbell restarts the ring
+ * (4.6.1.1). */
 static void stop_ring(struct func *f, uint64_t bit)
 {
 	struct drv_event event;
@@ -177,7 +180,7 @@ static void test_command_abort(void **state)
 	stop_ring(*state, XCRCR_CA);
 }
 
-/* A new ring while stopped takes effect; while running the pointer is ignored (5.4.5). */
+/* A stopped ring takes a new pointer; a running one ignores it (5.4.5). */
 static void test_new_command_ring(void **state)
 {
 	struct func *f = *state;
@@ -197,7 +200,8 @@ static void test_new_command_ring(void **state)
 		assert_commands_work(f);
 }
 
-/* RS=0 stops the ring, too; and it goes on without a reset (original: CRR stayed 1). */
+/* RS=0 stops the ring too, and the ring restarts without a reset (original: CRR stayed
+ * 1). */
 static void test_halt_stops_the_command_ring(void **state)
 {
 	struct func *f = *state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_config.c - PCI configuration space, MSI-X and MSI as a guest finds them
+ * test_config.c - PCI configuration space, MSI-X and MSI as a guest sees them
  */
 #include <errno.h>
 #include <string.h>
@@ -49,7 +49,7 @@ static void test_whole_space_reads_the_same(void **state)
 		if (at <= 252)
 			assert_int_equal(config(f, at, 4), get_le32(whole + at));
 	}
-	/* nothing behind the 256 bytes of a conventional function */
+	/* all zero after the 256 bytes of a conventional function */
 	for (uint32_t at = 256; at < 4096; at++)
 		assert_int_equal(whole[at], 0);
 	assert_int_equal(config(f, 0xffc, 4), 0);
@@ -66,7 +66,7 @@ static void test_bar_sizing(void **state)
 	assert_ok(vmm_config_write(&f->vmm, 0x14, 0x00000012, 4));
 	assert_int_equal(config(f, 0x10, 4), 0xfebf0004);
 	assert_int_equal(config(f, 0x14, 4), 0x12);
-	/* byte by byte as well */
+	/* single bytes too */
 	assert_ok(vmm_config_write(&f->vmm, 0x13, 0xaa, 1));
 	assert_int_equal(config(f, 0x10, 4), 0xaabf0004);
 	for (uint32_t bar = 0x18; bar <= 0x24; bar += 4) {
@@ -87,7 +87,7 @@ static void test_read_only_bytes_stay(void **state)
 	boot(f);
 	assert_ok(vfu_region_read(&f->vmm.client, VFU_REGION_CONFIG, 0, before, 256));
 	for (uint32_t at = 0; at < 4096; at += 8) {
-		/* the registers that are there to be written: tested elsewhere */
+		/* writable registers: other tests cover them */
 		if (at < 0x28 && at >= 0x10)
 			continue;
 		assert_ok(
@@ -101,9 +101,9 @@ static void test_read_only_bytes_stay(void **state)
 	assert_int_equal(after[0x34], before[0x34]);
 	assert_int_equal(after[0x3d], 0);
 	assert_memory_equal(before + 0x60, after + 0x60, 3);
-	/* only what exists can be enabled: no I/O space */
+	/* there is no I/O space to enable */
 	assert_int_equal(get_le16(after + 4) & 1, 0);
-	/* the chain is as it was */
+	/* the capability list is unchanged */
 	assert_memory_equal(before + f->vmm.msix_cap, after + f->vmm.msix_cap, 2);
 	assert_memory_equal(before + f->vmm.msi_cap, after + f->vmm.msi_cap, 2);
 }
@@ -119,12 +119,12 @@ static void test_capabilities(void **state)
 	assert_int_not_equal(f->vmm.msi_cap, 0);
 	assert_int_equal(f->vmm.msix_vectors, 8);
 	assert_int_equal(f->vmm.msi_vectors, 8);
-	/* table and PBA in BAR 0, each on pages of its own */
+	/* table and PBA in BAR 0, each on its own pages */
 	assert_int_equal(config(f, f->vmm.msix_cap + 4u, 4) & 0xfff, 0);
 	assert_int_equal(config(f, f->vmm.msix_cap + 8u, 4) & 0xfff, 0);
 	assert_int_not_equal(config(f, f->vmm.msix_cap + 4u, 4),
 			     config(f, f->vmm.msix_cap + 8u, 4));
-	/* MSI can take 64-bit addresses */
+	/* MSI supports 64-bit addresses */
 	assert_true(config(f, f->vmm.msi_cap + 2u, 2) & 0x80);
 }
 
@@ -142,7 +142,7 @@ static void test_no_msix_option(void **state)
 	assert_commands_work(f);
 }
 
-/* MSI with one vector: every interrupter's events arrive by it. */
+/* MSI with one vector serves all interrupters. */
 static void test_interrupts_by_msi(void **state)
 {
 	struct func *f = *state;
@@ -182,7 +182,7 @@ static void test_msix_table_and_pba_take_any_access(void **state)
 	assert_alive(f);
 }
 
-/* Without bus mastering the controller touches no memory; with it, it goes on. */
+/* Without bus mastering the controller does not access memory; with it, it continues. */
 static void test_bus_master_off_holds_dma(void **state)
 {
 	struct func *f = *state;

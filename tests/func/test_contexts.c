@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_contexts.c - slot and endpoint states, and input contexts that lie
+ * test_contexts.c - slot and endpoint states, and input contexts with wrong contents
  */
 #include <errno.h>
 #include <string.h>
@@ -28,13 +28,13 @@ static void test_address_device_states(void **state)
 	struct drv_slot *slot;
 
 	assert_code(drv_slot_enable(&f->drv, port, &slot), XCC_SUCCESS);
-	/* Enabled: BSR leads to Default, and not a second time */
+	/* Enabled: BSR leads to Default, but not a second time */
 	assert_code(drv_address_device(slot, true), XCC_SUCCESS);
 	assert_int_equal(drv_slot_state(slot), XSLOT_STATE_DEFAULT);
 	assert_int_equal(drv_slot_address(slot), 0);
 	assert_int_equal(drv_endpoint_state(slot, 1), XEP_STATE_RUNNING);
 	assert_code(drv_address_device(slot, true), XCC_CONTEXT_STATE);
-	/* Default: without BSR to Addressed, and not a second time */
+	/* Default: without BSR to Addressed, but not a second time */
 	assert_code(drv_address_device(slot, false), XCC_SUCCESS);
 	assert_int_equal(drv_slot_state(slot), XSLOT_STATE_ADDRESSED);
 	assert_in_range(drv_slot_address(slot), 1, 127);
@@ -88,7 +88,7 @@ static void test_endpoint_commands_in_each_state(void **state)
 	/* Running */
 	assert_code(drv_reset_endpoint(slot, dci, false), XCC_CONTEXT_STATE);
 	assert_code(drv_set_dequeue(slot, dci, 0), XCC_CONTEXT_STATE);
-	/* Stopped: a second stop is an error that must be answered (original 7.3) */
+	/* Stopped: a second stop must complete with an error (original 7.3) */
 	assert_code(drv_stop_endpoint(slot, dci), XCC_SUCCESS);
 	assert_int_equal(drv_endpoint_state(slot, dci), XEP_STATE_STOPPED);
 	assert_code(drv_stop_endpoint(slot, dci), XCC_CONTEXT_STATE);
@@ -124,7 +124,7 @@ static void test_endpoint_commands_in_each_state(void **state)
 	assert_running(f);
 }
 
-/* Linux configures an endpoint again with drop and add of the same one. */
+/* Linux reconfigures an endpoint by dropping and adding it in one command. */
 static void test_drop_and_add(void **state)
 {
 	struct func *f = *state;
@@ -143,8 +143,8 @@ static void test_drop_and_add(void **state)
 		assert_ok(bot_read(&bot, i, 1, buf.iova, 0, 0));
 		assert_int_equal(get_le32(buf.ptr), i);
 	}
-	/* adding one that is enabled without dropping it: Linux never does, but a
-	 * guest may; whatever the answer, the controller goes on */
+	/* a guest may add an enabled endpoint without dropping it, though Linux never
+	 * does: any completion code will do, and the controller keeps running */
 	assert_true(drv_configure(slot, both, 0) > 0);
 	/* dropping all leads to Addressed */
 	assert_code(drv_deconfigure(slot), XCC_SUCCESS);
@@ -157,7 +157,7 @@ static void test_drop_and_add(void **state)
 	assert_int_equal(drv_slot_state(slot), XSLOT_STATE_CONFIGURED);
 }
 
-/* Evaluate Context really changes the packet size (the original: did nothing). */
+/* Evaluate Context really changes the packet size (the original's did nothing). */
 static void test_evaluate_context_takes_effect(void **state)
 {
 	struct func *f = *state;
@@ -231,7 +231,7 @@ static void test_address_device_with_lies(void **state)
 	expect_address_error(f, slot, "a route string");
 	valid_input(slot);
 	put_le64(drv_input_context(slot, 2) + 8, GUEST_RAM_HOLE_IOVA | 1);
-	/* a ring outside memory is found when it is used */
+	/* the controller notices a ring outside memory only when it uses the ring */
 	assert_true(drv_command_slot(&f->drv, XTRB_ADDRESS_DEVICE, slot->id,
 				     slot->input.iova, 0) > 0);
 	assert_running(f);
@@ -249,11 +249,11 @@ static void test_input_context_outside_memory(void **state)
 		int r;
 
 		assert_code(drv_slot_enable(&f->drv, port, &slot), XCC_SUCCESS);
-		f->drv.timeout_ms = 300; /* no event comes if the controller gives up */
+		f->drv.timeout_ms = 300; /* no event comes if the controller fails */
 		r = drv_command_slot(&f->drv, XTRB_ADDRESS_DEVICE, slot->id, places[i],
 				     0);
 		f->drv.timeout_ms = DRV_TIMEOUT_MS;
-		if (r == -ETIMEDOUT) /* or the controller has given up: HSE */
+		if (r == -ETIMEDOUT) /* then the controller has failed with HSE */
 			assert_true(drv_op_read(&f->drv, XOP_USBSTS) & XSTS_HSE);
 		else
 			assert_true(r > 0 && r != XCC_SUCCESS);
@@ -266,7 +266,7 @@ static void test_input_context_outside_memory(void **state)
 	assert_commands_work(f);
 }
 
-/* Pointers whose low bits should be 0: taken as if they were, or refused. */
+/* Reserved low bits set in pointers: the controller ignores or refuses them. */
 static void test_misaligned_pointers(void **state)
 {
 	struct func *f = *state;
@@ -286,7 +286,7 @@ static void test_misaligned_pointers(void **state)
 	assert_running(f);
 }
 
-/* DCBAA entry outside memory: no output context can be written. */
+/* A DCBAA entry outside memory: the controller cannot write the output context. */
 static void test_device_context_outside_memory(void **state)
 {
 	struct func *f = *state;
@@ -315,8 +315,8 @@ struct endpoint_lie {
 	uint32_t value;
 };
 
-/* Original 5.2: an isochronous endpoint killed the controller; so did one that is not
- * in the descriptors. Here each is refused, or taken without harm. */
+/* Original 5.2: an isochronous endpoint killed the controller, and so did one that is not
+ * in the descriptors. Ours refuses each, or accepts it without harm. */
 static void test_configure_endpoint_with_lies(void **state)
 {
 	static const struct endpoint_lie lies[] = {
@@ -357,12 +357,12 @@ static void test_configure_endpoint_with_lies(void **state)
 		assert_commands_work(f);
 	}
 	assert_running(f);
-	/* and can be set right again */
+	/* a correct context works again */
 	drv_ring_clear(&slot->endpoints[dci].ring);
 	assert_code(drv_configure(slot, 1u << dci, 1u << dci), XCC_SUCCESS);
 }
 
-/* Endpoints the device does not have: pending or an error, but no harm. */
+/* Endpoints that the device does not have: transfers fail, without harm. */
 static void test_endpoints_the_device_does_not_have(void **state)
 {
 	struct func *f = *state;

@@ -41,7 +41,7 @@ static int teardown(void **state)
 
 static void begin(struct func *f, const char *device)
 {
-	/* clients name files there */
+	/* clients may name files in that folder */
 	const char *args[] = {"--hotplug-socket-path",
 			      path,
 			      "--sandbox-path",
@@ -53,7 +53,7 @@ static void begin(struct func *f, const char *device)
 
 	func_start_args(f, args);
 	assert_ok(daemon_wait_listening(&f->daemon, path));
-	/* devices of the command line are attached then */
+	/* the devices of the command line are attached by then */
 	assert_ok(daemon_await_stderr(&f->daemon, "ready: ", DRV_TIMEOUT_MS));
 	client = control_connect(path, WAIT_MS, &err);
 	assert_non_null(client);
@@ -146,7 +146,7 @@ static void test_lists(void **state)
 	assert_string_equal(get_text(port, "kind"), "usb2");
 	assert_string_equal(get_text(port, "device"), get_text(device, "id"));
 	json_object_put(answer);
-	/* the old dialect knows devices of the host only */
+	/* the old dialect lists host devices only */
 	assert_int_equal(control_legacy_call(path, WAIT_MS, CONTROL_LEGACY_CMD_LIST,
 					     (struct control_address){0}, -1, list,
 					     &count, &err),
@@ -229,7 +229,7 @@ static void test_no_port_left(void **state)
 	for (unsigned i = 0; i < 8; i++)
 		done_only("{'verb':'attach','spec':'keyboard'}");
 	refused("{'verb':'attach','spec':'keyboard'}", "no-free-port");
-	done_only("{'verb':'attach','spec':'zero'}"); /* USB 3 has ports of its own */
+	done_only("{'verb':'attach','spec':'zero'}"); /* USB 3 has its own ports */
 	assert_int_equal(count_devices(), 9);
 	done_only("{'verb':'detach','device':'port 4'}");
 	done_only("{'verb':'attach','spec':'keyboard'}");
@@ -300,7 +300,7 @@ static void test_capture(void **state)
 	assert_true(json_object_get_int64(get(answer, "records")) > 4);
 	json_object_put(answer);
 	done_only("{'verb':'capture','action':'stop'}");
-	/* all is written when that is answered */
+	/* the answer to "stop" comes after the last write */
 	assert_ok(stat(file, &st));
 	assert_true(st.st_size > 24 + 4 * (16 + 64));
 	done_only(request);
@@ -314,7 +314,8 @@ static off_t size_of(const char *name)
 	return st.st_size;
 }
 
-/* Into the file itself, which has no name and may not be opened again. */
+/* The daemon captures into the descriptor: it could not open the file by name, whose mode
+ * is 0. */
 static void test_capture_into_what_is_handed_over(void **state)
 {
 	/* a capture of one byte more than its header */
@@ -329,7 +330,7 @@ static void test_capture_into_what_is_handed_over(void **state)
 	daemon_path(&f->daemon, "usb.pcap", file);
 	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0);
 	assert_true(fd >= 0);
-	/* what was there before does not count */
+	/* the capture replaces old contents */
 	assert_int_equal(write(fd, old, sizeof(old)), sizeof(old));
 	json_object_put(ask_fd("{'verb':'capture','action':'start','path':'mine'}", fd));
 	func_boot(f, VFU_DIALECT_QEMU);
@@ -347,7 +348,7 @@ static void test_capture_into_what_is_handed_over(void **state)
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	refused_fd("{'verb':'capture','action':'start'}", fd, "cannot-open");
 	close_fd(&fd);
-	/* what is no capture stays as it is */
+	/* a file that is no capture stays unchanged */
 	assert_ok(truncate(file, 0));
 	assert_ok(truncate(file, 100));
 	fd = open(file, O_RDWR | O_CLOEXEC);
@@ -380,7 +381,7 @@ static void attach_file(const char *file, const char *code)
 		done_only(request);
 }
 
-/* The image of a stick and a capture: whoever comes second is refused. */
+/* One file cannot be image and capture: the daemon refuses the second use. */
 static void test_capture_or_image(void **state)
 {
 	struct func *f = *state;
@@ -396,7 +397,7 @@ static void test_capture_or_image(void **state)
 	assert_int_equal(size_of(f->image), FUNC_IMAGE_BYTES);
 	attach_file(f->image, "busy");
 	done_only("{'verb':'detach','device':'1'}");
-	/* not even when it is attached no more */
+	/* not even once the stick is detached */
 	capture_into(f->image, "cannot-open");
 	assert_int_equal(size_of(f->image), FUNC_IMAGE_BYTES);
 	attach_file(f->image, NULL);
@@ -407,7 +408,7 @@ static void test_capture_or_image(void **state)
 	done_only("{'verb':'capture','action':'stop'}");
 }
 
-/* A file that the client has opened: it need not even have a name. */
+/* A file that the client has opened; it may have no name any more. */
 static void test_attach_what_is_handed_over(void **state)
 {
 	struct func *f = *state;
@@ -430,13 +431,13 @@ static void test_attach_what_is_handed_over(void **state)
 	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_LOW, BOT_SECTOR, 64);
 	assert_ok(bot_read(&bot, 7, 1, buf.iova, 0, 0));
 	assert_int_equal(*(uint8_t *)guest_ptr(&f->ram, buf.iova, 1), 7);
-	/* opened once more, by what was handed over */
+	/* the reset reopens the image through the client's descriptor */
 	done_only("{'verb':'reset','device':'1'}");
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	refused_fd("{'verb':'attach','spec':'stick:file=any.img'}", fd, "bad-request");
 	refused_fd("{'verb':'attach','spec':'zero'}", fd, "bad-request");
 	close_fd(&fd);
-	/* the daemon's folder is not the client's */
+	/* a relative name would be in the daemon's folder, not the client's */
 	refused("{'verb':'attach','spec':'stick:file=any.img'}", "bad-request");
 }
 
@@ -449,7 +450,7 @@ static int64_t vmm_number(const char *name)
 	return number;
 }
 
-/* What a VMM shares, and a client that shares nothing. */
+/* Memory that the VMM shares, and ranges without a descriptor. */
 static void test_tells_of_the_vmm(void **state)
 {
 	struct func *f = *state;
@@ -460,7 +461,7 @@ static void test_tells_of_the_vmm(void **state)
 	assert_int_equal(vmm_number("connected"), 1);
 	assert_true(vmm_number("memory_shared") > 0);
 	assert_int_equal(vmm_number("memory_unshared"), 0);
-	/* as QEMU without share=on, and its ROMs */
+	/* like QEMU without share=on, and its ROMs */
 	assert_ok(vfu_dma_unmap_all(&f->vmm.client));
 	assert_ok(vfu_dma_map(&f->vmm.client, 0, 0x80000000, -1, 0, 3));
 	assert_ok(vfu_dma_map(&f->vmm.client, 0xfffc0000, 0x40000, -1, 0, 1));
@@ -488,7 +489,7 @@ static void assert_one_of_both(struct json_object *object, const char *name,
 		assert_true(strlen(get_text(object, without)) > 0);
 }
 
-/* Of each mode. What the kernel and the build have makes no difference to the form. */
+/* In each mode. The answer has the same fields for every kernel and build. */
 static void test_tells_of_the_sandbox(void **state)
 {
 	static const char *const modes[] = {"on", "log", "off"};
@@ -535,7 +536,7 @@ static bool has_logged(struct func *f, const char *text)
 	return strstr(log, text) != NULL;
 }
 
-/* Of two subsystems with something to say, the one is heard that was asked for. */
+/* Two subsystems log, but only the chosen one at debug level. */
 static void test_log_of_one_subsystem(void **state)
 {
 	struct func *f = *state;

@@ -33,7 +33,7 @@ static void test_map_and_exact_unmap(void **state)
 	assert_ok(map(f, 0x10000, 0x10000));
 }
 
-/* A VMM whose guest switches its IOMMU off. */
+/* A VMM whose guest disables its IOMMU sends that. */
 static void test_unmap_of_a_range_of_many(void **state)
 {
 	struct func *f = *state;
@@ -56,7 +56,7 @@ static void test_overlaps_are_refused(void **state)
 	assert_int_equal(map(f, 0x80000, 0x100000), -EEXIST);
 	assert_int_equal(map(f, 0x120000, 0x1000), -EEXIST);
 	assert_int_equal(map(f, 0, 0x400000), -EEXIST);
-	/* neighbours are fine */
+	/* adjacent ranges are fine */
 	assert_ok(map(f, 0x200000, 0x1000));
 	assert_ok(map(f, 0xff000, 0x1000));
 }
@@ -111,7 +111,8 @@ static void test_malformed_unmaps(void **state)
 	assert_int_equal(vfu_call(c, VFU_DMA_UNMAP, request, 24, NULL, 0, NULL), -EINVAL);
 	put_le32(request, 24);
 	assert_int_equal(vfu_call(c, VFU_DMA_UNMAP, request, 23, NULL, 0, NULL), -EINVAL);
-	put_le32(request + 4, 1); /* dirty bitmap: migration, which there is none of */
+	put_le32(request + 4,
+		 1); /* dirty bitmap: needs migration, which we do not support */
 	assert_int_equal(vfu_call(c, VFU_DMA_UNMAP, request, 24, NULL, 0, NULL), -EINVAL);
 	put_le32(request + 4, 2); /* all, but with a size */
 	put_le64(request + 16, 0x1000);
@@ -133,7 +134,7 @@ static void test_unmap_with_fd(void **state)
 	put_le64(request + 16, 0x1000);
 	assert_ok(vfu_call(&f->vmm.client, VFU_DMA_UNMAP, request, 24, &f->ram.fd, 1,
 			   NULL));
-	/* the fd is closed behind the answer */
+	/* the daemon closes the fd after its answer */
 	assert_alive(f);
 	assert_int_equal(daemon_fd_count_wait(&f->daemon, before), before);
 }
@@ -196,7 +197,8 @@ static void test_offset_within_a_page(void **state)
 	assert_ok(vfu_dma_unmap(&f->vmm.client, 0x1200, 0x400));
 }
 
-/* What cannot be mapped is a range we cannot reach, not an error; what is no file is one. */
+/* A file that refuses mmap() gives a range that we cannot access, not an error. A
+ * descriptor that is no file is an error. */
 static void test_fd_that_cannot_be_mapped(void **state)
 {
 	struct func *f = *state;
@@ -230,7 +232,7 @@ static void test_disconnect_gives_everything_back(void **state)
 	func_connect(f, VFU_DIALECT_QEMU);
 	assert_alive(f);
 	assert_int_equal(daemon_fd_count(&f->daemon), before);
-	/* nothing of the old client is in the way */
+	/* no range of the old client overlaps */
 	assert_ok(map(f, 0x100000, 0x1000000));
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_enumerate.c - devices found and configured, at every speed
+ * test_enumerate.c - finding and configuring devices, at every speed
  */
 #include <string.h>
 
@@ -46,7 +46,7 @@ static void test_stick_super_speed(void **state)
 	enumerate_stick(*state, "super", XSPEED_SUPER, 1024, true);
 }
 
-/* The original: the wLength asked for was reported whatever had arrived. */
+/* The original always reported the whole wLength. */
 static void test_short_control_in_is_reported(void **state)
 {
 	struct func *f = *state;
@@ -62,7 +62,7 @@ static void test_short_control_in_is_reported(void **state)
 		    XCC_SUCCESS);
 	assert_int_equal(actual, 18);
 	assert_memory_equal(buf.ptr, device.descriptor, 18);
-	/* the original copied more than the device had sent */
+	/* the original copied more bytes than the device had sent */
 	for (unsigned i = 18; i < 4096; i++)
 		assert_int_equal(buf.ptr[i], 0xee);
 	assert_code(drv_get_descriptor(device.slot, USB_DESC_STRING, 0, buf.iova, 4096,
@@ -123,7 +123,7 @@ static void test_strings(void **state)
 	}
 }
 
-/* A request the device refuses: Stall Error, endpoint 0 halted, then recovered. */
+/* The device stalls a request: Stall Error, endpoint 0 halts; then recovery. */
 static void test_stalled_request_and_recovery(void **state)
 {
 	struct func *f = *state;
@@ -146,8 +146,8 @@ static void test_stalled_request_and_recovery(void **state)
 	}
 }
 
-/* What is queued behind a stall waits, and goes on after the reset (original 3.4: the
- * parser was left in the middle, so the next request failed too). */
+/* TDs behind a stalled one wait, and run after the reset (original 3.4: the parser stayed
+ * in the middle of the TD, so the next request failed too). */
 static void test_control_requests_behind_a_stall(void **state)
 {
 	struct func *f = *state;
@@ -182,8 +182,8 @@ static void test_control_requests_behind_a_stall(void **state)
 	assert_memory_equal(buf.ptr, device.descriptor, 18);
 }
 
-/* Every type and recipient, the reserved ones too, which the original panicked on: an
- * answer, or a stall that can be recovered from. */
+/* Every type and recipient, also reserved ones, on which the original panicked: success,
+ * or a stall with recovery. */
 static void test_requests_of_every_type(void **state)
 {
 	struct func *f = *state;
@@ -213,7 +213,7 @@ static void test_requests_of_every_type(void **state)
 	assert_int_equal(actual, 18);
 }
 
-/* Ever more than fits one port kind: the original had 4 of each. */
+/* Several devices on both kinds of ports. */
 static void test_many_devices(void **state)
 {
 	struct func *f = *state;
@@ -237,8 +237,7 @@ static void test_many_devices(void **state)
 	assert_running(f);
 }
 
-/* SET_ADDRESS is the controller's to send: what a guest sends itself must not change
- * the device's address behind its back. */
+/* The controller gives each device its own address and writes it to the slot context. */
 static void test_address_is_unique_and_written(void **state)
 {
 	struct func *f = *state;
@@ -261,7 +260,7 @@ static void test_address_is_unique_and_written(void **state)
 	assert_int_not_equal(drv_slot_address(one.slot), drv_slot_address(two.slot));
 }
 
-/* Firmware without interrupts, 16 TRBs everywhere (SeaBIOS). */
+/* Like SeaBIOS: no interrupts, rings of 16 TRBs. */
 static void test_polled_with_tiny_rings(void **state)
 {
 	struct func *f = *state;

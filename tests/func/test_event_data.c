@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * test_event_data.c - Event Data TRBs (4.11.5.2), which Windows uses for everything
+ * test_event_data.c - Event Data TRBs (4.11.5.2), which Windows uses for all transfers
  */
 #include "tests/func/td_setting.h"
 
-/* Event Data, as Windows asks for all of its transfers (original: panic or error). */
+/* One Event Data TRB at the end of the TD, as from Windows (original: panic or error). */
 static void test_event_data(void **state)
 {
 	struct func *f = *state;
@@ -22,7 +22,7 @@ static void test_event_data(void **state)
 			    });
 	drv_ring_end(s.in_ring);
 	drv_endpoint_doorbell(s.device.slot, s.in);
-	/* the length is what was moved (EDTLA), not the rest */
+	/* the length is that of the data moved (EDTLA), not the residue */
 	expect_data(f, &s, s.in, cookie, XCC_SUCCESS, 2048);
 	check_sectors(&s, 4);
 	take_csw(&s);
@@ -101,8 +101,8 @@ static void test_event_data_on_out(void **state)
 	take_csw(&s);
 }
 
-/* Control TD the Windows way: Data stage of several TRBs, Event Data behind Data and
- * behind Status. */
+/* A control TD like Windows': a Data stage of several TRBs, Event Data after Data and
+ * after Status. */
 static void test_control_with_event_data(void **state)
 {
 	struct func *f = *state;
