@@ -21,7 +21,7 @@ static uint64_t push_noop(struct func *f)
 		&f->drv, (struct drv_trb){.control = XTRB_TYPE(XTRB_NOOP_COMMAND)});
 }
 
-/* Pushes @count No Ops, rings, and waits for nothing. */
+/* Pushes @count No Ops and rings the doorbell. Does not wait. */
 static void issue_noops(struct func *f, unsigned count, uint64_t *ret_trbs)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -29,7 +29,8 @@ static void issue_noops(struct func *f, unsigned count, uint64_t *ret_trbs)
 	drv_doorbell(&f->drv, 0, 0, 0);
 }
 
-/* A read is answered after all writes before it; the work is done soon after. */
+/* Waits until that many more events are in the ring. A read completes after all earlier
+ * writes; the controller posts the events soon after. */
 static void wait_until_posted(struct func *f, unsigned events)
 {
 	struct drv_event_ring *ring = &f->drv.events[0];
@@ -77,7 +78,7 @@ static void test_full_ring_loses_nothing(void **state)
 	unsigned full = 0;
 
 	run(f, &options);
-	/* the port events of the start are none: no device */
+	/* without a device the start posts no port events */
 	ring = &f->drv.events[0];
 	issue_noops(f, 100, trbs);
 	wait_until_posted(f, 14);
@@ -96,19 +97,20 @@ static void test_full_ring_loses_nothing(void **state)
 		}
 		if (taken == 100)
 			break;
-		/* room again: it goes on by itself, with an interrupt */
+		/* once there is room, the controller continues on its own, with an
+		 * interrupt */
 		drv_write64(&f->drv, drv_ir(&f->drv, 0, XIR_ERDP),
 			    drv_event_ring_erdp(ring) | XERDP_EHB);
 		while (!drv_event_ring_ready(ring))
 			assert_in_range(vmm_wait_irq(&f->vmm, 0, DRV_TIMEOUT_MS), 1,
 					INT32_MAX);
 	}
-	/* it was full, and said so (4.9.4) */
+	/* the controller reported the full ring (4.9.4) */
 	assert_in_range(full, 1, 20);
 	assert_running(f);
 }
 
-/* Transfers that complete while the ring is full. */
+/* Transfers complete while the ring is full. */
 static void test_full_ring_with_transfers(void **state)
 {
 	struct func *f = *state;
@@ -148,7 +150,8 @@ static void test_full_ring_with_transfers(void **state)
 	assert_running(f);
 }
 
-/* IE = 0: events, IP, but no interrupt; IE = 1 later delivers it (4.17.2). */
+/* With IE = 0 the controller posts events and sets IP, but does not interrupt; setting IE
+ * then delivers the interrupt (4.17.2). */
 static void test_interrupt_enable(void **state)
 {
 	struct func *f = *state;
@@ -166,7 +169,7 @@ static void test_interrupt_enable(void **state)
 	assert_code(drv_command_wait(d, at, NULL), XCC_SUCCESS);
 }
 
-/* INTE = 0 holds all interrupters. */
+/* INTE = 0 holds back the interrupts of all interrupters. */
 static void test_controller_interrupt_enable(void **state)
 {
 	struct func *f = *state;
@@ -183,7 +186,8 @@ static void test_controller_interrupt_enable(void **state)
 	assert_code(drv_command_wait(d, at, NULL), XCC_SUCCESS);
 }
 
-/* While EHB is set no further interrupt comes; clearing it with events left does. */
+/* While EHB is set no further interrupt comes. Clearing it with events left causes
+ * one. */
 static void test_event_handler_busy(void **state)
 {
 	struct func *f = *state;
@@ -211,7 +215,7 @@ static void test_event_handler_busy(void **state)
 	assert_false(drv_read64(d, drv_ir(d, 0, XIR_ERDP)) & XERDP_EHB);
 }
 
-/* RW1C bits change only if their own byte is written: a driver that writes the upper
+/* RW1C bits change only if a write covers their byte: a driver that writes the upper
  * bytes of ERDP one by one must not end the busy state. */
 static void test_partial_write_keeps_the_busy_bit(void **state)
 {
@@ -232,7 +236,7 @@ static void test_partial_write_keeps_the_busy_bit(void **state)
 	assert_false(drv_read64(d, drv_ir(d, 0, XIR_ERDP)) & XERDP_EHB);
 }
 
-/* With MSI-X, IP clears by itself when the message goes out (4.17.5). */
+/* With MSI-X, the controller clears IP when it sends the message (4.17.5). */
 static void test_pending_clears_by_itself(void **state)
 {
 	struct func *f = *state;
@@ -244,8 +248,8 @@ static void test_pending_clears_by_itself(void **state)
 	assert_int_equal(drv_read32(&f->drv, drv_ir(&f->drv, 0, XIR_IMAN)), XIMAN_IE);
 }
 
-/* Many events, handled as they come: no more interrupts than the moderation allows.
- * The original interrupted for each event. */
+/* Many events, each handled at once: no more interrupts than moderation allows. The
+ * original interrupted for each event. */
 static void test_moderation(void **state)
 {
 	struct func *f = *state;
@@ -281,7 +285,7 @@ static void test_batch_is_one_interrupt(void **state)
 	assert_in_range(f->drv.signals[0], 1, 20);
 }
 
-/* BEI: the event is there, the interrupt is not; the next event without it brings both. */
+/* BEI: an event without an interrupt. The next event without BEI causes one for both. */
 static void test_block_event_interrupt(void **state)
 {
 	struct func *f = *state;
@@ -340,7 +344,7 @@ static void test_interrupter_targets(void **state)
 	}
 	for (unsigned i = 0; i < 8; i++)
 		assert_in_range(f->drv.signals[i], 3, UINT64_MAX);
-	/* an interrupter that does not exist must not be the end */
+	/* an interrupter that does not exist must not break the controller */
 	(void)drv_ring_push(&device.slot->endpoints[device.bulk_in].ring,
 			    (struct drv_trb){
 				    .status = XTRB_INTR(1023),
@@ -351,13 +355,13 @@ static void test_interrupter_targets(void **state)
 	assert_running(f);
 }
 
-/* ERSTBA before ERSTSZ, unaligned, ERSTSZ 0, segment of size 0 or beyond memory: each was
- * the end of the original. */
+/* ERSTBA before ERSTSZ, unaligned, ERSTSZ 0, segment of size 0 or outside memory: each
+ * was fatal to the original. */
 static void test_event_ring_tables_that_lie(void **state)
 {
 	static const struct {
 		uint32_t size;
-		uint64_t base; /* of the only segment; 0 = right */
+		uint64_t base; /* of the only segment; 0 = the right one */
 		uint32_t trbs;
 		uint64_t table_offset;
 	} cases[] = {
@@ -401,7 +405,7 @@ static void test_event_ring_tables_that_lie(void **state)
 	assert_log_bounded(f);
 }
 
-/* ERSTBA written again without HCRST takes effect (original: only the first time). */
+/* A second write of ERSTBA without HCRST takes effect (original: only the first). */
 static void test_new_event_ring_without_reset(void **state)
 {
 	struct func *f = *state;

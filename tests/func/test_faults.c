@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * test_faults.c - calls of the daemon fail, one after the other
+ * test_faults.c - makes the daemon's calls fail, one after the other
  *
- * A script (a VMM, a guest that uses every emulated device, a client with every verb) runs
- * once to count the daemon's calls, then once for each call that is to fail: of each kind as
- * many as USBVFIOD_FAULTS says, of allocations ten times as many; with "all" each, with each
- * error; with "start alloc 7 1 0" one, as printed for a round that went wrong. Demanded is:
+ * A script (a VMM, a guest that uses every emulated device, a client with every verb)
+ * runs once to count the daemon's calls, then once for each call to fail. USBVFIOD_FAULTS
+ * sets how many calls of each kind fail; ten times as many allocations do. "all" fails
+ * each call with each error. "start alloc 7 1 0" runs one round, with the numbers that a
+ * failed round prints. The test demands:
  *
- *   at the start    it ends with a message and a status that is not 0, or serves as if
- *                   nothing had happened
- *   later           each step of the script succeeds or is told to have failed: no wait
- *                   for ever. Of the connections one is lost at most. Afterwards all devices
- *                   work, what was acknowledged is in the image, no descriptor and no
- *                   allocation is left over, and SIGTERM ends it with status 0
+ *   at the start    the daemon ends with a message and a status other than 0, or serves
+ *                   normally
+ *   later           each step of the script succeeds or fails with an error: no wait is
+ *                   endless. The daemon drops at most one connection. Afterwards all
+ *                   devices work, the image has all acknowledged data, no descriptor
+ *                   and no allocation has leaked, and SIGTERM ends it with status 0
  */
 #include "tests/func/func.h"
 
@@ -31,7 +32,7 @@
 #define WAIT_MS     4000
 #define HOPELESS_MS 300
 #define SETTLE_MS   3000
-/* Of allocations so many times more fail than of other calls. */
+/* Factor between failing allocations and failing calls of another kind. */
 #define ALLOC_SAMPLES 10u
 #define DATA_BYTES    65536u
 #define IMAGE_LBA     1024u
@@ -46,7 +47,7 @@
 #define CLASS_STORAGE 8u
 #define CLASS_VENDOR  255u
 
-/* Where calls fail. */
+/* When calls fail. */
 enum phase {
 	PHASE_START,
 	PHASE_SERVING,
@@ -63,11 +64,11 @@ struct fault {
 
 /**
  * struct round - one daemon, and one fault
- * @written:	the guest was told that its data is on the stick
- * @lost:	connections that ended without our doing
- * @hopeless:	calls fail for ever, so waits need not end
- * @wrong:	what was not as demanded
- * @left_over:	of that: what was there at the end and is not without a fault
+ * @written: the stick has acknowledged the guest's data
+ * @lost: connections that the daemon dropped
+ * @hopeless: calls fail for ever, so waits may time out
+ * @wrong: number of demands that were not met
+ * @left_over: those of @wrong that are leaks
  */
 struct round {
 	struct func *f;
@@ -86,7 +87,7 @@ struct round {
 	char text[2048];
 };
 
-/* Of the round without a fault. */
+/* Numbers of a round without a fault. */
 struct baseline {
 	uint32_t seen[FAULTS_KINDS];
 	int64_t live;
@@ -118,16 +119,16 @@ static bool is_closed(int fd)
 	       recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
-/* The connection has ended, or the controller reports an error, as it does when memory that
- * could not be mapped is used. */
+/* The daemon has closed the connection, or the controller reports an error, as when it
+ * accesses memory that the daemon could not map. */
 static bool is_told(struct func *f)
 {
 	return is_closed(f->vmm.client.fd) ||
 	       (f->driving && drv_op_read(&f->drv, XOP_USBSTS) & (XSTS_HSE | XSTS_HCE));
 }
 
-/* A step of the guest: @result is 0 or 1 (success), another completion code, or -errno. True
- * to go on. */
+/* A step of the guest: @result is 0 or 1 (success), another completion code, or -errno.
+ * Return: true to continue. */
 static bool step(struct round *r, const char *what, int result)
 {
 	if (result == 0 || result == XCC_SUCCESS)
@@ -135,7 +136,7 @@ static bool step(struct round *r, const char *what, int result)
 	if (getenv("FUNC_VERBOSE"))
 		print_message("# %s: %d\n", what, result);
 	if (result == -ETIMEDOUT && !r->hopeless && !is_told(r->f))
-		complain(r, "%s was neither done nor refused", what);
+		complain(r, "%s neither succeeded nor failed", what);
 	return false;
 }
 
@@ -176,8 +177,9 @@ static void close_vmm(struct round *r)
 	func_disconnect(r->f);
 }
 
-/* The device of this class in the last port: what a lost client has attached is in one of the
- * first. Not all are where they would be if nothing had failed. */
+/* Finds the device of this class in the last port: a device that a dropped client
+ * attached is in an earlier port. After a fault, devices may be in other ports than
+ * usual. */
 static bool find(struct round *r, unsigned class, struct drv_device *ret_device)
 {
 	struct drv *drv = &r->f->drv;
@@ -211,7 +213,7 @@ static bool use_stick(struct round *r, uint32_t seed)
 	if (!step(r, "opening the stick", bot_open(&bot)))
 		return false;
 	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_HIGH, DATA_BYTES, 4096);
-	/* what the script has written, for who comes after it */
+	/* the guest after the script reads its data */
 	if (r->written) {
 		if (!step(r, "reading",
 			  bot_read(&bot, IMAGE_LBA, DATA_BYTES / BOT_SECTOR, buf.iova, 0,
@@ -284,7 +286,7 @@ static bool use_zero(struct round *r)
 	    !step(r, "bulk out",
 		  drv_transfer(device.slot, device.bulk_out, buf.iova, DATA_BYTES, NULL)))
 		return false;
-	/* one that waits for its endpoint to be stopped */
+	/* leaves TDs that wait until the endpoint stops */
 	return use_isoch(r, &device) &&
 	       step(r, "stopping an endpoint", drv_stop_endpoint(device.slot, ISO_IN)) &&
 	       step(r, "resetting a port",
@@ -310,9 +312,10 @@ static bool be_guest(struct round *r, uint32_t seed)
 {
 	bool good =
 		open_vmm(r) && use_stick(r, seed) && use_zero(r) && use_keyboard(r) &&
-		step(r, "taking memory away",
+		step(r, "unmapping memory",
 		     guest_ram_unmap(&r->f->ram, &r->f->vmm.client)) &&
-		step(r, "giving it back", guest_ram_map(&r->f->ram, &r->f->vmm.client)) &&
+		step(r, "mapping it again",
+		     guest_ram_map(&r->f->ram, &r->f->vmm.client)) &&
 		step(r, "resetting the function", vfu_device_reset(&r->f->vmm.client));
 
 	close_vmm(r);
@@ -321,7 +324,8 @@ static bool be_guest(struct round *r, uint32_t seed)
 
 /* ---- the client ---- */
 
-/* True if done. @ret_id: of the device in the answer, of one that we have added in a list. */
+/* True if the request succeeded. @ret_id: of the device in the answer; in a list, of the
+ * device after OWN_DEVICES. */
 static bool ask(struct round *r, struct control_client **client, const char *text,
 		char ret_id[32])
 {
@@ -344,7 +348,7 @@ static bool ask(struct round *r, struct control_client **client, const char *tex
 	if (result < 0 && getenv("FUNC_VERBOSE"))
 		print_message("# %s: %d %s\n", text, result, err.text);
 	if (result == -ETIMEDOUT && !r->hopeless)
-		complain(r, "%s was not answered", text);
+		complain(r, "%s got no answer", text);
 	if (result == 0) {
 		done = true;
 		if (!json_object_object_get_ex(answer, "device", &device) &&
@@ -383,7 +387,7 @@ static bool be_client(struct round *r, struct control_client **client)
 	(void)snprintf(text, sizeof(text), "{'verb':'detach','device':'%s'}", id);
 	if (id[0] && !ask(r, client, text, NULL)) {
 		good = false;
-		/* again, for who comes after */
+		/* try again, for the next client */
 		if (*client)
 			(void)ask(r, client, text, NULL);
 	}
@@ -403,7 +407,7 @@ static bool open_client(struct round *r, struct control_client **client)
 
 /* ---- a round ---- */
 
-/* Starts the daemon; @fault: of its start, or NULL. */
+/* Starts the daemon; @fault: a fault during its start, or NULL. */
 static void begin(struct round *r, void **state, const struct fault *fault)
 {
 	const char *preload = getenv("USBVFIOD_FAULTS_PRELOAD");
@@ -442,7 +446,7 @@ static int fds_when_settled(struct round *r, int expected)
 {
 	int count = -1;
 
-	/* the last connection's end is noticed soon */
+	/* the daemon soon notices the end of the last connection */
 	for (int ms = 0; ms < SETTLE_MS; ms++) {
 		count = daemon_fd_count(&r->f->daemon);
 		if (expected < 0 ? ms > 100 : count <= expected)
@@ -452,13 +456,14 @@ static int fds_when_settled(struct round *r, int expected)
 	return count;
 }
 
-/* Ends what a client has begun whose connection was lost. */
+/* Ends the capture and detaches the device of a client whose connection the daemon
+ * dropped. */
 static void tidy(struct round *r, struct control_client **client)
 {
 	char text[64], id[32] = "";
 
 	(void)ask(r, client, "{'verb':'capture','action':'stop'}", NULL);
-	/* the next free port of its kind */
+	/* the device after OWN_DEVICES is that of the client */
 	(void)snprintf(text, sizeof(text), "{'verb':'list'}");
 	if (ask(r, client, text, id) && id[0]) {
 		(void)snprintf(text, sizeof(text), "{'verb':'detach','device':'%s'}", id);
@@ -466,7 +471,7 @@ static void tidy(struct round *r, struct control_client **client)
 	}
 }
 
-/* All works as if nothing had been. */
+/* Everything works as before the fault. */
 static void demand_all(struct round *r, const struct fault *fault, struct baseline *base)
 {
 	struct control_client *client = NULL;
@@ -479,24 +484,24 @@ static void demand_all(struct round *r, const struct fault *fault, struct baseli
 	if (open_client(r, &client))
 		tidy(r, &client);
 	if (!be_client(r, &client))
-		complain(r, "a new client is not served");
+		complain(r, "a new client gets no service");
 	control_disconnect(client);
 	if (!be_guest(r, 2))
-		complain(r, "a new guest is not served");
+		complain(r, "a new guest gets no service");
 	if (fault->count != FAULTS_FOR_EVER && r->lost > 1)
-		complain(r, "%u connections were lost", r->lost);
+		complain(r, "the daemon dropped %u connections", r->lost);
 	control_disconnect(r->client);
 	control_disconnect(r->watcher);
 	fds = fds_when_settled(r, fault->count > 0 ? base->fds : -1);
 	if (fault->count == 0) {
 		base->fds = MAX_OF(base->fds, fds);
 	} else if (fds > base->fds) {
-		complain(r, "%d descriptors, %d before", fds, base->fds);
+		complain(r, "%d descriptors, %d without a fault", fds, base->fds);
 		r->left_over++;
 	}
 }
 
-/* It ends, with nothing left behind. */
+/* The daemon ends without leaking. */
 static void demand_end(struct round *r, const struct fault *fault, struct baseline *base)
 {
 	int64_t live;
@@ -513,8 +518,8 @@ static void demand_end(struct round *r, const struct fault *fault, struct baseli
 	if (fault->count == 0) {
 		base->live = MAX_OF(base->live, live);
 	} else if (status == 0 && live > base->live) {
-		complain(r, "%lld allocations are left, %lld before", (long long)live,
-			 (long long)base->live);
+		complain(r, "%lld allocations leaked, %lld without a fault",
+			 (long long)live, (long long)base->live);
 		r->left_over++;
 	}
 }
@@ -533,7 +538,7 @@ static void serving_round(struct round *r, const struct fault *fault)
 
 	assert_ok(daemon_wait_listening(&r->f->daemon, r->control_path));
 	assert_true(open_client(r, &r->watcher));
-	/* a VMM is served only when the start is over */
+	/* the daemon serves a VMM only after its start */
 	assert_true(open_vmm(r));
 	close_vmm(r);
 	assert_true(ask(r, &r->watcher, "{'verb':'list'}", NULL));
@@ -545,7 +550,7 @@ static void serving_round(struct round *r, const struct fault *fault)
 	r->hopeless = false;
 	if (fault->count == 0) {
 		if (!good)
-			complain(r, "not all steps were done without a fault");
+			complain(r, "a step failed without a fault");
 		for (unsigned i = 0; i < FAULTS_KINDS; i++)
 			base->seen[i] = atomic_load(&r->page->seen[i]);
 	}
@@ -554,7 +559,7 @@ static void serving_round(struct round *r, const struct fault *fault)
 	demand_silence(r);
 }
 
-/* The log says in words what was wrong, and nothing is left. */
+/* The log says what was wrong, and no socket is left. */
 static void demand_refusal(struct round *r, const struct fault *fault, int status)
 {
 	_cleanup_free_ char *text = daemon_stderr(&r->f->daemon);
@@ -562,8 +567,8 @@ static void demand_refusal(struct round *r, const struct fault *fault, int statu
 	if (status != EXIT_FAILURE && status != 2 && status != 127)
 		complain(r, "it ended with status %d", status);
 	if (!text || !text[0])
-		complain(r, "it said nothing");
-	/* it cannot tell whose socket it is if it cannot look */
+		complain(r, "its stderr is empty");
+	/* a daemon that cannot look at its socket does not remove it */
 	if (fault->count != FAULTS_FOR_EVER && access(r->f->daemon.socket, F_OK) == 0)
 		complain(r, "it left its socket");
 }
@@ -575,7 +580,8 @@ static void starting_round(struct round *r, const struct fault *fault)
 	int status = -ETIMEDOUT;
 	bool served = false;
 
-	/* answered when the loop runs, and a VMM is when the devices are there; or it ends */
+	/* a client gets its answer once the loop runs, a VMM once the devices are ready;
+	 * or the daemon ends */
 	if (listening == 0 && open_client(r, &r->watcher) &&
 	    ask(r, &r->watcher, "{'verb':'list'}", NULL)) {
 		served = open_vmm(r);
@@ -608,10 +614,10 @@ static void print_last_words(const char *text)
 
 	if (len > LAST_WORDS && !getenv("FUNC_VERBOSE"))
 		text += len - LAST_WORDS;
-	print_message("# it said:\n%s\n", text ? text : "");
+	print_message("# stderr:\n%s\n", text ? text : "");
 }
 
-/* Return: 1 if something was wrong. @ret_left_over: but only by what was left over. */
+/* Return: 1 if a demand was not met. @ret_left_over: only leaks. */
 static unsigned run_once(const struct fault *fault, bool *ret_left_over)
 {
 	struct round r = {0};
@@ -642,8 +648,9 @@ static unsigned run_once(const struct fault *fault, bool *ret_left_over)
 	return r.wrong > 0;
 }
 
-/* The same. Some things the daemon makes when it first needs them, which not each round
- * does: so if more is left over it is looked what that is without a fault, and again. */
+/* run_once(), with a second try after leaks. The daemon creates some objects when it
+ * first needs them, which not every round does. So rounds without a fault first raise the
+ * baseline. */
 static unsigned run_round(const struct fault *fault)
 {
 	struct fault none = {.phase = fault->phase};
@@ -659,7 +666,7 @@ static unsigned run_round(const struct fault *fault)
 	return run_once(fault, &left_over);
 }
 
-/* The calls of one kind in one phase. */
+/* Fails calls of one kind in one phase. */
 static void fail_each(enum phase phase, enum faults_kind kind)
 {
 	const char *which = getenv("USBVFIOD_FAULTS");
@@ -673,7 +680,7 @@ static void fail_each(enum phase phase, enum faults_kind kind)
 	unsigned errors = all ? faults_errors(kind) : 1;
 	unsigned wrong = 0;
 
-	/* somewhere in each part, each time with another error */
+	/* one call in each part, each time with another error */
 	for (uint32_t nth = (7 * kind) % part; nth < calls; nth += part)
 		for (unsigned e = 0; e < errors; e++)
 			wrong += run_round(&(struct fault){phase, kind, nth, 1,
@@ -702,7 +709,7 @@ static void count_calls(void **state)
 			      baselines[PHASE_SERVING].seen[i]);
 }
 
-/* The kind is in the state. */
+/* *state is the kind. */
 static void test_start(void **state)
 {
 	if (baselines[PHASE_START].fds == 0)
@@ -717,7 +724,7 @@ static void test_serving(void **state)
 	fail_each(PHASE_SERVING, (enum faults_kind)(uintptr_t)*state);
 }
 
-/* One round, as the variable says. */
+/* One round, with the numbers in USBVFIOD_FAULTS. */
 static void test_one(void **state)
 {
 	struct fault fault = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_framing.c - messages as a stream: pieces, batches, nonsense, sudden ends
+ * test_framing.c - messages as a stream: pieces, batches, invalid sizes, sudden ends
  */
 #include <errno.h>
 #include <string.h>
@@ -71,14 +71,14 @@ static void test_many_messages_at_once(void **state)
 	put_get_info(batch + 3200 - 32 + 7, 99); /* overwritten below */
 	for (uint16_t i = 0; i < 100; i++)
 		put_get_info(batch + i * 32, i);
-	/* the last one comes in two pieces */
+	/* send the last one in two pieces */
 	assert_ok(vfu_send_bytes(&f->vmm.client, batch, 3200 - 5, NULL, 0));
 	assert_ok(vfu_send_bytes(&f->vmm.client, batch + 3200 - 5, 5, NULL, 0));
 	for (uint16_t i = 0; i < 100; i++)
 		expect_info(f, i);
 }
 
-/* fds belong to the message they came with, also in a batch. */
+/* fds stay with their message, also in a batch. */
 static void test_pipelined_maps_keep_their_fds(void **state)
 {
 	struct func *f = *state;
@@ -142,7 +142,7 @@ static void test_unknown_commands_are_refused(void **state)
 	assert_alive(f);
 }
 
-/* Not even an error: an answer nobody waits for desynchronises QEMU for good. */
+/* Not even with an error: an unexpected answer puts QEMU out of step for good. */
 static void test_no_reply_is_never_answered(void **state)
 {
 	struct func *f = *state;
@@ -155,7 +155,7 @@ static void test_no_reply_is_never_answered(void **state)
 			assert_ok(vfu_send(&f->vmm.client, command, VFU_FLAG_NO_REPLY,
 					   payload, bytes, NULL, 0));
 	}
-	/* the next answer is the one to this */
+	/* the next answer belongs to this request */
 	assert_alive(f);
 	assert_true(vfu_silent(&f->vmm.client));
 }
@@ -171,7 +171,7 @@ static void test_reply_from_client_is_survived(void **state)
 	next_client_is_served(f);
 }
 
-/* The stream cannot be followed any more: the only way is to close. */
+/* The daemon cannot find the next message, so it must close the connection. */
 static void test_impossible_sizes_end_the_connection(void **state)
 {
 	static const uint32_t sizes[] = {0, 1, 15, 0x7fffffff, 0xffffffff};
@@ -198,7 +198,7 @@ static void test_impossible_sizes_end_the_connection(void **state)
 	assert_alive(f);
 }
 
-/* Largest message that is legal: 1 MiB of data; one byte more of data is refused. */
+/* The largest legal message has 1 MiB of data; the daemon refuses one byte more. */
 static void test_largest_access(void **state)
 {
 	struct func *f = *state;
@@ -207,7 +207,7 @@ static void test_largest_access(void **state)
 	func_start(f, NULL, NULL);
 	func_connect(f, VFU_DIALECT_QEMU);
 	assert_non_null(data);
-	/* larger than the region: refused, in step */
+	/* larger than the region: an error reply, and the stream stays in step */
 	assert_int_equal(
 		vfu_region_write(&f->vmm.client, VFU_REGION_BAR0, 0, data, VFU_DATA_MAX),
 		-EINVAL);
@@ -237,7 +237,8 @@ static void test_disconnect_in_the_middle_of_a_message(void **state)
 	assert_alive(f);
 }
 
-/* A client that asks and never reads: its socket fills, ours must not block. */
+/* A client that sends requests and never reads: its socket fills up, but the daemon must
+ * not block. */
 static void test_client_that_does_not_read(void **state)
 {
 	struct func *f = *state;
@@ -253,7 +254,7 @@ static void test_client_that_does_not_read(void **state)
 		if (n < 0)
 			break;
 	}
-	/* SIGTERM is heard all the same */
+	/* the daemon still serves the next client */
 	func_disconnect(f);
 	func_connect(f, VFU_DIALECT_QEMU);
 	assert_alive(f);
@@ -282,7 +283,7 @@ static void test_unused_fds_are_closed(void **state)
 	assert_int_equal(daemon_fd_count_wait(&f->daemon, before), before);
 }
 
-/* fds that come with the first piece of a message that never ends. */
+/* fds of an incomplete message. */
 static void test_fds_of_half_a_message_are_closed(void **state)
 {
 	struct func *f = *state;

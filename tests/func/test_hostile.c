@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * test_hostile.c - what a broken or hostile guest or VMM can do
+ * test_hostile.c - attacks of a broken or hostile guest or VMM
  *
- * Each ends with a daemon that still serves: after HCRST a command goes through.
+ * After each the daemon still serves: after HCRST a command completes.
  */
 #include <errno.h>
 #include <poll.h>
@@ -65,14 +65,14 @@ static void test_transfer_ring_that_links_to_itself(void **state)
 	put_link(f, at, at, XTRB_C);
 	drv_endpoint_doorbell(device.slot, device.bulk_in);
 	f->drv.timeout_ms = 500;
-	/* an error for the endpoint, or for the controller; not silence and spin */
+	/* an error of the endpoint or the controller, not an endless loop */
 	r = drv_wait_transfer(&f->drv, device.slot->id, device.bulk_in, 0, &event);
 	assert_true(r == XCC_TRB ||
 		    (drv_op_read(&f->drv, XOP_USBSTS) & (XSTS_HCE | XSTS_HSE)));
 	assert_mended(f);
 }
 
-/* Normal TRBs chained round and round: one TD without end. */
+/* Chained Normal TRBs in a circle: a TD without end. */
 static void test_td_without_end(void **state)
 {
 	struct func *f = *state;
@@ -106,7 +106,7 @@ static void test_td_without_end(void **state)
 	assert_mended(f);
 }
 
-/* A Setup TRB abandons the one before it, and a Link leads back to it. */
+/* A Setup TRB abandons the control TD before it, and a Link leads back to it. */
 static void test_setup_that_links_to_itself(void **state)
 {
 	static const uint8_t get_descriptor[8] = {0x80, 6, 0, 1, 0, 0, 18, 0};
@@ -133,8 +133,8 @@ static void test_setup_that_links_to_itself(void **state)
 	assert_mended(f);
 }
 
-/* No-Ops without end, that nobody hears of: the daemon serves everyone, and has most of the
- * processor for others. */
+/* Endless No Ops without events: the daemon serves everyone else and leaves most of the
+ * processor to others. */
 static void test_noops_without_end(void **state)
 {
 	struct func *f = *state;
@@ -160,8 +160,8 @@ static void test_noops_without_end(void **state)
 	assert_ok(daemon_usage(&f->daemon, &before));
 	begun_ns = clock_now_ns();
 	drv_endpoint_doorbell(device.slot, device.bulk_in);
-	/* it sleeps between, which without a pace it never would; on a busy machine, which gives it little time
-	 * to work, it has to do so later */
+	/* the pace makes it sleep in between; on a busy machine it gets little time to
+	 * work, so it may sleep later */
 	do {
 		(void)poll(NULL, 0, NOOPS_LOOK_MS);
 		assert_ok(daemon_usage(&f->daemon, &after));
@@ -170,10 +170,11 @@ static void test_noops_without_end(void **state)
 	} while (ms < NOOPS_MS || (!sleeps && ms < NOOPS_MS_MAX && !func_is_sanitized()));
 	cpu_ms = (after.cpu_ticks - before.cpu_ticks) * 1000 /
 		 (uint64_t)sysconf(_SC_CLK_TCK);
-	/* a sanitized build is slower than the pace */
+	/* a build with sanitizers is slower than the pace */
 	if (!func_is_sanitized()) {
 		assert_true(sleeps);
-		/* a tenth of a processor; without a pace it is all of one */
+		/* the pace allows a tenth of a processor; without it, the daemon uses a
+		 * whole one */
 		assert_in_range(cpu_ms, 0, ms / 4);
 	}
 	assert_alive(f);
@@ -236,7 +237,7 @@ static void test_transfer_rings_outside_memory(void **state)
 		struct drv_slot *slot = device.slot;
 
 		assert_code(drv_stop_endpoint(slot, device.bulk_in), XCC_SUCCESS);
-		/* address 0 stands for "ours" in the driver's call */
+		/* drv_set_dequeue() would take address 0 for the ring's position */
 		assert_code(drv_command_slot(&f->drv, XTRB_SET_TR_DEQUEUE, slot->id,
 					     places[i] | 1, XTRB_EP(device.bulk_in)),
 			    XCC_SUCCESS);
@@ -249,7 +250,7 @@ static void test_transfer_rings_outside_memory(void **state)
 	}
 }
 
-/* Random TRBs on all rings, random contexts, again and again. */
+/* Random TRBs on all rings, random contexts, many times. */
 static void test_garbage_rings(void **state)
 {
 	struct func *f = *state;
@@ -284,7 +285,7 @@ static void test_garbage_rings(void **state)
 	}
 }
 
-/* Random registers with a device behind, its rings live. */
+/* Random register writes with an enumerated device and live rings. */
 static void test_garbage_registers(void **state)
 {
 	struct func *f = *state;
@@ -305,7 +306,7 @@ static void test_garbage_registers(void **state)
 	assert_mended(f);
 }
 
-/* A storm of doorbells grows nothing. */
+/* A storm of doorbells takes no memory. */
 static void test_doorbell_storm(void **state)
 {
 	struct func *f = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * test_idle.c - what the daemon costs while nothing happens, and what a flood leaves
+ * test_idle.c - cost of the idle daemon, and size of its log after a flood
  *
- * The only tests that let time pass: here waiting is the measurement.
+ * These tests let time pass because they measure it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -33,7 +33,7 @@ static void test_no_wakeups_without_a_client(void **state)
 	assert_no_wakeups(f);
 }
 
-/* A keyboard with transfers waiting, a stick idle, the controller running. */
+/* A keyboard with pending transfers, an idle stick, a running controller. */
 static void test_no_wakeups_with_a_keyboard_waiting(void **state)
 {
 	struct func *f = *state;
@@ -65,7 +65,7 @@ static void test_no_wakeups_after_work(void **state)
 	assert_no_wakeups(f);
 }
 
-/* Guest RAM, which we map, is not ours and not counted. */
+/* The mapped guest RAM does not count. */
 static void test_resident_memory(void **state)
 {
 	struct func *f = *state;
@@ -76,7 +76,7 @@ static void test_resident_memory(void **state)
 
 	if (func_is_sanitized() || getenv("FUNC_WRAPPED")) {
 		/* cmocka's skip() is "not ok" in TAP */
-		print_message("# not measured: not the daemon's memory alone\n");
+		print_message("# not measured: a sanitizer or wrapper has memory too\n");
 		return;
 	}
 	func_stick(f, "super", &device, &bot);
@@ -92,7 +92,7 @@ static void test_resident_memory(void **state)
 	assert_in_range(usage.rss_anon_kib + usage.rss_file_kib, 1, RSS_KIB_MAX);
 }
 
-/* Everything a guest, a VMM or a client can do wrong, many times: a log to be read. */
+/* Many wrong requests of guest and VMM: the log stays readable. */
 static void test_flood_leaves_a_short_log(void **state)
 {
 	struct func *f = *state;

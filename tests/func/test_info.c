@@ -210,7 +210,7 @@ static void test_malformed_accesses(void **state)
 	assert_alive(f);
 }
 
-/* DNCTRL keeps what is written: a register to see writes by. */
+/* DNCTRL keeps its value, so it shows writes. */
 #define DNCTRL_OFFSET (0x40 + XOP_DNCTRL)
 
 static void test_write_multi(void **state)
@@ -229,7 +229,7 @@ static void test_write_multi(void **state)
 		};
 		put_le32(writes[i].data, i);
 	}
-	/* in order: the last one stays */
+	/* writes happen in order: the last value stays */
 	assert_ok(vfu_write_multi(&f->vmm.client, writes, 200, false));
 	assert_ok(vfu_region_read(&f->vmm.client, VFU_REGION_BAR0, DNCTRL_OFFSET, &value,
 				  4));
@@ -241,7 +241,7 @@ static void test_write_multi(void **state)
 	assert_ok(vfu_write_multi(&f->vmm.client, writes, 0, false));
 }
 
-/* A message is handled in one go, so it has only so many writes. */
+/* The daemon handles a message in one go, so it limits the number of writes. */
 static void test_write_multi_is_bounded(void **state)
 {
 	static struct vfu_multi_write writes[1025];
@@ -265,11 +265,11 @@ static void test_malformed_write_multi(void **state)
 	uint8_t payload[8 + 2 * 24] = {0};
 
 	start(f);
-	put_le64(payload, 3); /* two entries are there */
+	put_le64(payload, 3); /* but there are two entries */
 	assert_int_equal(vfu_call(&f->vmm.client, VFU_REGION_WRITE_MULTI, payload,
 				  sizeof(payload), NULL, 0, NULL),
 			 -EINVAL);
-	put_le64(payload, UINT64_MAX / 24 + 2); /* times 24 wraps around */
+	put_le64(payload, UINT64_MAX / 24 + 2); /* wraps around when multiplied by 24 */
 	assert_int_equal(vfu_call(&f->vmm.client, VFU_REGION_WRITE_MULTI, payload,
 				  sizeof(payload), NULL, 0, NULL),
 			 -EINVAL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_irqs.c - SET_IRQS in every form, and what the eventfds get
+ * test_irqs.c - SET_IRQS in every form, and its effect on the eventfds
  */
 #include <errno.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static int set(struct func *f, uint32_t flags, uint32_t index, uint32_t first,
 			f->vmm.irq_fds, fds, NULL);
 }
 
-/* Exactly the vectors of @mask have a signal; takes them. */
+/* Exactly the vectors in @mask have a signal; resets their eventfds. */
 static void expect_signals(struct func *f, unsigned mask)
 {
 	for (unsigned i = 0; i < 8; i++) {
@@ -119,7 +119,7 @@ static void test_short_messages(void **state)
 		-EINVAL);
 }
 
-/* Client-made interrupts show which eventfd is where. */
+/* Interrupts triggered by the client show which vector has which eventfd. */
 static void test_assign_trigger_deassign(void **state)
 {
 	static const uint8_t some[4] = {1, 0, 0, 1};
@@ -137,7 +137,7 @@ static void test_assign_trigger_deassign(void **state)
 	expect_signals(f, 0xfb);
 }
 
-/* In pieces of one, as QEMU; the other kind is not touched. */
+/* MSI and MSI-X vectors do not affect each other. */
 static void test_msi_and_msix_are_apart(void **state)
 {
 	struct func *f = *state;
@@ -168,7 +168,7 @@ static void test_disable_index(void **state)
 	assert_int_equal(daemon_fd_count(&f->daemon), before);
 	assert_ok(set(f, TRIGGER | NONE, VFU_IRQ_MSIX, 0, 8, NULL, 0, 0));
 	expect_signals(f, 0);
-	/* an index without vectors can be disabled as well: QEMU does it */
+	/* QEMU disables an index without vectors too */
 	assert_ok(set(f, TRIGGER | NONE, VFU_IRQ_INTX, 0, 0, NULL, 0, 0));
 }
 
@@ -205,8 +205,8 @@ static void test_mask_holds_back_unmask_delivers(void **state)
 	assert_ok(drv_wait(&f->drv, NULL, NULL, &event, DRV_TIMEOUT_MS));
 }
 
-/* QEMU with KVM: masked by taking the eventfd away, unmasked by giving another. An
- * interrupt in between must not be lost. */
+/* QEMU with KVM masks a vector by removing its eventfd and unmasks it with another one.
+ * An interrupt in between must not be lost. */
 static void test_interrupt_without_eventfd_waits_for_the_next(void **state)
 {
 	struct func *f = *state;
@@ -221,7 +221,7 @@ static void test_interrupt_without_eventfd_waits_for_the_next(void **state)
 			&f->drv,
 			(struct drv_trb){.control = XTRB_TYPE(XTRB_NOOP_COMMAND)});
 		drv_doorbell(&f->drv, 0, 0, 0);
-		/* a read: the command has been seen by then */
+		/* after this read the controller has seen the command */
 		(void)drv_op_read(&f->drv, XOP_USBSTS);
 		assert_ok(vmm_unmask_vector(&f->vmm, 0));
 		assert_ok(drv_wait(&f->drv, NULL, NULL, &event, DRV_TIMEOUT_MS));
@@ -229,7 +229,7 @@ static void test_interrupt_without_eventfd_waits_for_the_next(void **state)
 	}
 }
 
-/* What a VMM may hand over by mistake must not hurt (original 5.3). */
+/* Other descriptors that a VMM passes by mistake do no harm (original 5.3). */
 static void test_strange_fds_as_eventfds(void **state)
 {
 	struct func *f = *state;
@@ -240,11 +240,11 @@ static void test_strange_fds_as_eventfds(void **state)
 	func_boot(f, VFU_DIALECT_QEMU);
 	assert_ok(pipe(pipes));
 	saved = f->vmm.irq_fds[0];
-	f->vmm.irq_fds[0] = pipes[0]; /* cannot be written */
+	f->vmm.irq_fds[0] = pipes[0]; /* not writable */
 	(void)set(f, TRIGGER | EVENTFD, VFU_IRQ_MSIX, 0, 1, NULL, 0, 1);
 	(void)set(f, TRIGGER | NONE, VFU_IRQ_MSIX, 0, 1, NULL, 0, 0);
 	f->vmm.irq_fds[0] = pipes[1];
-	(void)close(pipes[0]); /* nobody reads: SIGPIPE */
+	(void)close(pipes[0]); /* no reader: SIGPIPE */
 	(void)set(f, TRIGGER | EVENTFD, VFU_IRQ_MSIX, 0, 1, NULL, 0, 1);
 	(void)set(f, TRIGGER | NONE, VFU_IRQ_MSIX, 0, 1, NULL, 0, 0);
 	(void)close(pipes[1]);

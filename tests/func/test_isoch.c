@@ -27,7 +27,7 @@ struct stream {
 	struct guest_buf buf;
 };
 
-/* zero at @speed, alternate setting @alternate. */
+/* Enumerates the device @spec and selects alternate setting @alternate. */
 static void begin(struct func *f, struct stream *s, const char *spec, uint8_t alternate)
 {
 	struct drv_setup set_interface = {
@@ -84,7 +84,8 @@ static bool log_has(struct func *f, const char *words)
 	return strstr(text, words) != NULL;
 }
 
-/* Neither lost nor doubled, in order, one each millisecond, and the end is told. */
+/* Each packet arrives once, in order, one each millisecond; then an event reports the
+ * empty ring. */
 static void test_packets_in(void **state)
 {
 	struct func *f = *state;
@@ -118,7 +119,7 @@ static void test_packets_out(void **state)
 
 	begin(f, &s, "zero:speed=super", 1);
 	memset(s.buf.ptr, 0, PACKETS * PACKET_BYTES);
-	for (unsigned round = 0; round < 2; round++) { /* the second is a new stream */
+	for (unsigned round = 0; round < 2; round++) { /* round 1 is a new stream */
 		for (unsigned i = 0; i < PACKETS; i++)
 			trbs[i] = push(&s, ISO_OUT, i, SIA);
 		drv_endpoint_doorbell(s.slot, ISO_OUT);
@@ -128,7 +129,7 @@ static void test_packets_out(void **state)
 	}
 	assert_no_transfer_event(f);
 	assert_false(log_has(f, "wrong data"));
-	/* and it does look at them */
+	/* prove that the device checks the data */
 	((uint8_t *)s.buf.ptr)[PACKET_BYTES - 1] = 1;
 	trbs[0] = push(&s, ISO_OUT, 0, SIA);
 	drv_endpoint_doorbell(s.slot, ISO_OUT);
@@ -136,8 +137,8 @@ static void test_packets_out(void **state)
 	assert_ok(daemon_await_stderr(&f->daemon, "wrong data", DRV_TIMEOUT_MS));
 }
 
-/* A guest that queues each packet again when it has come. Should this process have slept
- * for longer than what is queued, then the ring did run empty, and the stream goes on. */
+/* The guest requeues each completed packet. If this process sleeps for longer than the
+ * queue lasts, the ring runs empty, and then the stream continues. */
 static void test_stream_that_is_kept_going(void **state)
 {
 	struct func *f = *state;
@@ -158,7 +159,7 @@ static void test_stream_that_is_kept_going(void **state)
 		do {
 			r = drv_wait_transfer(&f->drv, s.slot->id, ISO_IN, 0, &event);
 		} while (r == XCC_RING_OVERRUN);
-		/* full speed packets have 1023 bytes: one short */
+		/* full-speed packets have 1023 bytes, one less than the TD */
 		assert_code(r, XCC_SHORT_PACKET);
 		assert_int_equal(event.trb.parameter, trbs[done]);
 		assert_int_equal(drv_event_length(&event), 1);
@@ -219,8 +220,8 @@ static void test_bursts(void **state)
 	}
 }
 
-/* Takes the events of packets that came before the endpoint stopped. Return: the next
- * packet, which has not. */
+/* Takes the events of packets that completed before the endpoint stopped. Return: the
+ * next packet. */
 static unsigned take_until_stopped(struct stream *s, const uint64_t *trbs, unsigned next)
 {
 	struct drv_event event;
@@ -237,7 +238,8 @@ static unsigned take_until_stopped(struct stream *s, const uint64_t *trbs, unsig
 	return next;
 }
 
-/* Stopped again and again under way: each packet is reported once, in order. */
+/* Stops the endpoint many times during the stream: each packet has one event, in
+ * order. */
 static void test_stops_lose_nothing(void **state)
 {
 	struct func *f = *state;
@@ -262,7 +264,7 @@ static void test_stops_lose_nothing(void **state)
 			 drv_ring_position(&s.slot->endpoints[ISO_IN].ring));
 }
 
-/* Everything ends while packets are on their way. */
+/* HCRST while packets are in flight. */
 static void test_reset_under_way(void **state)
 {
 	struct func *f = *state;
@@ -276,7 +278,7 @@ static void test_reset_under_way(void **state)
 	assert_mended(f);
 }
 
-/* When the stream has ended nothing runs. */
+/* After the end of the stream the daemon is idle. */
 static void test_idle_after_a_stream(void **state)
 {
 	struct func *f = *state;
@@ -292,7 +294,7 @@ static void test_idle_after_a_stream(void **state)
 	expect(&s, ISO_IN, 0, XCC_RING_OVERRUN);
 	assert_no_transfer_event(f);
 	assert_alive(f);
-	(void)poll(NULL, 0, IDLE_MS); /* what was to be done is done a moment after */
+	(void)poll(NULL, 0, IDLE_MS); /* remaining work ends within a moment */
 	assert_ok(daemon_usage(&f->daemon, &before));
 	(void)poll(NULL, 0, IDLE_MS);
 	assert_ok(daemon_usage(&f->daemon, &after));

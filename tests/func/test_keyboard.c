@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_keyboard.c - a device whose transfers wait: pending, stopped, completed
+ * test_keyboard.c - a device whose transfers wait for keys: pending, stopped, completed
  */
 #include <errno.h>
 #include <string.h>
@@ -17,8 +17,8 @@ static bool all_released(const uint8_t report[HID_REPORT_BYTES])
 	return memcmp(report, none, sizeof(none)) == 0;
 }
 
-/* Waits until a report has key @usage with the modifiers @modifiers, passing over
- * those with no key (releases, Shift alone). */
+/* Waits for a report of key @usage with the modifiers @modifiers; skips reports without a
+ * key (releases, Shift alone). */
 static void expect_key(struct hid *hid, uint8_t usage, uint8_t modifiers)
 {
 	uint8_t report[HID_REPORT_BYTES];
@@ -45,7 +45,7 @@ static void test_keys_arrive(void **state)
 	expect_key(&hid, USAGE_A, 0);
 	expect_key(&hid, USAGE_A + 1, 0);
 	expect_key(&hid, USAGE_A + 2, SHIFT);
-	/* and are let go in the end */
+	/* the last report releases all keys */
 	do {
 		assert_code(hid_wait(&hid, report, DRV_TIMEOUT_MS), XCC_SUCCESS);
 	} while (!all_released(report));
@@ -62,7 +62,7 @@ static void test_keys_arrive_at_each_speed(void **state)
 		struct hid hid;
 
 		if (i > 0) {
-			/* a fresh fixture for each */
+			/* a new fixture for each speed */
 			assert_ok(func_teardown(state));
 			assert_ok(func_setup(state));
 		}
@@ -76,8 +76,9 @@ static void test_keys_arrive_at_each_speed(void **state)
 	}
 }
 
-/* A pending transfer that is stopped: Stopped event with the whole length as residue
- * before the command's completion, then it waits again (4.6.9; the original: no event). */
+/* Stops a pending transfer: a Stopped event with the whole length as residue precedes the
+ * command's completion. The doorbell restarts the transfer (4.6.9; original: no
+ * event). */
 static void test_stop_pending_transfer(void **state)
 {
 	struct func *f = *state;
@@ -92,10 +93,10 @@ static void test_stop_pending_transfer(void **state)
 	dci = device.interrupt_in;
 	hid_queue(&hid, 1);
 	for (unsigned i = 0; i < 5; i++) {
-		/* by then the controller has begun with it */
+		/* by then the controller has started the TD */
 		assert_commands_work(f);
 		assert_code(drv_stop_endpoint(device.slot, dci), XCC_SUCCESS);
-		/* it came before the completion: so it is in the queue by now */
+		/* the event precedes the completion, so it is in the queue by now */
 		assert_code(drv_wait_transfer(&f->drv, slot, dci, hid.trbs[0], &event),
 			    XCC_STOPPED);
 		assert_int_equal(drv_event_length(&event), HID_REPORT_BYTES);
@@ -104,13 +105,13 @@ static void test_stop_pending_transfer(void **state)
 				 hid.trbs[0]);
 		drv_endpoint_doorbell(device.slot, dci);
 	}
-	/* restarted where it was: the key lands in the same TD */
+	/* the transfer restarts: the key arrives in the same TD */
 	func_type(f, "q");
 	expect_key(&hid, USAGE_A + 16, 0);
 }
 
-/* What Linux does to unlink a URB: stop, move the dequeue pointer past it, ring. The
- * original asserted ("submit_trb called twice"). */
+/* Linux unlinks an URB so: stop the endpoint, move the dequeue pointer past it, ring the
+ * doorbell. The original's assertion failed ("submit_trb called twice"). */
 static void test_cancel_pending_transfer(void **state)
 {
 	struct func *f = *state;
@@ -149,9 +150,9 @@ static void put_doorbell(struct drv *drv, struct vfu_multi_write *write, unsigne
 	put_le32(write->data, target);
 }
 
-/* A driver that queues and at once thinks better of it: the doorbell and the Stop
- * Endpoint reach the controller together. It may have begun or not, but after the
- * command the endpoint is stopped and stays so: its memory is the driver's again. */
+/* A driver that stops an endpoint right after its doorbell: both reach the controller
+ * together. It may have started the TD or not, but after the command the endpoint is
+ * stopped and stays so: the driver owns the memory again. */
 static void test_doorbell_and_stop_at_once(void **state)
 {
 	struct func *f = *state;
@@ -180,7 +181,7 @@ static void test_doorbell_and_stop_at_once(void **state)
 		assert_int_equal(drv_endpoint_state(device.slot, dci), XEP_STATE_STOPPED);
 		assert_int_equal(drv_endpoint_dequeue(device.slot, dci) & ~UINT64_C(0xf),
 				 td);
-		drv_forget(&f->drv); /* a Stopped event or none */
+		drv_forget(&f->drv); /* drop a Stopped event, if any */
 		assert_commands_work(f);
 		assert_int_equal(drv_endpoint_state(device.slot, dci), XEP_STATE_STOPPED);
 		assert_code(drv_set_dequeue(device.slot, dci, 0), XCC_SUCCESS);
@@ -188,7 +189,7 @@ static void test_doorbell_and_stop_at_once(void **state)
 	}
 }
 
-/* Several TDs in flight; the second is cancelled, the first and third are not. */
+/* Of three TDs in flight, the driver cancels the second only. */
 static void test_cancel_one_of_several(void **state)
 {
 	struct func *f = *state;
@@ -216,7 +217,7 @@ static void test_cancel_one_of_several(void **state)
 	func_type(f, "a");
 	assert_code(hid_wait(&hid, report, DRV_TIMEOUT_MS), XCC_SUCCESS);
 	assert_int_equal(report[2], USAGE_A);
-	hid.taken++; /* nothing comes for the second */
+	hid.taken++; /* the second has no event */
 	assert_code(hid_wait(&hid, report, DRV_TIMEOUT_MS), XCC_SUCCESS);
 	assert_true(all_released(report));
 }
@@ -253,7 +254,8 @@ static void test_led_report_by_immediate_data(void **state)
 		    XCC_SUCCESS);
 }
 
-/* The input pending while control requests run: one endpoint does not hold another. */
+/* Control requests run while interrupt transfers are pending: endpoints do not block each
+ * other. */
 static void test_control_while_interrupt_pends(void **state)
 {
 	struct func *f = *state;
@@ -275,7 +277,7 @@ static void test_control_while_interrupt_pends(void **state)
 	expect_key(&hid, USAGE_A + 10, 0);
 }
 
-/* More text than reports fit: none is lost, in order. */
+/* More keys than queued TDs: all arrive, in order. */
 static void test_a_long_text(void **state)
 {
 	static const char text[] = "the quick brown fox jumps over the lazy dog "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_memory.c - guest memory that is not there, goes, comes back or may not be written
+ * test_memory.c - guest memory that is unmapped, mapped again, truncated or read-only
  */
 #include <errno.h>
 #include <string.h>
@@ -9,7 +9,8 @@
 #include "tests/func/func.h"
 #include "util/bytes.h"
 
-/* Data buffers outside memory: Data Buffer Error or Transaction Error, nothing worse. */
+/* Data buffers outside memory cause Data Buffer Error, Transaction Error or HSE, and no
+ * more. */
 static void test_data_outside_memory(void **state)
 {
 	static const uint64_t places[] = {0, GUEST_RAM_HOLE_IOVA, UINT64_MAX - 100,
@@ -55,8 +56,8 @@ static void test_data_outside_memory(void **state)
 	assert_running(f);
 }
 
-/* RAM goes while transfers run, and comes back: as firmware re-maps it. Nothing may be
- * lost that was not touched in between. */
+/* The VMM unmaps RAM while transfers run and maps it again, as during firmware. No data
+ * may be lost. */
 static void test_remapping_under_load(void **state)
 {
 	struct func *f = *state;
@@ -95,8 +96,7 @@ static void test_remapping_under_load(void **state)
 	assert_running(f);
 }
 
-/* The same, with an event of the device in between: a key typed while there is no
- * memory waits for it. */
+/* A key typed while the memory is unmapped arrives once it is mapped again. */
 static void test_key_while_memory_is_away(void **state)
 {
 	struct func *f = *state;
@@ -110,7 +110,7 @@ static void test_key_while_memory_is_away(void **state)
 	for (unsigned round = 0; round < 3; round++) {
 		assert_ok(guest_ram_unmap(&f->ram, &f->vmm.client));
 		func_type(f, "a");
-		/* answered: the daemon has been through its loop, keys included */
+		/* after these reads the daemon has handled the keys too */
 		for (unsigned i = 0; i < 10; i++)
 			(void)drv_op_read(&f->drv, XOP_USBSTS);
 		assert_ok(guest_ram_map(&f->ram, &f->vmm.client));
@@ -123,7 +123,7 @@ static void test_key_while_memory_is_away(void **state)
 	assert_running(f);
 }
 
-/* RAM goes under running transfers and stays away. */
+/* The VMM unmaps RAM under running transfers; HCRST recovers the controller. */
 static void test_unmapping_under_load(void **state)
 {
 	struct func *f = *state;
@@ -168,7 +168,7 @@ static void test_unmapping_under_load(void **state)
 	}
 }
 
-/* The VMM truncates the memfd behind a mapping: SIGBUS for whoever touches it. */
+/* The VMM truncates the memfd of a mapping: accesses raise SIGBUS. */
 static void test_truncated_guest_memory(void **state)
 {
 	struct func *f = *state;
@@ -179,7 +179,7 @@ static void test_truncated_guest_memory(void **state)
 
 	func_stick(f, "high", &device, &bot);
 	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_HIGH, 1 << 20, 4096);
-	/* the rings are in the low zone, which is first in the file */
+	/* keep the low zone, which is first in the file and has the rings */
 	assert_ok(ftruncate(f->ram.fd, FUNC_ZONE_BYTES));
 	{
 		struct bot_command read = {
@@ -199,7 +199,7 @@ static void test_truncated_guest_memory(void **state)
 					      &event) > 0);
 	}
 	assert_alive(f);
-	/* and the rings themselves */
+	/* now the rings too */
 	assert_ok(ftruncate(f->ram.fd, 0));
 	drv_doorbell(&f->drv, 0, 0, 0);
 	drv_endpoint_doorbell(device.slot, device.bulk_in);
@@ -211,8 +211,8 @@ static void test_truncated_guest_memory(void **state)
 	assert_mended(f);
 }
 
-/* Writes behind the end of a file do not become memory of ours, the transfer fails, and the
- * range is back when the VMM maps it again. */
+/* Writes beyond the end of a file fail the transfer and do not cost the daemon memory.
+ * The range works again once the VMM maps it again. */
 static void test_truncated_memory_costs_nothing(void **state)
 {
 	const uint64_t base = UINT64_C(1) << 40;
@@ -234,14 +234,14 @@ static void test_truncated_memory_costs_nothing(void **state)
 			    XCC_DATA_BUFFER);
 		assert_code(drv_recover(device.slot, device.bulk_in), XCC_SUCCESS);
 	}
-	/* a small one, too, which is copied in one go */
+	/* a small transfer too, which the device copies in one go */
 	assert_ok(vfu_dma_unmap(&f->vmm.client, base, bytes));
 	assert_ok(vfu_dma_map(&f->vmm.client, base, bytes, fd, 0, 3));
 	assert_code(drv_transfer(device.slot, device.bulk_in, base, 512, NULL),
 		    XCC_DATA_BUFFER);
 	assert_code(drv_recover(device.slot, device.bulk_in), XCC_SUCCESS);
 	assert_ok(daemon_usage(&f->daemon, &after));
-	/* the last access may have a page left, which is a huge one on some hosts */
+	/* the last access may leave one page, a huge one on some hosts */
 	if (!func_is_sanitized())
 		assert_in_range(after.rss_anon_kib, 0, before.rss_anon_kib + 512 + 2048);
 	assert_ok(
@@ -254,7 +254,7 @@ static void test_truncated_memory_costs_nothing(void **state)
 	(void)close(fd);
 }
 
-/* Ranges the device may only read: writes must not get through (flags 1). */
+/* Ranges that the device may only read (flags 1): writes must not reach them. */
 static void test_read_only_memory_is_not_written(void **state)
 {
 	struct func *f = *state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_pcap.c - --pcap-path: what a guest does with its devices, as Wireshark reads it
+ * test_pcap.c - --pcap-path: captures of a guest's USB traffic, as Wireshark reads them
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ static void enumerate(struct func *f, struct drv_device *ret_device)
 	assert_ok(drv_enumerate(&f->drv, (unsigned)port, ret_device));
 }
 
-/* A guest that takes a stick into use and asks what it is. */
+/* A guest that opens a stick, sends INQUIRY, reads and writes. */
 static void use_stick(struct func *f)
 {
 	struct drv_device device;
@@ -69,7 +69,7 @@ static void use_stick(struct func *f)
 	assert_ok(bot_read(&bot, 0, 128, buf.iova, 0, 0));
 }
 
-/* A capture of that, the daemon having ended. */
+/* Makes a capture of use_stick() and ends the daemon. */
 static void capture_stick(struct func *f, const char *speed, char path[DAEMON_PATH_MAX])
 {
 	daemon_path(&f->daemon, "usb.pcap", path);
@@ -79,7 +79,7 @@ static void capture_stick(struct func *f, const char *speed, char path[DAEMON_PA
 	assert_ok(daemon_stop(&f->daemon));
 }
 
-/* The record that has the other half of record @i, which must be a submission. */
+/* Return: the completion of record @i, which must be a submission. */
 static unsigned completion(const struct capture *capture, unsigned i)
 {
 	const struct capture_record *s = &capture->records[i];
@@ -101,7 +101,7 @@ static unsigned completion(const struct capture *capture, unsigned i)
 	return found;
 }
 
-/* Every submission completes, later; nothing else is there. */
+/* Every submission has a later completion, and there are no other records. */
 static void check_pairs(const struct capture *capture, unsigned bus)
 {
 	unsigned pairs = 0;
@@ -122,8 +122,8 @@ static void check_pairs(const struct capture *capture, unsigned bus)
 	assert_int_equal(capture->count, 2 * pairs);
 }
 
-/* The first submission from @from on of @transfer_type that has, or after completion has,
- * these four bytes first. */
+/* Return: the first record from @from on of this @transfer_type and @type whose data
+ * begins with @signature. */
 static unsigned find_data(const struct capture *capture, unsigned from,
 			  uint8_t transfer_type, char type, uint32_t signature)
 {
@@ -134,7 +134,7 @@ static unsigned find_data(const struct capture *capture, unsigned from,
 		    record->data_bytes >= 4 && get_le32(record->data) == signature)
 			return i;
 	}
-	fail_msg("nothing with 0x%08x after record %u", signature, from);
+	fail_msg("no record with 0x%08x from record %u on", signature, from);
 	return 0;
 }
 
@@ -163,7 +163,7 @@ static void stick_traffic(struct func *f, const char *speed, unsigned bus)
 	assert_ok(capture_read(&capture, path));
 	check_pairs(&capture, bus);
 
-	/* the whole device descriptor is asked for, and comes */
+	/* the guest requests the whole device descriptor and gets it */
 	for (i = 0; memcmp(capture.records[i].setup, get_descriptor, 8) != 0; i++)
 		assert_true(i + 1 < capture.count);
 	record = &capture.records[completion(&capture, i)];
@@ -203,7 +203,7 @@ static void test_stick_traffic_usb3(void **state)
 	stick_traffic(*state, "super", BUS_USB3);
 }
 
-/* What waits for a key at the end is cancelled, and that is in the capture too. */
+/* The daemon cancels pending transfers at its end; the capture has their completions. */
 static void test_cancelled_at_the_end(void **state)
 {
 	struct func *f = *state;
@@ -234,7 +234,7 @@ static void test_cancelled_at_the_end(void **state)
 	capture_finish(&capture);
 }
 
-/* Who reads along sees everything without the daemon having to end. */
+/* The reader of a FIFO sees all records while the daemon runs. */
 static void test_read_along(void **state)
 {
 	struct func *f = *state;
@@ -256,7 +256,8 @@ static void test_read_along(void **state)
 
 		enumerate(f, &device);
 	}
-	/* SET_CONFIGURATION is the last; without it this read would wait for ever */
+	/* SET_CONFIGURATION comes last; without it the read would wait for ever, so set
+	 * an alarm */
 	(void)alarm(DRV_TIMEOUT_MS / 1000);
 	while (!seen) {
 		ssize_t n = read(fd, buf + len, sizeof(buf) - len);
@@ -290,7 +291,7 @@ static unsigned count_lines(const char *text, const char *with)
 	return n;
 }
 
-/* A disk that is full ends the capture with one warning, and nothing else. */
+/* A full disk ends the capture with one warning, without other effects. */
 static void test_disk_full(void **state)
 {
 	struct func *f = *state;
@@ -308,7 +309,7 @@ static void test_disk_full(void **state)
 			 1);
 }
 
-/* A file that cannot be had is told at once. */
+/* A capture file that cannot be created is an error at the start. */
 static void test_no_such_file(void **state)
 {
 	struct func *f = *state;
@@ -322,7 +323,7 @@ static void test_no_such_file(void **state)
 				     "/proc/none/usb.pcap"));
 }
 
-/* An image that is to be a stick's is not made a capture of, nor anything else that is none. */
+/* The daemon does not overwrite a file that is no capture, such as a stick's image. */
 static void test_no_capture_yet(void **state)
 {
 	struct func *f = *state;
@@ -339,7 +340,7 @@ static void test_no_capture_yet(void **state)
 	assert_int_equal(st.st_size, FUNC_IMAGE_BYTES);
 }
 
-/* --- what others make of it --- */
+/* --- decoding by tshark --- */
 
 static void expect_line(const char *text, const char *line)
 {
@@ -352,7 +353,7 @@ static void expect_line(const char *text, const char *line)
 		fail_msg("no line \"%s\" in:\n%s", line, text);
 }
 
-/* NULL: there is no tshark here. */
+/* Return: NULL if tshark is not installed. */
 static char *tshark(const char *path, const char *filter, const char *fields)
 {
 	char *text;
@@ -360,7 +361,7 @@ static char *tshark(const char *path, const char *filter, const char *fields)
 
 	if (r == -ENOENT) {
 		/* cmocka's skip() is "not ok" in TAP */
-		print_message("# not tested: there is no tshark\n");
+		print_message("# not tested: tshark is not installed\n");
 		return NULL;
 	}
 	if (r < 0)
@@ -386,7 +387,7 @@ static void test_tshark_decodes_a_stick(void **state)
 	expect_line(control, "'S'|2|0x00|9|-115|");
 	expect_line(control, "'C'|2|0x00||0|");
 
-	/* the three stages, each with the one that asked for it */
+	/* the three stages; tshark assigns each to its command */
 	inquiry = tshark(path, "scsi_sbc.opcode == 0x12",
 			 "usb.urb_type usb.endpoint_address usbms.dCBWSignature "
 			 "scsi.inquiry.vendor_id usbms.dCSWSignature usbms.dCSWStatus");
@@ -396,7 +397,7 @@ static void test_tshark_decodes_a_stick(void **state)
 	expect_line(inquiry, "'C'|0x81|||0x53425355|0x00");
 	assert_int_equal(count_lines(inquiry, "\n"), 3);
 
-	/* 64 KiB of data: cut, and tshark knows of what length they were */
+	/* 64 KiB of data: truncated, but tshark knows the original length */
 	reads = tshark(path, "frame.len > 65535", "frame.len frame.cap_len usb.urb_len");
 	assert_non_null(reads);
 	expect_line(reads, "65600|65535|65536");

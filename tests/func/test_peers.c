@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * test_peers.c - which users may be the VMM, a client of the control socket, or read there
+ * test_peers.c - which users may be the VMM, a client of the control socket, or its
+ * reader
  *
- * Each peer is a process of another user, which only root can make.
+ * Each peer is a process of another user, which only root can create.
  */
 #include <errno.h>
 #include <grp.h>
@@ -64,7 +65,7 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* What a process of @uid that is in @group is answered. */
+/* @answer: the daemon's answer to a process of user @uid in @group. */
 static void ask(uid_t uid, gid_t group, const void *request, size_t len,
 		char answer[4096])
 {
@@ -82,7 +83,7 @@ static void ask(uid_t uid, gid_t group, const void *request, size_t len,
 
 		become(uid, group);
 		fd = connect_to(control);
-		/* who is refused need not even have asked */
+		/* the daemon refuses some peers before it reads their request */
 		(void)!send(fd, request, len, MSG_NOSIGNAL);
 		n = recv(fd, buf, sizeof(buf), 0);
 		_exit(n > 0 && write(fds[1], buf, (size_t)n) == n ? 0 : 1);
@@ -133,7 +134,7 @@ static void test_readers(void **state)
 	expect(READER, NOBODY, VERB("hello"), OK);
 	for (unsigned i = 0; i < ARRAY_SIZE(changes); i++)
 		expect(READER, NOBODY, changes[i], NOT_YOURS);
-	/* the old dialect has no way around it */
+	/* the old dialect has the same rules */
 	ask(READER, NOBODY, "\2\0\0", 3, answer);
 	assert_int_equal(answer[0], 1);
 	ask(READER, NOBODY, "\1\1\1", 3, answer);
@@ -148,7 +149,7 @@ static void test_operators(void **state)
 		return;
 	expect(OPERATOR, OPERATOR, "{\"verb\":\"attach\",\"spec\":\"zero\"}\n", OK);
 	expect(0, 0, "{\"verb\":\"attach\",\"spec\":\"zero\"}\n", OK);
-	/* his user alone is not in the list, his group is */
+	/* the list has the group, but not the user alone */
 	expect(OPERATOR, NOBODY, VERB("list"), NOT_YOURS);
 }
 
@@ -163,12 +164,12 @@ static void test_others(void **state)
 	assert_ok(daemon_await_stderr(&f->daemon,
 				      "of user 65534 may not use the control socket",
 				      DRV_TIMEOUT_MS));
-	/* they have taken nobody's place */
+	/* they have not used up the connections */
 	expect(READER, NOBODY, VERB("list"), OK);
 	assert_log_bounded(f);
 }
 
-/* Return: what vfu_version() has returned to a process of @group. */
+/* Return: vfu_version() in a process of @group. */
 static int try_vmm(struct func *f, gid_t group)
 {
 	int status;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * test_pending.c - resets and ends while transfers wait
+ * test_pending.c - resets and stops while transfers are pending
  *
- * A keyboard always has a transfer waiting: so every firmware hand-over, kexec or
- * driver reload resets the controller with transfers pending. The original's reset
- * never ended then in the predecessor.
+ * A keyboard always has a pending transfer, so every firmware hand-over, kexec or driver
+ * reload resets the controller with transfers pending. The original's reset then never
+ * ended.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 #define USAGE_A 4
 
-/* A keyboard with @count transfers waiting at the device. */
+/* A keyboard with @count pending transfers. */
 static void wait_for_keys(struct func *f, struct drv_device *device, struct hid *hid,
 			  unsigned count)
 {
@@ -28,7 +28,7 @@ static void start_over(struct func *f)
 	assert_ok(drv_run(&f->drv));
 }
 
-/* Enumerates the keyboard anew and types on it. */
+/* Enumerates the keyboard again and types on it. */
 static void keyboard_works(struct func *f)
 {
 	struct drv_device device;
@@ -62,7 +62,7 @@ static void test_hcrst_with_transfers_pending(void **state)
 	}
 }
 
-/* HCRST without halting first, and again before the first has ended. */
+/* HCRST without halting first, and again before the first reset has ended. */
 static void test_hcrst_twice(void **state)
 {
 	struct func *f = *state;
@@ -77,7 +77,7 @@ static void test_hcrst_twice(void **state)
 	keyboard_works(f);
 }
 
-/* After HCRST nothing is written to memory that was the old driver's. */
+/* After HCRST the controller does not write to the old driver's memory. */
 static void test_hcrst_leaves_memory_alone(void **state)
 {
 	struct func *f = *state;
@@ -144,7 +144,7 @@ static void test_drop_endpoint_with_transfers_pending(void **state)
 	hid.queued = hid.taken = 0;
 	hid_queue(&hid, 4);
 	assert_commands_work(f);
-	/* and both at once */
+	/* then drop and add in one command */
 	drv_ring_clear(&device.slot->endpoints[device.interrupt_in].ring);
 	assert_code(drv_configure(device.slot, bit, bit), XCC_SUCCESS);
 	assert_code(drv_deconfigure(device.slot), XCC_SUCCESS);
@@ -160,14 +160,14 @@ static void test_port_reset_with_transfers_pending(void **state)
 
 	wait_for_keys(f, &device, &hid, 4);
 	assert_ok(drv_port_reset(&f->drv, device.slot->port, false));
-	/* whatever became of the transfers: nothing is in the way of a new start */
+	/* whatever happened to the transfers, a new start works */
 	assert_code(drv_slot_disable(device.slot), XCC_SUCCESS);
 	drv_forget(&f->drv);
 	keyboard_works(f);
 }
 
-/* RS = 0 ends; RS = 1 goes on with slots and rings as they are (5.4.1.1; the original
- * could not). */
+/* RS = 0 halts the controller; RS = 1 continues with the same slots and rings (5.4.1.1;
+ * the original could not). */
 static void test_halt_and_run_with_transfers_pending(void **state)
 {
 	struct func *f = *state;
@@ -182,7 +182,7 @@ static void test_halt_and_run_with_transfers_pending(void **state)
 		assert_ok(drv_run(&f->drv));
 		assert_commands_work(f);
 	}
-	/* endpoints may have to be rung again after a halt */
+	/* an endpoint may need its doorbell again after a halt */
 	drv_endpoint_doorbell(device.slot, device.interrupt_in);
 	func_type(f, "a");
 	do {
@@ -191,7 +191,7 @@ static void test_halt_and_run_with_transfers_pending(void **state)
 	assert_int_equal(report[2], USAGE_A);
 }
 
-/* While halted no key moves memory. */
+/* Keys do not write to memory while the controller is halted. */
 static void test_halted_controller_is_quiet(void **state)
 {
 	struct func *f = *state;
@@ -208,8 +208,8 @@ static void test_halted_controller_is_quiet(void **state)
 	assert_false(drv_event_ring_ready(&f->drv.events[0]));
 }
 
-/* A bulk transfer stopped in the middle: what has arrived is reported, the rest goes on
- * where it was. Nothing is lost or doubled (original 5.2 c). */
+/* Stops a bulk transfer in the middle: an event reports the data so far, the doorbell
+ * continues the rest. Each byte arrives once (original 5.2 c). */
 static void test_stop_during_bulk(void **state)
 {
 	struct func *f = *state;
@@ -257,7 +257,7 @@ static void test_stop_during_bulk(void **state)
 	}
 }
 
-/* HCRST in the middle of bulk transfers, then everything anew. */
+/* HCRST in the middle of bulk transfers, then a new start. */
 static void test_hcrst_during_bulk(void **state)
 {
 	struct func *f = *state;

@@ -59,7 +59,7 @@ static void test_usb3_port_comes_up_by_itself(void **state)
 	assert_int_equal(XPORT_SPEED(sc), XSPEED_SUPER);
 }
 
-/* Each by itself, with the others left (the original: three of them). */
+/* Each change bit clears alone and leaves the others (the original had three of them). */
 static void test_change_bits_one_by_one(void **state)
 {
 	struct func *f = *state;
@@ -103,8 +103,8 @@ static bool is_port_event(const struct drv_event *event, const void *ctx)
 	return drv_trb_type(&event->trb) == XTRB_PORT_STATUS_CHANGE;
 }
 
-/* Devices are there before the guest's driver: their events wait until the controller
- * runs (the original dropped what came before ERSTBA was set). */
+/* Devices connect before the guest's driver starts: their events wait until the
+ * controller runs (the original dropped events before ERSTBA was set). */
 static void test_connect_event_waits_for_the_driver(void **state)
 {
 	struct func *f = *state;
@@ -121,7 +121,7 @@ static void test_connect_event_waits_for_the_driver(void **state)
 	assert_true(portsc(f, port) & XPORT_CSC);
 }
 
-/* The event names the port; a further change while bits are set brings none (4.19.2). */
+/* A reset sets PRC and PCD and posts an event with the port's number (4.19.2). */
 static void test_port_status_change_event(void **state)
 {
 	struct func *f = *state;
@@ -142,7 +142,7 @@ static void test_port_status_change_event(void **state)
 	assert_true(drv_op_read(&f->drv, XOP_USBSTS) & XSTS_PCD);
 }
 
-/* The original "reset" an empty port and enabled it. */
+/* The original "reset" an empty port and enabled it. Ours ignores the reset. */
 static void test_empty_ports_ignore_resets(void **state)
 {
 	struct func *f = *state;
@@ -166,7 +166,7 @@ static void test_empty_ports_ignore_resets(void **state)
 	}
 }
 
-/* PED is cleared by writing 1; then only a reset enables the port again. */
+/* Writing 1 clears PED; then only a reset enables the port again. */
 static void test_disable_port(void **state)
 {
 	struct func *f = *state;
@@ -176,7 +176,7 @@ static void test_disable_port(void **state)
 	drv_port_set(&f->drv, port, XPORT_PED);
 	assert_false(portsc(f, port) & XPORT_PED);
 	assert_true(portsc(f, port) & XPORT_CCS);
-	/* by software: no PEC (5.4.8) */
+	/* no PEC when software disables the port (5.4.8) */
 	assert_false(portsc(f, port) & XPORT_PEC);
 	assert_ok(drv_port_reset(&f->drv, port, false));
 }
@@ -190,7 +190,7 @@ static void test_port_power(void **state)
 	drv_port_clear(&f->drv, port, XPORT_CHANGES);
 	drv_write32(&f->drv, drv_portsc_offset(&f->drv, port), 0);
 	sc = portsc(f, port);
-	/* without port power control the bit may be stuck; if it is not it works */
+	/* without port power control PP may stay 1; otherwise it must work */
 	if (!(sc & XPORT_PP)) {
 		assert_int_equal(sc & (XPORT_CCS | XPORT_PED), 0);
 		drv_write32(&f->drv, drv_portsc_offset(&f->drv, port), XPORT_PP);
@@ -208,11 +208,11 @@ static void test_link_state_needs_the_strobe(void **state)
 	assert_int_equal(XPORT_PLS(portsc(f, port)), XPORT_LINK_U0);
 	drv_port_link(&f->drv, port, XPORT_LINK_U3);
 	assert_int_equal(XPORT_PLS(portsc(f, port)), XPORT_LINK_U3);
-	/* reads as zero */
+	/* LWS reads as zero */
 	assert_false(portsc(f, port) & XPORT_LWS);
 }
 
-/* USB 3: back to U0 with PLC and an event, which Linux waits for. */
+/* USB 3: the port returns to U0 with PLC and an event, for which Linux waits. */
 static void test_suspend_and_resume_usb3(void **state)
 {
 	struct func *f = *state;
@@ -260,7 +260,8 @@ static void test_suspend_and_resume_usb2(void **state)
 	}
 }
 
-/* A key wakes the bus: Resume with PLC, the driver completes it, the key is there. */
+/* A key wakes the bus: the port enters Resume with PLC, the driver completes the resume,
+ * the key arrives. */
 static void test_remote_wakeup(void **state)
 {
 	struct func *f = *state;
@@ -296,7 +297,7 @@ static void test_remote_wakeup(void **state)
 	assert_int_equal(report[2], USAGE_A);
 }
 
-/* Reset of a port whose device is configured: the device is at its start again. */
+/* Resets the port of a configured device: the device is unconfigured again. */
 static void test_reset_of_a_configured_device(void **state)
 {
 	struct func *f = *state;
@@ -313,7 +314,7 @@ static void test_reset_of_a_configured_device(void **state)
 		};
 		uint32_t both = (1u << device.bulk_in) | (1u << device.bulk_out);
 
-		/* what Linux does after a port reset of a known device */
+		/* as Linux does after the port reset of a known device */
 		assert_ok(drv_port_reset(&f->drv, device.slot->port, false));
 		assert_code(drv_reset_device(device.slot), XCC_SUCCESS);
 		assert_int_equal(drv_slot_state(device.slot), XSLOT_STATE_DEFAULT);

@@ -34,7 +34,7 @@ static void test_capability_registers(void **state)
 	assert_int_equal(d->context_bytes, 32);
 	assert_int_equal(d->scratchpads, 0);
 	assert_int_equal(drv_op_read(d, XOP_PAGESIZE), 1);
-	/* doorbells and runtime registers on pages of their own */
+	/* doorbells and runtime registers have their own pages */
 	assert_int_equal(d->rt + XRT_IR(0), 0x3000);
 	assert_int_equal(d->db & 0xfff, 0);
 	for (unsigned p = 1; p <= d->max_ports; p++) {
@@ -80,7 +80,7 @@ static void test_every_width_reads_the_same_bytes(void **state)
 	}
 }
 
-/* No offset of the BAR, width or value may hurt (original 5.1: most were fatal). */
+/* No offset of the BAR, width or value does harm (original 5.1: most were fatal). */
 static void test_the_whole_bar_takes_any_access(void **state)
 {
 	struct func *f = *state;
@@ -95,7 +95,7 @@ static void test_the_whole_bar_takes_any_access(void **state)
 		width = MIN_OF(width, 0x10000 - at);
 		assert_ok(vfu_region_read(c, VFU_REGION_BAR0, at, value, width));
 		if (at % 4096 >= 0x800 && at % 5 != 0)
-			continue; /* long empty stretches: not every one */
+			continue; /* skip most of the long empty stretches */
 		fill_pattern(value, sizeof(value), at);
 		assert_ok(vfu_region_post(c, VFU_REGION_BAR0, at, value, width));
 	}
@@ -119,7 +119,7 @@ static void test_reserved_bits_read_zero(void **state)
 	assert_int_equal(drv_op_read(d, XOP_CONFIG) & 0xfffffcff, d->max_slots);
 	drv_write64(d, d->op + XOP_DCBAAP, UINT64_MAX);
 	assert_true(drv_read64(d, d->op + XOP_DCBAAP) == (UINT64_MAX & ~UINT64_C(0x3f)));
-	/* CRCR reads as 0 but for CRR (5.4.5) */
+	/* CRCR reads as 0 except for CRR (5.4.5) */
 	drv_write64(d, d->op + XOP_CRCR, f->drv.command.memory[0].iova | 1);
 	assert_true(drv_read64(d, d->op + XOP_CRCR) == 0);
 	drv_write32(d, drv_ir(d, 0, XIR_ERSTSZ), 0xffff0001);
@@ -154,8 +154,8 @@ static void test_erst_registers_read_back(void **state)
 	}
 }
 
-/* 64-bit registers by two halves in either order, as FreeBSD writes them, and above
- * 4 GiB (AC64). The original: any upper half != 0 was fatal. */
+/* Writes 64-bit registers as two halves in either order, as FreeBSD does, with addresses
+ * above 4 GiB (AC64). In the original any upper half other than 0 was fatal. */
 static void test_64_bit_registers_by_halves(void **state)
 {
 	struct func *f = *state;
@@ -226,7 +226,8 @@ static void test_doorbells_read_zero(void **state)
 		assert_int_equal(drv_read32(&f->drv, f->drv.db + 4 * i), 0);
 }
 
-/* USBSTS: change bits by themselves only, RW1C (the original: EINT and PCD always). */
+/* USBSTS: events set the RW1C bits, and a 1 clears only its own bit (original: EINT and
+ * PCD always set). */
 static void test_status_bits(void **state)
 {
 	struct func *f = *state;

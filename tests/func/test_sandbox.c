@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_sandbox.c - the whole of the real daemon is in its sandbox, also what starts later
+ * test_sandbox.c - every thread of the real daemon is in its sandbox, later ones too
  */
 #include "tests/func/func.h"
 
@@ -35,7 +35,7 @@ static void check_thread(const char *status)
 	assert_int_equal(status_number(status, "\nCapPrm:", 16), 0);
 	assert_int_equal(status_number(status, "\nCapBnd:", 16) == 0, geteuid() == 0);
 #if !SANDBOX_INSTRUMENTED
-	/* filtered */
+	/* SECCOMP_MODE_FILTER */
 	assert_int_equal(status_number(status, "\nSeccomp:", 10), 2);
 #endif
 }
@@ -71,7 +71,8 @@ static unsigned check_threads(pid_t pid)
 	return count;
 }
 
-/* The answer to the request @verb, with the text @value for @key and, unless NULL, "action". */
+/* Return: the answer to the request @verb, with @value for @key and @action (unless NULL)
+ * for "action". */
 static struct json_object *ask(const char *socket_path, const char *verb,
 			       const char *action, const char *key, const char *value)
 {
@@ -111,8 +112,8 @@ static void attach(const char *socket_path, const char *image)
 	json_object_put(answer);
 }
 
-/* Threads that were there before, those of devices, and those of devices that come later; and
- * nobody asked for a sandbox. */
+/* Early threads, those of devices, and those of devices attached later, without an option
+ * that asks for the sandbox. */
 static void test_all_threads_are_inside(void **state)
 {
 	struct func *f = *state;
@@ -138,7 +139,7 @@ static void test_all_threads_are_inside(void **state)
 	func_disconnect(f);
 }
 
-/* The sockets are those of the user that the daemon becomes, who also can remove them. */
+/* The sockets belong to the user that the daemon becomes, so it can remove them. */
 static void test_user_owns_the_sockets(void **state)
 {
 	struct func *f = *state;
@@ -165,8 +166,8 @@ static void test_user_owns_the_sockets(void **state)
 	assert_int_equal(access(f->daemon.socket, F_OK), -1);
 }
 
-/* In a folder of root's the user cannot remove them; the log says so, for each, and a new start
- * replaces them. */
+/* In root's folder that user cannot remove them: the log says so for each, and the next
+ * start replaces them. */
 static void test_sockets_in_a_folder_of_root(void **state)
 {
 	struct func *f = *state;
@@ -196,7 +197,7 @@ static void test_sockets_in_a_folder_of_root(void **state)
 	assert_ok(daemon_stop(&f->daemon));
 }
 
-/* A capture in a folder that is missing: the answer says what to do, and that helps. */
+/* A capture in a missing folder: the answer says what to do, and doing so helps. */
 static void test_capture_in_a_missing_folder(void **state)
 {
 	struct func *f = *state;

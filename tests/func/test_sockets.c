@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_sockets.c - how the daemon is started and ended, and the sockets it is given
+ * test_sockets.c - start and end of the daemon, and its sockets
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +47,7 @@ static void ends_by(struct func *f, int signal)
 	assert_ok(daemon_signal(&f->daemon, signal));
 	assert_int_equal(daemon_wait(&f->daemon, END_MS), 0);
 	assert_int_equal(access(f->daemon.socket, F_OK), -1);
-	/* nothing at all is left beside it, a lock file for instance */
+	/* the client's connection is closed too */
 	assert_ok(vfu_wait_closed(&f->vmm.client));
 }
 
@@ -74,7 +74,7 @@ static void test_sigterm_with_no_client(void **state)
 	assert_int_equal(access(f->daemon.socket, F_OK), -1);
 }
 
-/* With transfers waiting at a device: SIGTERM must not wait for a key. */
+/* With pending transfers SIGTERM must not wait for a key. */
 static void test_sigterm_with_transfers_pending(void **state)
 {
 	struct func *f = *state;
@@ -98,7 +98,7 @@ static void test_stale_socket_is_taken_over(void **state)
 	assert_alive(f);
 }
 
-/* After SIGKILL the socket stays; the next daemon must start (original 1.2). */
+/* SIGKILL leaves the socket; the next daemon must start all the same (original 1.2). */
 static void test_start_after_a_kill(void **state)
 {
 	struct func *f = *state;
@@ -142,7 +142,7 @@ static void test_second_daemon_on_the_same_path(void **state)
 	assert_ok(daemon_start(&second, NULL));
 	assert_int_equal(daemon_wait(&second, END_MS), 1);
 	daemon_finish(&second);
-	/* the first is as it was, its socket, too */
+	/* the first daemon and its socket still work */
 	assert_alive(f);
 	func_disconnect(f);
 	func_connect(f, VFU_DIALECT_QEMU);
@@ -193,7 +193,7 @@ static void test_listening_fd(void **state)
 		func_disconnect(f);
 	}
 	assert_int_equal(daemon_stop(&f->daemon), 0);
-	/* who made it removes it */
+	/* whoever created the socket removes it */
 	(void)unlink(f->daemon.socket);
 }
 
@@ -233,7 +233,7 @@ static void test_connected_fd_ends_by_signal(void **state)
 	assert_int_equal(daemon_stop(&f->daemon), 0);
 }
 
-/* LISTEN_FDS and LISTEN_PID: what systemd's socket units do. */
+/* LISTEN_FDS and LISTEN_PID, as systemd's socket units set them. */
 static void test_socket_activation(void **state)
 {
 	struct func *f = *state;
@@ -251,7 +251,7 @@ static void test_socket_activation(void **state)
 	(void)unlink(f->daemon.socket);
 }
 
-/* Exit status 2, and words, for each of these. */
+/* Each of these gives exit status 2 and a message. */
 static void test_wrong_usage(void **state)
 {
 	static const char *const cases[][8] = {
@@ -275,7 +275,7 @@ static void test_wrong_usage(void **state)
 		unsigned n = 0;
 		int r;
 
-		if (i >= 5) { /* wrong by these alone */
+		if (i >= 5) { /* the cases before are wrong with or without a socket */
 			args[n++] = "--socket-path";
 			args[n++] = f->daemon.socket;
 		}
@@ -290,7 +290,7 @@ static void test_wrong_usage(void **state)
 		assert_int_equal(access(f->daemon.socket, F_OK), -1);
 		(void)unlink(f->daemon.stderr_path);
 	}
-	/* no socket at all */
+	/* without any socket */
 	assert_ok(daemon_start_fd(&f->daemon, NULL, -1, false));
 	assert_int_equal(daemon_wait(&f->daemon, END_MS), 2);
 }
@@ -326,7 +326,7 @@ static void test_help_and_version(void **state)
 	}
 }
 
-/* A device that cannot be had: said with its name; the status tells. */
+/* An image that cannot be opened: the message names it, and the exit status is 1. */
 static void test_image_that_is_not_there(void **state)
 {
 	struct func *f = *state;
@@ -341,7 +341,7 @@ static void test_image_that_is_not_there(void **state)
 	assert_int_equal(access(f->daemon.socket, F_OK), -1);
 }
 
-/* NOTIFY_SOCKET: READY=1 once the socket can be connected to. */
+/* NOTIFY_SOCKET: READY=1 once the socket accepts connections. */
 static void test_readiness_is_told(void **state)
 {
 	struct func *f = *state;
@@ -367,9 +367,10 @@ static void test_readiness_is_told(void **state)
 	(void)close(fd);
 }
 
-/* The kernel lets a user have as many descriptors on their way between processes as a process of
- * his may have open, root and some capabilities apart. Other programs of ours may use that up; the
- * daemon has such descriptors at its start, where its unit takes the capabilities away. */
+/* The kernel limits a user's descriptors in flight on sockets to what one process may
+ * have open, except for root and some capabilities. Other programs of that user may use
+ * up the limit. The daemon has descriptors in flight during its start, and its unit drops
+ * those capabilities. */
 static void test_beside_descriptors_on_their_way(void **state)
 {
 	struct func *f = *state;

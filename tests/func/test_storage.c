@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_storage.c - the stick: data right, residues, short packets, stalls, recovery
+ * test_storage.c - the stick: data, residues, short packets, stalls, recovery
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,11 +22,11 @@ static void read_write_verify(struct func *f, const char *speed)
 	assert_int_equal(bot.sector_bytes, BOT_SECTOR);
 	assert_int_equal(bot.sectors, FUNC_IMAGE_BYTES / BOT_SECTOR);
 	buf = guest_alloc(&f->ram, GUEST_RAM_ZONE_HIGH, 1 << 20, 4096);
-	/* what the host has put there */
+	/* data that the host has written */
 	assert_ok(bot_read(&bot, 1000, 256, buf.iova, 0, 0));
 	for (uint32_t i = 0; i < 256; i++)
 		assert_int_equal(get_le32(buf.ptr + (size_t)i * BOT_SECTOR), 1000 + i);
-	/* write, read by the host, read back into other bytes */
+	/* write, compare on the host, read back into a cleared buffer */
 	fill_pattern(buf.ptr, 1 << 20, 7);
 	assert_ok(bot_write(&bot, 4096, 2048, buf.iova, 0, 0));
 	assert_ok(bot_sync(&bot));
@@ -35,7 +35,7 @@ static void read_write_verify(struct func *f, const char *speed)
 	memset(buf.ptr, 0, 1 << 20);
 	assert_ok(bot_read(&bot, 4096, 2048, buf.iova, 0, 0));
 	assert_pattern(buf.ptr, 1 << 20, 7);
-	/* the neighbours are untouched */
+	/* the sector before is unchanged */
 	assert_ok(bot_read(&bot, 4095, 1, buf.iova, 0, 0));
 	assert_int_equal(get_le32(buf.ptr), 4095);
 }
@@ -83,7 +83,7 @@ static void test_many_tds_in_flight(void **state)
 	}
 }
 
-/* 65536 bytes fit one TRB, whose length field is 17 bits (original: read as 0). */
+/* 65536 bytes fit one TRB, whose length field has 17 bits (original: read as 0). */
 static void test_one_trb_of_64_kib(void **state)
 {
 	struct func *f = *state;
@@ -105,8 +105,8 @@ static void test_one_trb_of_64_kib(void **state)
 	assert_int_equal(get_le32(buf.ptr + 127 * BOT_SECTOR), 137);
 }
 
-/* Device has less than asked for (BOT 6.7.2, Hi > Di): it may fill, send short or stall;
- * the residue tells the truth in any case. */
+/* The device has less data than the host expects (BOT 6.7.2, Hi > Di): it may pad, send a
+ * short packet or stall; the residue is right in any case. */
 static void expect_less(struct bot *bot, struct guest_buf buf, uint32_t host,
 			uint32_t sectors)
 {
@@ -149,12 +149,12 @@ static void test_device_has_less(void **state)
 	assert_int_equal(inquiry.residue, 255 - 36);
 	expect_less(&bot, buf, 4096, 2);
 	expect_less(&bot, buf, 65536, 1);
-	expect_less(&bot, buf, 200000, 3); /* too much to be filled: a stall */
+	expect_less(&bot, buf, 200000, 3); /* too much to pad: a stall */
 	assert_ok(bot_read(&bot, 1, 1, buf.iova, 0, 0));
 	assert_int_equal(get_le32(buf.ptr), 1);
 }
 
-/* A TD longer than the data: Short Packet, and the residue counts. */
+/* A TD longer than the data: Short Packet with the right residue. */
 static void test_short_packet(void **state)
 {
 	struct func *f = *state;
@@ -188,7 +188,7 @@ static void test_short_packet(void **state)
 	assert_no_transfer_event(f);
 }
 
-/* Host expects less than the command moves: a phase error or a cut, never an overrun. */
+/* The host expects less than the command moves: a phase error, never an overrun. */
 static void test_host_expects_less(void **state)
 {
 	struct func *f = *state;
@@ -214,8 +214,8 @@ static void test_host_expects_less(void **state)
 	assert_int_equal(get_le32(buf.ptr), 1);
 }
 
-/* Command fails with a data phase expected: the endpoint stalls, is cleared, and the
- * CSW says failed; sense tells why. */
+/* A command with a data phase fails: the endpoint stalls, the host clears the halt, and
+ * the CSW reports the failure; REQUEST SENSE tells the reason. */
 static void test_failed_command_stalls_and_recovers(void **state)
 {
 	struct func *f = *state;
@@ -270,7 +270,7 @@ static void test_invalid_cbw_needs_reset_recovery(void **state)
 
 		assert_true(r == XCC_SUCCESS || r == XCC_STALL);
 		assert_code(bot_receive_csw(&bot, csw, NULL), XCC_STALL);
-		/* clearing the halt alone does not help */
+		/* clearing the halt is not enough */
 		assert_code(bot_clear_halt(&bot, device.bulk_in), XCC_SUCCESS);
 		assert_code(bot_receive_csw(&bot, csw, NULL), XCC_STALL);
 		assert_ok(bot_recover(&bot));
@@ -279,7 +279,7 @@ static void test_invalid_cbw_needs_reset_recovery(void **state)
 	}
 }
 
-/* TDs queued behind the one that stalls stay; nothing is reported for them. */
+/* TDs behind a stalled one stay on the ring, without events. */
 static void test_stall_holds_what_is_queued_behind(void **state)
 {
 	struct func *f = *state;
@@ -290,7 +290,7 @@ static void test_stall_holds_what_is_queued_behind(void **state)
 		.cdb = {0x28, 0, 0x7f, 0xff, 0xff, 0xff, 0, 4, 0},
 		.cdb_bytes = 10,
 		.in = true,
-		.length = 1024 * 512, /* more than the stick would fill with zeros */
+		.length = 1024 * 512, /* more than the stick would pad with zeros */
 	};
 	uint8_t cbw[BOT_CBW_BYTES];
 	struct drv_event event;
@@ -310,14 +310,14 @@ static void test_stall_holds_what_is_queued_behind(void **state)
 	assert_int_equal(drv_event_length(&event), 512);
 	assert_int_equal(drv_endpoint_state(device.slot, device.bulk_in),
 			 XEP_STATE_HALTED);
-	/* doorbells of a halted endpoint do nothing */
+	/* doorbells of a halted endpoint have no effect */
 	drv_endpoint_doorbell(device.slot, device.bulk_in);
 	assert_no_transfer_event(f);
-	/* and the other direction goes on */
+	/* recovery works */
 	assert_code(bot_clear_halt(&bot, device.bulk_in), XCC_SUCCESS);
 }
 
-/* An OUT transfer that stalls says how far it came (original: always 0 left). */
+/* The event of a stalled OUT transfer has the right residue (original: always 0). */
 static void test_stalled_out_reports_the_rest(void **state)
 {
 	struct func *f = *state;
@@ -327,7 +327,7 @@ static void test_stalled_out_reports_the_rest(void **state)
 	struct bot_command beyond = {
 		.cdb = {0x2a, 0, 0x7f, 0xff, 0xff, 0xff, 0, 4, 0},
 		.cdb_bytes = 10,
-		.length = 1024 * 512, /* more than the stick would swallow */
+		.length = 1024 * 512, /* more than the stick would accept and drop */
 	};
 
 	func_stick(f, "super", &device, &bot);
@@ -342,8 +342,8 @@ static void test_stalled_out_reports_the_rest(void **state)
 	assert_ok(bot_write(&bot, 1, 1, buf.iova, 0, 0));
 }
 
-/* More data than room: Babble Detected, the endpoint halts, memory behind the buffer is
- * as it was (the original dropped the rest and called it success). */
+/* More data than the buffer holds: Babble Detected, the endpoint halts, memory after the
+ * buffer is unchanged (the original dropped the rest and reported success). */
 static void test_babble(void **state)
 {
 	struct func *f = *state;
@@ -398,7 +398,7 @@ static void test_read_only_stick(void **state)
 	assert_ok(bot_read(&bot, 1, 1, buf.iova, 0, 0));
 }
 
-/* The image gets shorter while it is used: an error in the data, not the end of us. */
+/* Another program truncates the image while the stick is in use: the daemon survives. */
 static void test_truncated_image(void **state)
 {
 	struct func *f = *state;

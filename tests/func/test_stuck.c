@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * test_stuck.c - descriptors that keep waiting whoever closes, asks or touches them
+ * test_stuck.c - descriptors on which close() and other calls block
  *
- * The file system is one that stops answering, as a monitor can have one of its own. Where
- * there is no /dev/fuse, the tests with it say so and do nothing; where there is one, they must
- * be able to mount. The socket needs nothing.
+ * The file system is one that stops answering; a monitor can mount such a one. Without
+ * /dev/fuse, its tests say so and do nothing; with it, they must be able to mount. The
+ * tests with a socket need no FUSE.
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,7 +18,7 @@
 #include "util/fds.h"
 #include "util/loop.h"
 
-/* Others are served while one waits: an answer takes no longer than that. */
+/* Longest time to an answer while a call blocks. */
 #define ANSWER_MAX_NS UINT64_C(1000000000)
 #define END_MAX_NS    UINT64_C(10000000000)
 
@@ -51,7 +51,7 @@ static void start(struct func *f)
 	assert_alive(f);
 }
 
-/* It ends when told to, with what is stuck left behind. */
+/* The daemon ends on SIGTERM, although calls still block. */
 static void expect_end(struct func *f)
 {
 	uint64_t begun_ns = clock_now_ns();
@@ -94,8 +94,9 @@ static void test_stuck_memory(void **state)
 	expect_end(f);
 }
 
-/* Any message, and more than the closer takes: the sender goes, the next one is not let in
- * until what was sent is closed, and then all is as before. */
+/* A client sends more stuck descriptors than the closing worker takes: the daemon drops
+ * the client and lets no other in until the descriptors are closed. Then everything works
+ * as before. */
 static void test_stuck_descriptors_are_bounded(void **state)
 {
 	struct func *f = *state;
@@ -126,7 +127,7 @@ static void test_stuck_descriptors_are_bounded(void **state)
 	expect_prompt(f);
 }
 
-/* A close() that waits needs no file system. */
+/* A socket's close() can block too. */
 static void test_lingering_socket(void **state)
 {
 	struct func *f = *state;
@@ -141,13 +142,13 @@ static void test_lingering_socket(void **state)
 	assert_ok(daemon_signal(&f->daemon, SIGSTOP));
 	assert_ok(vfu_send(&f->vmm.client, VFU_DEVICE_RESET, VFU_FLAG_NO_REPLY, NULL, 0,
 			   &fd, 1));
-	close_fd(&fd); /* the last one is on its way */
+	close_fd(&fd); /* the only copy is in flight */
 	assert_ok(daemon_signal(&f->daemon, SIGCONT));
 	expect_prompt(f);
 	close_fd(&peer);
 }
 
-/* What was sent and never received goes with the connection. */
+/* Descriptors that the daemon never receives go with the connection. */
 static void test_lingering_socket_not_received(void **state)
 {
 	struct func *f = *state;
@@ -158,12 +159,13 @@ static void test_lingering_socket_not_received(void **state)
 	fd = lingering_open(60, &peer);
 	if (fd < 0)
 		return;
-	/* a message that ends the connection, and one behind it, before it is looked at */
+	/* send a message that ends the connection, and another one, before the daemon
+	 * reads either */
 	assert_ok(daemon_signal(&f->daemon, SIGSTOP));
 	assert_ok(vfu_send_bytes(&f->vmm.client, (const uint8_t[16]){0}, 16, &f->ram.fd,
 				 1));
 	assert_ok(vfu_send_bytes(&f->vmm.client, (const uint8_t[16]){0}, 16, &fd, 1));
-	close_fd(&fd); /* the last one is on its way */
+	close_fd(&fd); /* the only copy is in flight */
 	assert_ok(daemon_signal(&f->daemon, SIGCONT));
 	func_disconnect(f);
 	func_connect(f, VFU_DIALECT_QEMU);
@@ -172,7 +174,8 @@ static void test_lingering_socket_not_received(void **state)
 	assert_int_equal(daemon_fd_count_wait(&f->daemon, before), before);
 }
 
-/* Who says nothing, and who stops in the middle of a message that has descriptors. */
+/* The daemon closes a connection without any message, and one whose message stays
+ * incomplete. */
 static void test_silence_has_an_end(void **state)
 {
 	struct func *f = *state;
@@ -203,7 +206,8 @@ static void test_silence_has_an_end(void **state)
 	assert_alive(f);
 }
 
-/* The sum of what all may bring, whatever the limit was. */
+/* The daemon raises its limit to the most that all clients may send, whatever the limit
+ * was. */
 static void test_limit_on_descriptors(void **state)
 {
 	struct func *f = *state;

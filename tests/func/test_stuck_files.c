@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * test_stuck_files.c - images and captures on a file system that answers no more, and a log
- * that nobody reads
+ * test_stuck_files.c - images and captures on a file system that stops answering, and a
+ * log without a reader
  *
- * The others are served meanwhile, and the daemon ends when it is told to.
+ * Meanwhile the daemon serves everyone else, and it ends on SIGTERM.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 
 #define ANSWER_MAX_MS 1000
 #define END_MAX_MS    10000
-/* Until a path that does not answer is given up. */
+/* Longest time until the daemon gives up a path that does not answer. */
 #define LEFT_OUT_MAX_MS 30000
 
 static struct stuck_fs fs;
@@ -39,7 +39,7 @@ static int connect_control(void)
 	return fd;
 }
 
-/* Return: false if no answer has come in time. */
+/* Return: false if no answer comes in time. */
 static bool ask(const char *request, int passed, char answer[4096])
 {
 	int fd = connect_control();
@@ -69,8 +69,8 @@ static void expect_served(struct func *f)
 
 static bool start(struct func *f, bool by_name)
 {
-	/* the name leads through the folder of another process, and Landlock shows none of
-	 * those that it does not confine */
+	/* the path leads through another process' folder in /proc, and Landlock hides
+	 * processes outside of its domain */
 	const char *args[] = {"--hotplug-socket-path",      control, "--device", "zero",
 			      by_name ? "--sandbox" : NULL, "off",   NULL};
 	int r = stuck_fs_start(&fs);
@@ -87,7 +87,7 @@ static bool start(struct func *f, bool by_name)
 	return true;
 }
 
-/* What waits is left behind, which is an error. */
+/* The daemon leaves a blocked call behind and exits with an error. */
 static void expect_end(struct func *f)
 {
 	func_disconnect(f);
@@ -100,7 +100,7 @@ static void stuck_request(struct func *f, const char *request, bool passed)
 {
 	char text[512], path[64], answer[4096];
 
-	/* a path by which the file can be found from outside of its namespace */
+	/* a path that reaches the file from outside of its mount namespace */
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fs.fd);
 	(void)snprintf(text, sizeof(text), request, path);
 	stuck_fs_mute(&fs);
@@ -148,19 +148,22 @@ static void test_capture_handed_over(void **state)
 			true);
 }
 
-/* With an image on the file system that does not answer. Return: false: there is none here. */
+/* Starts the daemon with an image on a file system that does not answer. Return: false if
+ * there is no FUSE. */
 static bool start_with_stuck_image(struct func *f)
 {
 	char stick[96];
 	const char *args[] = {"--hotplug-socket-path", control, "--device", stick, NULL};
 	int r = stuck_fs_start(&fs);
 
-	/* another user's file system is not even asked */
+	/* without root, the kernel refuses before it asks the file system of another user
+	 * namespace */
 	if (r == -ENOENT || geteuid() != 0)
 		return false;
 	assert_ok(r);
 	daemon_path(&f->daemon, "control", control);
-	/* its folder, in its own namespace; one that we had open would keep us waiting */
+	/* the path goes through the server's mount namespace; a file of ours would block
+	 * us */
 	(void)snprintf(stick, sizeof(stick), "stick:file=/proc/%d/root%s", (int)fs.server,
 		       STUCK_FS_FILE);
 	close_fd(&fs.fd);
@@ -169,7 +172,7 @@ static bool start_with_stuck_image(struct func *f)
 	return true;
 }
 
-/* The daemon starts to the point where it says which device it cannot have, in its sandbox. */
+/* The daemon gets as far as its sandbox, says which device it cannot open, and ends. */
 static void test_named_at_the_start(void **state)
 {
 	struct func *f = *state;
@@ -196,12 +199,12 @@ static void test_ended_at_the_start(void **state)
 	stuck_fs_stop(&fs);
 }
 
-/* The file of rules, when it is read again: a link leads to the one that is stuck. */
+/* SIGHUP makes the daemon read its rules again, through a link to the stuck file. */
 static void test_rules_read_again(void **state)
 {
 	struct func *f = *state;
 	char rules[DAEMON_PATH_MAX], path[64];
-	/* "off": as in start() */
+	/* "off": see start() */
 	const char *args[] = {"--hotplug-socket-path",
 			      control,
 			      "--device",
@@ -277,7 +280,7 @@ static void test_stderr_is_not_read(void **state)
 	func_boot(f, VFU_DIALECT_QEMU);
 	func_drive(f, NULL);
 	func_find(f, 0xff, &device);
-	/* far more than the pipe has room for */
+	/* far more than the pipe holds */
 	for (unsigned i = 0; i < 2000; i++)
 		assert_commands_work(f);
 	expect_served(f);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * test_tds.c - transfer descriptors of every shape
  *
- * The stick's bulk endpoints serve: a CBW is 31 bytes that may come in any TRBs
- * but must be one transfer, and a READ gives known bytes in any amount.
+ * The tests use the bulk endpoints of a stick, see td_setting.h.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,8 +9,8 @@
 #include "tests/func/td_setting.h"
 #include "util/bytes.h"
 
-/* One OUT transfer from 31 TRBs of a byte (the original: a transfer per TRB, which
- * the stick takes for 31 broken CBWs). */
+/* One OUT transfer from 31 TRBs of one byte (original: one transfer per TRB, so 31 broken
+ * CBWs for the stick). */
 static void test_out_td_of_single_bytes(void **state)
 {
 	struct func *f = *state;
@@ -34,7 +33,7 @@ static void test_out_td_of_single_bytes(void **state)
 	assert_no_transfer_event(f);
 }
 
-/* One IN transfer into scattered pieces whose sizes are no multiple of a packet. */
+/* One IN transfer into scattered pieces whose sizes are no multiples of a packet. */
 static void test_in_td_scattered(void **state)
 {
 	static const uint32_t pieces[] = {1, 511, 3, 1021, 512, 64, 960};
@@ -84,8 +83,9 @@ static void test_ioc_inside_a_td(void **state)
 	take_csw(&s);
 }
 
-/* Short in the second of four TRBs: one Short Packet there, then the IOC of the last
- * reports (4.10.1.1.2); Success there would be "not part of TD" for Linux. */
+/* Short packet in the second of four TRBs: an event there, then one for the IOC of the
+ * last (4.10.1.1.2). With Success there, Linux would complain of an event "not part of
+ * TD". */
 static void test_short_packet_inside_a_td(void **state)
 {
 	struct func *f = *state;
@@ -110,7 +110,7 @@ static void test_short_packet_inside_a_td(void **state)
 	assert_no_transfer_event(f);
 }
 
-/* Without ISP only the IOC of the last TRB reports. */
+/* Without ISP only the IOC of the last TRB causes an event. */
 static void test_short_packet_without_isp(void **state)
 {
 	struct func *f = *state;
@@ -132,7 +132,7 @@ static void test_short_packet_without_isp(void **state)
 	assert_no_transfer_event(f);
 }
 
-/* Link TRBs in the middle of a TD, one after another, with and without chain bit. */
+/* Chained Link TRBs in the middle of a TD. */
 static void test_links_inside_a_td(void **state)
 {
 	struct func *f = *state;
@@ -173,7 +173,7 @@ static void test_links_inside_a_td(void **state)
 	}
 }
 
-/* A Link TRB with IOC posts an event of its own when it is passed (6.4.4.1). */
+/* The controller posts an event when it passes a Link TRB with IOC (6.4.4.1). */
 static void test_link_with_ioc(void **state)
 {
 	struct func *f = *state;
@@ -206,7 +206,7 @@ static void test_noop_trbs(void **state)
 		drv_endpoint_doorbell(s.device.slot, s.in);
 		expect(f, &s, s.in, at, XCC_SUCCESS, 0);
 	}
-	/* without IOC: nothing; and the endpoint goes on */
+	/* without IOC there is no event, and the endpoint keeps running */
 	(void)drv_ring_push(s.in_ring, (struct drv_trb){.control = XTRB_TYPE(XTRB_NOOP)});
 	drv_endpoint_doorbell(s.device.slot, s.in);
 	assert_no_transfer_event(f);
@@ -230,7 +230,7 @@ static void test_zero_length_trbs_and_tds(void **state)
 	drv_ring_end(s.out_ring);
 	drv_endpoint_doorbell(s.device.slot, s.out);
 	expect(f, &s, s.out, last, XCC_SUCCESS, 0);
-	/* a TD of nothing between two of something */
+	/* a TD without data between two with data */
 	last = drv_push_td(s.device.slot, s.in, s.buf.iova, 0, NULL);
 	drv_endpoint_doorbell(s.device.slot, s.in);
 	expect(f, &s, s.in, last, XCC_SUCCESS, 0);
@@ -240,7 +240,7 @@ static void test_zero_length_trbs_and_tds(void **state)
 	take_csw(&s);
 }
 
-/* Immediate data is at most 8 bytes, and only goes out (6.4.1.1). */
+/* Immediate data has at most 8 bytes and is for OUT only (6.4.1.1). */
 static void test_immediate_data_that_cannot_be(void **state)
 {
 	struct func *f = *state;
@@ -263,7 +263,7 @@ static void test_immediate_data_that_cannot_be(void **state)
 	assert_ok(bot_read(&s.bot, 3, 1, s.buf.iova, 0, 0));
 }
 
-/* A TD whose end is not yet there must not begin to move data (cycle bits). */
+/* The controller must not start a TD before its last TRB has the right cycle bit. */
 static void test_td_handed_over_in_parts(void **state)
 {
 	struct func *f = *state;
@@ -282,7 +282,7 @@ static void test_td_handed_over_in_parts(void **state)
 	take_csw(&s);
 }
 
-/* TRB types that do not belong on the ring: a TRB Error, and a way out of it. */
+/* TRB types that are invalid on a transfer ring: TRB Error, then recovery. */
 static void test_wrong_trb_types(void **state)
 {
 	static const unsigned types[] = {
@@ -318,7 +318,7 @@ static void test_wrong_trb_types(void **state)
 	assert_running(f);
 }
 
-/* A new Setup TRB aborts the control TD in progress (7.2); no Setup at all: TRB Error. */
+/* Control stages without a Setup TRB before them cause a TRB Error. */
 static void test_control_stages_out_of_order(void **state)
 {
 	struct func *f = *state;

@@ -39,7 +39,7 @@ static void accepts(struct func *f, uint16_t minor, const char *json, size_t jso
 	struct vfu_device_info info;
 
 	assert_ok(propose(f, 0, minor, json, json_bytes, &reply));
-	/* QEMU has room for as many bytes as it sent; more needs no room of its own */
+	/* test_reply_is_within_the_limits_of_qemu checks QEMU's limit */
 	assert_in_range(reply.payload_bytes, 4, VFU_DATA_MAX);
 	assert_int_equal(get_le16(reply.payload), 0);
 	assert_in_range(get_le16(reply.payload + 2), 0, minor);
@@ -50,7 +50,7 @@ static void accepts(struct func *f, uint16_t minor, const char *json, size_t jso
 	func_disconnect(f);
 }
 
-/* An error reply, then the end: a client that ignores errors must not hang. */
+/* An error reply, then the daemon closes: a client that ignores errors must not hang. */
 static void refuses(struct func *f, uint16_t major, const char *json, size_t json_bytes)
 {
 	assert_int_equal(propose(f, major, 0, json, json_bytes, NULL), -EINVAL);
@@ -73,7 +73,7 @@ static void test_both_clients_agree(void **state)
 	assert_alive(f);
 }
 
-/* QEMU's limits on what a server may answer (it refuses the device otherwise). */
+/* QEMU's limits on the server's answer; beyond them it refuses the device. */
 static void test_reply_is_within_the_limits_of_qemu(void **state)
 {
 	struct func *f = *state;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * under_unit.c - runs the daemon under what its unit file takes away
+ * under_unit.c - runs the daemon under the restrictions of its unit file
  *
- * usage: under_unit ARGUMENT..., in the place of $USBVFIOD_PROGRAM ARGUMENT.... The unit file is
- * $USBVFIOD_UNIT. Done as a service manager would: SystemCallFilter=, NoNewPrivileges=, an empty
- * CapabilityBoundingSet=, LimitNOFILE=, UMask=. A call that the filter refuses ends the
- * process here, where the unit file has it fail: it would not be seen. Groups of calls
- * ("@aio") are what systemd-analyze says.
+ * usage: under_unit ARGUMENT..., instead of $USBVFIOD_PROGRAM ARGUMENT.... The unit file
+ * is $USBVFIOD_UNIT. Applies, as a service manager would, SystemCallFilter=,
+ * NoNewPrivileges=, an empty CapabilityBoundingSet=, LimitNOFILE= and UMask=. A call that
+ * the filter refuses kills the process here; under the unit file it only fails, which the
+ * tests might not notice. The groups of calls ("@aio") come from systemd-analyze.
  */
 #include <seccomp.h>
 #include <stdbool.h>
@@ -54,7 +54,7 @@ static void set_name(const char *name, bool allowed)
 	is_allowed[i] = allowed;
 }
 
-/* What systemd-analyze says: lines of "@group", and beneath of "    member". */
+/* systemd-analyze prints lines "@group", each followed by lines "    member". */
 static void read_groups(void)
 {
 	FILE *pipe = popen("systemd-analyze --no-pager syscall-filter 2>/dev/null", "re");
@@ -67,7 +67,7 @@ static void read_groups(void)
 		if (word[0] == '#' || word[0] == '\0')
 			continue;
 		if (strlen(word) >= sizeof(group) || member_count == MEMBERS_MAX)
-			fail("systemd-analyze says too much");
+			fail("systemd-analyze prints too much");
 		if (word == line) {
 			memcpy(group, word, strlen(word) + 1);
 			continue;
@@ -76,10 +76,10 @@ static void read_groups(void)
 		memcpy(members[member_count++].name, word, strlen(word) + 1);
 	}
 	if (!pipe || pclose(pipe) != 0)
-		fail("systemd-analyze does not say what groups of calls there are");
+		fail("systemd-analyze does not list the groups of calls");
 }
 
-/* A call or a group of them. */
+/* @name: a call or a group of calls. */
 static void set(const char *name, bool allowed, unsigned depth)
 {
 	bool found = false;
@@ -95,7 +95,7 @@ static void set(const char *name, bool allowed, unsigned depth)
 		set(members[i].name, allowed, depth + 1);
 	}
 	if (!found)
-		fail("the unit file names a group of calls that there is not");
+		fail("the unit file names an unknown group of calls");
 }
 
 static void read_filter(char *value)
@@ -116,7 +116,7 @@ static void read_unit(const char *path)
 	FILE *file = fopen(path, "re");
 	char line[4096];
 
-	/* what is allowed always, for the program to be started */
+	/* always allowed, to start the program */
 	set("@default", true, 0);
 	while (file && fgets(line, sizeof(line), file)) {
 		if (strncmp(line, filter, strlen(filter)) == 0) {
@@ -144,7 +144,7 @@ static void load_filter(void)
 	for (unsigned i = 0; i < name_count; i++) {
 		int call = seccomp_syscall_resolve_name(names[i]);
 
-		/* of other architectures, or younger than the library */
+		/* a call of another architecture, or newer than the library */
 		if (!is_allowed[i] || call < 0)
 			continue;
 		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) < 0)
@@ -162,10 +162,10 @@ int main(int argc, char *argv[])
 	char *program = getenv("USBVFIOD_PROGRAM");
 
 	if (argc < 1 || !unit || !program)
-		fail("USBVFIOD_UNIT and USBVFIOD_PROGRAM say what to run");
+		fail("set USBVFIOD_UNIT and USBVFIOD_PROGRAM");
 	read_groups();
 	read_unit(unit);
-	/* until there is none left; who is not root has none */
+	/* until none is left; only root has any */
 	for (int cap = 0; cap < CAPS_MAX; cap++) {
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			break;
@@ -175,5 +175,5 @@ int main(int argc, char *argv[])
 	load_filter();
 	argv[0] = program;
 	(void)execv(program, argv);
-	fail("it cannot be started");
+	fail("cannot start the program");
 }
