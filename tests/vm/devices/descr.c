@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * descr.c - building the descriptors of a test device
+ * descr.c - builds the descriptors of a test device
  */
 #include "tests/vm/devices/descr.h"
 
@@ -96,7 +96,7 @@ static uint16_t default_packet(enum usb_speed speed, enum ep_type type)
 	return 64;
 }
 
-/* The last interface descriptor gets one more endpoint. */
+/* Adds one to bNumEndpoints of the last interface descriptor. */
 static void count_endpoint(struct descr_config *config)
 {
 	size_t at = 0;

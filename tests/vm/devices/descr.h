@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * descr.h - building the descriptors of a test device
+ * descr.h - builds the descriptors of a test device
  *
- * Lengths and counts are filled in, so that kinds list only what they are about; a hostile kind
- * changes the bytes afterwards.
+ * These functions fill in lengths and counts, so a kind lists only its own endpoints. The hostile
+ * kind changes the bytes afterwards.
  */
 #ifndef DEVICES_DESCR_H
 #define DEVICES_DESCR_H
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As Linux and vhci's attach file count them. */
+/* The numbers of Linux and of vhci's attach file. */
 enum usb_speed {
 	USB_SPEED_LOW = 1,
 	USB_SPEED_FULL = 2,
@@ -59,32 +59,32 @@ struct descr_set {
 struct descr_ep {
 	uint8_t addr;
 	enum ep_type type;
-	uint16_t
-		max_packet; /* 0: what the speed asks for; with bits 12:11 at high speed */
+	uint16_t max_packet; /* 0: the speed's default; with bits 12:11 at high speed */
 	uint8_t interval;
 	uint8_t burst; /* bMaxBurst, super speed */
 	uint8_t mult;  /* Mult, super speed isochronous */
 };
 
-/* A device descriptor with these ids and no configuration yet. */
+/* Starts a set: a device descriptor with these ids, and no configuration. */
 void descr_begin(struct descr_set *set, enum usb_speed speed, uint16_t vendor_id,
 		 uint16_t product_id);
 
-/* Appends a configuration; interfaces follow. Return: where, to change its bytes */
+/* Appends a configuration; append its interfaces next. Return: the configuration, to change its
+ * bytes */
 struct descr_config *descr_config(struct descr_set *set, uint8_t value);
 
-/* Appends an interface (class 0xff without @class_code) to the last configuration; its endpoints
- * follow. */
+/* Appends an interface (class 0xff if @class_code is NULL) to the last configuration; append its
+ * endpoints next. */
 void descr_interface(struct descr_set *set, uint8_t number, uint8_t alternate,
 		     const uint8_t class_code[3]);
 
-/* Appends an endpoint, with its companion at super speed. */
+/* Appends an endpoint, at super speed with its companion descriptor. */
 void descr_endpoint(struct descr_set *set, struct descr_ep ep);
 
 /* Appends any bytes. */
 void descr_raw(struct descr_set *set, const void *bytes, size_t len);
 
-/* The most bytes of a packet of bulk endpoints. */
+/* The maximum packet size of bulk endpoints. */
 uint16_t descr_bulk_packet(enum usb_speed speed);
 
 /* The endpoint descriptor of @ep_addr in this configuration and these alternate settings.
@@ -96,10 +96,11 @@ const uint8_t *descr_find_endpoint(const struct descr_set *set, uint8_t configur
 int descr_has_interface(const struct descr_set *set, uint8_t configuration,
 			uint8_t number, uint8_t alternate);
 
-/* The configuration of this value, NULL if there is none. */
+/* The configuration with this bConfigurationValue, NULL if there is none. */
 const struct descr_config *descr_find_config(const struct descr_set *set, uint8_t value);
 
-/* String, BOS and qualifier descriptors in @buf of 256 bytes. Return: length, 0 if there is none */
+/* Put a string, BOS or qualifier descriptor into @buf of 256 bytes. Return: length, 0 if there is
+ * none */
 size_t descr_string(const struct descr_set *set, uint8_t index, uint8_t *buf);
 size_t descr_bos(const struct descr_set *set, uint8_t *buf);
 size_t descr_qualifier(const struct descr_set *set, uint8_t *buf);

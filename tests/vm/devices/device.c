@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * device.c - a USB device's queues: one per endpoint, and one of control requests
+ * device.c - a USB device's queues: one per endpoint, and one for control requests
  *
- * Control requests are answered one after the other, as the one control endpoint of a device does.
- * Bulk and interrupt transfers wait on their endpoint's queue until the kind takes the first;
- * isochronous ones until their time has come (iso.c).
+ * The device answers control requests one after the other, as a real control endpoint does. Bulk
+ * and interrupt transfers wait on their endpoint's queue until the kind completes the first one;
+ * isochronous transfers wait there until they are due (iso.c).
  */
 #include "tests/vm/devices/device.h"
 
@@ -17,7 +17,7 @@
 #include "util/bytes.h"
 #include "util/compiler.h"
 
-/* Of Linux' include/linux/usb.h: what a transfer's flags mean. */
+/* A transfer's flags, from Linux's include/linux/usb.h. */
 #define URB_SHORT_NOT_OK 0x0001u
 #define URB_ZERO_PACKET  0x0040u
 

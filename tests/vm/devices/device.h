@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * device.h - a USB device in user space: its transfers, state and kinds
  *
- * One device per process, one thread. The kernel's vhci_hcd sends each URB over a socket (usbip.h);
- * device.c keeps them in one queue per endpoint, iso.c lets isochronous ones take their time,
- * standard.c answers the standard requests, and a kind (kind_*.c) does what makes it special.
+ * A process plays one device in one thread. The kernel's vhci_hcd sends each URB over a socket
+ * (usbip.h). device.c keeps URBs in one queue per endpoint, iso.c completes isochronous ones in
+ * real time, standard.c answers the standard requests, and a kind (kind_*.c) does the rest.
  */
 #ifndef DEVICES_DEVICE_H
 #define DEVICES_DEVICE_H
@@ -19,7 +19,7 @@
 
 /* Vendor requests that every kind answers (recipient device). */
 #define REQUEST_COUNTS 0xf0u /* IN: struct counts as le32, in order */
-/* OUT, no data, wValue: leave the bus, be back shortly with this product id */
+/* OUT, no data, wValue: leave the bus and come back soon with this product id */
 #define REQUEST_BECOME 0xf1u
 
 struct iso_packet {
@@ -29,31 +29,32 @@ struct iso_packet {
 	int status; /* 0 or -errno */
 };
 
-/* One transfer that the kernel waits for. On a queue of its endpoint until device_complete(). */
+/* A submitted transfer. It is on its endpoint's queue until device_complete(). */
 struct urb {
 	struct list node;
 	uint32_t seqnum;
-	uint8_t ep_addr; /* with the direction bit, 0 and 0x80: control */
-	uint32_t flags;  /* URB_* of Linux */
+	uint8_t ep_addr; /* with the direction bit; 0 and 0x80: control */
+	uint32_t flags;  /* Linux's URB_* */
 	uint32_t len;
 	uint32_t packet_count; /* 0: not isochronous */
-	uint32_t interval;     /* in (micro)frames, periodic endpoints only */
+	uint32_t interval;     /* in (micro)frames; periodic endpoints only */
 	uint32_t start_frame;
 	uint8_t setup[8];
-	uint8_t *data; /* len bytes: sent by the host, or room for the answer */
+	uint8_t *data; /* len bytes: from the host, or room for the answer */
 	struct iso_packet *packets;
-	uint64_t due_ns; /* isochronous, or a kept control request: when it completes */
+	uint64_t
+		due_ns; /* when an isochronous transfer or a kept control request completes */
 };
 
 struct endpoint {
 	uint8_t addr;
 	struct list urbs;
 	bool halted;
-	uint64_t wake_ns; /* when kind->kick is called again, 0: not */
+	uint64_t wake_ns; /* when to call kind->kick again, 0: never */
 	uint64_t
 		next_ns; /* isochronous: the bus time of the next packet, 0: no stream runs */
 	uint64_t last_ns; /* when the last URB completed */
-	uint32_t missed;  /* intervals of the last underrun, for kinds that count time */
+	uint32_t missed;  /* intervals lost to underruns, for kinds that count time */
 
 	uint32_t count_urbs;
 	uint64_t count_bytes;
@@ -63,7 +64,7 @@ struct endpoint {
 	uint64_t underrun_max_ns;
 };
 
-/* What reached the device. REQUEST_COUNTS gives them in this order. */
+/* Counts of what reached the device. REQUEST_COUNTS returns them in this order. */
 struct counts {
 	uint32_t set_configuration;
 	uint32_t set_interface;
@@ -74,7 +75,7 @@ struct counts {
 	uint32_t controls;
 	uint32_t stalls;
 	uint32_t
-		wrong_endpoint; /* transfers to endpoints that the alternate setting has not */
+		wrong_endpoint; /* transfers to endpoints that the alternate setting lacks */
 	uint32_t last_configuration;
 	uint32_t last_interface; /* interface number << 8 | alternate setting */
 	uint32_t
@@ -92,41 +93,41 @@ struct device {
 	const char *const *options; /* "name=value" or "name", NULL at the end */
 	int fd;
 	bool gone;   /* the kernel closed the socket */
-	bool leaves; /* REQUEST_BECOME was answered */
+	bool leaves; /* the device has answered REQUEST_BECOME */
 	struct descr_set descr;
 	uint8_t configuration;
 	uint8_t alternate[256]; /* by interface number */
-	struct list control;    /* control requests; the first is being answered */
+	struct list control;    /* control requests; the device answers the first one */
 	struct endpoint in[ENDPOINT_COUNT];
 	struct endpoint out[ENDPOINT_COUNT];
 	struct counts counts;
 };
 
 enum control_answer {
-	CONTROL_STANDARD, /* not mine: answer as the specification says, stall if it knows none */
-	CONTROL_DONE, /* device_complete() was called */
-	CONTROL_KEPT, /* urb->due_ns is set; control() is called again then, UINT64_MAX: never */
+	CONTROL_STANDARD, /* not the kind's: a standard request, or a stall */
+	CONTROL_DONE,     /* the kind has called device_complete() */
+	CONTROL_KEPT,     /* call control() again at urb->due_ns, UINT64_MAX: never */
 };
 
-/* What makes a device special. All but name, summary and init may be NULL. */
+/* The special behaviour of a device. All but name, summary and init may be NULL. */
 struct kind {
 	const char *name;
 	const char *summary;
-	/* fills dev->descr. Return: 0 or -errno for options it cannot do */
+	/* fills dev->descr. Return: 0, or -errno for options or a speed it does not support */
 	int (*init)(struct device *dev);
 	enum control_answer (*control)(struct device *dev, struct urb *urb);
-	/* @ep has URBs (none of them isochronous), or its wake_ns has come */
+	/* @ep has a new URB (not isochronous), or its wake_ns has passed */
 	void (*kick)(struct device *dev, struct endpoint *ep);
-	/* one isochronous packet goes over the bus: fill in or read @data, set actual and status */
+	/* transfers one isochronous packet: fills in or reads @data, sets actual and status */
 	void (*packet)(struct device *dev, struct endpoint *ep, struct iso_packet *packet,
 		       uint8_t *data);
 	/* the configuration, an alternate setting or a halt changed */
 	void (*changed)(struct device *dev);
-	/* the port was reset; before the host reads any descriptor again */
+	/* the host reset the port; called before it reads any descriptor again */
 	void (*reset)(struct device *dev);
-	/* a line of the control FIFO. Return: false if it is not known */
+	/* runs a line of the control FIFO. Return: false if the kind does not know it */
 	bool (*command)(struct device *dev, const char *line);
-	/* " name=value"... for the line of statistics */
+	/* prints " name=value"... for the line of statistics */
 	void (*stats)(struct device *dev, FILE *out);
 };
 
@@ -135,46 +136,46 @@ extern const struct kind kind_source_sink, kind_counter, kind_loopback, kind_alt
 
 uint64_t now_ns(void);
 
-/* An unused device; the kind's init follows. */
+/* Initializes a device; call the kind's init next. */
 void device_init(struct device *dev, const struct kind *kind, enum usb_speed speed,
 		 const char *const *options);
 
-/* Frees what device_init() and the queues hold. */
+/* Frees all queued transfers. */
 void device_finish(struct device *dev);
 
-/* Another connection on @fd: empty queues, no configuration. Counts stay. */
+/* Starts a new connection on @fd: empty queues, no configuration, the same counts. */
 void device_connected(struct device *dev, int fd);
 
-/* Queues a transfer that arrived. Takes @urb, which malloc() made. */
+/* Queues a transfer. Takes @urb, which comes from malloc(). */
 void device_submit(struct device *dev, struct urb *urb);
 
-/* Takes the transfer back, answers with -ECONNRESET or 0 if it is done already. */
+/* Unlinks a transfer and answers -ECONNRESET, or 0 if it has already completed. */
 void device_unlink(struct device *dev, uint32_t seqnum, uint32_t urb_seqnum);
 
-/* The host reset the port. */
+/* Handles a port reset by the host. */
 void device_reset(struct device *dev);
 
-/* Answers @urb with what of its data moved, and frees it. A status is 0 or -errno. */
+/* Completes @urb with @actual bytes and frees it. @status is 0 or -errno. */
 void device_complete(struct device *dev, struct urb *urb, int status, uint32_t actual);
 
-/* Stalls @ep: what it holds, and what comes until the halt is cleared, fails with -EPIPE. */
+/* Halts @ep: queued transfers, and new ones until the host clears the halt, fail with -EPIPE. */
 void device_halt(struct device *dev, struct endpoint *ep);
 
-/* Does all that is due. Return: when to come back, UINT64_MAX: not by time */
+/* Does everything due. Return: when to call it again, UINT64_MAX if nothing is timed */
 uint64_t device_run(struct device *dev);
 
 struct endpoint *device_endpoint(struct device *dev, uint8_t ep_addr);
 
-/* The first of its queue, NULL if there is none. */
+/* The first transfer of the endpoint's queue, NULL if there is none. */
 struct urb *endpoint_first(const struct endpoint *ep);
 
-/* standard.c: answers a request as chapter 9 of USB 2.0 and 3.2 says. */
+/* standard.c: answers a request as chapter 9 of USB 2.0 and 3.2 demands. */
 void standard_control(struct device *dev, struct urb *urb);
 
 /* Completes an IN request with the first wLength of @len bytes. */
 void control_reply(struct device *dev, struct urb *urb, const void *data, size_t len);
 
-/* Gadget zero's requests 0x5b (keep these bytes) and 0x5c (give them back), any length.
+/* Answers gadget zero's requests 0x5b (store these bytes) and 0x5c (return them), any length.
  * Return: false if it is another request */
 bool control_echo(struct device *dev, struct urb *urb);
 
@@ -182,14 +183,14 @@ bool control_echo(struct device *dev, struct urb *urb);
 void iso_submitted(struct device *dev, struct endpoint *ep, struct urb *urb);
 void iso_run(struct device *dev, struct endpoint *ep);
 
-/* The value of option @name, "" if it is given without one, NULL if it is not given. */
+/* The value of option @name, "" for an option without a value, NULL if it is not given. */
 const char *option_text(const struct device *dev, const char *name);
 
-/* The same as a number; @otherwise if not given. */
+/* The value as a number; @otherwise if the option is not given. */
 unsigned long option_number(const struct device *dev, const char *name,
 			    unsigned long otherwise);
 
-/* A line to stdout, at once. */
+/* Prints a line to stdout and flushes. */
 __attribute__((format(printf, 1, 2))) void say(const char *format, ...);
 
 #endif /* DEVICES_DEVICE_H */

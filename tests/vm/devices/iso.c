@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * iso.c - isochronous transfers take the time that they would take on a bus
+ * iso.c - isochronous transfers take as long as on a real bus
  *
- * An endpoint has a cursor, the bus time of its next packet. Each URB takes the next intervals and
+ * An endpoint has a cursor: the bus time of its next packet. Each URB takes the next intervals and
  * completes when the last of them has passed, so a host that keeps URBs queued sees one packet each
- * interval, however late this process runs. A URB that comes when the cursor has passed already is
- * an underrun: the bus went by without a packet. It is recorded, and the cursor moves on to now.
+ * interval, however late this process runs. A URB that comes after the cursor has passed is an
+ * underrun: the bus passed an interval without a packet. We count it and move the cursor on to now.
  */
 #include <errno.h>
 
@@ -13,7 +13,7 @@
 
 #define FRAME_NS      1000000u
 #define MICROFRAME_NS 125000u
-/* A longer pause is a stream that was stopped and begins anew. */
+/* After a longer pause, a new stream begins. */
 #define PAUSE_NS 500000000u
 
 static uint64_t interval_ns(const struct device *dev, const struct urb *urb)

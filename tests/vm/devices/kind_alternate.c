@@ -2,13 +2,13 @@
  * kind_alternate.c - interfaces whose endpoints depend on the alternate setting
  *
  * Configuration 1: interface 0 with no endpoints in setting 0, bulk 0x81 0x01 in setting 1, and in
- * setting 2 the same addresses as interrupt endpoints; interface 1 with interrupt IN 0x82 in setting
- * 0 and bulk 0x82 0x02 in setting 1; interface 2 with bulk 0x83 0x03. Configuration 2: interface 0
- * with bulk 0x84 0x04.
- * IN transfers give bytes that name where they come from: configuration, alternate setting of the
- * interface, endpoint address, and a number that begins anew with each SET_INTERFACE,
- * SET_CONFIGURATION and CLEAR_FEATURE(ENDPOINT_HALT) of the endpoint, as a data toggle does; then
- * zeros. OUT transfers are only counted.
+ * setting 2 the same addresses as interrupt endpoints; interface 1 with interrupt IN 0x82 in
+ * setting 0 and bulk 0x82 0x02 in setting 1; interface 2 with bulk 0x83 0x03. Configuration 2:
+ * interface 0 with bulk 0x84 0x04.
+ * IN transfers return bytes that name their source: configuration, alternate setting of the
+ * interface, endpoint address, and a counter that each SET_INTERFACE, SET_CONFIGURATION and
+ * CLEAR_FEATURE(ENDPOINT_HALT) sets to 0, as a data toggle; then zeros. The device only counts OUT
+ * transfers.
  */
 #include <errno.h>
 #include <string.h>

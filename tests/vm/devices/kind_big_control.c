@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * kind_big_control.c - control transfers of up to 65535 bytes
  *
- * Vendor request 0x01 IN: byte i is wValue + i * 7 + i / 256, wIndex bytes of it (0: all that were
- * asked for), so a short answer can be had. 0x01 OUT: counts and checks the same pattern (wValue its
- * start); a wrong one stalls. Both for any recipient. 0x5b and 0x5c: as gadget zero's, of any
- * length.
+ * Vendor request 0x01 IN: byte i is wValue + i * 7 + i / 256. For recipient device, a wIndex other
+ * than 0 limits the answer, which makes it short. 0x01 OUT: counts and checks the same pattern,
+ * which starts with wValue; wrong data stalls. Both for any recipient. 0x5b and 0x5c: gadget zero's
+ * requests, of any length.
  */
 #include <errno.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * kind_counter.c - isochronous packets that count
+ * kind_counter.c - isochronous packets that contain a counter
  *
  * Interface 0, alternate setting 1: isochronous IN 0x81 and OUT 0x01. Each packet holds a counter
- * (32 bits, little-endian), its own length (16 bits, if there is room) and then bytes counter + i
- * at place i. The device records what of the counter that the host sends is missing or repeated.
- * With option lossy the IN counter counts intervals, so a bus interval without a request is a hole;
- * without it only what was lost between device and guest is one.
- * Options: size=BYTES a packet, vary (lengths change with each packet), interval=N (bInterval),
+ * (32 bits, little-endian), its own length (16 bits, if there is room) and then byte counter + i
+ * at offset i. The device counts gaps and repetitions in the host's counter.
+ * With option lossy the IN counter counts intervals, so an interval without a request is a gap too;
+ * without it, only packets lost between device and guest are gaps.
+ * Options: size=BYTES of a packet, vary (each packet has another length), interval=N (bInterval),
  * transactions=1..3 (high speed), burst=0..15 mult=0..2 (super speed), max=BYTES (wMaxPacketSize),
  * bad-every=N: every n-th IN packet fails with -EILSEQ.
  */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * kind_hostile.c - devices whose descriptors lie
  *
- * Option variant=NAME picks the lie, "vhci-device --kind hostile --option variant=list" names all.
- * Whatever the descriptors say, bulk IN answers with zeros and OUT is taken, interrupt IN waits.
+ * Option variant=NAME chooses the lie; "vhci-device --kind hostile --option variant=list" lists
+ * them. Bulk IN endpoints return zeros, bulk OUT endpoints take all data, and interrupt transfers
+ * never complete.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ static void build_zero_ep0(struct device *dev)
 	dev->descr.device[7] = 0;
 }
 
-/* Turns wMaxPacketSize of all endpoints into @size, their bInterval into @interval. */
+/* Sets wMaxPacketSize of all endpoints to @size, and bInterval to @interval. */
 static void all_packets(struct device *dev, uint16_t size, uint8_t interval)
 {
 	struct descr_config *config = &dev->descr.configs[0];
@@ -95,7 +96,7 @@ static void build_head_only(struct device *dev)
 	put_le16(dev->descr.configs[0].bytes + 2, 9);
 }
 
-/* The middle of an otherwise good configuration has a descriptor of @len bytes, by its own word. */
+/* Puts a descriptor that claims @len bytes into the middle of an otherwise good configuration. */
 static void middle(struct device *dev, uint8_t len)
 {
 	uint8_t bytes[8] = {len, 0x24, 1, 2, 3, 4, 5, 6};
@@ -323,7 +324,7 @@ static void kick(struct device *dev, struct endpoint *ep)
 	}
 }
 
-/* Each reading finds another serial number, and other endpoints. */
+/* Changes the serial number and the endpoints for each read. */
 static void change(struct device *dev)
 {
 	struct descr_config *config = &dev->descr.configs[0];
@@ -339,7 +340,7 @@ static enum control_answer bad_string(struct device *dev, struct urb *urb)
 {
 	uint8_t text[255];
 
-	memset(text, 0xd8, sizeof(text)); /* halves of pairs */
+	memset(text, 0xd8, sizeof(text)); /* halves of surrogate pairs */
 	text[0] = is_variant("short-strings") ? (uint8_t)(reads++ % 4) : 255;
 	text[1] = DESCR_STRING;
 	control_reply(dev, urb, text, sizeof(text));
@@ -406,7 +407,7 @@ static int init(struct device *dev)
 
 const struct kind kind_hostile = {
 	.name = "hostile",
-	.summary = "1209:bad0 descriptors that lie; option variant=NAME, list names them",
+	.summary = "1209:bad0 descriptors that lie; option variant=NAME, variant=list",
 	.init = init,
 	.control = control,
 	.kick = kick,

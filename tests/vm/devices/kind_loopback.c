@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * kind_loopback.c - what goes in by bulk OUT 0x01 comes out by bulk IN 0x81, in order
+ * kind_loopback.c - returns the bytes sent to bulk OUT 0x01 on bulk IN 0x81, in order
  *
- * Bytes wait in a ring of 1 MiB; OUT transfers that do not fit wait. The end of an OUT transfer with
- * a short packet ends an IN transfer too unless option stream is given. Interrupt IN 0x82 tells, as
- * eight bytes, how many bytes went in and a checksum of them (Adler-32), each time that changed.
- * Low speed: no bulk; interrupt OUT 0x03 takes what bulk OUT would, 0x82 tells.
+ * Bytes wait in a ring of 1 MiB; OUT transfers that do not fit wait. A short packet that ends an
+ * OUT transfer also ends an IN transfer, unless option stream is given. Interrupt IN 0x82 reports,
+ * as eight bytes, how many bytes have arrived and their checksum (Adler-32), each time these
+ * change. At low speed there is no bulk: interrupt OUT 0x03 takes the bytes, and 0x82 reports them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 
 static uint8_t ring[RING_BYTES];
 static uint64_t ring_in, ring_out;
-/* places behind which an IN transfer ends, where a short OUT transfer did */
+/* positions where a short OUT transfer ended, and so an IN transfer will */
 static uint64_t ends[ENDS_MAX];
 static uint32_t ends_in, ends_out;
 static bool stream, news;
@@ -58,12 +58,12 @@ static bool give_in(struct device *dev)
 
 	if (!urb || (len == 0 && !ended))
 		return false;
-	/* without an end, only what fills the request or whole packets may leave */
+	/* without an end, send only bytes that fill the request */
 	if (len > urb->len) {
 		len = urb->len;
 		ended = false;
 	} else if (len == urb->len && len % size == 0 && ended && len > 0) {
-		/* the short packet that ends it is for the next request */
+		/* the next request gets the short packet that ends the transfer */
 		ended = false;
 	} else if (!ended && len < urb->len && !stream) {
 		return false;
@@ -164,7 +164,7 @@ static enum control_answer control(struct device *dev, struct urb *urb)
 
 const struct kind kind_loopback = {
 	.name = "loopback",
-	.summary = "1209:100b bulk OUT 0x01 to bulk IN 0x81, interrupt IN 0x82 tells "
+	.summary = "1209:100b bulk OUT 0x01 to bulk IN 0x81, interrupt IN 0x82 reports "
 		   "length and "
 		   "Adler-32; option stream (transfers have no ends)",
 	.init = init,

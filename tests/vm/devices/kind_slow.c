@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * kind_slow.c - control requests that take their time
+ * kind_slow.c - slow control requests
  *
  * Vendor request 0x01, IN or OUT: answers after wValue milliseconds, IN with the bytes 0, 1, 2...
- * Vendor request 0x02, IN or OUT: never answers; the host must take it back. Requests behind it
- * wait, as they do on a real control endpoint. Bulk IN 0x81: each transfer answers after what the
- * option bulk-ms= or the command "bulk-ms N" says.
+ * Vendor request 0x02, IN or OUT: never answers; the host has to unlink it. Later requests wait for
+ * it, as they do on a real control endpoint. Bulk IN 0x81: each transfer completes after the time
+ * in option bulk-ms= or command "bulk-ms N".
  */
 #include <errno.h>
 
@@ -32,7 +32,7 @@ static enum control_answer control(struct device *dev, struct urb *urb)
 	return CONTROL_DONE;
 }
 
-/* One transfer each bulk_ns. */
+/* Completes one transfer each bulk_ns. */
 static void kick(struct device *dev, struct endpoint *ep)
 {
 	struct urb *urb = endpoint_first(ep);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * kind_source_sink.c - what Linux' usbtest wants: gadget zero's source and sink
+ * kind_source_sink.c - gadget zero's source and sink, which Linux's usbtest needs
  *
  * Interface 0, alternate setting 0: bulk IN 0x81, OUT 0x01; 1: the same, interrupt 0x82 0x02 and
  * isochronous 0x83 0x03. Option empty-alt0: setting 0 has no endpoints, so that usbtest takes
- * setting 1 by itself (its parameter alt=1 does the same for the other layout). Option pattern=1:
- * the pattern mod63 of usbtest's parameter of that name, sent and demanded; 0: zeros.
+ * setting 1 by itself (without this option, its parameter alt=1 does that). Option pattern=1: sends
+ * and demands the pattern mod63 of usbtest's parameter pattern; 0: zeros.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static uint16_t packet_size(const struct device *dev, uint8_t ep_addr)
 	return d && get_le16(d + 4) ? get_le16(d + 4) : 64;
 }
 
-/* usbtest takes the raw wMaxPacketSize, so we do. */
+/* Uses the raw wMaxPacketSize because usbtest does. */
 static uint8_t pattern_byte(uint32_t i, uint16_t size)
 {
 	return pattern == 0 ? 0 : (uint8_t)(i % size % 63);
@@ -112,8 +112,8 @@ static int init(struct device *dev)
 
 const struct kind kind_source_sink = {
 	.name = "source-sink",
-	.summary =
-		"0525:a4a0 as gadget zero, for usbtest; options pattern=0|1, empty-alt0",
+	.summary = "0525:a4a0 like gadget zero, for usbtest; options pattern=0|1, "
+		   "empty-alt0",
 	.init = init,
 	.control = control,
 	.kick = kick,

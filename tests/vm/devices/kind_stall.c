@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * kind_stall.c - bulk endpoints that fail on demand
  *
- * Bulk OUT 0x01 takes, bulk IN 0x81 gives bytes i of a pattern that runs on over transfers, so that
- * a byte lost or doubled over an error shows. Vendor request 0x01 OUT (no data) arms a fault:
- * wIndex = endpoint address, wValue low byte = what, high byte = in which transfer from now (0: the
- * next). The control FIFO takes the same: "fault EP WHAT AFTER" with numbers.
- *   1 stall (halt until cleared)   2 transaction error (-EPROTO)   3 short packet (half of it)
- *   4 babble: more data than was asked for (-EOVERFLOW)   5 no answer until unlinked
- *   6 zero-length packet   7 data and then a stall in the middle (half of it moves)
- * Vendor request 0x02 IN: 0x81's place in its pattern and the number of bytes that 0x01 took
- * (both le32).
+ * Bulk OUT 0x01 and bulk IN 0x81 carry a pattern that continues across transfers, so a byte that an
+ * error loses or repeats shows. Vendor request 0x01 OUT (no data) arms a fault: wIndex = endpoint
+ * address, low byte of wValue = which fault, high byte = how many transfers succeed before it. The
+ * control FIFO takes the same: "fault EP WHAT AFTER" with numbers.
+ *   1 stall (halt until cleared)   2 transaction error (-EPROTO)   3 short packet (half the data)
+ *   4 babble: more data than requested (-EOVERFLOW)   5 no answer until unlinked
+ *   6 zero-length packet   7 a stall after half the data
+ * Vendor request 0x02 IN: 0x81's position in its pattern and the number of bytes that 0x01 has
+ * taken (both le32).
  */
 #include <errno.h>
 #include <string.h>
@@ -173,7 +173,7 @@ static int init(struct device *dev)
 const struct kind kind_stall = {
 	.name = "stall",
 	.summary =
-		"1209:57a1 bulk 0x01 0x81 that fail when told: request 0x01 or command "
+		"1209:57a1 bulk 0x01 0x81 that fail on demand: request 0x01 or command "
 		"\"fault EP WHAT AFTER\"; 1 stall 2 error 3 short 4 babble 5 silent 6 "
 		"zero 7 middle",
 	.init = init,

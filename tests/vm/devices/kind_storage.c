@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * kind_storage.c - a RAM disk behind Bulk-Only Transport, with UAS that nobody can use
+ * kind_storage.c - a RAM disk behind Bulk-Only Transport, with unusable UAS
  *
- * Interface 0, alternate setting 0: BOT with bulk IN 0x81, OUT 0x02. At super speed setting 1 is
- * UAS with streams; vhci_hcd has none, so a host or guest that picks it finds only errors: the
- * device answers nothing there and counts what was asked. Options: mib=N (default 8), no-uas.
+ * Interface 0, alternate setting 0: BOT with bulk IN 0x81, OUT 0x02. At super speed, setting 1 is
+ * UAS with streams. vhci_hcd has no streams, so a host or guest that chooses it sees only errors:
+ * the device counts transfers there and answers none. Options: mib=N (default 8), no-uas.
  * Block n of the fresh disk begins with n (le32).
  */
 #include <errno.h>
@@ -43,11 +43,11 @@ static uint32_t blocks, commands, uas_transfers;
 
 static struct {
 	enum phase phase;
-	uint32_t tag, wanted; /* of the command block wrapper */
+	uint32_t tag, wanted; /* from the command block wrapper */
 	uint8_t status;
 	uint8_t sense; /* sense key of the last command that failed */
 	uint8_t small[64];
-	uint8_t *data; /* what moves: small or a part of disk */
+	uint8_t *data; /* the data to move: small, or a part of disk */
 	uint32_t len, moved;
 } bot;
 

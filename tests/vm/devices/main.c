@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * main.c - vhci-device: a USB test device on a port of Linux' vhci_hcd
+ * main.c - vhci-device: a USB test device on a port of Linux's vhci_hcd
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "util/compiler.h"
 
 #define OPTIONS_MAX 32
-/* How long a device is away that leaves to become another. */
+/* How long a device stays away before it comes back as another one. */
 #define BECOME_MS       100u
 #define REPLUG_AGAIN_NS UINT64_C(10000000)
 
@@ -56,8 +56,8 @@ struct program {
 	int control_fd;
 	int signal_fd;
 	bool attached;
-	bool addressed; /* since it was attached: the next address means a reset */
-	bool stay;      /* the control FIFO may plug it in again */
+	bool addressed; /* has had an address since it was attached: the next one means a reset */
+	bool stay; /* keep running after an unplug: the control FIFO may replug the device */
 	bool ending;
 	uint64_t replug_ns;
 };
@@ -72,15 +72,15 @@ static void help(void)
 		"\n"
 		"A USB device on a port of vhci_hcd (Linux 6.12 shows super-plus as "
 		"super).\n"
-		"Prints ATTACHED, then what happens, at the end STATS with all that it "
-		"counted;\n"
-		"--stats writes that line to a file too. SIGTERM detaches it; killing it "
-		"is a\n"
-		"surprise unplug. --control makes a FIFO that takes, a line each: stats, "
-		"unplug\n"
-		"(surprise), detach, replug [MS later], reset-counts, quit, and what the "
-		"kind\n"
-		"knows. All kinds answer the vendor request 0xf0 IN with what reached "
+		"Prints ATTACHED, then events, and at the end STATS with all its "
+		"counts;\n"
+		"--stats also writes that line to a file. SIGTERM detaches the device; "
+		"SIGKILL is a\n"
+		"surprise unplug. --control makes a FIFO that takes lines: stats, unplug "
+		"(surprise),\n"
+		"detach, replug [MS later], reset-counts, quit, and the commands of the "
+		"kind.\n"
+		"All kinds answer the vendor request 0xf0 IN with counts of what reached "
 		"them, and\n"
 		"0xf1 OUT by becoming another device: wValue is the new product id.\n"
 		"\n");
@@ -163,7 +163,7 @@ static int plug_in(struct program *program)
 	return 0;
 }
 
-/* The socket is closed: at once that is a surprise unplug, after vhci_detach() all is over. */
+/* Closes the socket: a surprise unplug, unless vhci_detach() has detached the device first. */
 static void pull_out(struct program *program, bool orderly)
 {
 	if (!program->attached)
@@ -233,7 +233,7 @@ static void read_commands(struct program *program)
 		have = 0;
 }
 
-/* The first address is that of enumeration. */
+/* The first address belongs to enumeration, each later one to a reset. */
 static void note_addresses(struct program *program)
 {
 	for (unsigned n = vhci_addressed(&program->port); n > 0; n--) {
@@ -254,7 +254,7 @@ static void receive(struct program *program)
 	program->dev.gone = true;
 }
 
-/* Waits for what comes next, and does it. */
+/* Waits for the next event and handles it. */
 static void turn(struct program *program)
 {
 	enum { SIGNAL, CONTROL, KMSG, SOCKET, COUNT };
@@ -281,7 +281,7 @@ static void turn(struct program *program)
 		program->ending = true;
 	if (program->replug_ns && program->replug_ns <= now_ns()) {
 		program->replug_ns = 0;
-		/* into the same port, of which the kernel has to let go */
+		/* use the same port, after the kernel has released it */
 		if (!vhci_is_free(&program->port))
 			program->replug_ns = now_ns() + REPLUG_AGAIN_NS;
 		else if (plug_in(program) < 0)
@@ -392,7 +392,8 @@ static int prepare(struct program *program)
 	device_init(&program->dev, program->kind, program->speed, program->options);
 	r = program->kind->init(&program->dev);
 	if (r < 0) {
-		say("ERROR %s cannot be had so: %s", program->kind->name, strerror(-r));
+		say("ERROR %s: speed or options not supported: %s", program->kind->name,
+		    strerror(-r));
 		return r;
 	}
 	if (program->serial)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * poke.h - usb-poke: what its commands share, on plain usbfs
+ * poke.h - usb-poke: the common part of its commands, on plain usbfs
  */
 #ifndef DEVICES_POKE_H
 #define DEVICES_POKE_H
@@ -9,22 +9,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How long a transfer without a given time may take before the command fails. */
+/* Default timeout of a transfer. */
 #define POKE_TIMEOUT_MS 20000
 
 struct poke {
 	int fd;
-	const char *name; /* of the command that runs */
+	const char *name; /* of the running command */
 	char **args;      /* its arguments */
 	int arg_count;
-	char result[512]; /* " key=value"... for its line */
+	char result[512]; /* " key=value"... for its line of output */
 };
 
 struct poke_command {
 	const char *name;
 	const char *usage;
 	int args_min;
-	/* Return: 0 or -errno; adds to poke->result by poke_tell() */
+	/* adds to poke->result by poke_tell(). Return: 0 or -errno */
 	int (*run)(struct poke *poke);
 };
 
@@ -37,14 +37,14 @@ struct poke_urb {
 
 extern const struct poke_command POKE_BASIC[], POKE_CONTROL[], POKE_BULK[], POKE_ISO[];
 
-/* Opens the node of "BUS/DEV", "VVVV:PPPP", "VVVV:PPPP:SERIAL" or a path; waits up to @wait_s for
- * the device to come. Return: fd or -errno */
+/* Opens the node of "BUS/DEV", "VVVV:PPPP", "VVVV:PPPP:SERIAL" or a path; waits up to @wait_s until
+ * the device is there. Return: fd or -errno */
 int poke_open(const char *which, unsigned wait_s);
 
 /* Prints a line for each device. Return: 0 or -errno */
 int poke_list(void);
 
-/* Argument @i as a number (any base of C), @otherwise if there are fewer. */
+/* Argument @i as a number (any base of C), @otherwise if there are fewer arguments. */
 unsigned long poke_number(const struct poke *poke, int i, unsigned long otherwise);
 
 __attribute__((format(printf, 2, 3))) void poke_tell(struct poke *poke,
@@ -58,13 +58,13 @@ void poke_urb_destroy(struct poke_urb *urb);
 /* Submits @len bytes of @urb. Return: 0 or -errno */
 int poke_submit(struct poke *poke, struct poke_urb *urb, size_t len);
 
-/* Waits for any transfer. Return: 0, or -ETIMEDOUT, -ENODEV, -errno; @ret_urb on 0 */
+/* Waits for any transfer to complete. Return: 0 with @ret_urb, or -ETIMEDOUT, -ENODEV, -errno */
 int poke_reap(struct poke *poke, int timeout_ms, struct poke_urb **ret_urb);
 
-/* Discards @urb and waits for it. */
+/* Discards @urb and reaps it. */
 void poke_cancel(struct poke *poke, struct poke_urb *urb);
 
-/* Return: bytes or -errno; @timeout_ms 0: none */
+/* Return: bytes or -errno; @timeout_ms 0: no timeout */
 int poke_control(struct poke *poke, uint8_t type, uint8_t request, uint16_t value,
 		 uint16_t index, uint16_t length, void *data, unsigned timeout_ms);
 

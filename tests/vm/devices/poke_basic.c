@@ -106,7 +106,7 @@ static int speed(struct poke *poke)
 	return r < 0 ? r : 0;
 }
 
-/* The descriptors as the kernel has read them. */
+/* Summarizes the descriptors that the kernel has read. */
 static int descriptors(struct poke *poke)
 {
 	static uint8_t bytes[65536 * 2];
@@ -127,7 +127,7 @@ static int descriptors(struct poke *poke)
 
 static int streams(struct poke *poke)
 {
-	/* usbdevfs_streams: their number, that of the endpoints, their addresses */
+	/* struct usbdevfs_streams: number of streams, number of endpoints, their addresses */
 	uint32_t words[2 + 4] = {(uint32_t)poke_number(poke, 0, 2)};
 	uint8_t *addresses = (uint8_t *)&words[2];
 	int r;
@@ -145,7 +145,7 @@ static int rest(struct poke *poke)
 	return 0;
 }
 
-/* Of Linux' drivers/usb/misc/usbtest.c. */
+/* From Linux's drivers/usb/misc/usbtest.c. */
 struct usbtest_param {
 	uint32_t test_num, iterations, length, vary, sglen;
 	int32_t duration_sec, duration_usec;
@@ -173,7 +173,7 @@ static int usbtest(struct poke *poke)
 	return r;
 }
 
-/* Nothing happens until the device is gone. */
+/* poll() without events returns only when the device is gone. */
 static int await_gone(struct poke *poke)
 {
 	struct pollfd wait = {.fd = poke->fd};
@@ -188,21 +188,21 @@ static int await_gone(struct poke *poke)
 const struct poke_command POKE_BASIC[] = {
 	{"claim", "INTERFACE", 1, claim},
 	{"release", "INTERFACE", 1, release},
-	{"driver", "INTERFACE: which kernel driver has it", 1, driver},
-	{"disconnect", "INTERFACE: takes it from its driver", 1, disconnect},
-	{"connect", "INTERFACE: gives it back", 1, connect},
+	{"driver", "INTERFACE: its kernel driver", 1, driver},
+	{"disconnect", "INTERFACE: unbinds its driver", 1, disconnect},
+	{"connect", "INTERFACE: binds a driver again", 1, connect},
 	{"interface", "INTERFACE ALTERNATE: SET_INTERFACE", 2, set_interface},
 	{"configuration", "VALUE: SET_CONFIGURATION", 1, set_configuration},
 	{"clear-halt", "ENDPOINT", 1, clear_halt},
 	{"reset", ": of the port", 0, reset},
-	{"speed", ": as the kernel sees it", 0, speed},
-	{"descriptors", ": as the kernel has read them; sizes and a checksum", 0,
+	{"speed", ": the kernel's view", 0, speed},
+	{"descriptors", ": sizes and a checksum of those that the kernel has read", 0,
 	 descriptors},
 	{"streams", "COUNT ENDPOINT...: allocates bulk streams", 2, streams},
 	{"sleep", "MS", 1, rest},
 	{"await-gone", "[MS]: until the device is unplugged", 0, await_gone},
 	{"usbtest",
-	 "CASE [ITERATIONS LENGTH VARY SGLEN INTERFACE]: a case of Linux' usbtest", 1,
+	 "CASE [ITERATIONS LENGTH VARY SGLEN INTERFACE]: a case of Linux's usbtest", 1,
 	 usbtest},
 	{NULL, NULL, 0, NULL},
 };

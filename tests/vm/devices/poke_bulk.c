@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * poke_bulk.c - usb-poke's commands for bulk and interrupt transfers
  *
- * usbfs takes transfers of type bulk for interrupt endpoints too.
+ * usbfs accepts transfers of type bulk for interrupt endpoints too.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static struct poke_urb *bulk(uint8_t ep_addr, size_t bytes)
 	return poke_urb_create(USBDEVFS_URB_TYPE_BULK, ep_addr, bytes, 0);
 }
 
-/* One transfer; a status other than 0 is the result. */
+/* Runs one transfer. Return: its status if that is not 0 */
 static int one(struct poke *poke, uint8_t ep_addr, size_t len, int timeout_ms,
 	       unsigned flags)
 {
@@ -66,7 +66,7 @@ static int out(struct poke *poke)
 		   zero ? USBDEVFS_URB_ZERO_PACKET : 0);
 }
 
-/* Many transfers of one endpoint, DEPTH of them queued. */
+/* Many transfers on one endpoint, @depth of them queued. */
 struct stream {
 	uint8_t ep_addr;
 	size_t size;
@@ -75,7 +75,7 @@ struct stream {
 	unsigned long submitted, completed;
 	uint64_t bytes;
 	uint32_t
-		next; /* place in the pattern of the next transfer that completes (IN) or goes (OUT) */
+		next; /* position in the pattern: next to complete (IN) or to submit (OUT) */
 	uint32_t wrong;
 	bool check;
 	struct poke_urb *urbs[DEPTH_MAX];
@@ -110,7 +110,7 @@ static void stream_finish(struct poke *poke, struct stream *s)
 		poke_urb_destroy(s->urbs[i]);
 }
 
-/* A pattern whose period (251) fits no packet size. */
+/* A pattern whose period, 251, divides no packet size. */
 static uint8_t place_byte(uint32_t place)
 {
 	return (uint8_t)(place % 251u);
@@ -154,7 +154,7 @@ static int stream_completed(struct poke *poke, struct poke_urb *urb)
 	return stream_submit(poke, s, urb);
 }
 
-/* Lets both run to their ends; @b may be NULL. */
+/* Runs both to their ends; @b may be NULL. */
 static int run(struct poke *poke, struct stream *a, struct stream *b)
 {
 	uint64_t start = poke_now_ns(), cpu = poke_cpu_us(), ns, bytes;
@@ -227,7 +227,7 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* OUT, then IN of as many bytes; with one endpoint the same is done on that alone. */
+/* Measures an OUT and then an IN transfer of the same size; or, without @both, one transfer. */
 static int round_trips(struct poke *poke, bool both)
 {
 	int at = both ? 2 : 1;
@@ -272,7 +272,7 @@ static int latency_one(struct poke *poke)
 	return round_trips(poke, false);
 }
 
-/* Each round: DEPTH transfers go in, all are discarded, all must come back. */
+/* Each round submits depth transfers, discards all of them and reaps all of them. */
 static int unlink_many(struct poke *poke)
 {
 	uint8_t ep_addr = (uint8_t)poke_number(poke, 0, 0x81);
@@ -317,11 +317,12 @@ const struct poke_command POKE_BULK[] = {
 	{"out", "ENDPOINT LENGTH [TIMEOUT_MS ZERO_PACKET]: byte i is i * 7", 2, out},
 	{"read", "ENDPOINT SIZE DEPTH COUNT: throughput", 4, read_many},
 	{"write", "ENDPOINT SIZE DEPTH COUNT: throughput", 4, write_many},
-	{"loop", "OUT IN SIZE DEPTH COUNT: out and back, compared", 5, loop},
+	{"loop", "OUT IN SIZE DEPTH COUNT: sends data and compares what returns", 5,
+	 loop},
 	{"latency", "OUT IN [COUNT SIZE]: time of an OUT and an IN, one after the other",
 	 2, latency},
 	{"latency-one", "ENDPOINT [COUNT SIZE]: time of a transfer", 1, latency_one},
-	{"unlink", "ENDPOINT COUNT [SIZE DEPTH]: submitted and discarded", 2,
+	{"unlink", "ENDPOINT COUNT [SIZE DEPTH]: submits and discards transfers", 2,
 	 unlink_many},
 	{NULL, NULL, 0, NULL},
 };

@@ -50,7 +50,7 @@ static int control(struct poke *poke)
 	return r < 0 ? r : 0;
 }
 
-/* A request that is submitted, then taken back after some time. */
+/* Submits a request and discards it after some time. */
 static int control_cancel(struct poke *poke)
 {
 	struct poke_urb *urb =
@@ -108,7 +108,7 @@ static int pattern_out(struct poke *poke)
 	return r < 0 ? r : r == len ? 0 : -EREMOTEIO;
 }
 
-/* Gadget zero's requests: what went out comes back. */
+/* Sends bytes by gadget zero's requests and reads them back. */
 static int echo(struct poke *poke)
 {
 	uint16_t len = (uint16_t)poke_number(poke, 0, 1024);
@@ -129,7 +129,7 @@ static int echo(struct poke *poke)
 	return r == len && poke_sum(bytes, len) == sum ? 0 : -EBADMSG;
 }
 
-/* What the device saw; the order is that of struct counts in device.h. */
+/* Reads the device's counts, which are in the order of struct counts in device.h. */
 static int counts(struct poke *poke)
 {
 	static const char *const names[] = {
@@ -166,13 +166,13 @@ const struct poke_command POKE_CONTROL[] = {
 	 "256",
 	 5, control},
 	{"control-cancel",
-	 "TYPE REQUEST VALUE INDEX LENGTH [MS]: taken back if not done by then", 5,
+	 "TYPE REQUEST VALUE INDEX LENGTH [MS]: discarded if not done by then", 5,
 	 control_cancel},
 	{"pattern-in", "[LENGTH START LIMIT]: request 1 of big-control, checked", 0,
 	 pattern_in},
 	{"pattern-out", "[LENGTH START]", 0, pattern_out},
 	{"echo", "[LENGTH]: gadget zero's requests 0x5b and 0x5c, compared", 0, echo},
-	{"counts", ": what reached a vhci-device", 0, counts},
+	{"counts", ": of what reached a vhci-device", 0, counts},
 	{"string", "INDEX", 1, string},
 	{NULL, NULL, 0, NULL},
 };

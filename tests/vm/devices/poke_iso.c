@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * poke_iso.c - usb-poke's commands for isochronous transfers
  *
- * The packets are those of vhci-device's counter: a counter, the length, then bytes counter + i.
+ * The packets are those of vhci-device's counter: a counter, the length, then byte counter + i at
+ * i.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@ struct iso {
 	unsigned packets, urb_count, size;
 	struct poke_urb *urbs[URBS_MAX];
 	unsigned in_flight;
-	uint32_t counter; /* OUT: the next; IN: the last */
+	uint32_t counter; /* OUT: the next one; IN: the last one */
 	bool started;
 	uint64_t bytes, longest_ns;
 	unsigned long heard, lost, repeated, empty, bad, errors, urb_errors;
@@ -128,7 +129,7 @@ static int stream(struct poke *poke, struct iso *iso, unsigned long seconds)
 	return r;
 }
 
-/* Arguments from @at on: endpoint, something of the command, packets, transfers, size. */
+/* Reads arguments from @at on: endpoint, an argument of the command, packets, transfers, size. */
 static void prepare(const struct poke *poke, struct iso *iso, int at, uint8_t direction)
 {
 	memset(iso, 0, sizeof(*iso));
@@ -142,7 +143,8 @@ static void prepare(const struct poke *poke, struct iso *iso, int at, uint8_t di
 					(size_t)iso->packets * iso->size, iso->packets);
 }
 
-/* @r: of what was done. A transfer that did not come back is left to the end of the process. */
+/* @r: result of the stream. After an error, transfers stay allocated: the kernel may still have
+ * some. */
 static int finish(struct poke *poke, const struct iso *iso, int r)
 {
 	poke_tell(poke,
@@ -189,7 +191,7 @@ static int set_alternate(struct poke *poke, unsigned alternate)
 	return ioctl(poke->fd, USBDEVFS_SETINTERFACE, &set) < 0 ? -errno : 0;
 }
 
-/* A stream that is ended by the alternate setting without its endpoint. */
+/* Runs a stream, then ends it by an alternate setting without its endpoint. */
 static int cut_stream(struct poke *poke, struct iso *iso, unsigned long *ret_taken_back)
 {
 	struct poke_urb *done;
@@ -236,13 +238,13 @@ static int iso_switch(struct poke *poke)
 
 const struct poke_command POKE_ISO[] = {
 	{"iso-in",
-	 "ENDPOINT SECONDS [PACKETS URBS SIZE]: reads the counter; fails on a hole or "
+	 "ENDPOINT SECONDS [PACKETS URBS SIZE]: reads the counter; fails on a gap or "
 	 "error",
 	 2, iso_in},
 	{"iso-out", "ENDPOINT SECONDS [PACKETS URBS SIZE]: sends the counter", 2,
 	 iso_out},
 	{"iso-switch",
-	 "INTERFACE ENDPOINT COUNT [PACKETS URBS SIZE]: so many streams, each cut by "
+	 "INTERFACE ENDPOINT COUNT [PACKETS URBS SIZE]: COUNT streams, each cut by "
 	 "alternate setting 0",
 	 3, iso_switch},
 	{NULL, NULL, 0, NULL},

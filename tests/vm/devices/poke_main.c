@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * poke_main.c - usb-poke: does to a USB device what tests need and busybox cannot
+ * poke_main.c - usb-poke: operations on a USB device that tests need and busybox lacks
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,19 +19,19 @@ static void help(void)
 		     "       usb-poke DEVICE [--wait S] COMMAND [ARGUMENT]... [, "
 		     "COMMAND...]...\n"
 		     "\n"
-		     "DEVICE is BUS/DEV, VVVV:PPPP, VVVV:PPPP:SERIAL or a path of "
+		     "DEVICE is BUS/DEV, VVVV:PPPP, VVVV:PPPP:SERIAL or a path below "
 		     "/dev/bus/usb. Commands\n"
-		     "apart by \",\" run on one open device until one fails: an "
-		     "interface's claim and\n"
-		     "alternate setting last as long. Each prints \"OK COMMAND "
-		     "key=value...\" or \"FAIL\n"
-		     "COMMAND key=value... error=NAME\". \"expect NAME COMMAND\" is OK "
-		     "if the command fails\n"
-		     "with that error (a name such as EPIPE). Numbers in any base of C; "
-		     "IN endpoints are\n"
-		     "0x81 and so on. The packets of iso-in and iso-out, and the "
-		     "requests of counts and\n"
-		     "pattern-in, are those of vhci-device.\n"
+		     "separated by \",\" run on one open device until one fails, so an "
+		     "interface's claim\n"
+		     "and alternate setting last that long. Each prints \"OK COMMAND "
+		     "key=value...\" or\n"
+		     "\"FAIL COMMAND key=value... error=NAME\". \"expect NAME COMMAND\" "
+		     "is OK if the command\n"
+		     "fails with that error (a name such as EPIPE). Numbers are in any "
+		     "base of C; IN\n"
+		     "endpoints are 0x81 and so on. The packets of iso-in and iso-out, "
+		     "and the requests of\n"
+		     "counts and pattern-in, are those of vhci-device.\n"
 		     "\n");
 	for (size_t t = 0; t < ARRAY_SIZE(TABLES); t++) {
 		for (const struct poke_command *c = TABLES[t]; c->name; c++)
@@ -50,7 +50,7 @@ static const struct poke_command *find(const char *name)
 	return NULL;
 }
 
-/* Runs words [0, @count). Return: whether it did what it should */
+/* Runs the command in words [0, @count). Return: whether it succeeded, or failed as expected */
 static bool run(struct poke *poke, char **words, int count)
 {
 	const char *expected = NULL, *error;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * poke_usbfs.c - finding devices, and transfers through the ioctls of usbfs
+ * poke_usbfs.c - finds devices, and runs transfers through the ioctls of usbfs
  */
 #include <dirent.h>
 #include <errno.h>
@@ -63,7 +63,7 @@ void poke_tell(struct poke *poke, const char *format, ...)
 	va_end(args);
 }
 
-/* The text of a file of the device in sysfs, "" if it has none. */
+/* Reads a sysfs attribute of the device, "" if it is missing. */
 static void attribute(const char *device, const char *name, char text[128])
 {
 	char path[512];
@@ -234,7 +234,7 @@ void poke_cancel(struct poke *poke, struct poke_urb *urb)
 		;
 }
 
-/* usbfs' own call for control requests takes one page; a transfer takes any length. */
+/* A control transfer by URB takes any length; USBDEVFS_CONTROL takes one page. */
 static int control_by_urb(struct poke *poke, const uint8_t setup[8], uint16_t length,
 			  void *data, unsigned timeout_ms)
 {

@@ -92,7 +92,7 @@ static void get_descriptor(struct device *dev, struct urb *urb)
 		stall(dev, urb);
 }
 
-/* All endpoints begin anew: no halt, no stream. */
+/* Resets all endpoints: no halt, no stream. */
 static void restart_endpoints(struct device *dev)
 {
 	for (unsigned i = 1; i < ENDPOINT_COUNT; i++) {

@@ -7,7 +7,7 @@ A test module imports the fixture:
 
     def test_counter(host, synthetic):
         counter = synthetic.plug("counter", "high", "transactions=3", "vary")
-        synthetic.poke(counter, "claim 0", "interface 0 1", "iso-in 0x81 2 8 16 3072")   # in the host, without us
+        synthetic.poke(counter, "claim 0", "interface 0 1", "iso-in 0x81 2 8 16 3072")   # in the host, without usbvfiod
         usb = host.controller(counter.device)
         guest = host.boot(usb, JOB, programs=[synthetic.poke_program])                   # in the guest
         ...
@@ -24,13 +24,13 @@ NUMBER = re.compile(r"\d+$")
 
 
 def parse(line):
-    """{key: value} of the words key=value of a line; numbers are int."""
+    """{key: value} for each word key=value of a line; numbers become int."""
     words = dict(word.split("=", 1) for word in line.split() if "=" in word)
     return {key: int(value) if NUMBER.match(value) else value for key, value in words.items()}
 
 
 class SyntheticDevice:
-    """One vhci-device that runs."""
+    """A running vhci-device."""
 
     def __init__(self, host, number, kind, speed, options, serial, ids, enumerated):
         self.host = host
@@ -40,7 +40,7 @@ class SyntheticDevice:
         self.task = host.start(f"echo $$ >{self.name}.pid\nexec vhci-device {' '.join(words)} >{self.name}.log 2>&1\n")
         self.stopped = False
         host.run(f"wait_for \"grep -qE '^(ATTACHED|ERROR)' {self.name}.log\"")
-        # The kernel's name of the place, such as "1-1".
+        # The kernel's name for the place, such as "1-1".
         attached = re.search(r"ATTACHED .*device=(\S+)", self.log())
         assert attached, self.log()
         self.path = attached.group(1)
@@ -50,21 +50,21 @@ class SyntheticDevice:
         return self.host.run(f"cat {self.name}.log")
 
     def command(self, line):
-        """A line for its control FIFO; see vhci-device --help."""
+        """Write a line to the device's control FIFO; see vhci-device --help."""
         self.host.run(f"echo '{line}' >{self.name}.control")
 
     def stats(self):
-        """What the device has counted so far."""
+        """The device's counts so far."""
         return parse(self.host.run(f"rm -f {self.name}.stats; echo stats >{self.name}.control; "
                                    f"wait_for '[ -e {self.name}.stats ]'; cat {self.name}.stats"))
 
     def find(self):
-        """The device as it is known to the host now, once it is there."""
+        """Wait for the device in the host; returns it with its current numbers."""
         self.device = self.host.find_path(self.path)
         return self.device
 
     def unplug(self):
-        """Surprise; replug() brings it back."""
+        """Unplug by surprise; replug() brings the device back."""
         self.command("unplug")
         self.host.run(f"wait_for '[ ! -e /sys/bus/usb/devices/{self.path} ]'")
 
@@ -73,13 +73,13 @@ class SyntheticDevice:
         return self.find()
 
     def kill(self):
-        """Surprise, and for good."""
+        """Unplug by surprise and for good."""
         self.host.run(f"kill -9 $(cat {self.name}.pid)")
         self.task.wait()
         self.stopped = True
 
     def stop(self):
-        """Detach it in an orderly way. Returns what it has counted."""
+        """Detach the device in an orderly way. Returns its counts."""
         if not self.stopped:
             self.stopped = True
             self.host.run(f"kill $(cat {self.name}.pid)")
@@ -88,7 +88,7 @@ class SyntheticDevice:
 
 
 class Synthetic:
-    """All of a test's devices."""
+    """All synthetic devices of a test."""
 
     numbers = itertools.count(1)
 
@@ -104,23 +104,23 @@ class Synthetic:
             host.has_synthetic = True
 
     def plug(self, kind, speed="high", *options, serial=None, ids=None, enumerated=True):
-        """A vhci-device; the options are those of its kind. enumerated=False: it is none that the kernel will take."""
+        """Plug in a vhci-device with options of its kind. enumerated=False: the kernel will reject the device."""
         number = next(self.numbers)
         device = SyntheticDevice(self.host, number, kind, speed, options, serial or f"VHCI{number}", ids, enumerated)
         self.devices.append(device)
         return device
 
     def poke(self, device, *commands):
-        """Run usb-poke's commands on a device (synthetic, or of the host) in the host; all must do what they should.
+        """Run usb-poke's commands on a device (synthetic, or of the host) in the host; all must succeed.
 
-        Returns a dictionary for each.
+        Returns a dictionary for each command.
         """
         device = getattr(device, "device", device)
         output = self.host.run(f"usb-poke {device.busnum}/{device.devnum} {' , '.join(commands)}")
         return [parse(line) for line in output.splitlines()]
 
     def gadget(self, name, kind, *options):
-        """A gadget on dummy_hcd (devices/gadget tells the kinds). Returns the host's device."""
+        """Plug in a gadget on dummy_hcd (devices/gadget lists the kinds). Returns the host's device."""
         if not self.host.run("ls -d /sys/class/udc/* 2>/dev/null", check=False):
             self.host.run("gadget load super 4")
         self.host.run(f"gadget add {name} {kind} {' '.join(options)}")
@@ -137,7 +137,7 @@ class Synthetic:
 
 @pytest.fixture
 def synthetic(request, host):
-    """USB devices in the host; unplugged behind the test."""
+    """Synthetic USB devices in the host; unplugged after the test."""
     build = Path(request.config.getoption("--daemon")).resolve().parent / "tests" / "vm" / "devices"
     devices = Synthetic(host, build)
     yield devices

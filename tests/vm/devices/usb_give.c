@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * usb_give.c - hands a usbfs descriptor to a daemon, keeps it, and attacks the daemon through it
+ * usb_give.c - passes a usbfs descriptor to a daemon, keeps it, and attacks the daemon through it
  *
- * usb-give CONTROL-SOCKET NODE PID [UID] has the daemon PID attach the device, and then submits a transfer on its own
- * descriptor whose buffer and urb lie at an address that means something in the daemon only: the
- * lowest page of its stack, which it does not use. Who reaps the transfer has the device's
- * descriptor written there by the kernel. Prints the answer, then "GIVEN daemon=BYTES giver=BYTES":
- * how many bytes of the page have changed, and how many came to itself. With a UID it becomes that user
- * when it has opened the node, and ends with the answer. Status 1: it could not be tried.
+ * usb-give CONTROL-SOCKET NODE PID [UID] makes the daemon PID attach the device. Then it submits a
+ * transfer on its own descriptor. The transfer's buffer and urb are at an address that the daemon
+ * has mapped too: the lowest page of the daemon's stack, which the daemon does not use. The kernel
+ * writes the device's descriptor to that address in the process that reaps the transfer. usb-give
+ * prints the answer, then "GIVEN daemon=BYTES giver=BYTES": how many bytes of the page have changed
+ * in the daemon and in usb-give. With a UID it becomes that user after opening the node, and ends
+ * after the answer. Status 1: the attack could not be tried.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +48,8 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* Sends a request, with @given if that is not -1, and waits for the line of its answer. */
+/* Sends a request, with the descriptor @given unless that is -1, and waits for the answer's
+ * line. */
 static const char *ask(int control, const char *request, int given)
 {
 	static char line[LINE_BYTES];
@@ -84,7 +86,7 @@ static const char *ask(int control, const char *request, int given)
 	return line;
 }
 
-/* The lowest page of the stack of @pid. */
+/* The address of the lowest page of @pid's stack. */
 static uint64_t find_page(const char *pid)
 {
 	char path[64], line[512];
@@ -125,7 +127,8 @@ static unsigned count_differences(const uint8_t *a, const uint8_t *b)
 	return count;
 }
 
-/* GET_DESCRIPTOR of the device, which needs no interface, with all that it names in @page. */
+/* A GET_DESCRIPTOR of the device, which needs no claimed interface, with urb and buffer in
+ * @page. */
 static struct usbdevfs_urb *put_urb(uint8_t *page)
 {
 	static const uint8_t setup[8] = {0x80, 6, 0, 1, 0, 0, 18, 0};
@@ -171,8 +174,8 @@ int main(int argc, char **argv)
 	if (ioctl(wait.fd, USBDEVFS_SUBMITURB, put_urb(page)) < 0)
 		fail("submit");
 	memcpy(own, page, PAGE_BYTES);
-	/* It is back, and whoever watches has had two turns to take it; unless the daemon was
-	 * so fast that we do not see it. */
+	/* Wait until the transfer completes, or until the timeout if the daemon reaps it before we
+	 * see that. Two requests then give the daemon two turns of its loop to reap it. */
 	(void)poll(&wait, 1, 2000);
 	for (unsigned i = 0; i < 2; i++)
 		(void)ask(control, "{\"verb\":\"list\"}\n", -1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * usbip.c - the messages of USB/IP, as Linux' vhci_hcd speaks them
+ * usbip.c - the messages of USB/IP in the form of Linux's vhci_hcd
  */
 #include "tests/vm/devices/usbip.h"
 
@@ -58,7 +58,7 @@ static void send_all(struct device *dev, struct iovec *iov, size_t count)
 	}
 }
 
-/* The kernel wants the bytes of isochronous packets without the room between them. */
+/* Moves the packets' bytes together: the kernel expects isochronous data without gaps. */
 static uint32_t pack(const struct urb *urb)
 {
 	uint32_t at = 0;
@@ -174,15 +174,16 @@ static void unlink_urb(struct device *dev, struct usbip_inbox *inbox, const uint
 		device_unlink(dev, seqnum, urb_seqnum);
 		return;
 	}
-	/* answered now, it would have the kernel forget a transfer that is answered too: for
-	 * that it drops the connection */
+	/* The transfer has not arrived yet. If we answered the unlink now, the kernel would forget
+	 * the transfer, and drop the connection when we answer that later. */
 	if (inbox->early_count == USBIP_EARLY_MAX)
 		abort();
 	inbox->early[inbox->early_count].seqnum = seqnum;
 	inbox->early[inbox->early_count++].urb_seqnum = urb_seqnum;
 }
 
-/* True: the transfer of this message was unlinked before it came. */
+/* Whether the kernel unlinked this message's transfer before it arrived. If so, answers the
+ * unlink. */
 static bool was_unlinked(struct device *dev, struct usbip_inbox *inbox,
 			 const uint8_t *msg)
 {
@@ -202,7 +203,7 @@ static bool was_unlinked(struct device *dev, struct usbip_inbox *inbox,
 	return false;
 }
 
-/* Return: bytes of the message at @msg, 0 if more must come, -EPROTO if it is none */
+/* Return: bytes of the message at @msg, 0 if it is incomplete, -EPROTO if it is not a message */
 static ssize_t take_message(struct device *dev, struct usbip_inbox *inbox,
 			    const uint8_t *msg, size_t have)
 {
@@ -233,7 +234,7 @@ static ssize_t take_message(struct device *dev, struct usbip_inbox *inbox,
 	return (ssize_t)size;
 }
 
-/* Room for the rest of a message that has begun, or for one more read. */
+/* Makes room for another read. */
 static void make_room(struct usbip_inbox *inbox)
 {
 	size_t wanted = inbox->len + INBOX_BYTES;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * usbip.h - the messages of USB/IP, as Linux' vhci_hcd speaks them
+ * usbip.h - the messages of USB/IP in the form of Linux's vhci_hcd
  *
- * Big-endian headers of 48 bytes; data follows where data moves, then one descriptor of 16 bytes
- * for each isochronous packet (Documentation/usb/usbip_protocol.rst of Linux).
+ * A message is a big-endian header of 48 bytes, then data, if any, then a descriptor of 16 bytes
+ * for each isochronous packet (see Linux's Documentation/usb/usbip_protocol.rst).
  */
 #ifndef DEVICES_USBIP_H
 #define DEVICES_USBIP_H
@@ -17,11 +17,11 @@ struct urb;
 #define USBIP_EARLY_MAX 16
 
 /**
- * struct usbip_inbox - what has come over one connection
- * @bytes:	no whole message yet
+ * struct usbip_inbox - bytes received on one connection
+ * @bytes:	the beginning of a message
  * @last_seqnum: of the last transfer
- * @early:	requests to unlink a transfer that has not come yet: the kernel sends those past
- *		transfers that have just been submitted
+ * @early:	requests to unlink a transfer that has not arrived yet: the kernel may send an
+ *		unlink before a transfer that it has just submitted
  */
 struct usbip_inbox {
 	uint8_t *bytes;
@@ -35,7 +35,7 @@ struct usbip_inbox {
 	unsigned early_count;
 };
 
-/* Reads what the socket has and hands whole messages to the device.
+/* Reads from the socket and passes whole messages to the device.
  * Return: 0, -EAGAIN if there was nothing, -EPIPE at the end, or -errno */
 int usbip_receive(struct device *dev, struct usbip_inbox *inbox);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * vhci.c - a port of Linux' vhci_hcd, without the tools of usbip
+ * vhci.c - a port of Linux's vhci_hcd, without the tools of usbip
  */
 #include "tests/vm/devices/vhci.h"
 
@@ -29,8 +29,8 @@ static int write_file(const char *path, const char *text)
 	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
-/* The device's name comes from the number of its root hub: the first is the USB 2 half, the second
- * the USB 3 half. */
+/* Derives the device's name from the number of its root hub. Of a controller's two root hubs, the
+ * lower number is the USB 2 one. */
 static void name_path(struct vhci_port *port, unsigned controller, bool super,
 		      int port_of_hub)
 {
@@ -81,7 +81,8 @@ static int try_port(struct vhci_port *port, enum usb_speed speed, int number)
 	return pair[0];
 }
 
-/* A free port of that controller. Return: our end of the connection, or -errno; -EBUSY: none. */
+/* Attaches to a free port of that controller. Return: our end of the connection, or -errno; -EBUSY
+ * if no port is free */
 static int attach_to(struct vhci_port *port, unsigned controller, enum usb_speed speed)
 {
 	bool super = speed >= USB_SPEED_SUPER;
@@ -142,7 +143,7 @@ int vhci_attach(struct vhci_port *port, enum usb_speed speed)
 
 	if (!status)
 		return -ENODEV;
-	/* others that look for a port at the same time wait */
+	/* the lock makes other processes that look for a port wait */
 	(void)flock(fileno(status), LOCK_EX);
 	port->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (port->kmsg >= 0)
@@ -172,7 +173,7 @@ unsigned vhci_addressed(const struct vhci_port *port)
 	ssize_t n;
 
 	(void)snprintf(start, sizeof(start), ";usb %s: SetAddress Request", port->path);
-	/* a record that was lost is skipped (EPIPE), the next read goes on behind it */
+	/* EPIPE: the kernel has overwritten records; the next read continues after them */
 	while (port->kmsg >= 0 &&
 	       ((n = read(port->kmsg, record, sizeof(record) - 1)) > 0 ||
 		errno == EPIPE)) {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * disk_work.c - writes and reads disks that come and go, and demands what it was told is there
+ * disk_work.c - writes and reads disks that come and go, and demands that completed writes last
  *
- * disk_work MIB SERIAL...: a process for each disk, which is found by the serial number of its USB
- * device. It writes a MiB of new bytes, reads it back, and keeps it to see whether it is there after the disk has been
- * away. Lines on the console, each behind "GUEST ":
+ * disk_work MIB SERIAL... runs a process for each disk, which it finds by the serial number of its
+ * USB device. The process writes a MiB of new bytes and reads it back. It also keeps the bytes, to
+ * compare them after the disk has left and come back. It prints lines on the console, each with
+ * "GUEST " before it:
  *	AT SERIAL	reads and writes succeed
- *	WRONG SERIAL WHERE	other bytes than those that were written
+ *	WRONG SERIAL WHERE	the bytes read are not the bytes written
  *	UNTOLD SERIAL	a read or write has failed, and a minute later the disk is still there
  *	DONE SERIAL WRITTEN COMPARED FAILED	in MiB, and how often the disk has been lost
- * Ends when the file /tmp/stop is there.
+ * It ends when the file /tmp/stop exists.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -33,7 +34,7 @@ struct work {
 	const char *serial;
 	unsigned chunks;
 	uint64_t random;
-	uint8_t *kept; /* the bytes that are at chunk @kept_at */
+	uint8_t *kept; /* the bytes written to chunk @kept_at */
 	uint8_t *fresh;
 	uint8_t *read;
 	int kept_at; /* -1: nothing yet */
@@ -70,7 +71,8 @@ static bool has_serial(const char *path, const char *serial)
 	return strcmp(text, serial) == 0;
 }
 
-/* The folder in sysfs of the disk, which has a number of its own each time it comes; false: there is none. */
+/* Finds the disk's folder in sysfs, whose path is new each time the disk comes back. Return: false
+ * if there is none */
 static bool find(const char *serial, char folder[512])
 {
 	glob_t devices = {0}, disks = {0};
@@ -126,7 +128,7 @@ static bool compare(struct work *work, int fd)
 	return true;
 }
 
-/* Until it fails or is to stop. */
+/* Uses the disk until that fails or /tmp/stop exists. */
 static void use(struct work *work, int fd)
 {
 	bool told = false;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * kexec_file.c - load a kernel that follows this one, at once or when this one dies
+ * kexec_file.c - loads a kernel to boot after this one, now or when this one panics
  *
  * usage: kexec_file now|panic KERNEL INITRAMFS COMMAND-LINE
  *
- * now: boots the kernel; drivers are told before that to shut their devices down. panic: loads it
- * into the memory that crashkernel= has kept free; it is booted when this kernel panics, and then
- * nobody is told. KERNEL is a bzImage.
+ * now: boots the kernel after all drivers have shut their devices down. panic: loads the kernel
+ * into the memory that crashkernel= has reserved. When this kernel panics it boots that one, and
+ * drivers do not shut down their devices. KERNEL is a bzImage.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 	initramfs = open(argv[3], O_RDONLY | O_CLOEXEC);
 	if (initramfs < 0)
 		return complain(argv[3]);
-	/* the length counts the zero at the end */
+	/* the length includes the terminating zero */
 	if (syscall(SYS_kexec_file_load, kernel, initramfs, strlen(argv[4]) + 1, argv[4],
 		    flags) < 0)
 		return complain("kexec_file_load");

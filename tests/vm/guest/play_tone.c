@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * play_tone.c - plays a known tone on a PCM device of ALSA, without ALSA's library
+ * play_tone.c - plays a known tone on an ALSA PCM device, without ALSA's library
  *
- * Stereo, 16 bits, 48000 Hz. Frame n of the tone has a triangle wave of 1000 Hz on the left, and
- * n modulo 32768 on the right: each frame tells its place. Then comes silence. All of the tone is in
- * the kernel's buffer before the first frame is played, which goes on without this process, however
- * late that is. Prints "PLAYED TONE_FRAMES"; exits 0, 1 with a message, or 2 for wrong usage.
+ * The tone is stereo, 16 bits, 48000 Hz. Its frame n has a triangle wave of 1000 Hz on the left and
+ * n modulo 32768 on the right, so each frame names its position. Silence follows. The kernel has
+ * the whole tone in its buffer before it plays the first frame, so it can play without this
+ * process, however late that runs. Prints "PLAYED TONE_FRAMES"; exits 0, 1 with a message, or 2 for
+ * wrong usage.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@
 #define CHANNELS      2u
 #define PERIOD_FRAMES 4800u
 #define BUFFER_FRAMES 96000u
-/* the device's own buffers too */
+/* enough to push the tone out of the device's own buffers too */
 #define SILENT_FRAMES 14400u
 #define WAVE_FRAMES   48u
 #define WAVE_HALF     (WAVE_FRAMES / 2)
@@ -53,8 +54,8 @@ static void set_interval(struct snd_pcm_hw_params *params, unsigned which, unsig
 		(struct snd_interval){.min = value, .max = value, .integer = 1};
 }
 
-/* Starts when @frames have been written, then plays them and silence for ever; ready for more when
- * @frames have been played. */
+/* Makes the device start when it has @frames, play them, and then play silence for ever. poll()
+ * returns when the device has played @frames. */
 static int configure(int fd, unsigned frames)
 {
 	struct snd_pcm_hw_params hw = {.rmask = ~0u, .info = ~0u};

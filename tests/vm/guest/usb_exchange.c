@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * usb_exchange.c - sends bytes to endpoints of a USB device and prints what comes from others
+ * usb_exchange.c - sends bytes to endpoints of a USB device and prints the bytes of others
  *
- * For bulk and interrupt endpoints. Each step is a transfer, in order: "03=6500" sends these bytes
- * to endpoint 3, "82:271" takes up to so many bytes from endpoint 2 IN. One line for each: "OUT 03
- * COUNT" or "IN 82 BYTES"; exits 0. The first that fails ends it with "FAIL STEP TEXT" and 1; 2 for
- * wrong usage.
+ * For bulk and interrupt endpoints. Each step is a transfer; they run in order. "03=6500" sends
+ * these bytes to endpoint 3, "82:271" reads up to 271 bytes from endpoint 2 IN. Prints "OUT 03
+ * COUNT" or "IN 82 BYTES" for each step and exits 0. At the first failure it prints "FAIL STEP
+ * TEXT" and exits 1; it exits 2 for wrong usage.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 #define BUFFER_BYTES 4096u
 #define TIMEOUT_MS   60000u
 
-/* Return: how many bytes, or -1 if @text is no hexadecimal digits, two for each byte */
+/* Return: how many bytes, or -1 if @text is not two hexadecimal digits for each byte */
 static int parse_bytes(const char *text, uint8_t *bytes)
 {
 	size_t digits = strlen(text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * usbtest_run.c - has Linux' usbtest driver run one of its cases on a device
+ * usbtest_run.c - makes Linux's usbtest driver run one of its cases on a device
  *
  * Prints "ok MICROSECONDS" or "error NUMBER TEXT"; exits 0 or 1, 2 for wrong usage.
  */
@@ -16,7 +16,7 @@
 
 #include "util/compiler.h"
 
-/* What the driver takes and gives; no header has it. */
+/* The driver's parameters and results; no header declares them. */
 struct usbtest_param {
 	uint32_t test_num;
 	uint32_t iterations;
