@@ -22,7 +22,7 @@
 #include "util/log.h"
 #include "util/peers.h"
 
-/* More than a request may have, to tell too many from one. */
+/* A request may carry one; room for more, to notice an excess. */
 #define RECEIVE_FDS 4u
 /* Bytes of @out that an idle connection keeps. */
 #define OUT_ROOM_KEPT 4096u
@@ -145,8 +145,8 @@ void control_conn_put(struct control_conn *conn, const void *bytes, size_t len)
 
 void control_conn_put_event(struct control_conn *conn, const char *line, size_t len)
 {
-	/* Once an event is lost, so are those behind it, until the client knows: a watcher
-	 * knows which it has not seen. */
+	/* After losing one event, drop all until the client knows, so that the gap is
+	 * contiguous. */
 	if (line && !conn->lost &&
 	    conn->out.end - conn->out.start + len <= CONTROL_OUT_MAX) {
 		control_conn_put(conn, line, len);
@@ -158,7 +158,7 @@ void control_conn_put_event(struct control_conn *conn, const char *line, size_t 
 	conn->lost++;
 }
 
-/* All has left. */
+/* All output is sent. */
 static void on_sent(struct control_conn *conn)
 {
 	char line[64];
@@ -259,7 +259,7 @@ int control_conn_take_fd(struct control_conn *conn, uint64_t line, bool *ret_man
 	return -1;
 }
 
-/* The start of the line of the last byte received, in bytes of the connection. */
+/* Offset in the stream of the line that holds the last received byte. */
 static uint64_t last_line(const struct control_conn *conn)
 {
 	const char *start = conn->in.bytes + conn->in.start;

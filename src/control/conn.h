@@ -10,8 +10,8 @@
  *	RECEIVING, SENDING -> ENDING   control_conn_end()
  *	any        -> BROKEN      control_conn_break()
  *
- * A client that asks and does not read the answers so stops itself: only RECEIVING reads.
- * Events come in any state, and are bounded.
+ * Only RECEIVING reads requests, so a client that does not read its answers stalls itself. Events
+ * come in any state and are bounded.
  */
 #ifndef CONTROL_CONN_H
 #define CONTROL_CONN_H
@@ -65,7 +65,7 @@ struct control_line_fd {
  * @bytes:	CONTROL_LINE_MAX of room; those from @start to @end are not handled yet
  * @scanned:	no newline is from @start up to here
  * @base:	bytes of the connection that came before @bytes[0]
- * @fds:	of the line being received, and of the last one that came with it
+ * @fds:	for the first and the last line in @bytes, see conn.c
  * @eof:	the client sends no more
  */
 struct control_input {
@@ -163,9 +163,9 @@ static inline bool control_conn_has_output(const struct control_conn *conn)
 
 /* ---- its end ---- */
 
-/* Reads nothing any more; the connection is over when all bytes have left. */
+/* Stops reading; the connection closes when all output is sent. */
 void control_conn_end(struct control_conn *conn);
-/* The connection is over at once. */
+/* Closes the connection at once. */
 void control_conn_break(struct control_conn *conn);
 
 #endif /* CONTROL_CONN_H */

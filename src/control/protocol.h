@@ -53,7 +53,7 @@ enum control_code {
 	CONTROL_CODE_CANNOT_OPEN,      /* the node or file cannot be opened or is none */
 	CONTROL_CODE_BUSY,             /* another process or driver has the device */
 	CONTROL_CODE_REFUSED,          /* it would harm the host; "force" overrides */
-	CONTROL_CODE_ALREADY_ATTACHED, /* and the client did not ask to move it */
+	CONTROL_CODE_ALREADY_ATTACHED, /* of a rule: its name or text exists */
 	CONTROL_CODE_NOT_SUPPORTED,    /* this daemon or device cannot do it */
 	CONTROL_CODE_NOT_ALLOWED,      /* not to this user */
 	CONTROL_CODE_STOPPING,         /* the daemon is about to end */

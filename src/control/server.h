@@ -25,8 +25,8 @@ struct loop;
 
 /* Connections at one time; the server refuses more with a message. */
 #define CONTROL_CONNS_MAX 32u
-/* The server closes a connection that for so long has not shown its dialect, not sent all of
- * a legacy command, or not read the last answer. */
+/* Time that a client has to show its dialect, to send all of a legacy command, and to read the last
+ * answer; then the server closes the connection. */
 #define CONTROL_TIMEOUT_NS UINT64_C(5000000000)
 
 /* Makes json-c choose the seed of its hashes now, for which it asks the kernel. Once is

@@ -34,8 +34,8 @@ static bool wants_more(const struct kept_rule *rule)
 	return rule->rule.all || rule_holder(rule)->state == HOLDER_STATE_FREE;
 }
 
-/* Whether a rule before @rule has a better claim: it has just failed to attach @known, or
- * waits for the owner to notice that its device has gone. */
+/* Whether a rule before @rule has a better claim: it failed to attach @known and will try again,
+ * or waits for the owner to notice that its device has gone. */
 static bool is_reserved(const struct kept_rule *rule, const struct known *known)
 {
 	struct list *pos, *at;
@@ -129,7 +129,7 @@ static struct known *next_match(const struct kept_rule *rule, struct known *know
 	return NULL;
 }
 
-/* Whether @rule has another device already, which became known while it wanted @known. */
+/* Whether the owner has another free match of @rule plugged in already. */
 static bool holds_other(const struct kept_rule *rule, const struct known *known)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -169,7 +169,7 @@ static struct known *choose(const struct kept_rule *rule, const struct holder *h
 }
 
 /* For a rule with "all": the holder that had a device in this socket, else a holder that
- * never had one, else a new holder, else any. */
+ * never had one, else a new holder, else any. NULL if the holder of this socket is busy. */
 static struct holder *choose_holder(struct kept_rule *rule, const struct known *known)
 {
 	struct holder *unused = NULL;
@@ -241,7 +241,7 @@ static void on_check_done(struct worker_job *job)
 		/* the device has changed, and the kernel has not reported that yet */
 		keeper_release(holder);
 		keeper_read(keeper, holder->dev.place);
-		err_fill(&holder->err, ENOENT, "it is just going");
+		err_fill(&holder->err, ENOENT, "it is being unplugged");
 		keeper_fail(rule, known, &holder->err, false);
 	} else {
 		keeper_fail(rule, known, &holder->err, holder->result == -EPERM);
@@ -360,8 +360,8 @@ static void notify_changes(struct keeper *keeper, struct kept_rule *rule)
 	}
 }
 
-/* Whether the keeper awaits nothing but answers of the owner. */
-static bool has_asked(const struct keeper *keeper)
+/* Whether the keeper awaits only answers of the owner. */
+static bool awaits_only_owner(const struct keeper *keeper)
 {
 	struct list *pos, *at;
 
@@ -395,7 +395,7 @@ static void finish_pass(struct keeper *keeper)
 							   ? keeper->pass.wake_ns - now_ns
 							   : 0);
 	}
-	if (keeper->options.asked && has_asked(keeper))
+	if (keeper->options.asked && awaits_only_owner(keeper))
 		keeper->options.asked(keeper->options.ctx);
 	if (keeper->pass.busy_told && keeper_core_is_quiet(keeper)) {
 		keeper->pass.busy_told = false;

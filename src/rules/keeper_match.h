@@ -4,7 +4,7 @@
 #ifndef RULES_KEEPER_MATCH_H
 #define RULES_KEEPER_MATCH_H
 
-/* struct loop_task's: the pass. @ctx: struct keeper */
+/* The callback of a loop_task: runs one pass over rules and devices. @ctx: struct keeper */
 void keeper_on_pass(void *ctx);
 
 #endif /* RULES_KEEPER_MATCH_H */

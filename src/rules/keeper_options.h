@@ -15,7 +15,8 @@ struct loop;
 
 #define KEEPER_RULES_MAX   512u
 #define KEEPER_HOLDERS_MAX 31u /* of a rule */
-#define KEEPER_GRACE_NS    UINT64_C(2000000000)
+/* How long a rule waits for a device that it lost before it takes another match. */
+#define KEEPER_GRACE_NS UINT64_C(2000000000)
 
 enum keeper_origin {
 	KEEPER_ORIGIN_OPTION,
@@ -77,9 +78,9 @@ struct keeper_status {
  * @changed:	a holder has another state. May be NULL
  * @quiet:	the keeper has tried all devices, and awaits no answer; called each time that
  *		becomes so. May be NULL
- * @asked:	the keeper has tried all devices, but may await answers to attach() and detach():
- *		an owner that answers only after this need not wait for more. May be called
- *		repeatedly, and be NULL
+ * @asked:	the keeper has tried all devices and awaits only answers to attach() and detach():
+ *		an owner that defers its answers can give them now. May be called repeatedly, and be
+ *		NULL
  */
 struct keeper_options {
 	struct loop *loop;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * pipe.h - the ground of an endpoint: the state that all its transfer rings share
+ * pipe.h - what the transfer rings of an endpoint share
  *
  * An endpoint (endpoint.h) is a pipe with its rings, streams and schedule on top. Rings and
  * streams know their pipe, and never the endpoint above: they mark work in it, and they
- * return that a TD has failed. Only endpoint.c and endpoint_commands.c change its @state and
- * its @activity. Loop thread only.
+ * return that a TD has failed. Only endpoint.c changes its @state and its @activity. Loop
+ * thread only.
  */
 #ifndef XHCI_PIPE_H
 #define XHCI_PIPE_H
@@ -34,7 +34,7 @@ enum xhci_ep_activity {
 };
 
 /**
- * struct xhci_pipe - the ground of an endpoint
+ * struct xhci_pipe - what the transfer rings of an endpoint share
  * @dev:	NULL: nothing answers, its device was pulled
  * @rings:	all transfer rings, xhci_transfer_ring.node
  * @kicked_rings: rings that may have work, xhci_transfer_ring.kick_node

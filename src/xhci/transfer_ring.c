@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * transfer_ring.c - life of the TDs on one transfer ring
  *
- * We fetch TDs ahead: the device holds several at once, in ring order, and we post treplacement
+ * We fetch TDs ahead: the device holds several at once, in ring order, and we post their
  * events in that order when they complete. The dequeue position that the guest sees is
  * that of the first TD not reported.
  *
@@ -253,7 +253,7 @@ static enum xhci_progress td_failed(struct xhci_transfer_ring *ring, struct xhci
 	return bad ? XHCI_PROGRESS_ERROR : XHCI_PROGRESS_HALT;
 }
 
-/* A TD that is done, but was cancelled: it will be fetched again. */
+/* A TD that is done but will be fetched again: it was cancelled, or failed behind a halt. */
 static bool was_cancelled(const struct xhci_pipe *pipe, const struct xhci_td *td)
 {
 	if (pipe->activity == XHCI_EP_ACTIVITY_ACTIVE || !td->is_transfer)
@@ -357,7 +357,7 @@ static enum xhci_progress fail_ring(struct xhci_transfer_ring *ring)
 	return XHCI_PROGRESS_ERROR;
 }
 
-/* The ring is empty. */
+/* Reports the Underrun or Overrun of an isochronous ring that ran dry. */
 static enum xhci_progress on_empty(struct xhci_transfer_ring *ring)
 {
 	if (is_isoch(ring) && ring->td_count == 0 && xhci_isoch_empty(ring->isoch) < 0)
@@ -385,7 +385,7 @@ static bool admit_isoch(struct xhci_transfer_ring *ring, struct xhci_td *td,
 	return true;
 }
 
-/* True if the device holds too many orphans. Each orphan that ends kicks. */
+/* True if the device holds too many orphans. Each that it returns asks for a run. */
 static bool keeps_too_many(const struct xhci_pipe *pipe)
 {
 	const struct usbdev *dev = pipe->dev;

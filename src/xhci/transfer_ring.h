@@ -25,7 +25,7 @@ struct xhci_pipe;
 
 /**
  * struct xhci_transfer_ring - one transfer ring of an endpoint
- * @pipe:	the ground of that endpoint
+ * @pipe:	what the endpoint's rings share
  * @isoch:	its schedule; NULL unless it is isochronous
  * @node:	in the pipe's list of rings
  * @kick_node:	in its list of rings that may have work
@@ -33,7 +33,7 @@ struct xhci_pipe;
  * @cursor:	behind the last TD fetched
  * @tds:	fetched, not yet reported, in ring order
  * @td_count:	of them
- * @rung:	the guest has rung its doorbell since it was last stopped
+ * @rung:	the guest has rung its doorbell since the endpoint last stopped or halted
  * @resume:	the first of @tds was stopped in its middle, and resumes there
  * @stopped_posted: the Stopped event for the current Stop Endpoint command has been posted
  */
@@ -63,7 +63,7 @@ void xhci_transfer_ring_kick(struct xhci_transfer_ring *ring);
 void xhci_transfer_ring_drop_tds(struct xhci_transfer_ring *ring);
 /* Moves the ring to @pointer (as above), and drops its TDs. */
 void xhci_transfer_ring_set_dequeue(struct xhci_transfer_ring *ring, uint64_t pointer);
-/* Its current dequeue position: the first TD not completed. */
+/* Its current dequeue position: the first TD not reported. */
 struct xhci_ring xhci_transfer_ring_dequeue(const struct xhci_transfer_ring *ring);
 
 /* Posts the events of the TDs that are done, in order, up to one that was cancelled

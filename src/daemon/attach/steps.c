@@ -109,7 +109,7 @@ static void leave(struct attachment *at)
 	case ATTACH_STATE_NODE:
 	case ATTACH_STATE_OPENING:
 	case ATTACH_STATE_LEAVING:
-		/* the end of that sees the goal */
+		/* the pending step checks the goal when it completes */
 		break;
 	case ATTACH_STATE_NEW:
 	case ATTACH_STATE_OUT:
@@ -140,14 +140,14 @@ static bool comes_back(const struct attachment *at)
 		at->state == ATTACH_STATE_HELD);
 }
 
-/* Sets @at->port if a port is reserved for it. Return: the ports reserved for others. */
-static struct vm_reserved choose_port(struct attachment *at)
+/* Sets @at->port if a port is reserved for it. Return: all reserved ports. */
+static struct vm_reserved collect_reserved_ports(struct attachment *at)
 {
 	const struct attachments *all = at->all;
 	struct vm_reserved reserved = ports_reserved(&all->reserves);
 	struct list *pos;
 
-	/* the owner of the rule may have forgotten: an agent that was started again */
+	/* an agent that was restarted no longer knows the port */
 	if (at->port == 0)
 		at->port = ports_find(&all->reserves, at->wanted.rule, at->node.place);
 	LIST_FOREACH(pos, &all->list) {
@@ -176,7 +176,7 @@ static void log_plugged(const struct attachment *at)
 int attachment_plug(struct attachment *at)
 {
 	struct usbdev *dev = take_held(at);
-	struct vm_reserved reserved = choose_port(at);
+	struct vm_reserved reserved = collect_reserved_ports(at);
 	struct attach_facts *facts = &at->facts;
 	int port;
 
@@ -203,7 +203,8 @@ int attachment_plug(struct attachment *at)
 	return 0;
 }
 
-/* Plugs @dev in, at once or when the start is over. */
+/* Enters HELD and plugs @dev in, now or when the start is over; releases it if @at is bound for
+ * OUT. */
 static void hold(struct attachment *at, struct usbdev *dev)
 {
 	if (at->goal == ATTACH_GOAL_OUT) {

@@ -11,7 +11,7 @@
  *   presence    is the device there, are its interfaces ours?
  *   freeze      when the loop must make no call
  *   pool        URBs and their states
- *   in_flight    the URBs with the kernel
+ *   in_flight   the URBs with the kernel
  *   queue       the transfers of one endpoint and stream; queues: all of them
  *   transfer    the states of a transfer
  *   submit      one URB to the kernel, and back
@@ -21,8 +21,7 @@
  *   pump        moves the transfers of one queue along
  *   urbs        the whole, for its owner: life, reaping, the end of the device
  *
- * Up to transfer, each knows its own struct. The files from submit on work on a queue of a
- * device and share this one.
+ * The files up to transfer use only their own struct; those from submit on use struct urbs.
  */
 #ifndef USBDEV_HOST_URB_ENGINE_H
 #define USBDEV_HOST_URB_ENGINE_H

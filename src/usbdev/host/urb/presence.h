@@ -15,15 +15,15 @@
  * CHECKING and SUSPECT reap soon. In SUSPECT, URBs that came back as if the device were gone
  * do not complete yet: their transfers end as GONE or as CANCELLED.
  *
- * Claim. When the host was suspended its drivers may have got interfaces of ours.
+ * Claim. After a suspend of the host, its drivers may have claimed our interfaces.
  *
  *   OURS       -- a submission fails with -EBUSY -------------> CONTESTED
  *   CONTESTED  -- the owner has checked ----------------------> CHECKED
  *   any        -- a submission succeeds ----------------------> OURS
  *
- * In CONTESTED, a submission that the kernel refused waits. In CHECKED it fails. To ask the
- * owner for a check is apart from these states: URBs that the kernel killed lead to it as
- * well, and then no submission has to wait.
+ * In CONTESTED, a submission that the kernel refused waits. In CHECKED it fails. URBs that the
+ * kernel killed also ask the owner for a check, without a change of state: no submission waits
+ * then.
  */
 #ifndef USBDEV_HOST_URB_PRESENCE_H
 #define USBDEV_HOST_URB_PRESENCE_H

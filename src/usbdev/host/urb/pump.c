@@ -15,9 +15,9 @@
 #include "usbdev/host/urb/transfer.h"
 #include "usbdev/host/urb/unlink.h"
 
-/* Where to look for waiting transfers. Usually the first one; but the last if it is the only one that
- * waits and the kernel has all of the one before it. Nothing is submitted behind a failure or behind a
- * piece that is not the last one, so all before that one need no look. */
+/* The first transfer to examine for submission: normally the head, but the tail if only that waits
+ * and the kernel has the last URB of the transfer before it. Nothing is submitted behind a failure
+ * or an unfinished piece, so those before the tail need no look. */
 static struct list *first_to_submit(const struct urb_queue *queue)
 {
 	struct list *last = queue->transfers.prev;
@@ -90,7 +90,7 @@ static bool take_first(struct urb_queue *queue)
 	struct usbdev_transfer *first = urb_transfer_of(list_first(&queue->transfers));
 	struct urb *urb = urb_of(first);
 
-	/* a suspect device: the status means one thing if it is gone, else another */
+	/* while the device is a suspect, the status is ambiguous: leave the URB */
 	if (!urb || !urb_is_back(urb) ||
 	    (urb_is_suspect(&queue->urbs->standing) && urb_looks_gone(urb)))
 		return false;
