@@ -11,7 +11,7 @@
 #include "bench/bare_device.h"
 #include "bench/bench.h"
 
-/* Where CBW and CSW lie, behind the data. */
+/* Offsets of CBW and CSW, after the data. */
 #define CBW_OFFSET (BARE_DATA_BYTES - 128)
 #define CSW_OFFSET (BARE_DATA_BYTES - 64)
 
@@ -20,7 +20,7 @@ struct bare {
 	struct bare_device *device; /* or */
 	struct bare_relay *relay;
 	uint32_t tag;
-	/* of the stage under way */
+	/* of the current stage */
 	uint8_t endpoint;
 	uint32_t total_bytes, next_bytes, piece_bytes;
 	unsigned flying;

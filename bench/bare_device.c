@@ -121,8 +121,8 @@ void bare_device_wait(struct bare_device *device)
 	check("events", libusb_handle_events(device->context));
 }
 
-/* What the relay is told of a transfer; in full the 32 bytes of a register's posted
- * write: header, address and value. */
+/* Message to the relay about a transfer. Padded to the 32 bytes of header, address and
+ * value of a posted register write. */
 struct order {
 	uint32_t index, endpoint, offset, bytes;
 	uint32_t rest[4];
@@ -138,7 +138,7 @@ struct bare_relay {
 	uint32_t seen;
 };
 
-/* In the other process: what has ended is told. */
+/* In the other process: signals that a transfer has ended. */
 static void tell(void *context, unsigned index)
 {
 	struct bare_relay *relay = context;
@@ -150,7 +150,7 @@ static void tell(void *context, unsigned index)
 		bench_die("an eventfd", -errno);
 }
 
-/* In the other process: until the socket ends. */
+/* In the other process: serves until the socket closes. */
 static void serve(struct bare_relay *relay, const char *path)
 {
 	struct bare_device *device = bare_device_open(path, relay->shared, tell, relay);

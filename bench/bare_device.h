@@ -11,9 +11,9 @@
 #define BARE_DATA_BYTES (32u << 20)
 
 /**
- * struct bare_shared - what both processes of a relay see
- * @done:	indices of transfers that have ended well, a ring
- * @data:	what is moved lies in here
+ * struct bare_shared - memory that both processes of a relay share
+ * @done:	ring of indices of successful transfers
+ * @data:	buffer of all transfers
  */
 struct bare_shared {
 	uint8_t in, out; /* endpoint addresses */
@@ -23,15 +23,15 @@ struct bare_shared {
 
 struct bare_device;
 
-/* All end the program on failure, also of a transfer. @ended is called from
- * bare_device_wait() with @context and the transfer's index. */
+/* All end the program on failure, also of a transfer. bare_device_wait() calls @ended
+ * with @context and the transfer's index. */
 struct bare_device *bare_device_open(const char *path, struct bare_shared *shared,
 				     void (*ended)(void *context, unsigned index),
 				     void *context);
 void bare_device_close(struct bare_device *device);
 void bare_device_start(struct bare_device *device, unsigned index, uint8_t endpoint,
 		       uint32_t offset, uint32_t bytes);
-/* Until something has ended. */
+/* Waits until a transfer ends. */
 void bare_device_wait(struct bare_device *device);
 
 struct bare_relay;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * bench.c - what the benches share
+ * bench.c - shared by the benches
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +47,7 @@ double bench_median(double *values, unsigned count)
 	return values[count / 2];
 }
 
-/* All pages are there beforehand: no allocation is measured. */
+/* Writes all pages, so that the benches measure no allocation. */
 static void make_image(struct bench *bench)
 {
 	_cleanup_close_ int fd = -1;
@@ -64,7 +64,7 @@ static void make_image(struct bench *bench)
 			bench_die("filling the image", -errno);
 }
 
-/* The first device that is no keyboard of ours. */
+/* Enumerates the first device, or with @super the first at SuperSpeed. */
 static void find_stick(struct bench *bench, bool super)
 {
 	for (int port = 1;; port++) {
@@ -84,7 +84,7 @@ static void find_stick(struct bench *bench, bool super)
 static void start(struct bench *bench, const char *const *wrapper,
 		  const char *const *args, bool super)
 {
-	/* as Linux sets it up, but for moderation: latency is what is measured */
+	/* as Linux sets it up, but without moderation, which would hide the latency */
 	struct drv_options options = {.transfer_segments = 8, .event_trbs = 1024};
 	int fd;
 

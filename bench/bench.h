@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * bench.h - what the benches share: a daemon with a stick in memory, clocks, medians
+ * bench.h - shared by the benches: a daemon with a stick in memory, clocks, medians
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -19,7 +19,7 @@
 
 /**
  * struct bench - a running daemon and a driver on its stick
- * @image:	in /dev/shm: no disk takes part
+ * @image:	in /dev/shm, so that no disk takes part
  * @buf:	data in guest memory, BENCH_DATA_BYTES
  */
 struct bench {
@@ -35,7 +35,7 @@ struct bench {
 
 #define BENCH_DATA_BYTES (32u << 20)
 
-/* Ends the program with a message: a bench has nobody to report to. */
+/* Ends the program with a message. */
 void bench_die(const char *what, int r) __attribute__((noreturn));
 /* bench_die() unless @r is 0. */
 void bench_check(const char *what, int r);
@@ -43,7 +43,7 @@ void bench_check(const char *what, int r);
 /* Starts a daemon with a stick (and a keyboard if @keyboard) and enumerates the
  * stick at SuperSpeed. @wrapper: words before the daemon's command, or NULL. */
 void bench_start(struct bench *bench, const char *const *wrapper, bool keyboard);
-/* The same with one device that is there already, a stick at any speed. */
+/* The same with an existing device, a stick at any speed. */
 void bench_start_device(struct bench *bench, const char *spec);
 /* SIGTERM; removes everything. */
 void bench_stop(struct bench *bench);

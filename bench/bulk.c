@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * bulk.c - bench: the stick's data rate against memcpy of the same pieces
  *
- * BOT has one command at a time, whose data phase is cut into TDs; up to 32 of
- * them are in flight. The image is in memory, so the yardstick is a copy
- * between two mappings in pieces of the TD's size. Rounds take turns.
+ * BOT runs one command at a time and splits its data phase into TDs, up to 32 of them in
+ * flight. The image is in memory, so the yardstick is a copy between two mappings in
+ * pieces of the TD's size. Rounds of both alternate.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@ static double copy_round(struct bench *b, const uint8_t *image, uint32_t piece)
 	return mib_per_s(COPY_BYTES, bench_now_ns() - start);
 }
 
-/* Small TDs at small depth are slow: fewer sectors give the same answer sooner. */
+/* Small TDs at small depth are slow, and fewer sectors give the same result sooner. */
 static uint32_t round_bytes(uint32_t td_bytes, unsigned depth)
 {
 	uint64_t bytes = (uint64_t)td_bytes * depth * 64;

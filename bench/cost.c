@@ -2,9 +2,9 @@
  * cost.c - bench: system calls and instructions of the daemon per transfer, and its
  * memory and wake-ups while idle
  *
- * System calls are counted by strace while a known number of transfers runs;
- * instructions by callgrind, as the difference of a long and a short run, so that
- * start and end drop out. Without those programs the figures are left out.
+ * strace counts system calls while a known number of transfers runs. callgrind counts
+ * instructions; the difference of a long and a short run excludes start and end. Without
+ * those programs the bench omits the figures.
  */
 #include <errno.h>
 #include <poll.h>
@@ -64,7 +64,7 @@ static bool have(const char *program)
 	return system(command) == 0;
 }
 
-/* Starts strace on the daemon and waits until it says so. */
+/* Starts strace on the daemon and waits until strace has attached. */
 static pid_t trace(const struct bench *b, const char *result)
 {
 	char pid[16];
@@ -101,8 +101,8 @@ static pid_t trace(const struct bench *b, const char *result)
 	return -1;
 }
 
-/* The count of calls in the "total" line of strace -c: its first number without a point
- * but the column before may be absent. */
+/* Return: the number of calls in the "total" line of strace -c, its fourth number; -1 if
+ * there is none. */
 static double total_calls(const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -226,9 +226,9 @@ int main(void)
 		(void)fflush(stdout);
 	}
 	if (!with_strace)
-		printf("  system calls were not counted: strace is not installed\n");
+		printf("  system calls not counted: strace is not installed\n");
 	if (!with_valgrind)
-		printf("  instructions were not counted: valgrind is not installed\n");
+		printf("  instructions not counted: valgrind is not installed\n");
 	print_idle();
 	return 0;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * host.c - bench: a real mass storage device through the daemon, against libusb alone
  *
- * bench_host NODE [ROUNDS]: NODE is the usbfs node of a device whose content may be
- * overwritten. All do the same: bulk-only commands of up to 16 MiB, cut into transfers
- * of a size, a number of them in flight. They take turns by rounds, as only one can
- * have the device. The CPU time is that of the process that drives the device: the
- * daemon's, or ours while we are the yardstick; the kernel's work for it included.
- * The second yardstick has the device in another process, as we do: bare.h.
+ * bench_host NODE [ROUNDS]: NODE is the usbfs node of a device whose content the bench
+ * overwrites. Daemon and yardsticks do the same: bulk-only commands of up to 16 MiB,
+ * split into transfers of one size, a number of them in flight. Their rounds alternate,
+ * because only one of them can have the device. The CPU time is that of the process that
+ * drives the device, with the kernel's work for it: the daemon, or this program as the
+ * yardstick. The second yardstick has the device in another process, like the daemon: see
+ * bare.h.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -44,7 +45,7 @@ static const struct load loads[] = {
 };
 #define LOADS ARRAY_SIZE(loads)
 
-/* What a round of a load took. */
+/* Times of a round of a load. */
 struct took {
 	double seconds;
 	double cpu_seconds;
@@ -59,7 +60,8 @@ static double own_cpu_s(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-/* All threads of the process; /proc/PID/stat counts in hundredths only. */
+/* CPU time of all threads of the process; /proc/PID/stat counts only hundredths of a
+ * second. */
 static double process_cpu_s(pid_t pid)
 {
 	char path[320];
@@ -73,7 +75,7 @@ static double process_cpu_s(pid_t pid)
 		unsigned long long ns = 0;
 		FILE *file;
 
-		if (entry->d_name[0] == '.') /* "../schedstat" is there, too */
+		if (entry->d_name[0] == '.') /* "../schedstat" exists too */
 			continue;
 		(void)snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", (int)pid,
 			       entry->d_name);
@@ -102,7 +104,7 @@ static void our_round(const char *spec, struct took took[LOADS])
 		for (unsigned n = 0; n <= load->commands; n++) {
 			int r;
 
-			if (n == 1) { /* the first one warms up */
+			if (n == 1) { /* command 0 warms up */
 				cpu_s = process_cpu_s(b.daemon.pid);
 				start = bench_now_ns();
 			}
@@ -142,12 +144,12 @@ static void bare_round(const char *path, bool relayed, struct took took[LOADS])
 	bare_close(bare);
 }
 
-/* Who moves the data. */
+/* The parties that move the data. */
 enum party { OURS, BARE, RELAY, PARTIES };
 static const char *const names[PARTIES] = {"usbvfiod", "libusb", "relay"};
 static struct took took[PARTIES][ROUNDS_MAX][LOADS];
 
-/* The median of @rounds of a party's seconds, as a share of those of @other's round. */
+/* Our rate as a share of @other's: the median over @rounds. */
 static double share(enum party other, unsigned load, unsigned rounds)
 {
 	double shares[ROUNDS_MAX];

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""From the kernel's news of a USB device to the change of the guest's port, and back: plugged in and pulled many times.
+"""Time from the kernel's uevent of a USB device to the change of the guest's port, for many plug and unplug events.
 
-The host is a VM under emulation (tests/vm/harness/nested.py). A rule holds the device; there is no guest. The time of
-the news is when another process has received it, so its own waking-up is not in the figures, and the daemon's is.
+The host is a VM under emulation (tests/vm/harness/nested.py). A rule holds the device; there is no guest. The uevent's time is the time at
+which another process received it. So the figures include the daemon's wake-up, but not that process'.
 
 host_plug.py [--build DIR] [--rounds N]
 """
@@ -26,12 +26,12 @@ from harness.nested_control import Log  # noqa: E402
 from harness.nested_controller import NestedUsbvfiod  # noqa: E402
 
 LINE = re.compile(r"^(\S+)Z\s")
-# One that comes and goes faster has to wait, see src/rules/keeper_owner.c.
+# The keeper delays devices that reconnect faster, see src/rules/keeper_owner.c.
 STAY_US = 2100000
 
 
 class Tablet:
-    """A driver of the host has to let go of it."""
+    """A host driver has the device, and the daemon detaches it."""
 
     title = "with a driver of the host"
     ids = "0627"
@@ -49,7 +49,7 @@ class Tablet:
 
 
 class Loopback:
-    """No driver of the host wants it."""
+    """No host driver binds to it."""
 
     title = "without one"
     ids = "1209"
@@ -67,12 +67,12 @@ class Loopback:
 
 
 def time_of(line):
-    """Seconds since 1970 of a line of the daemon's log."""
+    """Return the time of a line of the daemon's log in seconds since 1970."""
     return datetime.fromisoformat(LINE.match(line).group(1)).replace(tzinfo=timezone.utc).timestamp()
 
 
 def measure(host, build, kind, rounds):
-    """[(plugged ms, pulled ms)]: pulled is below 0 if the daemon knew before the news came."""
+    """Return [(plugged ms, pulled ms)]; pulled is negative if the daemon noticed before the uevent."""
     devices = kind(host, build)
     news = host.start(f"exec {host.install(build / 'bench' / 'bench_uevents')}")
     usb = host.controller(f"usb:vid={kind.ids}")
@@ -100,7 +100,7 @@ def main():
     arguments = parser.parse_args()
 
     rig = subprocess.run([PROJECT / "scripts" / "rig"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    print(f"{'ms from the news to the port':36} {'median':>9} {'least':>9} {'most':>9}")
+    print(f"{'ms from the uevent to the port':36} {'median':>9} {'least':>9} {'most':>9}")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         host = Host(rig, folder, (NestedUsbvfiod, arguments.build / "usbvfiod"))
         try:

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A mass storage device of a host, passed through: usbvfiod against libusb alone, and against QEMU's usb-host.
+"""Throughput of a host's mass storage device: usbvfiod against libusb alone, and against QEMU's usb-host.
 
-The host is a VM under emulation with real usbfs (tests/vm/harness/nested.py), so absolute figures mean little; all of a
-table come from one run on one device and stand beside their yardstick. First bench_host in the host: our daemon driven by
-the test client against a program that uses libusb. Then a guest in the host reads and writes the device by dd, through
-usbvfiod and through QEMU's own controller and usb-host, in turns.
+The host is a VM under emulation with real usbfs (tests/vm/harness/nested.py), so absolute figures mean little. All figures of a table come
+from one run on one device, next to their yardstick. First bench_host runs in the host: the test client drives our daemon, against a program
+that uses libusb. Then a guest in the host reads and writes the device with dd, alternately through usbvfiod and through QEMU's own
+controller with usb-host.
 
 host_throughput.py [--build DIR] [--rounds N] [--no-guest]
 """
@@ -38,7 +38,7 @@ WORKLOADS = {
 
 JOB = """
 wait_disk sda
-# busybox' dd tells no times, and /proc/uptime only hundredths of a second.
+# busybox' dd prints no times, and /proc/uptime has only hundredths of a second.
 now_ns() { sed -n 's/^now at \\([0-9]*\\) nsecs/\\1/p; 5q' /proc/timer_list; }
 run() {
 	drop_caches
@@ -50,9 +50,9 @@ run() {
 
 
 def against_libusb(host, stick, build, rounds):
-    """The table of bench_host, made in the host."""
+    """Run bench_host in the host. Return its table."""
     host.install(build / "usbvfiod")
-    # Into the root of the daemon, so that each finds the other and its libraries.
+    # Into the daemon's root, so that each finds the other and its libraries.
     command = host.install(build / "bench" / "bench_host")
     root = command.split()[1]
     host.run(f"cp -a /root0/usbvfiod {root} && cp -a /root0/lib/. {root}/lib")
@@ -60,8 +60,8 @@ def against_libusb(host, stick, build, rounds):
 
 
 def in_guest(host, stick, kind, build, log, rounds):
-    """{workload: [seconds]} of a guest that uses the stick through that controller."""
-    # The first round warms the emulator's translation up and is not counted.
+    """Run a guest that uses the stick through that controller. Return {workload: [seconds]}."""
+    # Round 0 only warms up the emulator's translation.
     job = JOB + "".join(f'run {index} {number} "{arguments}"\n' for number in range(rounds + 1)
                         for index, (_mib, arguments) in enumerate(WORKLOADS.values()))
     stick = host.find_path(stick.path)

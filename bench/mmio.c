@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * mmio.c - bench: register accesses against a bare socket doing the same
+ * mmio.c - bench: register accesses against messages of the same size on a bare socket
  *
- * The yardstick is a process that receives as many bytes and sends as many
- * back, with one system call each and no thought. Ours and the yardstick's
- * rounds take turns, so that both see the same machine.
+ * The yardstick is a process that receives as many bytes and sends as many back, with one
+ * system call each and no other work. Our rounds and the yardstick's alternate, so that
+ * both see the same machine.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +21,8 @@
 #define WRITE_ASK   36u
 #define WRITE_REPLY 32u
 
-/* Child: answers @ask bytes by @reply bytes (0: not at all) until the end. A first
- * byte of 1 asks for an answer in any case. */
+/* In the child: answers each @ask bytes with @reply bytes (0: not at all) until the
+ * socket closes. A first byte of 1 asks for an answer in any case. */
 static void echo(int fd, size_t ask, size_t reply)
 {
 	uint8_t buf[256] = {0};
@@ -100,7 +100,7 @@ enum kind {
 
 static double our_round(struct bench *b, enum kind kind)
 {
-	/* ERDP of an interrupter that is not in use: a plain register */
+	/* IMOD of an unused interrupter: a register without side effects */
 	const uint64_t at = drv_ir(&b->drv, 7, XIR_IMOD);
 	struct vfu_client *c = &b->vmm.client;
 	uint64_t start = bench_now_ns();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * sandbox.c - bench: system calls in the daemon's sandbox against the same outside of it
+ * sandbox.c - bench: system calls inside the daemon's sandbox against those outside
  *
- * First without, then in the sandbox, in one process: there is no way back. The fastest of many
- * rounds counts, as a machine that does other things only makes them slower.
+ * One process measures first outside, then inside, because it cannot leave the sandbox.
+ * The fastest of many rounds counts, because other work on the machine only makes rounds
+ * slower.
  */
 #include <float.h>
 #include <stdio.h>
@@ -18,8 +19,8 @@
 #define ROUND_CALLS 20000u
 
 struct costs {
-	double plain_ns;   /* a call with any arguments */
-	double checked_ns; /* one whose request is looked at */
+	double plain_ns;   /* a call that the filter allows with any arguments */
+	double checked_ns; /* a call whose request the filter checks */
 };
 
 static void plain(int epoll_fd, int pipe_fd)
@@ -83,6 +84,6 @@ int main(void)
 		     with.plain_ns - without.plain_ns, without.checked_ns,
 		     with.checked_ns, with.checked_ns - without.checked_ns);
 	(void)fflush(stdout);
-	/* the rest would ask for calls that are not listed */
+	/* a normal exit makes calls that the sandbox does not allow */
 	_exit(0);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * uevents.c - prints when the kernel tells of each USB device
+ * uevents.c - prints the time of each uevent of a USB device
  *
- * A line "ADDED|REMOVED PLACE SECONDS.MICROSECONDS", by the clock of the daemon's log, until it
- * is killed. "LISTENS" first.
+ * Prints "LISTENS", then lines "ADDED|REMOVED PLACE SECONDS.MICROSECONDS" with the clock
+ * of the daemon's log, until it is killed.
  */
 #include <linux/netlink.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static void tell(const char *message, size_t len)
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	/* of a device, not of its interfaces */
+	/* devices only, not their interfaces */
 	if (!what || !name || !memmem(message, len, "DEVTYPE=usb_device", 18))
 		return;
 	(void)printf("%s %s %lld.%06ld\n", what, name + 1, (long long)now.tv_sec,

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Throughput of a stick in a QEMU guest: usbvfiod against QEMU's own qemu-xhci with usb-storage.
 
-Both controllers are in one guest, each with an image of the same bytes, and take turns, so what else the machine does hits
-both. Prints the medians and their ratio.
+Both controllers are in one guest, each with an image of the same bytes. Their rounds alternate, so other load on the machine affects both.
+Prints the medians and their ratio.
 
 vm_throughput.py [--daemon PATH] [--rounds N]
 """
@@ -43,7 +43,7 @@ for disk in sda sdb; do
 	*/0000:00:06.0/*) qemu_xhci=/dev/$disk ;;
 	esac
 done
-# busybox' dd tells no times, and /proc/uptime only hundredths of a second.
+# busybox' dd prints no times, and /proc/uptime has only hundredths of a second.
 now_ns() { sed -n 's/^now at \\([0-9]*\\) nsecs/\\1/p; 5q' /proc/timer_list; }
 run() {
 	drop_caches
@@ -70,7 +70,7 @@ class Both:
 
 def job(rounds):
     lines = [JOB_HEAD]
-    # Round 0 warms the emulator's translation up and is not counted.
+    # Round 0 only warms up the emulator's translation.
     for number in range(rounds + 1):
         for index, (_mib, arguments) in enumerate(WORKLOADS.values()):
             for name in ("usbvfiod", "qemu_xhci"):

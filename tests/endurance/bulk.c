@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * bulk.c - a source and a sink of bytes that are known, while they are disturbed
+ * bulk.c - bulk transfers from and to the emulated test device, with disturbances
  *
- * The device checks what it gets and halts if a byte is wrong; what it gives is checked here.
+ * The device checks the OUT data and halts at a wrong byte; this program checks the IN
+ * data.
  */
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,7 @@ void endure_bulk(struct endure *e, const struct endure_amount *amount)
 	in = guest_alloc(&e->ram, GUEST_RAM_ZONE_HIGH, MOVE_BYTES_MAX, 4096);
 	endure_start(e);
 	endure_find(e);
-	/* the pattern begins anew with each packet, and TDs consist of whole packets */
+	/* the pattern restarts with each packet, and TDs consist of whole packets */
 	for (uint32_t i = 0; i < MOVE_BYTES_MAX; i++)
 		out.ptr[i] = (uint8_t)(i % 1024 % MOD);
 	while (moved[0] + moved[1] < amount->bytes) {
@@ -41,7 +42,8 @@ void endure_bulk(struct endure *e, const struct endure_amount *amount)
 			repeated++;
 		}
 		if (is_in && memcmp(in.ptr, out.ptr, bytes) != 0)
-			endure_fail(e, "other bytes than the pattern in %u", bytes);
+			endure_fail(e, "a read of %u bytes differs from the pattern",
+				    bytes);
 		moved[is_in] += bytes;
 		if (++moves == WARM_MOVES)
 			before = endure_figures(e);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * endure.c - the daemon, the driver, and what is done to them
+ * endure.c - the daemon, the driver, and their disturbances
  */
 #include "tests/endurance/endure.h"
 
@@ -23,10 +23,10 @@
 #define LOG_BYTES     3000u
 #define IN_FLIGHT_MAX 16u
 #define IDLE_MS       2000
-/* Of a zone; more than that is used up by an enumeration after a reset of the controller only. */
+/* Allocation of a zone above which the controller restarts. */
 #define USED_MAX(zone) ((zone)->size_bytes / 4 * 3)
 
-/* What the kernel tells of the daemon in files below its folder in /proc. */
+/* Prints files of the daemon below its folder in /proc. */
 static void print_files(const struct endure *e, const char *names)
 {
 	char pattern[64], line[256];
@@ -54,7 +54,7 @@ static void print_log(const struct endure *e)
 	size_t len = text ? strlen(text) : 0;
 
 	if (text)
-		(void)printf("the daemon's last words:\n%s\n",
+		(void)printf("end of the daemon's log:\n%s\n",
 			     len > LOG_BYTES ? text + len - LOG_BYTES : text);
 }
 
@@ -73,7 +73,8 @@ void endure_fail(struct endure *e, const char *format, ...)
 	print_why(e, format, ap);
 	va_end(ap);
 	print_log(e);
-	/* where each thread waits in the kernel, which only root is told, and what the loop watches */
+	/* the kernel stack of each thread (root only), and the descriptors that the loop
+	 * watches */
 	print_files(e, "task/*/stack");
 	print_files(e, "fdinfo/*");
 	daemon_finish(&e->daemon);
@@ -112,7 +113,7 @@ static void start_daemon(struct endure *e)
 	e->control = control_connect(e->control_path, TIMEOUT_MS, &err);
 	if (!e->control)
 		endure_fail(e, "%s", err.text);
-	/* who is silent at first is sent away */
+	/* the daemon drops clients that stay silent after connecting */
 	endure_ask(e, "{'verb':'hello'}", NULL);
 }
 
@@ -146,7 +147,7 @@ static void restore(struct endure *e)
 	(void)drv_collect(&e->drv, 0);
 }
 
-/* From an untouched controller on. */
+/* Starts a controller that is in its power-on state. */
 static void drive(struct endure *e)
 {
 	const struct drv_options options = {.event_trbs = 1024, .transfer_trbs = 1024};
@@ -234,10 +235,10 @@ static void await_connect(struct endure *e, unsigned port)
 {
 	drv_port_clear(&e->drv, port, XPORT_CHANGES);
 	if (drv_port_wait(&e->drv, port, XPORT_CCS, XPORT_CCS) < 0)
-		endure_fail(e, "nothing appears in port %u", port);
+		endure_fail(e, "no device connects to port %u", port);
 }
 
-/* The guest lets go of the device. */
+/* The guest frees the device's slot. */
 static void forget_slot(struct endure *e)
 {
 	int r = drv_slot_disable(e->device.slot);
@@ -300,7 +301,7 @@ static void lose(struct endure *e, enum disturbance what)
 	case DISTURB_PULL:
 		(void)printf("PULL\n");
 		if (drv_port_wait(&e->drv, port, XPORT_CCS, 0) < 0)
-			endure_fail(e, "nobody notices that it was pulled");
+			endure_fail(e, "the port does not report the unplugged device");
 		forget_slot(e);
 		await_connect(e, port);
 		break;
@@ -324,7 +325,7 @@ static void lose(struct endure *e, enum disturbance what)
 	endure_find(e);
 }
 
-/* Return: the device is there as it was. */
+/* Rolls the dice. Return: false if the disturbance lost the device. */
 static bool disturb(struct endure *e, unsigned dci)
 {
 	uint64_t roll = endure_random(e, 1000);
@@ -362,8 +363,9 @@ static bool is_of_endpoint(const struct drv_event *event, const void *ctx)
 	       drv_event_slot(event) == id[0] && drv_event_dci(event) == id[1];
 }
 
-/* Nothing came of the endpoint: what is known of it, and whether an interrupt was lost (events without one), a doorbell
- * (another one helps), or the device is silent (Stop Endpoint says where it stands). */
+/* After a timeout: prints the endpoint's state and tells a lost interrupt (pending
+ * events) from a lost doorbell (another one helps) and a silent device (Stop Endpoint
+ * shows the position). */
 static void find_out(struct endure *e, unsigned dci)
 {
 	unsigned id[2] = {e->device.slot->id, dci};
@@ -412,13 +414,12 @@ static enum moved land(struct endure *e, unsigned dci, uint64_t last)
 			continue;
 		if (code != XCC_SUCCESS || event.trb.parameter != last ||
 		    drv_event_length(&event) != 0)
-			endure_fail(
-				e,
-				"endpoint %u: code %u, %u bytes missing, TRB 0x%llx in "
-				"place of 0x%llx",
-				dci, code, drv_event_length(&event),
-				(unsigned long long)event.trb.parameter,
-				(unsigned long long)last);
+			endure_fail(e,
+				    "endpoint %u: code %u, %u bytes missing, TRB 0x%llx, "
+				    "expected 0x%llx",
+				    dci, code, drv_event_length(&event),
+				    (unsigned long long)event.trb.parameter,
+				    (unsigned long long)last);
 		return MOVED_ALL;
 	}
 }
@@ -429,7 +430,7 @@ enum moved endure_move(struct endure *e, unsigned dci, uint64_t iova, uint32_t b
 	uint64_t lasts[IN_FLIGHT_MAX];
 	unsigned first = 0, count = 0;
 	unsigned depth = 1 + (unsigned)endure_random(e, IN_FLIGHT_MAX);
-	/* of all sizes the small ones are as frequent as the large ones */
+	/* small sizes are as frequent as large ones */
 	uint32_t most = TD_BYTES_MAX >> endure_random(e, 8);
 	uint32_t queued = 0;
 
@@ -464,7 +465,7 @@ struct endure_figures endure_figures(struct endure *e)
 	struct endure_figures figures = {.fds = daemon_fd_count(&e->daemon)};
 
 	if (figures.fds < 0 || daemon_usage(&e->daemon, &figures.usage) < 0)
-		endure_fail(e, "the daemon cannot be looked at");
+		endure_fail(e, "reading the daemon's figures");
 	return figures;
 }
 
@@ -475,7 +476,7 @@ void endure_compare(struct endure *e, const struct endure_figures *before)
 	int r = daemon_await_idle(&e->daemon, IDLE_MS, &rest, &idle);
 
 	if (r < 0 && r != -EBUSY)
-		endure_fail(e, "it does not come to rest: %s", strerror(-r));
+		endure_fail(e, "the daemon never comes to rest: %s", strerror(-r));
 	after = endure_figures(e);
 	(void)printf("descriptors %d before, %d after; threads %llu, %llu; own memory "
 		     "%llu KiB, %llu KiB; idle for %u ms: %llu ticks, %llu wake-ups\n",
@@ -486,20 +487,18 @@ void endure_compare(struct endure *e, const struct endure_figures *before)
 		     (unsigned long long)(idle.cpu_ticks - rest.cpu_ticks),
 		     (unsigned long long)(idle.wakeups - rest.wakeups));
 	if (after.fds > before->fds || after.usage.threads > before->usage.threads)
-		endure_fail(e, "descriptors or threads are left");
+		endure_fail(e, "descriptors or threads have leaked");
 	if (after.usage.rss_anon_kib > before->usage.rss_anon_kib + e->growth_kib)
-		endure_fail(e, "it has grown");
+		endure_fail(e, "the daemon has grown");
 	if (r < 0)
-		endure_fail(e, "it is not idle");
+		endure_fail(e, "the daemon is not idle");
 }
 
 void endure_print_counts(const struct endure *e)
 {
 	static const char *const names[DISTURBANCES] = {
-		"Stop Endpoint", "clients that went on",
-		"port resets",   "controller resets",
-		"replugs",       "new clients",
-		"kill -9",       "pulls"};
+		"Stop Endpoint", "restored guests", "port resets", "controller resets",
+		"replugs",       "new clients",     "kill -9",     "pulls"};
 
 	for (unsigned i = 0; i < DISTURBANCES; i++)
 		(void)printf("%s%s %llu", i ? ", " : "", names[i],

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: MIT
- * kinds.h - what can be done for long
+ * kinds.h - the kinds of endurance runs
  */
 #ifndef ENDURANCE_KINDS_H
 #define ENDURANCE_KINDS_H
 
 #include "tests/endurance/endure.h"
 
-/* What is at least to be done. */
+/* Minimum amount of work. */
 struct endure_amount {
 	uint64_t bytes;
 	uint64_t pulls;
 	unsigned rounds;
 };
 
-/* A stick written and read: @amount->bytes. The device is @e->spec, or an image. */
+/* Writes and reads @amount->bytes on a stick: @e->spec, or an image. */
 void endure_stick(struct endure *e, const struct endure_amount *amount);
-/* Bulk endpoints of the emulated test device: @amount->bytes. */
+/* Moves @amount->bytes through the bulk endpoints of the emulated test device. */
 void endure_bulk(struct endure *e, const struct endure_amount *amount);
-/* A device of the host, e->spec, whose bulk IN endpoint never answers, and which the process @program plays: endpoints are stopped
- * @amount->rounds times, and then while that process is stopped, too. */
+/* A host device, @e->spec, whose bulk IN endpoint never answers; the process @program (0:
+ * none) plays it. Stops the endpoint @amount->rounds times, then again while that process
+ * is stopped. */
 void endure_stuck(struct endure *e, const struct endure_amount *amount, int program);
-/* Devices attached and detached: @amount->rounds. */
+/* Attaches and detaches devices, @amount->rounds times. */
 void endure_plug(struct endure *e, const struct endure_amount *amount);
 
 #endif /* ENDURANCE_KINDS_H */

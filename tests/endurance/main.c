@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * main.c - endure: what usbvfiod does for years, in an hour
+ * main.c - endure: years of work for usbvfiod, in an hour
  *
- * endure [OPTION VALUE]... KIND, with $USBVFIOD. Prints figures; status 1 if something was lost, was wrong or has grown.
- * --device is what the daemon's option takes, and may be a device of the host. Then --pulls says how often it is to be pulled by
- * whoever reads "PULL" here, --pid which process plays it. --growth: KiB by which the daemon may grow.
+ * endure [OPTION VALUE]... KIND, with $USBVFIOD. Prints figures. Exits with status 1 on
+ * lost or wrong data and if the daemon grows. --device takes the value of the daemon's
+ * option, also a host device. The reader of the output then unplugs that device at each
+ * line "PULL", --pulls times in all; --pid is the process that plays the device.
+ * --growth: KiB by which the daemon may grow.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * plug.c - devices attached and detached by the control socket, again and again
+ * plug.c - attaches and detaches devices through the control socket, many times
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 #define WARM_ROUNDS 64u
 
-/* Of all that is in the port the driver has noticed what it is now. */
+/* Waits until the driver sees the port (dis)connected and drops the events before. */
 static void await_port(struct endure *e, unsigned port, bool connected)
 {
 	if (drv_port_wait(&e->drv, port, XPORT_CCS, connected ? XPORT_CCS : 0) < 0)
@@ -30,7 +30,7 @@ void endure_plug(struct endure *e, const struct endure_amount *amount)
 	(void)snprintf(specs[2], sizeof(specs[2]), "stick:file=%s", image);
 	endure_start(e);
 	for (unsigned round = 0; round < amount->rounds; round++) {
-		/* some are pulled while the guest has them */
+		/* unplug some devices while the guest uses them */
 		bool use = endure_random(e, 8) == 0;
 		int port;
 
@@ -39,7 +39,7 @@ void endure_plug(struct endure *e, const struct endure_amount *amount)
 		endure_ask(e, request, id);
 		port = drv_port_connected(&e->drv, 1);
 		if (port < 0)
-			endure_fail(e, "nothing was plugged in");
+			endure_fail(e, "no device was plugged in");
 		if (use) {
 			endure_find(e);
 			enumerated++;

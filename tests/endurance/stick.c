@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * stick.c - a stick is written and read while it is disturbed: what was acknowledged is there
+ * stick.c - writes and reads a stick, with disturbances; acknowledged data must not be
+ * lost
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,8 +19,8 @@
 #define SCSI_WRITE_10     0x2au
 
 /**
- * struct stick - what is known of its content
- * @shadow:	what must be there
+ * struct stick - a stick and its expected content
+ * @shadow:	content that the stick must have
  */
 struct stick {
 	struct endure *e;
@@ -36,14 +37,14 @@ static void open_stick(struct stick *stick)
 
 	bot_init(&stick->bot, &stick->e->device);
 	r = bot_open(&stick->bot);
-	/* a stick may still be at the command of a daemon that was killed */
+	/* the stick may still execute a command of the killed daemon */
 	if (r < 0 && bot_recover(&stick->bot) == 0)
 		r = bot_open(&stick->bot);
 	if (r < 0)
-		endure_fail(stick->e, "the stick cannot be opened");
+		endure_fail(stick->e, "opening the stick");
 }
 
-/* The three stages. */
+/* Runs one command with its three stages. */
 static enum moved run(struct stick *stick, bool in, uint64_t lba, uint32_t bytes,
 		      uint64_t iova)
 {
@@ -78,7 +79,7 @@ static enum moved run(struct stick *stick, bool in, uint64_t lba, uint32_t bytes
 	return MOVED_ALL;
 }
 
-/* What is there before it is written. */
+/* Reads the initial content into the shadow, without disturbances. */
 static void look(struct stick *stick)
 {
 	struct endure *e = stick->e;
@@ -92,13 +93,13 @@ static void look(struct stick *stick)
 			(uint32_t)(MIN_OF(sectors, stick->sectors - lba) * BOT_SECTOR);
 
 		if (run(stick, true, lba, bytes, stick->data.iova) == MOVED_LOST)
-			endure_fail(e, "it was lost while nothing happened");
+			endure_fail(e, "the device was lost without a disturbance");
 		memcpy(stick->shadow + lba * BOT_SECTOR, stick->data.ptr, bytes);
 	}
 	memcpy(e->permille, permille, sizeof(permille));
 }
 
-/* One command, until it has been done. */
+/* Runs one random command, repeated until it completes. */
 static void command(struct stick *stick)
 {
 	struct endure *e = stick->e;
@@ -108,7 +109,7 @@ static void command(struct stick *stick)
 		(1 + (uint32_t)endure_random(
 			     e, (COMMAND_BYTES_MAX >> endure_random(e, 8)) / 1024));
 	uint64_t lba = endure_random(e, stick->sectors - bytes / BOT_SECTOR + 1);
-	/* any address: a third of the buffer is for that */
+	/* any alignment: the buffer has room for the offset */
 	uint64_t offset = endure_random(e, 4096);
 	uint8_t *data = stick->data.ptr + offset;
 	uint8_t *there = stick->shadow + lba * BOT_SECTOR;
@@ -140,7 +141,7 @@ static void command(struct stick *stick)
 	}
 }
 
-/* The image, if there is one here, against what must be in it. */
+/* Compares the image with the expected content. */
 static void compare_image(struct stick *stick, const char *image)
 {
 	size_t bytes = stick->sectors * BOT_SECTOR;
@@ -148,9 +149,9 @@ static void compare_image(struct stick *stick, const char *image)
 	void *content = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
 
 	if (content == MAP_FAILED)
-		endure_fail(stick->e, "%s cannot be read", image);
+		endure_fail(stick->e, "reading %s", image);
 	if (memcmp(content, stick->shadow, bytes) != 0)
-		endure_fail(stick->e, "the image differs from what was acknowledged");
+		endure_fail(stick->e, "the image lacks acknowledged data");
 	(void)munmap(content, bytes);
 	(void)close(fd);
 }
@@ -185,7 +186,8 @@ void endure_stick(struct endure *e, const struct endure_amount *amount)
 		if (e->counts[DISTURB_KILL] != killed)
 			of_this_daemon = 0;
 		killed = e->counts[DISTURB_KILL];
-		/* a pull that finds much with the kernel costs memory for a moment, of which malloc() keeps some */
+		/* unplugging with many URBs in the kernel costs memory for a moment, and
+		 * malloc() keeps some of it */
 		if (e->counts[DISTURB_PULL] < amount->pulls / 2)
 			continue;
 		of_this_daemon++;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * stuck.c - a device that never gives its transfers back
+ * stuck.c - a device that never completes its transfers
  *
- * First the host can take them from it, as controllers do. Then the process that plays the device is stopped, and
- * with it the host's controller (vhci_hcd asks that process to give back a transfer): nothing comes back at all.
+ * At first the host can unlink them, as with a real controller. Then the process that
+ * plays the device is stopped. Now vhci_hcd cannot unlink either, because it asks that
+ * process, so no URB comes back at all.
  */
 #include <errno.h>
 #include <signal.h>
@@ -15,10 +16,10 @@
 #define TDS      16u
 #define TD_BYTES 65536u
 #define WARM     32u
-/* At high speed; transfers of whole packets do not end others of the device. */
+/* At high speed; a transfer of a whole packet does not end another one early. */
 #define PACKET_BYTES 512u
 #define DEAD_MOST    24u
-/* Beside the guest's own limit of 5 s for a Stop Endpoint. */
+/* Below the guest's own timeout of 5 s for a Stop Endpoint. */
 #define STOP_MS_MOST 4500u
 
 static uint64_t now_ms(void)
@@ -29,8 +30,8 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* TDs that nothing comes for are handed over, stopped, and given up, as a driver does whose URBs time out.
- * Return: how long the Stop Endpoint took. */
+/* Queues TDs that get no data, stops the endpoint and cancels them, like a driver whose
+ * URBs time out. Return: milliseconds of the Stop Endpoint. */
 static uint64_t stop_once(struct endure *e, struct guest_buf buf)
 {
 	struct drv_slot *slot = e->device.slot;
@@ -52,12 +53,13 @@ static uint64_t stop_once(struct endure *e, struct guest_buf buf)
 	if (r != XCC_SUCCESS)
 		endure_fail(e, "Set TR Dequeue: %d", r);
 	drv_forget(&e->drv);
-	/* and the others are served */
+	/* the daemon still serves other clients */
 	endure_ask(e, "{'verb':'list'}", NULL);
 	return started;
 }
 
-/* The device gives back in the order in which it was asked: what it sends now comes after all that it still had. */
+/* The device completes its transfers in order, so this data comes after all older
+ * ones. */
 static void exchange(struct endure *e, struct guest_buf buf)
 {
 	uint8_t *data = buf.ptr;
@@ -69,7 +71,7 @@ static void exchange(struct endure *e, struct guest_buf buf)
 	    endure_move(e, e->device.bulk_in, buf.iova + PACKET_BYTES, PACKET_BYTES,
 			PACKET_BYTES) != MOVED_ALL ||
 	    memcmp(data, data + PACKET_BYTES, PACKET_BYTES) != 0)
-		endure_fail(e, "the device does not work again");
+		endure_fail(e, "the device does not recover");
 }
 
 static void dead(struct endure *e, struct guest_buf buf, int program)
@@ -79,7 +81,7 @@ static void dead(struct endure *e, struct guest_buf buf, int program)
 
 	if (kill(program, SIGSTOP) < 0)
 		endure_fail(e, "stopping %d: %s", program, strerror(errno));
-	/* what was with the kernel may be given up once */
+	/* the first stop may have to abandon URBs in the kernel */
 	total = stop_once(e, buf);
 	before = endure_figures(e);
 	for (unsigned i = 1; i < DEAD_MOST; i++) {
@@ -97,7 +99,7 @@ static void dead(struct endure *e, struct guest_buf buf, int program)
 		     (unsigned long long)after.usage.rss_anon_kib);
 	if (after.usage.rss_anon_kib >
 	    before.usage.rss_anon_kib + 2 * TDS * TD_BYTES / 1024)
-		endure_fail(e, "it has grown");
+		endure_fail(e, "the daemon has grown");
 	if (kill(program, SIGCONT) < 0)
 		endure_fail(e, "continuing %d: %s", program, strerror(errno));
 	exchange(e, buf);
