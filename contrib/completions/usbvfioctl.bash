@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-# usbvfioctl's words for bash
+# bash completion of usbvfioctl
 
-# The first column of a table, as far as it is harmless: what names a device is made by
-# others, and compgen -W expands what it is given.
+# The harmless words in the first column of a table: others choose the names of devices, and
+# compgen -W expands its words.
 _usbvfioctl_ids()
 {
 	usbvfioctl "$@" 2>/dev/null | awk 'NR > 1 && $1 ~ /^[A-Za-z0-9._:-]+$/ { print $1 }'

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: MIT
-# usbvfiod's words for bash
+# bash completion of usbvfiod
 #
-# Devices have ":" and "=" in them, at which bash begins a new word (COMP_WORDBREAKS). So the line
-# is split at blanks here, and what stands before bash's word is cut off the answers.
+# bash starts a new word at ":" and "=" (COMP_WORDBREAKS), and devices contain both. So this file
+# splits the line at blanks, and cuts the part before bash's word off each answer.
 
-# WORD: what was begun. CANDIDATE...: whole words. Those that fit, from bash's word on.
+# WORD CANDIDATE...: answers with the candidates that begin with WORD, cut to start at bash's word
 _usbvfiod_offer()
 {
 	local word=$1 last=${COMP_WORDS[COMP_CWORD]} head candidate
 	shift
 	[[ $last == [:=@] ]] && last=
 	head=${word%"$last"}
-	# readline takes it along
+	# readline counts the "@" as part of its word
 	head=${head%@}
 	for candidate in "$@"; do
 		[[ $candidate == "$word"* ]] && COMPREPLY+=("${candidate#"$head"}")
 	done
 }
 
-# WORD BEFORE PATH: names of files that begin with PATH, with BEFORE before them
+# WORD BEFORE PATH: answers with file names that begin with PATH, each with BEFORE in front
 _usbvfiod_files()
 {
 	local files
@@ -28,7 +28,7 @@ _usbvfiod_files()
 	compopt -o filenames 2>/dev/null
 }
 
-# WORD: users; after "@", groups; behind commas, one more
+# WORD: users, and groups after "@", separated by commas
 _usbvfiod_peers()
 {
 	local head=${1%"${1##*,}"} names
@@ -40,7 +40,7 @@ _usbvfiod_peers()
 	_usbvfiod_offer "$1" "${names[@]/#/"$head"}"
 }
 
-# WORD: a device. What follows the last comma is one of the keys of its kind.
+# WORD: a device. A key of its kind follows the last comma.
 _usbvfiod_device()
 {
 	local word=$1 kind=${1%%:*} head keys=() key
