@@ -34,7 +34,6 @@ enum moved {
 /**
  * struct endure - one run
  * @spec:	the device, as for --device
- * @pull_path:	not used
  * @permille:	probability of each disturbance at each wait for an event
  * @growth_kib:	growth of the daemon's own memory that the run allows
  * @counts:	of disturbances so far
