@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * client.c - what fuzzers of sockets share: their clients
+ * client.c - the clients of fuzzers that use sockets
  */
 #include "client.h"
 
@@ -11,7 +11,7 @@
 
 static socklen_t make_address(const char *name, struct sockaddr_un *addr)
 {
-	/* abstract */
+	/* an abstract address */
 	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
 			   (size_t)snprintf(addr->sun_path + 1,

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * client.h - what fuzzers of sockets share: their clients
+ * client.h - the clients of fuzzers that use sockets
  */
 #ifndef TESTS_FUZZ_CLIENT_H
 #define TESTS_FUZZ_CLIENT_H
 
 #include "fuzz.h"
 
-/* A listening socket that leaves nothing in the file system. Returns owned. */
+/* Opens a listening socket that leaves nothing in the file system. Returns owned. */
 int fuzz_listen(const char *name);
-/* Returns owned, or -1 if the server has no room. */
+/* Connects to the server. Returns owned, or -1 if the server has no room. */
 int fuzz_connect(const char *name);
-/* The same, from a socket that has the name "@from-N", as getpeername() tells the server. */
+/* Connects from a socket with the name "@from-N", which the server reads by getpeername(). */
 int fuzz_connect_from(const char *name, const char *from);
 
 #endif /* TESTS_FUZZ_CLIENT_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * fake_time.c - the clock and timers that stand in for the loop's
+ * fake_time.c - a clock and timers that replace those of the loop
  */
 #include "fake_time.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * fd_kinds.c - descriptors of all kinds, for fuzzers that pass them
+ * fd_kinds.c - file descriptors of all kinds, for fuzzers that pass them
  */
 #include "fd_kinds.h"
 
@@ -29,7 +29,7 @@ static int fds[FD_KINDS];
 static struct stuck_fs fuse;
 static unsigned fuse_given;
 static bool fuse_holds;
-static int file; /* the memory that FD_FILE and others are by another way */
+static int file; /* the memory that FD_MEMORY_READ_ONLY and FD_PATH reopen */
 
 static int reopen(int fd, int flags)
 {
@@ -64,7 +64,7 @@ static void make_memories(void)
 	fds[FD_FOLDER] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* The other ends stay open, but for one. */
+/* The peers stay open, except that of FD_SOCKET_CLOSED. */
 static void make_pipes_and_sockets(void)
 {
 	int ends[2];
@@ -157,7 +157,7 @@ static void fill(int fd)
 	const uint64_t most = UINT64_MAX - 1;
 	const uint64_t one = 1;
 
-	/* all at once if it was empty */
+	/* empty it first: then one write fills it */
 	drain(fd);
 	if (is_ready(fd, POLLOUT))
 		(void)!write(fd, fd == fds[FD_EVENTFD_SEMAPHORE] ? &one : &most,

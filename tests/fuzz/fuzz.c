@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * fuzz.c - runs one input of a fuzz target, within its limit of time
+ * fuzz.c - runs one input of a fuzz target, within its time limit
  *
- * CPU time is what counts, as the machine may be busy with other things; of several runs the
- * fastest, as caches and page faults cost some. Two timers end what would never end, so that
- * the report shows where it was: one of CPU time, one of real time, for what blocks. Time in
- * which others had the processor does not count there. A call that
- * even then goes on waiting is ended by a thread.
+ * The limit is on CPU time, because the machine may be busy with other work, and on the fastest of
+ * several runs, because caches and page faults cost time. Two timers end an input that would never
+ * end, so that the report shows where it was: one of CPU time, one of real time for an input that
+ * blocks. The latter does not count time in which other threads had the processor. If a system
+ * call continues to wait even then, a thread ends the process.
  */
 #include "fuzz.h"
 
@@ -42,8 +42,8 @@ struct loop *fuzz_loop;
 
 static timer_t cpu_timer, real_timer, stuck_timer;
 static unsigned slow = 1;
-static char schedstat[64];              /* of the thread that runs inputs */
-static uint64_t start_ns, start_ran_ns; /* of the input */
+static char schedstat[64];              /* path, for the thread that runs inputs */
+static uint64_t start_ns, start_ran_ns; /* when the input started */
 
 uint64_t take_uint(struct input *in, unsigned bytes)
 {
@@ -84,7 +84,7 @@ void fuzz_run(unsigned turns)
 		CHECK(loop_turn(fuzz_loop, false) == 0);
 }
 
-/* Counted, for the lowest free number tells nothing of a leak above it. */
+/* Counts descriptors: the lowest free number would not show a leak above it. */
 static unsigned open_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -112,8 +112,8 @@ static uint64_t now_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* What the thread that runs inputs has run and has waited for a processor. In handlers of
- * signals, too. 0 if the kernel does not tell. */
+/* How long the thread that runs inputs has run or waited for a processor; 0 if the kernel does not
+ * say. May be called in signal handlers. */
 static uint64_t ran_ns(void)
 {
 	int fd = open(schedstat, O_RDONLY | O_CLOEXEC);
@@ -131,7 +131,7 @@ static uint64_t ran_ns(void)
 	return sum + strtoull(end, &end, 10);
 }
 
-/* True if the input has waited for anything but a processor for @limit_ms. Else @timer goes on. */
+/* Whether the input has waited @limit_ms for anything but a processor. If not, rearms @timer. */
 static bool is_blocked(timer_t timer, unsigned limit_ms)
 {
 	uint64_t all_ns = now_ns(CLOCK_MONOTONIC) - start_ns;
@@ -144,7 +144,7 @@ static bool is_blocked(timer_t timer, unsigned limit_ms)
 	return false;
 }
 
-/* Of the signal for stuck_timer. */
+/* A thread that waits for stuck_timer's signal. */
 static void *wait_for_stuck(void *ctx)
 {
 	static const char text[] = "fuzz: the input is stuck in the kernel\n";
@@ -155,7 +155,7 @@ static void *wait_for_stuck(void *ctx)
 	       !is_blocked(stuck_timer, STUCK_END_MS * slow))
 		;
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
-	/* else the process would not end either */
+	/* without this, the process would not end either */
 	if (fuzz_unstick)
 		fuzz_unstick();
 	abort();
@@ -218,7 +218,7 @@ static void set_up(void)
 	fuzz_set_up();
 }
 
-/* Returns the CPU time it took. */
+/* Return: CPU time in nanoseconds */
 static uint64_t run_once(const uint8_t *data, size_t size)
 {
 	struct input in = {data, size};
@@ -247,12 +247,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < RUNS_MAX && best_ns > LIMIT_MS * 1000000u * slow; i++)
 		best_ns = MIN_OF(best_ns, run_once(data, size));
 	if (best_ns > LIMIT_MS * UINT64_C(1000000) * slow) {
-		fprintf(stderr, "fuzz: the input takes %.1f ms of CPU time, %u may be\n",
+		fprintf(stderr,
+			"fuzz: the input takes %.1f ms of CPU time, the limit is %u ms\n",
 			(double)best_ns / 1e6, LIMIT_MS * slow);
 		abort();
 	}
 	if (fuzz_counts_fds) {
-		CHECK(closer_wait(CLOSING_MS)); /* some are closed on a thread */
+		CHECK(closer_wait(CLOSING_MS)); /* a thread closes some descriptors */
 		CHECK(open_fds() == before);
 	}
 	return 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * fuzz.h - what all fuzz targets share: their input, checks and limit of time
+ * fuzz.h - the common part of all fuzz targets: input, checks and time limit
  *
  * A target defines fuzz_set_up() and fuzz_one() and includes this file; fuzz.c has the entry
- * that libFuzzer and the replay call. An input is a finding too if it takes long: each time
- * that it runs, it takes over 100 ms of this thread's CPU time; or once over 2 s of it; or it
- * blocks for 20 s. USBVFIOD_FUZZ_SLOW=N in the environment allows N times as much.
+ * point that libFuzzer and the replay call. A slow input is a finding too: it takes over 100 ms of
+ * this thread's CPU time in every run, or over 2 s in one run, or it blocks for 20 s.
+ * USBVFIOD_FUZZ_SLOW=N in the environment multiplies these limits by N.
  */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
@@ -28,29 +28,30 @@ struct input {
 	size_t left;
 };
 
-/* What each target has: what it makes once, before the first input (may set the switch
- * below); and the run of one input, which leaves nothing behind: it may run again. */
+/* Each target defines these. fuzz_set_up() runs once, before the first input, and may set
+ * fuzz_counts_fds. fuzz_one() runs one input and leaves nothing behind: the input may run again. */
 void fuzz_set_up(void);
 void fuzz_one(struct input *in);
 
-/* Each input must leave as many fds open as it found. Off at first: counting costs 20 us. */
+/* Demand that each input leaves as many fds open as it found. Off at first: counting costs 20
+ * us. */
 extern bool fuzz_counts_fds;
 
-/* Ends, by a thread, what an input may be stuck in. NULL at first. */
+/* Called on another thread to end a system call that an input is stuck in. NULL at first. */
 extern void (*fuzz_unstick)(void);
 
 /* The loop of all inputs, for targets that need one. */
 extern struct loop *fuzz_loop;
-/* Turns of it that wait for nothing. */
+/* Runs this many turns of the loop, without waiting. */
 void fuzz_run(unsigned turns);
 
-/* Little-endian numbers; what is missing at the end is 0. */
+/* Little-endian numbers; bytes missing at the end of the input are 0. */
 uint8_t take_u8(struct input *in);
 uint16_t take_u16(struct input *in);
 uint32_t take_u32(struct input *in);
 /* @bytes 0 to 8 */
 uint64_t take_uint(struct input *in, unsigned bytes);
-/* Up to @len bytes; returns how many there are. */
+/* Takes up to @len bytes. Return: how many */
 size_t take_bytes(struct input *in, size_t len, const uint8_t **ret_bytes);
 
 #endif /* TESTS_FUZZ_FUZZ_H */

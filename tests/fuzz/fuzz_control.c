@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * fuzz_control.c - hostile clients of the control socket
  *
- * The input is a program of small operations: connect, close, send bytes or known
- * requests with and without fds, take answers, have the owner answer late, tell
- * events, run the loop. Requests are also made of the protocol's words, in any company. Clients are of
- * several users, and operators and readers may be told apart. Besides what sanitizers find it is
- * checked that what comes back is whole objects or known bytes, that requests hold what their owner
- * relies on, that no order of a reader and nothing of a stranger gets to the owner, and that at the
- * end no connection and no fd is left.
+ * The input is a program of small operations: connect, close, send bytes or known requests with
+ * and without fds, receive answers, make the owner answer late, send events, run the loop. It also
+ * combines the protocol's words into requests. Clients run as several users, with or without lists
+ * of operators and readers. Besides the sanitizers' checks, the target checks that answers are
+ * whole objects or known bytes, that requests keep the promises of the header, that no order from a
+ * reader and nothing from a stranger reaches the owner, and that no connection and no fd is left at
+ * the end.
  */
 #include <errno.h>
 #include <json-c/json.h>
@@ -46,18 +46,18 @@ enum op {
 	OP_BYTES_FDS,
 	OP_LINE, /* one of requests[] */
 	OP_TAKE, /* read answers */
-	OP_MODE, /* answer at once, or keep; a file system waits */
+	OP_MODE, /* answer at once or later; may stop a file system */
 	OP_ANSWER,
 	OP_EVENT,
 	OP_RUN,
-	OP_MADE, /* a request of words[] and values[] */
+	OP_MADE, /* a request made of words[] and values[] */
 	OP_COUNT,
 };
 
-/* Whom the kernel says that a client is. */
+/* The user of a client, according to the kernel. */
 enum who {
 	WHO_ROOT,
-	WHO_OPERATOR, /* in the list of readers, too */
+	WHO_OPERATOR, /* also in the list of readers */
 	WHO_OPERATOR_BY_GROUP,
 	WHO_READER,
 	WHO_READER_BY_GROUP,
@@ -134,8 +134,8 @@ static const char *const values[] = {
  * struct client - our end of a connection
  * @fd:		-1 = none
  * @first:	the first byte sent, -1 = none yet
- * @role:	of who has connected
- * @parser:	of the line being received
+ * @role:	of the user who has connected
+ * @parser:	for the line being received
  */
 struct client {
 	int fd;
@@ -145,7 +145,7 @@ struct client {
 };
 
 static struct client clients[CLIENTS];
-/* Which lists there are. */
+/* Which lists the server has, and whether the kernel names a client's user. */
 static bool has_operators, has_readers, kernel_tells;
 static bool keeps;
 static struct control_request *kept[KEPT_MAX];
@@ -155,7 +155,7 @@ static unsigned nkept;
 
 int __wrap_peer_read(int fd, struct ucred *ret_peer);
 
-/* The client has connected from a socket that is named for who it is. */
+/* Reads the user from the name of the socket that the client has connected from. */
 int __wrap_peer_read(int fd, struct ucred *ret_peer)
 {
 	struct sockaddr_un addr = {0};
@@ -231,7 +231,7 @@ static void check_role(const struct control_request *req)
 		CHECK(req->verb == CONTROL_VERB_LIST || req->verb == CONTROL_VERB_STATS);
 }
 
-/* What the header promises. */
+/* Checks the promises of control/request.h. */
 static void check(const struct control_request *req)
 {
 	bool fd = req->fd >= 0;
@@ -314,7 +314,7 @@ static void connect_client(struct client *client, enum who who)
 	json_tokener_reset(client->parser);
 }
 
-/* With @nfds descriptors, of kind @kind and those behind it. */
+/* Sends bytes with @nfds descriptors, of kind @kind and the following kinds. */
 static void send_all(struct client *client, const void *bytes, size_t len, unsigned nfds,
 		     unsigned kind)
 {
@@ -325,7 +325,7 @@ static void send_all(struct client *client, const void *bytes, size_t len, unsig
 		return;
 	for (unsigned i = 0; i < nfds; i++)
 		fds[i] = fd_of(kind + i);
-	/* what does not fit is lost, as it would be for a confused client */
+	/* drop the bytes that do not fit, as a confused client would */
 	if (pass_fds(client->fd, &iov, 1, fds, nfds) > 0 && client->first < 0)
 		client->first = *(const uint8_t *)bytes;
 }
@@ -338,7 +338,7 @@ static bool speaks_json(const struct client *client)
 	       client->first != 0;
 }
 
-/* Each line must be an object that says "ok" or "event", to a stranger that it is not ok. */
+/* Each line must be an object with "ok" or "event"; a stranger gets only "ok": false. */
 static void check_line(const struct client *client, struct json_object *json)
 {
 	struct json_object *ok = NULL;
@@ -350,7 +350,7 @@ static void check_line(const struct client *client, struct json_object *json)
 		      json_object_object_get_ex(json, "event", NULL));
 }
 
-/* Follows the lines. */
+/* Receives answers and checks their lines. */
 static void take_answers(struct client *client)
 {
 	static char buffer[ANSWER_BUFFER];
@@ -410,7 +410,7 @@ static void tell_event(struct control_server *server, uint8_t which)
 			     which & 0x40 ? "it is so" : NULL);
 }
 
-/* An object with a verb and up to seven fields, and perhaps an fd. */
+/* Sends an object with a verb and up to seven fields, and maybe an fd. */
 static void send_made(struct client *client, struct input *in)
 {
 	uint8_t what = take_u8(in), fields = take_u8(in);
@@ -516,7 +516,7 @@ void fuzz_one(struct input *in)
 	has_readers = how & 8;
 	kernel_tells = !(how & 16);
 	server = start_server();
-	/* all is well at first: two are greeted, one watches */
+	/* begin with three well-behaved clients: two say hello, one watches */
 	for (unsigned i = 0; how & 2 && i < CLIENTS; i++) {
 		const char *request = requests[i == 0 ? 1 : 0];
 
@@ -538,7 +538,7 @@ void fuzz_one(struct input *in)
 		close_fd(&clients[i].fd);
 	}
 	if (!server_first) {
-		/* what was sent is still done: a turn for some of it at a time */
+		/* the server still handles what clients have sent, a part in each turn */
 		fuzz_run(END_TURNS);
 		CHECK(control_server_clients(server) == 0);
 		control_server_destroy(server);

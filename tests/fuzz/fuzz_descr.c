@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * fuzz_descr.c - descriptors of devices that lie, and requests for ours
+ * fuzz_descr.c - descriptors of devices that lie, and requests to emulated devices
  *
- * The first byte chooses: what is looked up in a host device's descriptors (the rest are
- * those); or an emulated device, which gets any control requests (the rest).
+ * The first byte chooses between descriptors of a host device, which are the rest of the input, and
+ * an emulated device, which gets control requests from the rest.
  */
 #include "fuzz.h"
 
@@ -33,7 +33,7 @@ static void look_up(const uint8_t *raw, size_t len)
 		CHECK(uas->config_index < DESCR_CONFIGS_MAX);
 		CHECK(uas->ep_count <= ARRAY_SIZE(uas->ep_addrs));
 		CHECK((uas->ep_count > 0) == (uas->streams > 0));
-		/* an interface descriptor lies there */
+		/* there is an interface descriptor at the offset */
 		CHECK(DESCR_DEVICE_BYTES + (size_t)uas->offset + 9 <= len);
 	}
 	for (unsigned config = 0; config < 4; config++) {
@@ -43,7 +43,7 @@ static void look_up(const uint8_t *raw, size_t len)
 			uint32_t eps =
 				descr_endpoints(raw, len, (uint8_t)config, (uint8_t)i);
 
-			/* endpoints are an interface's */
+			/* endpoints belong to an interface */
 			CHECK(eps == 0 || interfaces & UINT32_C(1) << i);
 		}
 		for (unsigned n = 0; n <= ARRAY_SIZE(all); n += 5)
@@ -143,7 +143,7 @@ void fuzz_one(struct input *in)
 		ask(keyboard_create(fuzz_loop, &keyboard, &err), in);
 		break;
 	default:
-		/* exactly as long, so that each byte read beyond it is seen */
+		/* of the exact size, so that sanitizers see a read beyond the end */
 		raw = malloc(in->left + 1);
 		CHECK(raw);
 		memcpy(raw, in->at, in->left);

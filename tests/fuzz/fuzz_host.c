@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * fuzz_host.c - transfers of a host device, on a kernel and a device that lie
+ * fuzz_host.c - transfers of a host device, with a kernel and a device that lie
  *
- * The input submits and cancels transfers of every type. As the kernel it completes URBs in
- * any order with any status and lengths, refuses calls with any error, names URBs that are
- * not ours, and says that the device is gone. The worker may be late and memory short. Each
- * transfer must complete exactly once, with no more bytes than it has room for, and nothing
- * may be left at the end.
+ * The input submits and cancels transfers of every type. As the kernel it completes URBs in any
+ * order with any status and length, fails calls with any error, reports foreign URBs, and says that
+ * the device is gone. The worker may be late and memory short. Each transfer must complete exactly
+ * once, with no more bytes than it has room for, and nothing may be left at the end.
  */
 #include "fuzz.h"
 
@@ -32,7 +31,7 @@ void *__real_malloc(size_t bytes);
 
 /* ---- the guest ---- */
 
-/* @submitted: and not completed */
+/* @submitted: and not yet completed */
 struct xfer {
 	struct usbdev_transfer transfer;
 	uint8_t *data;
@@ -56,7 +55,7 @@ static int xfer_iov(struct usbdev_transfer *transfer, uint32_t offset, uint32_t 
 	if (offset >= x->closed_from)
 		return -EFAULT;
 	len = MIN_OF(len, x->closed_from - offset);
-	/* in two pieces, one by one */
+	/* the buffer has two pieces, and each call returns one */
 	if (offset < half)
 		len = MIN_OF(len, half - offset);
 	if (len == 0)
@@ -93,7 +92,7 @@ static void on_gone(void *ctx)
 	gone++;
 }
 
-/* An endpoint has one type for its life. */
+/* An endpoint always has the same type. */
 static void submit(struct input *in)
 {
 	static const uint32_t lengths[8] = {0, 1, 64, 512, 1500, 4096, 70000, 1200000};
@@ -233,7 +232,7 @@ static bool any_submitted(void)
 	return false;
 }
 
-/* The kernel behaves well from now on, and the guest submits no more. */
+/* Ends the run: the kernel behaves well from now on, and the guest submits no more transfers. */
 static void end(unsigned freezes)
 {
 	unsigned rounds = 0;
@@ -249,7 +248,7 @@ static void end(unsigned freezes)
 		CHECK(++rounds < 2000);
 		(void)fuzz_worker_step();
 		fuzz_run(1);
-		/* an URB that could not be discarded completes by itself */
+		/* a URB that could not be discarded completes by itself */
 		kernel_complete_all();
 	}
 	CHECK(kernel.count == 0 || gone || kernel.gone);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * fuzz_host_device.c - a host device from opening to closing, on a kernel and a device that lie
+ * fuzz_host_device.c - a host device from open to close, with a kernel and a device that lie
  *
- * An input is a sequence of records. As the device it changes descriptors. As the kernel it
- * refuses calls, gives interfaces to others, completes URBs and says that the device is gone.
- * As the daemon it opens and destroys. As the guest it submits transfers and requests,
- * cancels, resets, suspends, and asks for streams. libusb is the real one.
+ * An input is a sequence of records. As the device it changes descriptors. As the kernel it fails
+ * calls, gives interfaces to others, completes URBs and says that the device is gone. As the daemon
+ * it opens and destroys the device. As the guest it submits transfers and requests, cancels,
+ * resets, suspends, and asks for streams. libusb is the real one.
  *
- * The target checks, besides what usb_node.h and kernel_urbs.h do: each transfer, reset and
- * change of streams completes once, transfers of an endpoint in order; no call blocks in the
- * loop; at the end the node is closed, and the host's drivers have their interfaces again.
+ * In addition to usb_node.h and kernel_urbs.h, the target checks that each transfer, reset and
+ * change of streams completes once, that transfers of an endpoint complete in order, that no call
+ * blocks the loop, and that at the end the node is closed and the host's drivers have their
+ * interfaces again.
  */
 #include "fuzz.h"
 
@@ -48,8 +49,8 @@ enum phase {
 
 /**
  * struct xfer - a transfer of the guest
- * @order:	of the transfers of its endpoint and stream, the smallest must complete next
- * @closed_from: its memory ends here
+ * @order:	the transfer with the smallest one on an endpoint and stream must complete next
+ * @closed_from: offset where its memory ends
  */
 struct xfer {
 	struct usbdev_transfer transfer;
@@ -136,7 +137,7 @@ static bool is_in_use(uint8_t ep_addr)
 	return false;
 }
 
-/* The type of an endpoint changes only while it has no transfer. */
+/* An endpoint's type may change only while it has no transfer. */
 static enum usbdev_type type_of(uint8_t ep_addr, unsigned wanted)
 {
 	static const enum usbdev_type all[4] = {USBDEV_TYPE_BULK, USBDEV_TYPE_INTERRUPT,
@@ -172,7 +173,7 @@ static void transfer_data(const struct record *r)
 	struct xfer *x;
 
 	if (r->c >= 0xc0) {
-		/* on many streams */
+		/* transfers on many streams */
 		for (unsigned i = 0; i < (r->c & 0x3fu); i++)
 			transfer_on_stream(ep_addr, MIN_OF(length, 64u),
 					   (uint16_t)(1 + (r->arg + i) % 0x3ff));
@@ -190,7 +191,7 @@ static void transfer_data(const struct record *r)
 	submit(x);
 }
 
-/* Requests that this back end knows, and any other. */
+/* Submits requests that the back end handles itself, and any others. */
 static void control_request(const struct record *r)
 {
 	static const struct usbdev_setup known[] = {
@@ -206,7 +207,7 @@ static void control_request(const struct record *r)
 		{0x00, 1, 1, 0, 0},      /**/
 		{0x01, 3, 0, 0x300, 0},  /* SET_FEATURE(FUNCTION_SUSPEND) */
 		{0x00, 5, 3, 0, 0},      /* SET_ADDRESS */
-		{0x21, 10, 0, 0, 0},     /* of a class */
+		{0x21, 10, 0, 0, 0},     /* a class request */
 	};
 	struct usbdev_setup setup = known[r->a % ARRAY_SIZE(known)];
 	uint32_t length;
@@ -302,7 +303,7 @@ static const struct usbdev_events events = {
 
 /* ---- the daemon ---- */
 
-/* Checks that the host has the device back as it was, if no call failed. */
+/* Checks that the host has its device back as it was, unless a call failed. */
 static void check_given_back(void)
 {
 	CHECK(fcntl(usb_node.fd, F_GETFD) < 0);
@@ -329,7 +330,7 @@ static void on_opened(void *ctx, struct usbdev *opened, const struct err *err)
 	phase = PHASE_OPEN;
 	dev = opened;
 	CHECK(dev->speed != USBDEV_SPEED_UNKNOWN && dev->label[0]);
-	/* this goes to terminals */
+	/* labels are printed to terminals */
 	for (const char *c = dev->label; *c; c++)
 		CHECK(*c >= ' ' && *c <= '~');
 	usbdev_set_events(dev, &events, NULL);
@@ -361,7 +362,8 @@ static void open_device(const struct record *r)
 				      : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	CHECK(usb_node.fd >= 0);
 	usb_node.offset =
-		r->c & 2 ? 18 : 0; /* the program that handed it over may have read */
+		r->c & 2 ? 18
+			 : 0; /* the program that passed the node may have read from it */
 	options.fd = usb_node.fd;
 	kernel_init(usb_node.fd);
 	gone = 0;
@@ -429,7 +431,7 @@ static void change_descriptors(const struct record *r)
 		usb_node.raw_len = at % (usb_node.raw_len + 1);
 		break;
 	case 2:
-		/* the same once more, as another configuration or whatever it is then */
+		/* append a copy, as another configuration or whatever it becomes */
 		at = MIN_OF(usb_node.raw_len, NODE_RAW_BYTES - usb_node.raw_len);
 		memmove(usb_node.raw + usb_node.raw_len, usb_node.raw, at);
 		usb_node.raw_len += at;
@@ -575,7 +577,7 @@ static void operate(const struct record *r)
 	}
 }
 
-/* The kernel behaves well from now on, and all comes to its end. */
+/* Ends the run: the kernel behaves well from now on, and everything completes. */
 static void end(void)
 {
 	unsigned rounds = 0;
@@ -591,7 +593,7 @@ static void end(void)
 					usbdev_cancel(dev, &xfers[i].transfer);
 		(void)fuzz_worker_step();
 		fuzz_run(1);
-		/* an URB that could not be discarded completes by itself */
+		/* a URB that could not be discarded completes by itself */
 		kernel_complete_all();
 		if (phase == PHASE_OPEN && resets == 0)
 			destroy_device();
@@ -614,7 +616,7 @@ void fuzz_one(struct input *in)
 	node_init(first.a);
 	memset(types, 0, sizeof(types));
 	submissions = 0;
-	/* at once, unless the input prepares something first */
+	/* open at once, unless the input prepares something first */
 	if (first.op & 1) {
 		open_device(&first);
 		while (phase == PHASE_OPENING)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * fuzz_mem.c - a hostile monitor's maps, and files behind them that it changes
+ * fuzz_mem.c - maps of a hostile VMM, which also changes the mapped files
  *
- * Each record maps, unmaps, accesses, or truncates a file. Checked: what is written to a
- * file that stays is there, and read again; what was unmapped is out of reach; a map keeps
- * no fd and leaves no memory of ours behind; and whatever becomes of the files, our own
- * memory does not grow by more than ANONYMOUS_MAX.
+ * Each record maps, unmaps, accesses, or truncates a file. The target checks that bytes written to
+ * a file that stays unchanged can be read back, that unmapped memory cannot be reached, that a map
+ * keeps no fd and no memory of ours, and that our own memory grows by at most ANONYMOUS_MAX,
+ * whatever happens to the files.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -23,7 +23,7 @@
 #define STABLE_BYTES  0x40000u
 
 enum file {
-	FILE_STABLE, /* as it is for ever */
+	FILE_STABLE, /* never truncated */
 	FILE_SPARSE,
 	FILE_SMALL,
 	FILE_SEALED,
@@ -51,7 +51,7 @@ static int files[FILES];
 static int zero_fd;
 static uint8_t buffer[ACCESS_MAX], again[ACCESS_MAX];
 
-/* The last map of FILE_STABLE, as long as it is sure to be there. */
+/* The last map of FILE_STABLE, while it surely exists. */
 static struct {
 	uint64_t iova, size, offset;
 	unsigned prot;
@@ -86,7 +86,7 @@ void fuzz_set_up(void)
 	files[FILE_SMALL] = make_file("small", 0, sizes[FILE_SMALL]);
 	files[FILE_SEALED] = make_file("sealed", MFD_ALLOW_SEALING, sizes[FILE_SEALED]);
 	CHECK(fcntl(files[FILE_SEALED], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0);
-	/* this machine may have none; then it is as without an fd */
+	/* -1 if this machine has no huge pages, like FILE_NONE */
 	files[FILE_HUGE_PAGES] = make_file("huge", MFD_HUGETLB, sizes[FILE_HUGE_PAGES]);
 	files[FILE_READ_ONLY] = reopen(files[FILE_STABLE], O_RDONLY);
 	files[FILE_EVENTFD] = eventfd(0, EFD_CLOEXEC);
@@ -104,7 +104,7 @@ void fuzz_set_up(void)
 	CHECK(files[FILE_STABLE] >= 0 && files[FILE_READ_ONLY] >= 0 && zero_fd >= 0);
 }
 
-/* Memory of ours that no file is behind. */
+/* Our memory that is not mapped from a file. */
 static uint64_t anonymous_bytes(void)
 {
 	unsigned long all, resident, shared;
@@ -115,9 +115,9 @@ static uint64_t anonymous_bytes(void)
 	return (uint64_t)(resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* ---- what records name ---- */
+/* ---- arguments of records ---- */
 
-/* Where ranges are, so that they meet. */
+/* Addresses are few, so that ranges overlap. */
 static uint64_t iova_of(const struct record *r)
 {
 	static const uint64_t bases[] = {0, 0x100000, UINT64_C(0x100000000),
@@ -187,7 +187,7 @@ static void unmap(struct guest_mem *mem, const struct record *r)
 	CHECK(guest_mem_generation(mem) != generation);
 }
 
-/* True if the file must have what is written at @iova. */
+/* Whether bytes written at @iova must arrive in the file. */
 static bool is_stable(uint64_t iova, size_t len, unsigned prot)
 {
 	uint64_t at = iova - stable.iova;
@@ -244,7 +244,7 @@ static void access_word(struct guest_mem *mem, const struct record *r)
 		CHECK(value == r->arg);
 }
 
-/* As a back end has the kernel read into guest memory. */
+/* Reads a file into guest memory, as a back end does. */
 static void use_iov(struct guest_mem *mem, const struct record *r)
 {
 	struct iovec iov[8];

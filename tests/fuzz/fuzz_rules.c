@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * fuzz_rules.c - rules, specs, patterns, and what the kernel and sysfs tell
+ * fuzz_rules.c - rules, specs, patterns, messages of the kernel and files in sysfs
  *
- * The first byte chooses what the rest is: a rules file, a rule, a spec, a pattern and a
+ * The first byte chooses the meaning of the rest: a rules file, a rule, a spec, a pattern and a
  * text, a message of the kernel, or the files of a device in sysfs.
  */
 #include "fuzz.h"
@@ -26,7 +26,7 @@
 static char root[] = "/tmp/usbvfiod-fuzz.XXXXXX";
 static int folder = -1;
 
-/* The rest of the input as a text: what would end it early is left out. Owned. */
+/* The next bytes of the input as a text, without zero bytes. Returns owned. */
 static char *take_text(struct input *in, size_t most)
 {
 	const uint8_t *bytes;
@@ -41,7 +41,7 @@ static char *take_text(struct input *in, size_t most)
 	return text;
 }
 
-/* What a rule is written as means the same again. */
+/* Demands that the text of a rule parses to the same rule. */
 static void check_rule(const struct rule *rule)
 {
 	static char text[RULE_TEXT_BYTES], again[RULE_TEXT_BYTES];
@@ -129,7 +129,7 @@ static void try_spec(struct input *in)
 	free(text);
 }
 
-/* Without '*', '?', '[', '\' and '|' a pattern is itself. */
+/* A pattern without '*', '?', '[', '\' and '|' matches only itself. */
 static void try_glob(struct input *in)
 {
 	char *pattern = take_text(in, in->left / 2);
@@ -189,7 +189,7 @@ static void try_sysfs(struct input *in)
 
 		CHECK(fd >= 0);
 		n = take_bytes(in, i == 11 ? in->left : len, &bytes);
-		/* with nothing of its own, what makes sense */
+		/* without bytes from the input, use sensible contents */
 		if (i < ARRAY_SIZE(good) && len == 0)
 			CHECK(write(fd, good[i], strlen(good[i])) > 0);
 		else

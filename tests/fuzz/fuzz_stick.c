@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * fuzz_stick.c - a stick, driven by commands right and wrong, its data compared byte by byte
+ * fuzz_stick.c - right and wrong commands to a stick, with its data compared byte by byte
  *
- * The input sends commands (READ and WRITE as a driver does, cut into transfers anywhere; or
- * any bytes as CBW), moves data, takes transfers back, resets in the middle, makes the image
- * fail, and lets the worker be late. What the image holds is known from outside at any time:
- * a READ that passed has given just that, a WRITE that passed has changed just that; one that
- * did not pass has changed nothing outside its range, nor to anything but its data. At the
- * end reset recovery leads to a stick that works.
+ * The input sends commands (READ and WRITE as a driver does, cut into transfers anywhere; or any
+ * bytes as CBW), moves data, cancels transfers, resets in the middle, makes the image fail, and
+ * delays the worker. The target keeps a model of the image. A READ that passes must return the
+ * model's data, and a WRITE that passes must change exactly that. A WRITE that does not pass may
+ * write any part of its data, but only to its range. At the end, reset recovery must lead to a
+ * stick that works.
  */
 #include "fuzz.h"
 
@@ -40,7 +40,7 @@ static uint32_t tag;
 /* ---- the image ---- */
 
 static struct {
-	int error; /* of the next @errors calls */
+	int error; /* result of the next @errors calls */
 	unsigned errors;
 	bool never_now;
 } faults;
@@ -106,7 +106,7 @@ int __wrap_image_sync(const struct image *image)
 
 /* ---- transfers ---- */
 
-/* @in_flight: submitted and not completed; @closed: its memory cannot be reached */
+/* @in_flight: submitted and not yet completed; @closed: its memory cannot be reached */
 struct xfer {
 	struct usbdev_transfer transfer;
 	uint8_t *data;
@@ -149,7 +149,7 @@ static void begin(struct xfer *x, uint8_t ep_addr, uint32_t len)
 	CHECK(x->data);
 }
 
-/* Submits, and waits until it completes; it is taken back if nothing moves any more. */
+/* Submits a transfer and waits until it completes; cancels it if nothing happens any more. */
 static void finish(struct xfer *x)
 {
 	x->in_flight = true;
@@ -182,7 +182,7 @@ static enum usbdev_status control(uint8_t request_type, uint8_t request, uint16_
 	return x.transfer.status;
 }
 
-/* BOT 5.3.4 */
+/* Reset Recovery (BOT 5.3.4). */
 static void recover(void)
 {
 	CHECK(control(0x21, 0xff, 0, 0) == USBDEV_STATUS_OK);
@@ -255,7 +255,7 @@ static void read_image(void)
 	CHECK(pread(file, now, IMAGE_BYTES, 0) == IMAGE_BYTES);
 }
 
-/* What the image has become of @model lies within [@lba, + @bytes), and is of @data. */
+/* Demands that the image differs from @model only in the @bytes from @lba on, and only by @data. */
 static void check_changes(const uint8_t *data, uint32_t lba, uint32_t bytes)
 {
 	for (uint32_t i = 0; i < IMAGE_BYTES; i++) {
@@ -265,7 +265,7 @@ static void check_changes(const uint8_t *data, uint32_t lba, uint32_t bytes)
 	}
 }
 
-/* READ(10) or WRITE(10), with transfers of any sizes, up to an end that the input chooses. */
+/* Runs READ(10) or WRITE(10), with transfers of any sizes; the input may end it early. */
 static void read_or_write(struct input *in, bool write)
 {
 	uint32_t lba = take_u8(in) % (BLOCKS + 8), blocks = take_u8(in) % 33;
@@ -306,9 +306,9 @@ static void read_or_write(struct input *in, bool write)
 			CHECK(control(2, 1, 0, write ? STICK_EP_OUT : STICK_EP_IN) ==
 			      USBDEV_STATUS_OK);
 		else if (!whole && x.transfer.status != USBDEV_STATUS_OK)
-			done = UINT32_MAX; /* no status will come */
+			done = UINT32_MAX; /* the stick will send no status */
 		free(x.data);
-		/* the input ends it here */
+		/* the input ends the command here */
 		if (how & 2 && take_u8(in) % 4 == 0)
 			done = UINT32_MAX;
 	}
@@ -325,7 +325,7 @@ static void read_or_write(struct input *in, bool write)
 			CHECK(memcmp(model + lba * BLOCK, data, bytes) == 0);
 		CHECK(memcmp(model, now, IMAGE_BYTES) == 0);
 	}
-	/* of what did not pass any part may have been done, and nothing else */
+	/* a command that did not pass may have written any part of its data, and nothing else */
 	if (memcmp(model, now, IMAGE_BYTES) != 0)
 		check_changes(data, lba, write ? bytes : 0);
 
@@ -386,7 +386,7 @@ void fuzz_set_up(void)
 	CHECK(file >= 0);
 }
 
-/* A new one on the same image; configured. */
+/* Makes a new stick with a fresh image, and configures it. */
 static void plug_in(uint8_t how)
 {
 	struct image image;
@@ -454,7 +454,7 @@ void fuzz_one(struct input *in)
 		default:
 			(void)take_csw(&residue);
 		}
-		/* what raw commands have written is what is there */
+		/* accept whatever raw commands have written */
 		if (op % 12 >= 5 && op % 12 <= 8) {
 			settle();
 			read_image();

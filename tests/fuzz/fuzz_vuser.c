@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * fuzz_vuser.c - hostile clients of the vfio-user server
  *
- * The input is a program of small operations: connect, close, send bytes or
- * well-framed messages with and without fds, take replies, raise interrupts,
- * run the loop. Besides what sanitizers find it is checked that the device is
- * never accessed outside its regions, that what comes back is a sequence of
- * replies, and that at the end no memory range and no fd is left.
+ * The input is a program of small operations: connect, close, send bytes or well-framed messages
+ * with and without fds, receive replies, raise interrupts, run the loop. Besides the sanitizers'
+ * checks, the target checks that the server never accesses the device outside its regions, that it
+ * sends a sequence of whole replies, and that no memory range and no fd is left at the end.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,7 +32,7 @@
 enum op {
 	OP_CONNECT,
 	OP_CLOSE,
-	OP_VERSION, /* as QEMU, Cloud Hypervisor, SPDK or nobody known */
+	OP_VERSION, /* of QEMU, Cloud Hypervisor, SPDK or an unknown client */
 	OP_BYTES,
 	OP_MESSAGE,
 	OP_MESSAGE_FDS,
@@ -150,7 +149,7 @@ static void send_all(const struct client *client, const uint8_t *head, size_t he
 {
 	struct iovec iov[2] = {{(void *)head, head_len}, {(void *)bytes, len}};
 
-	/* what does not fit is lost, as it would be for a confused client */
+	/* drop the bytes that do not fit, as a confused client would */
 	if (client->fd >= 0)
 		(void)!pass_fds(client->fd, iov, 2, fds, nfds);
 }
@@ -199,7 +198,7 @@ static void send_version(struct client *client, unsigned who)
 		 len, NULL, 0);
 }
 
-/* Follows the replies; each must begin where the one before ended. */
+/* Receives replies; each must begin where the previous one ended. */
 static void take_replies(struct client *client)
 {
 	static uint8_t buffer[REPLY_BUFFER];
@@ -278,7 +277,7 @@ static void step(struct vuser_server *server, struct input *in)
 void fuzz_set_up(void)
 {
 	fuzz_counts_fds = true;
-	CHECK(signaller_prepare(true) == 0); /* for as long as the process lives */
+	CHECK(signaller_prepare(true) == 0); /* lasts as long as the process */
 	mem = guest_mem_create();
 	eventfd_fd = eventfd(0, EFD_CLOEXEC);
 	memory_fd = memfd_create("guest", MFD_CLOEXEC);

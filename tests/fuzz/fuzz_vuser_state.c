@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * fuzz_vuser_state.c - hostile monitors, after a legal bring-up, over a real socket
+ * fuzz_vuser_state.c - hostile VMMs, after a legal bring-up, over a real socket
  *
- * It begins with the daemon's own joint of server, function, controller and devices
- * (daemon/vm.c), and a client that has agreed on a version, mapped memory, given eventfds and
- * enumerated the devices by messages only. Each record is an operation of one of CLIENTS
- * clients: messages good and bad, whole and in parts, with descriptors of all kinds that they
- * change later (fd_kinds.h); transfers meanwhile, so that memory is used and interrupts are
- * raised; connections that come and go; time.
+ * It begins with the daemon's own combination of server, function, controller and devices
+ * (daemon/vm.c), and with a client that has negotiated a version, mapped memory, passed eventfds
+ * and enumerated the devices, all by messages. Each record is an operation of one of CLIENTS
+ * clients: messages good and bad, whole and in parts, with descriptors of all kinds that the client
+ * changes later (fd_kinds.h); transfers, so that the controller uses memory and raises interrupts;
+ * connects and disconnects; and time.
  *
- * Checked besides what sanitizers find: the server never waits (fuzz.h has the limit); what
- * comes back is a sequence of replies; in the end no descriptor and no mapping is left, and
- * a new client can do all that once more.
+ * Besides the sanitizers' checks, the target checks that the server never waits (fuzz.h has the
+ * limit), that it sends a sequence of whole replies, that no descriptor and no mapping is left at
+ * the end, and that a new client can then bring everything up again.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -48,9 +48,9 @@
  * struct client - our end of a connection
  * @fd:		-1 = none
  * @left:	bytes of a reply still to come
- * @head, @have: of the next reply
- * @data, @data_bytes: the last whole reply's payload, as far as there is room
- * @rest, @rest_bytes: of a message that was sent in part
+ * @head, @have: header of the next reply, bytes of it so far
+ * @data, @data_bytes: payload of the last whole reply, as far as it fits
+ * @rest, @rest_bytes: unsent part of a message
  */
 struct client {
 	int fd;
@@ -72,7 +72,7 @@ static struct client *driver; /* the client whose guest uses the devices */
 static int ram_fd, vector_fds[VECTORS];
 static uint16_t next_id;
 
-/* a second thread, in libFuzzer only, which fills an eventfd meanwhile */
+/* a second thread, in libFuzzer only, which fills an eventfd at the same time */
 static bool fills;
 static pthread_t filler;
 static sem_t fill_order;
@@ -84,7 +84,7 @@ static void send_bytes(const struct client *client, const void *bytes, size_t le
 {
 	struct iovec iov = {(void *)bytes, len};
 
-	/* what does not fit is lost, as it would be for a confused client */
+	/* drop the bytes that do not fit, as a confused client would */
 	if (client->fd >= 0)
 		(void)!pass_fds(client->fd, &iov, 1, fds, nfds);
 }
@@ -126,7 +126,7 @@ static void begin_reply(struct client *client)
 	client->left = header->size - (uint32_t)sizeof(*header);
 }
 
-/* Follows the replies; each must begin where the one before ended. */
+/* Receives replies; each must begin where the previous one ended. */
 static void take_replies(struct client *client)
 {
 	static uint8_t buffer[1u << 16];
@@ -150,7 +150,7 @@ static void take_replies(struct client *client)
 	}
 }
 
-/* Waits for the reply to the last message. False: an error, or none. */
+/* Waits for the reply to the last message. Return: false for an error, or if none comes */
 static bool await_reply(struct client *client, uint16_t id)
 {
 	for (unsigned n = 0; n < TURNS_MAX && client->fd >= 0; n++) {
@@ -174,7 +174,7 @@ static bool transact(struct client *client, unsigned cmd, const void *payload, s
 	return await_reply(client, id);
 }
 
-/* ---- the guest's way to the controller ---- */
+/* ---- the guest's access to the controller ---- */
 
 static void region_write(struct world *w, unsigned region, uint64_t offset,
 			 const void *bytes, size_t count)
@@ -274,14 +274,14 @@ static bool enable_msix(struct world *w)
 	struct vuser_region_access access = {0x34, 7, 1};
 	const uint8_t enable[] = {0x07, 0x80};
 
-	/* it is the first capability */
+	/* MSI-X is the first capability */
 	if (!transact(driver, VUSER_CMD_REGION_READ, &access, sizeof(access), NULL, 0))
 		return false;
 	bus_config_write(w, driver->data[sizeof(access)] + 2u, enable, sizeof(enable));
 	return true;
 }
 
-/* All that a monitor and its guest do until the devices can be used. */
+/* Does everything that a VMM and its guest do before they use the devices. */
 static bool bring_up(struct world *w, struct client *client, unsigned who)
 {
 	driver = client;
@@ -365,7 +365,7 @@ static void end_filling(void)
 {
 	if (!fills)
 		return;
-	/* it may be waiting for room that the server took */
+	/* the thread may wait for the counter to become writable */
 	(void)pthread_cancel(filler);
 	CHECK(pthread_join(filler, NULL) == 0);
 	fills = false;
@@ -375,7 +375,7 @@ static void end_filling(void)
 
 static struct client *client_of(const struct record *r)
 {
-	/* mostly the one whose guest works */
+	/* mostly the client whose guest uses the devices */
 	return r->a % 8 < 5 ? driver : &clients[r->a % CLIENTS];
 }
 
@@ -447,7 +447,7 @@ static void op_irqs(const struct record *r)
 		     nfds);
 }
 
-/* Any command, with a payload that says its own size and little more. */
+/* Sends any command, with a payload whose size field is right and the rest nearly random. */
 static void op_any(const struct record *r)
 {
 	uint8_t payload[64] = {0};
@@ -502,7 +502,7 @@ static void op_write_multi(const struct record *r)
 		     0);
 }
 
-/* The rest of a message, or the first part of one; its descriptors come with a part. */
+/* Sends the rest of a message, or the first part of one; either may carry descriptors. */
 static void op_part(const struct record *r)
 {
 	struct client *client = client_of(r);
@@ -522,7 +522,7 @@ static void op_part(const struct record *r)
 	len = make_message(message, r->c & 1 ? VUSER_CMD_DMA_MAP : r->b % 20, 0, &map,
 			   sizeof(map));
 	if (r->c & 0x80)
-		put_le32(message + 4, r->arg); /* a size that is not */
+		put_le32(message + 4, r->arg); /* a false size */
 	part = 1 + r->arg % (len - 1);
 	send_bytes(client, message, part, fds, nfds);
 	client->rest_bytes = len - part;
@@ -557,7 +557,7 @@ static void op_connection(const struct record *r)
 	}
 }
 
-/* A transfer and its interrupt; the data may lie in memory of the client's choice. */
+/* A transfer and its interrupt; the buffer may be in memory that the client has chosen. */
 static void op_transfer(const struct record *r)
 {
 	static const uint32_t buffers[] = {BUFFERS, 0x80000, 0x100000, 0x101000};
@@ -590,7 +590,7 @@ static void op_change_fds(const struct record *r)
 		fd_kinds_hold();
 }
 
-/* The counter runs full while interrupts are raised: none may wait for room. */
+/* Fills the eventfd while the server raises interrupts: none of them may wait. */
 static void op_fill_meanwhile(const struct record *r)
 {
 	struct vuser_irq_set set = {
@@ -614,7 +614,7 @@ static void op_time(const struct record *r)
 	fake_time_run();
 }
 
-/* More than fits, with nothing taken. */
+/* Sends more requests than fit and receives no reply. */
 static void op_flood(const struct record *r)
 {
 	struct vuser_region_access access = {0, 0, 64};
@@ -663,7 +663,7 @@ static unsigned maps_of_given_files(void)
 void fuzz_set_up(void)
 {
 	fuzz_counts_fds = true;
-	CHECK(signaller_prepare(true) == 0); /* for as long as the process lives */
+	CHECK(signaller_prepare(true) == 0); /* lasts as long as the process */
 	fake_time_set_up(&world.now_ns);
 	fd_kinds_make();
 	ram_fd = memfd_create("guest", MFD_CLOEXEC);
@@ -689,7 +689,7 @@ static void end(struct world *w)
 {
 	close_clients();
 	fd_kinds_restore();
-	CHECK(bring_up(w, &clients[0], 0)); /* whatever was before */
+	CHECK(bring_up(w, &clients[0], 0)); /* whatever happened before */
 	close_clients();
 	vm_stop_serving(vm);
 	vm_unplug_all(vm);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * fuzz_xhci.c - a hostile guest: registers, memory and device results as the input says
+ * fuzz_xhci.c - a hostile guest: the input chooses registers, memory and device results
  *
- * The guest has 64 KiB of memory at address 0, so that small numbers are good
- * pointers. It starts with a device addressed and configured (bulk OUT, bulk IN,
- * interrupt IN, isochronous OUT), rings at fixed places, and TDs on them. Two more bulk
- * endpoints have streams: one a linear array, one secondary arrays. The input is a
- * program of short operations. Whatever it does: no crash, no endless run, no transfer
- * that completes twice or never.
+ * The guest has 64 KiB of memory at address 0, so that small numbers are good pointers. It starts
+ * with an addressed and configured device (bulk OUT, bulk IN, interrupt IN, isochronous OUT), rings
+ * at fixed places, and TDs on them. Two more bulk endpoints have streams: one has a linear array,
+ * one has secondary arrays. The input is a program of short operations. Whatever it does, there
+ * must be no crash, no endless run, and no transfer that completes twice or never.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -52,7 +51,7 @@ struct fuzz {
 	bool plugged;
 	bool kicked;
 	uint64_t now_ns;
-	unsigned command_index; /* of the commands put on the ring here */
+	unsigned command_index; /* place of the next command on its ring */
 	uint8_t ram[RAM_BYTES];
 	struct input *in;
 };
@@ -97,7 +96,7 @@ static void dev_submit(struct usbdev *dev, struct usbdev_transfer *transfer)
 static void dev_cancel(struct usbdev *dev, struct usbdev_transfer *transfer)
 {
 	(void)dev;
-	(void)transfer; /* stays held: completes when the input says so */
+	(void)transfer; /* stays in @held until the input completes it */
 }
 
 static void dev_reset(struct usbdev *dev)
@@ -185,7 +184,7 @@ static void put_endpoint(struct fuzz *f, unsigned dci, enum xhci_ep_type type)
 	put_le64(ctx + 8, RING(dci) | 1);
 }
 
-/* TDs of one and two TRBs, some as soon as possible and some for a frame. */
+/* TDs of one and two TRBs, some for as soon as possible, some for a given frame. */
 static void put_isoch(struct fuzz *f)
 {
 	put_endpoint(f, ISOCH_DCI, XHCI_EP_TYPE_ISOCH_OUT);
@@ -232,7 +231,7 @@ static void plug(struct fuzz *f)
 	f->port = port > 0 ? (unsigned)port : 0;
 }
 
-/* A guest that has come as far as using its device. */
+/* Brings the guest to the point where it uses its device. */
 static void prepare(struct fuzz *f)
 {
 	static const uint32_t commands[] = {
@@ -307,7 +306,7 @@ static void write_memory(struct fuzz *f)
 		f->ram[at + i] = (uint8_t)take(f, 1);
 }
 
-/* A TRB with plausible fields, where the rings are. */
+/* Writes a TRB with plausible fields to a ring. */
 static void write_trb(struct fuzz *f)
 {
 	static const uint32_t rings[] = {COMMANDS, RING(1), RING(2),
@@ -339,7 +338,7 @@ static void unplug(struct fuzz *f)
 	f->plugged = false;
 }
 
-/* A doorbell, or a command, with a Stream ID. */
+/* Rings a doorbell with a Stream ID, or puts a command with one. */
 static void use_stream(struct fuzz *f)
 {
 	static const uint32_t types[] = {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * fuzz_xhci_state.c - a hostile guest, monitor and devices, in the middle of everything
+ * fuzz_xhci_state.c - a hostile guest, VMM and devices, with a controller in full use
  *
  * It begins with several devices in use (state.h): fakes at all speeds, streams, isochronous
- * endpoints, and if the first record says so a stick, a keyboard, a source and sink. Each
- * further record is one operation; most are what a driver does, with an argument that may be
- * wrong. Writes of the guest fall into the middle of a run too: of the record's choice, so
- * that they can be replayed, or of a second thread.
+ * endpoints, and if the first record asks for them a stick, a keyboard, a source and sink. Each
+ * further record is an operation. Most are operations of a driver, with an argument that may be
+ * wrong. The guest may also write in the middle of a run: where a record says, so that a replay
+ * repeats it, or from a second thread.
  *
- * Checked besides what sanitizers find: the work of a run is bounded; each transfer that a
- * device got it gives back once; in the end nothing is left of slots, endpoints, TDs, TRBs
- * and streams; and a guest that begins anew can use a device.
+ * Besides the sanitizers' checks, the target checks that the work of a run is bounded, that a
+ * device completes each transfer once, that no slot, endpoint, TD, TRB or stream is left at the
+ * end, and that a guest can then start again and use a device.
  */
 #include <string.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@
 
 #define OPS_MAX    400u
 #define TD_TRB_MAX 12u
-/* Rings without end get their share of each run; with sanitizers this is 30 ms. */
+/* Endless rings use up their share of each run. With sanitizers this limit takes 30 ms. */
 #define ACCESSES_MAX 20000u
 
 /* the first record */
@@ -38,7 +38,7 @@
 
 static struct world world;
 
-/* ---- what records name ---- */
+/* ---- arguments of records ---- */
 
 static struct place *place_of(struct world *w, uint8_t n)
 {
@@ -53,7 +53,7 @@ static unsigned slot_of(struct world *w, uint8_t n)
 	return n < 0xe0 && slot_id != 0 ? slot_id : n % (XHCI_SLOTS + 2);
 }
 
-/* Mostly an endpoint that the device has; @n and the place that @device names. */
+/* Mostly an endpoint that the device in place @device has; @n chooses. */
 static unsigned dci_of(struct world *w, uint8_t device, uint8_t n)
 {
 	const uint8_t *dcis;
@@ -73,7 +73,7 @@ static struct guest_ring *ring_of(struct world *w, unsigned slot_id, unsigned dc
 	return &w->rings[slot_id % (SLOTS_IN_USE + 1)][dci];
 }
 
-/* Stream ID of the ring that ring_of() gives for it, or some other. */
+/* The Stream ID of the ring that ring_of() returns for it, or another one. */
 static unsigned stream_of(unsigned dci, uint32_t arg)
 {
 	static const uint16_t tree[] = {1, 5, 9, 13, 2, 3, 7, 11, 15, 1023};
@@ -85,7 +85,7 @@ static unsigned stream_of(unsigned dci, uint32_t arg)
 	return 0;
 }
 
-/* A place in memory where something is. */
+/* An address in memory with a structure. */
 static uint32_t spot_of(struct world *w, const struct record *r)
 {
 	unsigned slot = slot_of(w, r->a) % (SLOTS_IN_USE + 1);
@@ -132,7 +132,7 @@ static void ring_doorbell(struct world *w, unsigned slot_id, unsigned dci,
 	mmio_write32(w, XHCI_OFF_DOORBELLS + 4 * slot_id, dci | stream << 16);
 }
 
-/* ---- the guest's part ---- */
+/* ---- operations of the guest ---- */
 
 enum td_kind {
 	TD_NORMAL,
@@ -212,7 +212,7 @@ static void put_isoch(struct world *w, struct guest_ring *ring, uint32_t arg,
 		put_normal(w, ring, arg & 0xfff, flags);
 }
 
-/* A Command Block Wrapper with a command of @arg, then maybe its data. */
+/* Puts a Command Block Wrapper with a command that @arg chooses. */
 static void put_cbw(struct world *w, struct guest_ring *ring, uint32_t arg)
 {
 	static const uint8_t commands[] = {0x00, 0x03, 0x12, 0x1a, 0x1b, 0x1e, 0x23,
@@ -235,7 +235,7 @@ static void put_cbw(struct world *w, struct guest_ring *ring, uint32_t arg)
 		  xhci_trb_type_bits(XHCI_TRB_TYPE_NORMAL) | XHCI_TRB_IOC);
 }
 
-/* To another place of this ring, mostly: then it may have no end. */
+/* Puts a Link TRB to another place on the same ring, which may then have no end. */
 static void put_link(struct world *w, struct guest_ring *ring, uint32_t arg)
 {
 	uint32_t flags = arg >> 24 & (XHCI_TRB_TC | XHCI_TRB_CH | XHCI_TRB_IOC);
@@ -244,7 +244,7 @@ static void put_link(struct world *w, struct guest_ring *ring, uint32_t arg)
 		  xhci_trb_type_bits(XHCI_TRB_TYPE_LINK) | flags);
 }
 
-/* Up to four TRBs and back to the first of them. */
+/* Puts up to three TRBs and a Link back to the first one. */
 static void put_loop(struct world *w, struct guest_ring *ring, uint32_t arg)
 {
 	static const uint32_t controls[] = {
@@ -295,7 +295,7 @@ static void put_td(struct world *w, struct guest_ring *ring, unsigned dci, unsig
 		guest_put(w, ring, arg, 0,
 			  xhci_trb_type_bits(XHCI_TRB_TYPE_EVENT_DATA) | XHCI_TRB_IOC);
 		break;
-	case TD_LINKED: /* back to where it comes from, maybe */
+	case TD_LINKED: /* the Link may lead back to the TD */
 		put_normal(w, ring, arg & 0xfff,
 			   (arg & 0x1000 ? XHCI_TRB_CH : 0) | flags);
 		put_link(w, ring, arg);
@@ -349,7 +349,7 @@ static void op_td(struct world *w, const struct record *r)
 		ring_doorbell(w, slot_id, dci, stream);
 }
 
-/* A ring that has no end, of endpoint 0 every other time: there is most to go wrong. */
+/* Makes a ring endless; every other time that of endpoint 0, where most can go wrong. */
 static void op_loop(struct world *w, const struct record *r)
 {
 	unsigned slot_id = slot_of(w, r->a);
@@ -360,7 +360,7 @@ static void op_loop(struct world *w, const struct record *r)
 	ring_doorbell(w, slot_id, dci, stream);
 }
 
-/* What fits the endpoint. */
+/* Puts a TD that fits the endpoint. */
 static void op_plain_td(struct world *w, const struct record *r)
 {
 	unsigned slot_id = slot_of(w, r->a);
@@ -378,7 +378,7 @@ static void op_plain_td(struct world *w, const struct record *r)
 	ring_doorbell(w, slot_id, dci, stream);
 }
 
-/* Reset Recovery (BOT 5.3.4), and both endpoints anew. */
+/* Reset Recovery (BOT 5.3.4); then resets both endpoints and moves their dequeue pointers. */
 static void recover_stick(struct world *w, const struct place *place)
 {
 	struct guest_ring *rings = w->rings[place->slot_id];
@@ -401,7 +401,7 @@ static void recover_stick(struct world *w, const struct place *place)
 	}
 }
 
-/* A whole command to a stick: wrapper, data, status. */
+/* Sends a whole command to a stick: wrapper, data, status. */
 static void op_scsi(struct world *w, const struct record *r)
 {
 	uint32_t length = r->arg >> 16 & 0x1fff;
@@ -439,7 +439,7 @@ static void op_all_doorbells(struct world *w, const struct record *r)
 		ring_doorbell(w, slot_of(w, r->a), dci, stream_of(dci, r->arg));
 }
 
-/* Any command, with what it takes. */
+/* Puts any command, with plausible parameters. */
 static void op_command(struct world *w, const struct record *r)
 {
 	static const uint8_t types[] = {
@@ -476,7 +476,7 @@ static void op_command(struct world *w, const struct record *r)
 		mmio_write32(w, XHCI_OFF_DOORBELLS, 0);
 }
 
-/* Stop, move on, go on: what drivers do when a transfer takes too long. */
+/* Stops the endpoint, moves its dequeue pointer and restarts it, as drivers do after a timeout. */
 static void op_take_back(struct world *w, const struct record *r)
 {
 	unsigned slot_id = slot_of(w, r->a);
@@ -499,7 +499,7 @@ static void op_take_back(struct world *w, const struct record *r)
 		ring_doorbell(w, slot_id, dci, stream);
 }
 
-/* The input context: which endpoints to add and drop, what they are. */
+/* Changes the input context: which endpoints to add and drop, and their parameters. */
 static void op_input(struct world *w, const struct record *r)
 {
 	uint8_t *input = w->ram + INPUT(slot_of(w, r->a) % (SLOTS_IN_USE + 1));
@@ -513,7 +513,7 @@ static void op_input(struct world *w, const struct record *r)
 	case 1:
 		put_le32(input + 4, r->arg | 1);
 		break;
-	case 2: /* this one, to be dropped and added */
+	case 2: /* drop and add this endpoint */
 		put_le32(input, dci > 1 ? BIT(dci) : 0);
 		put_le32(input + 4, BIT(dci) | 1);
 		break;
@@ -543,7 +543,7 @@ static void op_poke(struct world *w, const struct record *r)
 		put_le32(w->ram + at, r->arg);
 }
 
-/* A pointer from one place to another. */
+/* Writes a pointer from one structure to another. */
 static void op_point(struct world *w, const struct record *r)
 {
 	struct record to = {.a = (uint8_t)r->arg,
@@ -555,7 +555,7 @@ static void op_point(struct world *w, const struct record *r)
 		put_le64(w->ram + at, (spot_of(w, &to) & ~15u) | (r->arg >> 24 & 15));
 }
 
-/* The control word of a TRB, of any type. */
+/* Writes the control word of a TRB, with any type. */
 static void op_poke_trb(struct world *w, const struct record *r)
 {
 	uint32_t at = (spot_of(w, r) & ~15u) + 12;
@@ -699,7 +699,7 @@ static void op_config_space(struct world *w, const struct record *r)
 
 	put_le32(bytes, r->arg);
 	put_le32(bytes + 4, r->arg);
-	if (r->a & 0x80) { /* a capability, by its number in the chain */
+	if (r->a & 0x80) { /* choose a capability by its number in the chain */
 		pci_config_read(w->pci, 0x34, cap, 1);
 		for (unsigned n = r->b % 4; n > 0 && cap[0] != 0; n--)
 			pci_config_read(w->pci, cap[0] + 1u, cap, 1);
@@ -713,7 +713,7 @@ static void op_config_space(struct world *w, const struct record *r)
 		pci_config_write(w->pci, offset, bytes, r->c % 9);
 }
 
-/* After a reset of its own making, or anyone's, it begins anew. */
+/* The guest starts again, maybe after resetting the controller. */
 static void op_start_anew(struct world *w, const struct record *r)
 {
 	if (r->b & 1)
@@ -724,7 +724,7 @@ static void op_start_anew(struct world *w, const struct record *r)
 		(void)guest_enumerate(w, &w->places[i]);
 }
 
-/* ---- the devices' part ---- */
+/* ---- operations of the devices ---- */
 
 static void op_complete(struct world *w, const struct record *r)
 {
@@ -799,7 +799,7 @@ static void op_plug(struct world *w, const struct record *r)
 	}
 }
 
-/* ---- the monitor's part ---- */
+/* ---- operations of the VMM ---- */
 
 static void op_memory(struct world *w, const struct record *r)
 {
@@ -863,8 +863,8 @@ static void op_time(struct world *w, const struct record *r)
 		w->now_ns += steps_ns[r->b % ARRAY_SIZE(steps_ns)] + r->arg % 1000;
 }
 
-/* Those that lead on are there more than once. New ones go to the end: stored inputs have
- * the numbers of those before. */
+/* Operations that reach further appear more than once. Add new ones at the end, because stored
+ * inputs contain the numbers of the old ones. */
 static void (*const operations[])(struct world *w, const struct record *r) = {
 	op_td,        op_scsi,          op_scsi,         op_plain_td, op_plain_td,
 	op_doorbell,  op_all_doorbells, op_command,      op_command,  op_command,
@@ -882,7 +882,8 @@ static void choose_devices(struct world *w, const struct record *first)
 	static const struct {
 		enum device_kind kind;
 		enum usbdev_speed speed;
-		uint32_t real; /* else it is a fake */
+		uint32_t
+			real; /* flag that makes it a real device; otherwise it is a fake */
 	} all[] = {
 		{DEVICE_FAKE, USBDEV_SPEED_SUPER, 0},
 		{DEVICE_STICK, USBDEV_SPEED_HIGH, WITH_STICK},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * kernel_urbs.c - usbfs' URBs without a kernel: a fuzz target completes them
+ * kernel_urbs.c - usbfs URBs without a kernel: a fuzz target completes them
  *
- * Takes the place of usbfs.c.
+ * Replaces usbfs.c.
  */
 #include "kernel_urbs.h"
 
@@ -75,7 +75,7 @@ void kernel_complete_urb(unsigned index, int status, int actual)
 
 static void write_packets(struct usbdevfs_urb *usb)
 {
-	/* elsewhere the stream's ID lies there */
+	/* for other types number_of_packets shares its place with the Stream ID */
 	int count = usb->type == USBDEVFS_URB_TYPE_ISO ? usb->number_of_packets : 0;
 
 	for (int i = 0; i < count; i++) {
@@ -222,7 +222,7 @@ void kernel_end(void)
 
 void kernel_name_foreign(struct usbdevfs_urb *usb)
 {
-	/* one of ours would be no lie, and the kernel still has it */
+	/* the kernel still has this URB, so it would not be foreign */
 	for (unsigned i = 0; i < kernel.count; i++)
 		if (kernel.urbs[i].usb == usb)
 			return;

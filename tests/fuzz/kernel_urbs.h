@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * kernel_urbs.h - usbfs' URBs without a kernel: a fuzz target completes them
+ * kernel_urbs.h - usbfs URBs without a kernel: a fuzz target completes them
  *
- * It checks that a submitted URB is not with it already and that it can read the memory. It
- * writes only within the URB's memory, whatever length it reports.
+ * It checks that no URB is submitted twice and that it can read a URB's memory. It writes only
+ * within that memory, whatever length it reports.
  */
 #ifndef TESTS_FUZZ_KERNEL_URBS_H
 #define TESTS_FUZZ_KERNEL_URBS_H
@@ -18,7 +18,7 @@
 
 struct usbdevfs_urb;
 
-/* @length: of its buffer; @completed: can be reaped */
+/* @length: of the buffer; @completed: the URB can be reaped */
 struct kernel_urb {
 	struct usbdevfs_urb *usb;
 	int length;
@@ -28,16 +28,16 @@ struct kernel_urb {
 };
 
 /**
- * struct kernel - the kernel; with all zeros but @fd it behaves well
+ * struct kernel - the kernel; behaves well if all but @fd is zero
  * @fd:		the device's node
  * @urbs:	@count of them, in the order submitted or completed
  * @submit_error: result of the next @submit_errors submissions
  * @reap_error:	result of the next reap
  * @map_errors:	number of mappings to fail
- * @discard_error: result of all discards; 0 = none
- * @gone:	the device is
- * @lost:	a call has failed as if the device were gone: URBs may never come back
- * @foreign:	URBs that it says are back, though nobody here submitted them
+ * @discard_error: result of all discards; 0 = no error
+ * @gone:	the device is gone
+ * @lost:	a call has failed as if the device were gone: URBs may never complete
+ * @foreign:	URBs that a reap reports though we have not submitted them
  * @mapped:	number of mappings
  * @lies:	bytes that packets report
  */
@@ -60,24 +60,24 @@ struct kernel {
 
 extern struct kernel kernel;
 
-/* -errno. */
+/* Values of -errno to choose from. */
 extern const int kernel_statuses[KERNEL_STATUSES];
 extern const int kernel_refusals[KERNEL_REFUSALS];
 
-/* Behaves well, and has no URBs. */
+/* Makes the kernel behave well and have no URBs. */
 void kernel_init(int fd);
 /* Completes URB @index. A reap writes its memory and reports the result. */
 void kernel_complete_urb(unsigned index, int status, int actual);
-/* Completes one of those that have not, if any. @how chooses status and length; @any is the length if
- * none of the usual ones is chosen. */
+/* Completes URB @index modulo their number, if it has not completed. @how chooses the status and a
+ * usual length, or @any as the length. */
 void kernel_complete_some(unsigned index, uint8_t how, uint32_t any);
-/* Completes all that have not, as if they were unlinked. */
+/* Completes all remaining URBs, as if they were unlinked. */
 void kernel_complete_all(void);
-/* The node is closed: checks that no mapping is left, and no URB unless the device was lost. */
+/* Called after the node is closed: checks that no mapping is left, and no URB unless @lost. */
 void kernel_end(void);
-/* A reap will name @usb, which is not ours; ignored if the kernel has such an URB. */
+/* Makes a reap report @usb, which is not ours; ignored if the kernel has this URB. */
 void kernel_name_foreign(struct usbdevfs_urb *usb);
-/* No further errors. */
+/* Makes no further call fail. */
 void kernel_tells_the_truth(void);
 
 #endif /* TESTS_FUZZ_KERNEL_URBS_H */

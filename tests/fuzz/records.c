@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * records.c - takes records from an input, and mutates inputs record by record
+ * records.c - reads records from an input, and mutates inputs record by record
  */
 #include "records.h"
 
@@ -8,9 +8,9 @@
 #include "util/bytes.h"
 #include "util/compiler.h"
 
-#define NEW_MAX 4u /* records put in at a time */
+#define NEW_MAX 4u /* records to insert at a time */
 
-/* libFuzzer's; the replay is without. */
+/* libFuzzer defines it; the replay does not. */
 __attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size,
 					      size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
@@ -49,7 +49,7 @@ static size_t draw_below(uint32_t *seed, size_t n)
 	return draw(seed) % n;
 }
 
-/* Small numbers, bits, edges: what means something more often than what does not. */
+/* Prefers small numbers, single bits and edges, which more often mean something. */
 static uint32_t draw_arg(uint32_t *seed)
 {
 	static const uint32_t edges[] = {
@@ -101,7 +101,7 @@ static size_t take_out(uint8_t *data, size_t n, uint32_t *seed)
 	return n - len;
 }
 
-/* Some records once more, at another place. */
+/* Copies some records to another place. */
 static size_t repeat(uint8_t *data, size_t n, size_t max, uint32_t *seed)
 {
 	uint8_t some[16 * RECORD_BYTES];
@@ -141,7 +141,7 @@ static void change(uint8_t *data, size_t n, uint32_t *seed)
 	else if (field == 5)
 		put_le32(rec + 4, get_le32(rec + 4) + draw(seed) % 33 - 16);
 	else
-		/* what libFuzzer has seen the program compare with, among others */
+		/* libFuzzer may use values that it saw the program compare with */
 		(void)LLVMFuzzerMutate(rec, RECORD_BYTES, RECORD_BYTES);
 }
 
@@ -170,7 +170,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	return n * RECORD_BYTES;
 }
 
-/* The first part of one, the last part of the other. */
+/* Joins the first part of one input and the last part of the other. */
 size_t LLVMFuzzerCustomCrossOver(const uint8_t *data1, size_t size1, const uint8_t *data2,
 				 size_t size2, uint8_t *out, size_t max_size,
 				 unsigned seed)

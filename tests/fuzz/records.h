@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * records.h - inputs that are a sequence of small records, and how they are mutated
+ * records.h - inputs that are a sequence of small records, and their mutation
  *
- * A target whose input is a program of operations takes one record for each. Whatever is in
- * a record means something: a target takes numbers modulo what there is. So records can be
- * put in, taken out, moved and changed one by one, which records.c does in the place of
- * libFuzzer's own mutations of bytes.
+ * A target whose input is a program of operations reads one record for each. Every content of a
+ * record means something, because targets use numbers modulo the count of what they choose. So
+ * records.c can insert, remove, move and change single records, which replaces libFuzzer's own
+ * mutations of bytes.
  */
 #ifndef TESTS_FUZZ_RECORDS_H
 #define TESTS_FUZZ_RECORDS_H
@@ -15,7 +15,7 @@
 
 /**
  * struct record - one operation
- * @op:		which, modulo what the target has
+ * @op:		which one, modulo the number of the target's operations
  * @a, @b, @c, @arg: its arguments
  */
 struct record {
@@ -26,10 +26,10 @@ struct record {
 	uint32_t arg;
 };
 
-/* False at the end. What is missing of the last one is 0. */
+/* Return: false at the end. Missing bytes of the last record are 0. */
 bool take_record(struct input *in, struct record *ret_rec);
 
-/* True in libFuzzer, false in the replay, where all must go the same way each time. */
+/* True in libFuzzer, false in the replay, which must run the same way each time. */
 bool records_are_fuzzed(void);
 
 #endif /* TESTS_FUZZ_RECORDS_H */

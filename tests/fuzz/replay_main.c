@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * replay_main.c - runs a fuzz target over stored inputs, as an ordinary test
  *
- * Arguments: files, or folders whose files are taken in the order of their
- * names. Output is TAP: one line per input.
+ * Arguments: files, or folders, whose files run in the order of their names. Output is TAP: one
+ * line per input.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -30,7 +30,7 @@ static void replay_file(const char *path)
 	}
 	size = fread(data, 1, INPUT_BYTES_MAX, file);
 	fclose(file);
-	/* exactly as large as it is, so that sanitizers see a read beyond its end */
+	/* of the exact size, so that sanitizers see a read beyond the end */
 	exact = malloc(size ? size : 1);
 	if (!exact) {
 		perror(path);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * state.c - the world of fuzzers that begin with a controller in full use
  *
- * Time is the world's own (fake_time.h). By the linker's --wrap the accesses to guest memory
- * come by here: they are counted, for a run must do a bounded amount, and the guest may
- * write between two of them.
+ * The world has its own time (fake_time.h). The linker's --wrap brings accesses to guest memory
+ * here. We count them, because the work of a run must be bounded, and the guest may write between
+ * two of them.
  */
 #include "state.h"
 
@@ -21,7 +21,7 @@
 #define END_TURNS 100000u
 #define REST_NS   UINT64_C(1000000000)
 
-static struct world *the_world; /* the wrapped functions know no other */
+static struct world *the_world; /* for the wrapped functions */
 
 /* ---- guest memory ---- */
 
@@ -85,7 +85,7 @@ bool __wrap_guest_mem_check(struct guest_mem *mem, uint64_t iova, uint64_t len,
 	return __real_guest_mem_check(mem, iova, len, prot);
 }
 
-/* Maps that are there already, in whole or in part, are none of our business. */
+/* Ignores an error: parts of the range may already be mapped. */
 void world_map(struct world *w, unsigned piece, unsigned prot)
 {
 	uint32_t at = piece * PIECE_BYTES;
@@ -119,7 +119,7 @@ static uint32_t draw(uint32_t *seed)
 	return *seed >> 8;
 }
 
-/* The two threads shall race: that is what a guest does. */
+/* The two threads race on purpose, as a guest does. */
 __attribute__((no_sanitize("thread"))) static void *race(void *ctx)
 {
 	struct world *w = ctx;
@@ -157,7 +157,7 @@ void world_race_end(struct world *w)
 	CHECK(pthread_join(w->racer, NULL) == 0);
 }
 
-/* ---- what daemon/vm.c does ---- */
+/* ---- the part of daemon/vm.c ---- */
 
 void world_update_dma(struct world *w)
 {
@@ -341,7 +341,8 @@ void world_begin(struct world *w)
 	map_all(w);
 }
 
-/* A real back end may have to wait for its worker. */
+/* Whether all devices are destroyed, for which a real back end may have to wait for its worker, and
+ * the controller is idle. */
 static bool is_empty(const struct world *w)
 {
 	for (unsigned i = 0; i < DEVICES; i++)
@@ -381,7 +382,7 @@ static void check_nothing_left(const struct world *w)
 	CHECK(list_empty(&xhci->isoch_due) && list_empty(&xhci->releases));
 }
 
-/* Pulls all devices, resets the controller. */
+/* Unplugs all devices and resets the controller. */
 static void empty(struct world *w)
 {
 	world_race_end(w);
@@ -403,21 +404,21 @@ static void empty(struct world *w)
 		w->now_ns += 1000000;
 		world_run(w);
 		if (n > 16)
-			usleep(50); /* a worker has its part to do */
+			usleep(50); /* give a worker time */
 	}
 	check_nothing_left(w);
 	for (unsigned i = 0; i < DEVICES; i++)
 		CHECK(w->places[i].submitted == w->places[i].completed);
 }
 
-/* Whatever was done, a guest that begins anew can use its devices. */
+/* Demands that a guest can start again and use a device, whatever happened before. */
 static void use_once_more(struct world *w)
 {
 	struct place *place = &w->places[0];
 	unsigned before;
 
 	memset(w->ram, 0, STRUCTURES_END);
-	/* the controller may have to rest for what it has done */
+	/* the controller may have to pause after its work */
 	w->now_ns += REST_NS;
 	world_reset_function(w);
 	w->bus_master = true;

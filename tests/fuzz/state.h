@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * state.h - a controller in full use, for fuzzers that begin there
  *
- * The world is what the daemon joins, without its sockets: PCI function, controller, guest
- * memory, up to DEVICES devices in its ports. The guest is a small driver that has brought
- * all that up by the rules: slots addressed and configured, rings, event rings with two
- * segments, streams. What comes then is up to the input.
+ * The world has the parts that the daemon combines, without its sockets: PCI function, controller,
+ * guest memory, and up to DEVICES devices in its ports. The guest is a small driver that has
+ * brought all of them up by the rules: slots addressed and configured, rings, event rings with two
+ * segments, streams. The input decides what happens next.
  *
- * Guest memory is RAM_BYTES at address 0, in PIECES maps, so that small numbers are good
- * pointers; and a file of WINDOW_BYTES at WINDOW, which the client may truncate.
+ * Guest memory is RAM_BYTES at address 0, in PIECES maps, so that small numbers are good pointers;
+ * and a file of WINDOW_BYTES at WINDOW, which the client may truncate.
  */
 #ifndef TESTS_FUZZ_STATE_H
 #define TESTS_FUZZ_STATE_H
@@ -31,13 +31,13 @@
 #define WINDOW       0x100000u
 #define WINDOW_BYTES 0x100000u
 
-/* what lies where in RAM */
+/* layout of RAM */
 #define DCBAA               0x1000u
 #define COMMANDS            0x2000u
 #define COMMANDS_TRBS       64u
 #define ERST(i)             (0x3000u + (i)*0x80u)
 #define EVENTS(i, segment)  (0x4000u + ((i)*2u + (segment)) * EVENTS_TRBS * 16u)
-#define EVENTS_TRBS         32u /* of a segment */
+#define EVENTS_TRBS         32u /* in a segment */
 #define INTERRUPTERS_IN_USE 4u
 #define OUTPUT(slot)        (0x8000u + (slot)*0x400u)
 #define INPUT(slot)         (0xc000u + (slot)*0x480u)
@@ -50,13 +50,13 @@
 #define BUFFERS             0x40000u
 
 #define DEVICES      6u
-#define SLOTS_IN_USE 8u /* of which the guest has rings, by ID; 0 is no slot */
+#define SLOTS_IN_USE 8u /* IDs of slots for which the guest has rings; 0 is no slot */
 #define PORTS        6u /* of each kind */
 #define RUNS_PER_OP  8u
-/* The budget of a run, what it may be overdrawn by (a TD, a command), each unit up to three
- * accesses. */
+/* The budget of a run and how far it may be overdrawn (by a TD, a command); up to three accesses
+ * for each unit. */
 #define ACCESSES_PER_RUN (3u * (XHCI_BUDGET_RUN + 40000u))
-#define OP_NS            UINT64_C(100000) /* how long an operation takes */
+#define OP_NS            UINT64_C(100000) /* duration of an operation */
 
 /* DCIs of fake devices that have streams. */
 #define LINEAR_DCI 6u
@@ -74,15 +74,15 @@ enum device_kind {
 enum place_state {
 	PLACE_EMPTY,
 	PLACE_PLUGGED,
-	PLACE_LEAVING, /* pulled, not yet released */
+	PLACE_LEAVING, /* detached, not yet released */
 	PLACE_DYING,   /* released, not yet destroyed */
 };
 
 /**
- * struct fake - a device that does what the input says
+ * struct fake - a device that the input controls
  * @held:	transfers, until the input completes them
- * @cancelled_at_once: it gives back what is cancelled by itself
- * @answers:	it completes what it gets by itself
+ * @cancelled_at_once: it completes a cancelled transfer at once, without the input
+ * @answers:	it completes each transfer at once, without the input
  */
 struct fake {
 	struct usbdev dev;
@@ -94,8 +94,8 @@ struct fake {
 };
 
 /**
- * struct place - where a device may be
- * @tap:	counts
+ * struct place - a place for a device
+ * @tap:	counts transfers
  * @submitted, @completed: transfers
  */
 struct place {
@@ -129,8 +129,8 @@ struct event_reader {
 
 /**
  * struct flip - a write of the guest in the middle of a run
- * @in_accesses: when, 0 = never
- * @relative:	@offset is from where that access was, else from 0
+ * @in_accesses: after how many accesses, 0 = never
+ * @relative:	@offset counts from the address of that access, otherwise from 0
  */
 struct flip {
 	unsigned in_accesses;
@@ -141,7 +141,7 @@ struct flip {
 
 /**
  * struct world_bus - how the guest reaches the controller
- * @run:	the controller and the loop do what they have to
+ * @run:	lets the controller and the loop do their work
  */
 struct world_bus {
 	uint32_t (*read32)(struct world *w, uint32_t offset);
@@ -164,40 +164,40 @@ struct world {
 	bool bus_master;
 	bool connected;
 	bool sized;
-	bool consumes; /* the guest takes its events after each operation */
+	bool consumes; /* the guest takes events after each operation */
 	struct place places[DEVICES];
 	struct guest_ring commands;
 	struct guest_ring rings[SLOTS_IN_USE + 1][XHCI_DCI_MAX + 1];
 	struct guest_ring stream_rings[STREAM_RINGS];
 	struct event_reader events[INTERRUPTERS_IN_USE];
-	uint32_t last_cc; /* of the last command that was answered */
+	uint32_t last_cc; /* of the last completed command */
 	uint32_t last_slot_id;
 	unsigned transfer_successes;
 	/* work */
-	unsigned accesses; /* of this run */
+	unsigned accesses; /* in this run */
 	unsigned all_accesses;
 	bool in_run;
 	struct flip flip;
-	/* the thread that writes meanwhile */
+	/* the thread that writes during runs */
 	pthread_t racer;
 	atomic_bool races;
 	uint32_t race_seed;
 };
 
-/* state.c: the world and what happens to it */
+/* state.c: the world */
 
 void world_set_up(struct world *w);
-/* Without devices, all memory mapped. */
+/* Makes a world without devices, with all memory mapped. */
 void world_begin(struct world *w);
-/* All is undone and must end: devices pulled, reset, nothing left. */
+/* Unplugs all devices, resets, and demands that nothing is left. */
 void world_end(struct world *w);
-/* The controller and the loop do what they have to. */
+/* Lets the controller and the loop do their work. */
 void world_run(struct world *w);
 void world_map(struct world *w, unsigned piece, unsigned prot);
 void world_map_window(struct world *w);
 void world_update_dma(struct world *w);
 void world_reset_function(struct world *w);
-/* The second thread writes from now on. */
+/* Starts the second thread, which writes until world_race_end(). */
 void world_race(struct world *w, uint32_t seed);
 void world_race_end(struct world *w);
 
@@ -206,11 +206,11 @@ void world_race_end(struct world *w);
 /* Makes the device of a place and plugs it in, if the place is empty. */
 void place_plug(struct place *place);
 void place_pull(struct place *place);
-/* Completes the first transfer of the endpoint of the one that is @which in its list. */
+/* Chooses transfer number @which in @held, and completes the first one of its endpoint. */
 void fake_complete(struct fake *fake, unsigned which, unsigned status, uint32_t actual);
 void fake_answer_streams(struct fake *fake, int result);
 void fake_reset_done(struct fake *fake, int result);
-/* What a device of this place has, besides endpoint 0. Returns how many. */
+/* The endpoints of a device in this place, besides endpoint 0. Return: how many */
 unsigned place_dcis(const struct place *place, const uint8_t **ret_dcis);
 enum xhci_ep_type place_ep_type(const struct place *place, unsigned dci);
 
@@ -219,20 +219,20 @@ enum xhci_ep_type place_ep_type(const struct place *place, unsigned dci);
 uint32_t mmio_read32(struct world *w, uint32_t offset);
 void mmio_write32(struct world *w, uint32_t offset, uint32_t value);
 void mmio_write64(struct world *w, uint32_t offset, uint64_t value);
-/* All structures as they are before the controller starts. */
+/* Writes all structures that the guest needs before the controller starts. */
 void guest_lay_out(struct world *w);
 /* Starts the controller. */
 void guest_start(struct world *w);
-/* Takes the device of @place into use. False if the controller says no. */
+/* Enumerates the device of @place. Return: false if the controller refuses */
 bool guest_enumerate(struct world *w, struct place *place);
 void guest_take_events(struct world *w);
-/* Puts a TRB where the guest stands in its ring; its cycle bit is added. */
+/* Puts a TRB at the guest's place in its ring and adds the cycle bit. */
 void guest_put(struct world *w, struct guest_ring *ring, uint64_t parameter,
 	       uint32_t status, uint32_t control);
-/* A whole control transfer. */
+/* Puts a whole control transfer. */
 void guest_put_control(struct world *w, struct guest_ring *ring, uint64_t setup,
 		       uint32_t buffer, uint32_t flags);
-/* Puts a command, rings the doorbell, runs. False: it was not answered by Success. */
+/* Puts a command, rings the doorbell and runs. Return: whether it completes with Success */
 bool guest_command(struct world *w, enum xhci_trb_type type, uint64_t parameter,
 		   uint32_t flags);
 

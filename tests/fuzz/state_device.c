@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * state_device.c - the devices of state.h: fakes in hand, and real back ends
+ * state_device.c - the devices of state.h: fakes and real back ends
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -38,7 +38,7 @@ static bool is_same_queue(const struct usbdev_transfer *one,
 	return one->ep_addr == other->ep_addr && one->stream_id == other->stream_id;
 }
 
-/* The first of its endpoint or stream, as they must complete in order. */
+/* The first transfer of the same endpoint or stream: they must complete in order. */
 static struct usbdev_transfer *first_of(struct fake *fake,
 					const struct usbdev_transfer *transfer)
 {
@@ -57,7 +57,7 @@ static void give_back(struct fake *fake, struct usbdev_transfer *transfer)
 {
 	struct usbdev_transfer *first;
 
-	/* those before it were cancelled, or will be: the last one is first */
+	/* earlier ones were cancelled, or will be: drivers may cancel the last one first */
 	while ((first = first_of(fake, transfer)) != NULL && first->cancelled)
 		usbdev_complete_soon(&fake->dev, first, USBDEV_STATUS_CANCELLED, 0);
 }
@@ -187,7 +187,7 @@ static struct usbdev *make_fake(struct place *place)
 	return &fake->dev;
 }
 
-/* ---- real ones ---- */
+/* ---- real devices ---- */
 
 static struct usbdev *make_stick(struct place *place)
 {

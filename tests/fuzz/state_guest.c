@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * state_guest.c - the guest of state.h: a driver that goes by the rules
+ * state_guest.c - the guest of state.h: a driver that follows the rules
  */
 #include <string.h>
 
@@ -193,7 +193,7 @@ bool guest_command(struct world *w, enum xhci_trb_type type, uint64_t parameter,
 			if (w->places[i].fake)
 				fake_answer_streams(w->places[i].fake, 0);
 		guest_take_events(w);
-		w->now_ns += COMMAND_WAIT_NS; /* the next time, if there is one */
+		w->now_ns += COMMAND_WAIT_NS; /* before the next try */
 	}
 	return w->last_cc == XHCI_CC_SUCCESS;
 }
@@ -240,7 +240,7 @@ static void put_endpoint(struct world *w, const struct place *place, unsigned dc
 	}
 }
 
-/* A device's own idea of its configuration; fakes have none. */
+/* Sends the device its configuration; fakes need none. */
 static void configure_device(struct world *w, const struct place *place)
 {
 	struct guest_ring *ring = &w->rings[place->slot_id][1];

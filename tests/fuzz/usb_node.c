@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * usb_node.c - a node of usbfs without a kernel: all of it but the URBs
+ * usb_node.c - a usbfs node without a kernel: everything but the URBs
  *
- * ioctl(), read() and lseek() replace those of the whole program, so that libusb's calls come
- * here too. The linker wraps others, for our own calls.
+ * Our ioctl(), read() and lseek() replace libc's in the whole program, so that libusb calls them
+ * too. For our own calls, the linker wraps more functions.
  */
 #include "usb_node.h"
 
@@ -26,7 +26,7 @@
 #include "worker.h"
 
 #define USB_DEVICE_MAJOR 189u
-#define NO_DEVICE_MINOR  1048575u /* sysfs has none of this number */
+#define NO_DEVICE_MINOR  1048575u /* a number that does not exist in sysfs */
 #define INTERFACES       32u
 
 struct usb_node usb_node;
@@ -94,7 +94,7 @@ static const uint8_t composite[] = {
 	ENDPOINT(0x87, 1, 1023, 1),
 };
 
-/* More interfaces than it says; and a configuration that calls itself 0. */
+/* Other interfaces than bNumInterfaces says, and a configuration with the value 0. */
 static const uint8_t many[] = {
 	DEVICE(0x200, 0, 64, 2),         CONFIG(9 + 9 * 9, 40, 0),
 	INTERFACE(0, 0, 0, 0xff, 0, 0),  INTERFACE(1, 0, 0, 0xff, 0, 0),
@@ -115,7 +115,7 @@ static const uint8_t bare[] = {DEVICE(0x320, 0, 9, 0)};
 
 /**
  * struct device - a device as the host has found it
- * @config:	the active one, with @interfaces; @other: the other one, 0 = none
+ * @config:	the active configuration, with @interfaces; @other: the other one, 0 = none
  */
 struct device {
 	const uint8_t *raw;
@@ -181,7 +181,7 @@ static bool is_refused(enum node_call call)
 	return true;
 }
 
-/* Interfaces of the configuration, whatever the descriptors say. */
+/* The interfaces of the active configuration, whatever the descriptors say. */
 static uint32_t interfaces(void)
 {
 	if (usb_node.config == found->config)
@@ -189,7 +189,7 @@ static uint32_t interfaces(void)
 	return usb_node.config == found->other ? found->other_interfaces : 0;
 }
 
-/* 0: no such configuration. */
+/* 0: no such interface. */
 static uint32_t bit_of(unsigned interface)
 {
 	return interface < INTERFACES ? UINT32_C(1) << interface & interfaces() : 0;
@@ -235,7 +235,7 @@ static int disconnect_claim(const struct usbdevfs_disconnect_claim *arg)
 		return -1;
 	if (bit == 0)
 		return fails(EINVAL);
-	/* its driver is usbfs, the one that is excepted */
+	/* usbfs itself has claimed it, and the call excepts usbfs from being disconnected */
 	if (usb_node.claimed & bit)
 		return fails(EBUSY);
 	usb_node.drivers &= ~bit;
@@ -271,7 +271,7 @@ static int get_driver(struct usbdevfs_getdriver *arg)
 		return -1;
 	if (!((usb_node.drivers | usb_node.claimed) & bit))
 		return fails(ENODATA);
-	/* as long as possible */
+	/* a name of the maximum length */
 	memset(arg->driver, 'd', sizeof(arg->driver));
 	if (usb_node.claimed & bit)
 		strcpy(arg->driver, "usbfs");
@@ -288,12 +288,12 @@ static int set_configuration(int config)
 		return fails(EINVAL);
 	CHECK(!has_urbs() || kernel.lost);
 	usb_node.config = config < 0 ? 0 : (uint8_t)config;
-	/* which has drivers for its interfaces */
+	/* the host's drivers bind the new interfaces */
 	usb_node.drivers = interfaces();
 	return 0;
 }
 
-/* Claims stay as they are. */
+/* A reset keeps claims. */
 static int reset(void)
 {
 	CHECK(!has_urbs() || kernel.gone || kernel.lost);
@@ -308,7 +308,7 @@ static int streams(const struct usbdevfs_streams *arg)
 	return (int)MIN_OF(arg->num_streams, usb_node.streams);
 }
 
-/* The one request that libusb makes: for the configuration. */
+/* libusb sends only one request: GET_CONFIGURATION. */
 static int control(const struct usbdevfs_ctrltransfer *arg)
 {
 	if (is_refused(NODE_CONTROL))
@@ -320,7 +320,7 @@ static int control(const struct usbdevfs_ctrltransfer *arg)
 	return 1;
 }
 
-/* Numbers and names that libusb does not need. */
+/* libusb does not need these numbers. */
 static int connect_info(struct usbdevfs_connectinfo *arg)
 {
 	if (is_refused(NODE_CONNECT_INFO))
@@ -391,7 +391,7 @@ static ssize_t node_read(void *data, size_t bytes, size_t offset)
 	return (ssize_t)n;
 }
 
-/* ---- in the place of system calls ---- */
+/* ---- replaced system calls ---- */
 
 int ioctl(int fd, unsigned long request, ...)
 {
@@ -418,7 +418,7 @@ ssize_t read(int fd, void *data, size_t bytes)
 	return n;
 }
 
-/* By its name in libc, which is another one where off_t is made larger. */
+/* Defined by its name in libc, because a macro for a larger off_t would rename it. */
 off_t node_lseek(int fd, off_t offset, int whence) __asm__("lseek");
 
 off_t node_lseek(int fd, off_t offset, int whence)
@@ -513,7 +513,7 @@ ssize_t __wrap_readlinkat(int folder, const char *path, char *target, size_t byt
 	return (ssize_t)len;
 }
 
-/* ---- in the place of more system calls ---- */
+/* ---- more replaced system calls ---- */
 
 static int node_stat(struct stat *st)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * usb_node.h - a node of usbfs without a kernel: all of it but the URBs
+ * usb_node.h - a usbfs node without a kernel: everything but the URBs
  *
- * It answers the calls of handle.c and of libusb, which is the real one, to the kernel:
- * ioctl(), read() and others on usb_node.fd and its folder in sysfs. It keeps track of who
- * has which interface, and checks that no call blocks outside of a worker and that no URB is
- * with the kernel where that would matter. URBs are in kernel_urbs.h.
+ * It answers the system calls of handle.c and of the real libusb: ioctl(), read() and others on
+ * usb_node.fd and its folder in sysfs. It tracks who has which interface. It checks that no call
+ * blocks outside of a worker, and that the kernel has no URB when that would matter. URBs are in
+ * kernel_urbs.h.
  */
 #ifndef TESTS_FUZZ_USB_NODE_H
 #define TESTS_FUZZ_USB_NODE_H
@@ -29,7 +29,7 @@ enum node_call {
 	NODE_CLAIM,
 	NODE_DISCONNECT_CLAIM,
 	NODE_RELEASE,
-	NODE_DRIVER, /* attach, detach, ask for it */
+	NODE_DRIVER, /* attach, detach or query it */
 	NODE_SET_CONFIGURATION,
 	NODE_SET_INTERFACE,
 	NODE_CLEAR_HALT,
@@ -40,19 +40,19 @@ enum node_call {
 
 /**
  * struct usb_node - the node and its device
- * @fd:		open while the daemon has it; -1: none
- * @raw, @raw_len: its contents
- * @offset:	of lseek()
- * @short_reads: most bytes of a read; 0 = all
- * @speed:	of linux/usb/ch9.h, or another number
+ * @fd:		open while the daemon has the node; -1: none
+ * @raw, @raw_len: contents of the node
+ * @offset:	file offset, set by lseek()
+ * @short_reads: maximum bytes of a read; 0 = all
+ * @speed:	from linux/usb/ch9.h, or another number
  * @config:	bConfigurationValue
  * @claimed, @drivers: interfaces that we have and that the host's drivers have
- * @streams:	of each endpoint
+ * @streams:	number of streams of each endpoint
  * @text:	contents of its files in sysfs, and the place of the device; "": no files
- * @refuse:	number of next calls of each kind to fail
+ * @refuse:	how many of the next calls of each kind fail
  * @refuse_errno: their errno
- * @refused:	calls that have failed, and other odd events
- * @plain:	it is a regular file
+ * @refused:	number of calls that have failed, and of other odd events
+ * @plain:	the node is a regular file
  */
 struct usb_node {
 	int fd;
@@ -75,10 +75,10 @@ struct usb_node {
 
 extern struct usb_node usb_node;
 
-/* A new device, one of NODE_DEVICES with good descriptors, whose interfaces the host's drivers
- * have. Its node is not open yet. */
+/* Chooses one of NODE_DEVICES devices with good descriptors. The host's drivers have its
+ * interfaces, and its node is not open yet. */
 void node_init(unsigned device);
-/* No call fails from now on. */
+/* Makes no further call fail. */
 void node_tells_the_truth(void);
 
 #endif /* TESTS_FUZZ_USB_NODE_H */

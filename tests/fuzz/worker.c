@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * worker.c - util/worker.h without a thread: jobs run and are reported when a target says so
+ * worker.c - util/worker.h without a thread: a target decides when jobs run and are reported
  */
 #include "worker.h"
 
@@ -11,7 +11,7 @@ struct worker {
 	struct worker_job *ran;   /* not reported */
 };
 
-/* One worker at a time. */
+/* Only one worker exists at a time. */
 static struct worker the_worker;
 static bool runs;
 

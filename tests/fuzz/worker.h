@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * worker.h - util/worker.h without a thread: jobs run and are reported when a target says so
+ * worker.h - util/worker.h without a thread: a target decides when jobs run and are reported
  */
 #ifndef TESTS_FUZZ_WORKER_H
 #define TESTS_FUZZ_WORKER_H
 
 #include <stdbool.h>
 
-/* The next thing happens: a job that has run is reported, or else the first one runs. Return:
- * false if there was none. */
+/* Reports a job that has run, or else runs the first job. Return: false if there was no job */
 bool fuzz_worker_step(void);
-/* Right now a job's run() does: what blocks is fine. */
+/* Whether a job's run() is being called, which may block. */
 bool fuzz_worker_runs(void);
-/* No jobs are left over. */
+/* Whether no job is left. */
 bool fuzz_worker_is_idle(void);
 
 #endif /* TESTS_FUZZ_WORKER_H */
