@@ -8,7 +8,7 @@
 
 #define WARM_ROUNDS 64u
 
-/* Waits until the driver sees the port (dis)connected and drops the events before. */
+/* Waits until the port is (dis)connected and drops all earlier events. */
 static void await_port(struct endure *e, unsigned port, bool connected)
 {
 	if (drv_port_wait(&e->drv, port, XPORT_CCS, connected ? XPORT_CCS : 0) < 0)

@@ -34,7 +34,7 @@ static void assert_runs_on(struct func *f)
 	assert_false(daemon_complained(&f->daemon));
 }
 
-static void cannot_be_had(struct func *f, const char *spec, const char *why,
+static void cannot_attach(struct func *f, const char *spec, const char *why,
 			  const char *remedy)
 {
 	func_start(f, spec, NULL);
@@ -51,21 +51,21 @@ static void test_wrong_paths(void **state)
 	char path[DAEMON_PATH_MAX];
 	char spec[DAEMON_PATH_MAX + 32];
 
-	cannot_be_had(f, "/nonexistent/device", "there is no /nonexistent/device",
+	cannot_attach(f, "/nonexistent/device", "there is no /nonexistent/device",
 		      "lsusb");
-	cannot_be_had(f, "/dev/null", "not the node of a USB device",
+	cannot_attach(f, "/dev/null", "not the node of a USB device",
 		      "/dev/bus/usb/BBB/DDD");
-	cannot_be_had(f, "/", "is a folder", "/dev/bus/usb/BBB/DDD");
+	cannot_attach(f, "/", "is a folder", "/dev/bus/usb/BBB/DDD");
 	assert_ok(daemon_image(&f->daemon, "image", 4096, path));
-	cannot_be_had(f, path, "is an ordinary file", "stick:file=");
+	cannot_attach(f, path, "is an ordinary file", "stick:file=");
 	(void)snprintf(spec, sizeof(spec), "host:path=%s,reset=never", path);
-	cannot_be_had(f, spec, "is an ordinary file", "stick:file=");
+	cannot_attach(f, spec, "is an ordinary file", "stick:file=");
 	daemon_path(&f->daemon, "link:a,b", path);
 	assert_ok(symlink("/dev/null", path));
-	cannot_be_had(f, path, "link:a,b is some other device", "");
+	cannot_attach(f, path, "link:a,b is some other device", "");
 	assert_ok(unlink(path));
 	assert_ok(mkfifo(path, 0600)); /* open() would block */
-	cannot_be_had(f, path, "not the node", "");
+	cannot_attach(f, path, "not the node", "");
 }
 
 /* A node like those of usbfs, of bus 500. */
@@ -79,7 +79,7 @@ static void test_device_that_is_not_there(void **state)
 		print_message("cannot make a node here: %s\n", strerror(errno));
 		return;
 	}
-	cannot_be_had(f, path, path, "to fix that: ");
+	cannot_attach(f, path, path, "to fix that: ");
 }
 
 static void test_wrong_fds(void **state)
@@ -89,8 +89,8 @@ static void test_wrong_fds(void **state)
 			      NULL};
 	_cleanup_close_ int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	cannot_be_had(f, "host:fd=200", "fd 200 is not open", "must leave it open");
-	cannot_be_had(f, "host:fd=2147483647,reset=first", "is not open", "");
+	cannot_attach(f, "host:fd=200", "fd 200 is not open", "must leave it open");
+	cannot_attach(f, "host:fd=2147483647,reset=first", "is not open", "");
 	/* the daemon must not mistake one of its own descriptors for fd 3 */
 	assert_ok(daemon_start_fd(&f->daemon, args, -1, false));
 	assert_runs_on(f);

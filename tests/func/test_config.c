@@ -33,7 +33,7 @@ static void test_identity(void **state)
 	assert_int_equal(config(f, 0x60, 1), 0x30); /* SBRN */
 	assert_int_equal(config(f, 0x61, 1), 0x20); /* FLADJ */
 	assert_true(config(f, 6, 2) & 0x10);
-	/* a subsystem of its own, not ffff:ffff as in the original */
+	/* its own subsystem ID, not ffff:ffff as in the original */
 	assert_int_not_equal(config(f, 0x2c, 4), 0xffffffff);
 }
 

@@ -314,8 +314,8 @@ static off_t size_of(const char *name)
 	return st.st_size;
 }
 
-/* The daemon captures into the descriptor: it could not open the file by name, whose mode
- * is 0. */
+/* The daemon captures into the client's descriptor, whose file (mode 0) it may not open
+ * again. */
 static void test_capture_into_what_is_handed_over(void **state)
 {
 	/* a capture of one byte more than its header */

@@ -33,7 +33,7 @@ static void test_map_and_exact_unmap(void **state)
 	assert_ok(map(f, 0x10000, 0x10000));
 }
 
-/* A VMM whose guest disables its IOMMU sends that. */
+/* A VMM sends that when its guest disables the IOMMU. */
 static void test_unmap_of_a_range_of_many(void **state)
 {
 	struct func *f = *state;
@@ -154,7 +154,7 @@ static void test_unmap_all(void **state)
 				 -ENOENT);
 }
 
-/* QEMU's firmware phase, and virtio-mem: hundreds of ranges, again and again. */
+/* QEMU's firmware phase, and virtio-mem: hundreds of ranges, many times. */
 static void test_hundreds_of_maps(void **state)
 {
 	struct func *f = *state;

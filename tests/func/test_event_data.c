@@ -51,7 +51,7 @@ static void test_event_data_twice_in_a_td(void **state)
 			    });
 	drv_ring_end(s.in_ring);
 	drv_endpoint_doorbell(s.device.slot, s.in);
-	/* each counts from the one before (4.11.5.2) */
+	/* each counts from the previous one (4.11.5.2) */
 	expect_data(f, &s, s.in, 0x1111, XCC_SUCCESS, 512);
 	expect_data(f, &s, s.in, 0x2222, XCC_SUCCESS, 1024);
 	take_csw(&s);

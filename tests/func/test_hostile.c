@@ -306,7 +306,7 @@ static void test_garbage_registers(void **state)
 	assert_mended(f);
 }
 
-/* A storm of doorbells takes no memory. */
+/* A storm of doorbells does not grow the daemon. */
 static void test_doorbell_storm(void **state)
 {
 	struct func *f = *state;

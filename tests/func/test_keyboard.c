@@ -110,8 +110,8 @@ static void test_stop_pending_transfer(void **state)
 	expect_key(&hid, USAGE_A + 16, 0);
 }
 
-/* Linux unlinks an URB so: stop the endpoint, move the dequeue pointer past it, ring the
- * doorbell. The original's assertion failed ("submit_trb called twice"). */
+/* Linux unlinks an URB like this: stop the endpoint, move the dequeue pointer past it,
+ * ring the doorbell. The original's assertion failed ("submit_trb called twice"). */
 static void test_cancel_pending_transfer(void **state)
 {
 	struct func *f = *state;

@@ -56,8 +56,8 @@ static void test_data_outside_memory(void **state)
 	assert_running(f);
 }
 
-/* The VMM unmaps RAM while transfers run and maps it again, as during firmware. No data
- * may be lost. */
+/* The VMM unmaps RAM while transfers run and maps it again, as QEMU does for firmware. No
+ * data may be lost. */
 static void test_remapping_under_load(void **state)
 {
 	struct func *f = *state;

@@ -178,7 +178,8 @@ static void test_socket_is_for_its_owner_only(void **state)
 	assert_int_equal(st.st_mode & 077, 0);
 }
 
-/* --fd N, listening: serves one client after the other, the path is not its own. */
+/* --fd N, a listening socket: the daemon serves one client after the other and leaves the
+ * path alone. */
 static void test_listening_fd(void **state)
 {
 	struct func *f = *state;
@@ -193,7 +194,7 @@ static void test_listening_fd(void **state)
 		func_disconnect(f);
 	}
 	assert_int_equal(daemon_stop(&f->daemon), 0);
-	/* whoever created the socket removes it */
+	/* the creator of the socket removes it */
 	(void)unlink(f->daemon.socket);
 }
 
@@ -210,7 +211,8 @@ static void connected_pair(struct func *f, int pair[2])
 	f->connected = true;
 }
 
-/* --fd N, connected: one client, and the end when it goes. */
+/* --fd N, a connected socket: the daemon serves one client and ends when it
+ * disconnects. */
 static void test_connected_fd(void **state)
 {
 	struct func *f = *state;
@@ -295,7 +297,7 @@ static void test_wrong_usage(void **state)
 	assert_int_equal(daemon_wait(&f->daemon, END_MS), 2);
 }
 
-/* --fd of what is no socket: said, status 1 or 2, no crash. */
+/* --fd of a descriptor that is no socket: a message and status 1 or 2, no crash. */
 static void test_fd_that_is_no_socket(void **state)
 {
 	struct func *f = *state;

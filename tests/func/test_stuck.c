@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * test_stuck.c - descriptors on which close() and other calls block
  *
- * The file system is one that stops answering; a monitor can mount such a one. Without
+ * The file system is one that stops answering; a monitor can mount one. Without
  * /dev/fuse, its tests say so and do nothing; with it, they must be able to mount. The
  * tests with a socket need no FUSE.
  */

@@ -176,7 +176,7 @@ int drv_control(struct drv_slot *slot, const struct drv_setup *setup, uint64_t i
 		if (r < 0)
 			return r;
 		code = (int)drv_event_code(&event);
-		/* only the Data TRB's event tells of a short data stage */
+		/* only the Data TRB's event reports a short data stage */
 		if (code == XCC_SHORT_PACKET && event.trb.parameter == data) {
 			actual = setup->length - drv_event_length(&event);
 			continue;
