@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Sourced by the scripts in this folder: messages, places, package installation.
+# The scripts in this folder source this file: messages, paths, output of apt.
 
 set -euo pipefail
 
@@ -12,7 +12,7 @@ else
 	bold='' red='' green='' plain=''
 fi
 
-# All messages go to stderr: stdout is for a script's result.
+# All messages go to stderr; stdout is for a script's result.
 step() { printf '%s==> %s%s\n' "$bold" "$*" "$plain" >&2; }
 note() { printf '    %s\n' "$*" >&2; }
 good() { printf '%s%s%s\n' "$green" "$*" "$plain" >&2; }
@@ -21,5 +21,5 @@ fail() {
 	exit 1
 }
 
-# Of what apt says only the downloads, what gets set up, and the complaints.
+# Shows only apt's lines about downloads, packages being set up, warnings and errors.
 brief() { { grep --line-buffered -E '^(Get:|Err|Fetched|Setting up|[EW]:)' || true; } | sed -u 's/^/    /' >&2; }
