@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Inside a folder of src/, uses point one way too: no files of one folder use each other in a circle.
+"""No files of one folder of src/ use each other in a circle.
 
-A file uses another of its folder if its object needs a symbol that the other's object defines, which no name can fool, or if
-its .c includes the other's header. Headers of a folder include each other without a circle as well.
+A file uses another file of its folder if its object needs a symbol that the other object defines, or if its .c includes the
+other's header. The check reads objects because a search for names could be wrong. Headers of a folder must not include each
+other in a circle either.
 """
 
 import json
@@ -15,13 +16,15 @@ from pathlib import Path
 import tree
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
-# How nm prints what an object has: what it needs, and what others can link with.
+# nm's letters for symbols that an object needs, and for those that others can link with.
 NEEDED, DEFINED = "U", "TDBRVWCi"
 
 
 def objects(build, root):
-    """{file of src: its object} of what this build compiles, from the compiler's command lines: a file that two programs compile
-    counts once, and what an option leaves out is for the build that has it to check."""
+    """{file of src: its object} of this build, from the compiler's command lines.
+
+    A file that two programs compile counts once. A file that an option leaves out is not checked in this build.
+    """
     found = {}
     for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
         folder = Path(entry["directory"])
@@ -32,7 +35,7 @@ def objects(build, root):
 
 
 def symbols(output):
-    """What the object needs and what it defines."""
+    """The symbols that the object needs, and those that it defines."""
     needed, defined = set(), set()
     text = subprocess.run(["nm", str(output)], stdout=subprocess.PIPE, text=True, check=True).stdout
     for line in text.splitlines():
@@ -45,7 +48,7 @@ def symbols(output):
 
 
 def calls(found):
-    """{file: {file of its folder: a symbol it takes from there}}"""
+    """{file: {file of its folder: a symbol that it needs from there}}"""
     uses = defaultdict(dict)
     by_folder = defaultdict(dict)
     for source, output in found.items():
@@ -60,7 +63,7 @@ def calls(found):
 
 
 def includes(path, root):
-    """The headers of its own folder that the file includes."""
+    """The headers of the file's own folder that it includes."""
     text = path.read_text(encoding="utf-8")
     headers = [root / "src" / name for name in INCLUDE.findall(text)]
     return [header for header in headers if header.parent == path.parent and header != path]
@@ -116,7 +119,7 @@ def check(root, build):
 
 
 def main():
-    options = tree.arguments(__doc__, build="the build folder, in which everything has been built")
+    options = tree.arguments(__doc__, build="the build folder, with everything built")
     root = options.root.resolve()
     tree.finish(*check(root, Path(options.build or root / "build").resolve()))
 

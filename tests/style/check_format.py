@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The C files look as .clang-format says. To mend: clang-format -i FILE."""
+"""The C files have the format of .clang-format. To fix one, run clang-format -i FILE."""
 
 import re
 import subprocess

@@ -1,10 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The programs have what compiler and linker can do against a fault being used.
+"""The programs have the protections that compiler and linker offer against the exploitation of faults.
 
-Read from the programs where it can be seen there, from our objects where code of others in the program hides it, and from the
-compiler's command lines where nothing of it can be seen. FORTIFY is not demanded of builds that do not optimize, or have a
-sanitizer.
+The check reads the programs if a protection shows there, our objects if others' code in the program hides it, and the compiler's
+command lines if it shows in neither. Builds without optimization or with a sanitizer need no FORTIFY.
 """
 
 import json
@@ -19,13 +18,13 @@ PROGRAMS = ["usbvfiod", "usbvfioctl"]
 FLAGS = ["-fstack-protector-strong", "-fstack-clash-protection", "-ftrivial-auto-var-init=zero"]
 FORTIFY_LEAST = 2
 
-# sub $4096,%rsp, and how gcc and clang then touch that page of a large frame: orq $0,(%rsp); movq $0,(%rsp)
+# sub $4096,%rsp; then gcc touches that page of a large frame by orq $0,(%rsp), clang by movq $0,(%rsp)
 STACK_PROBES = (b"\x48\x81\xec\x00\x10\x00\x00\x48\x83\x0c\x24\x00",
                 b"\x48\x81\xec\x00\x10\x00\x00\x48\xc7\x04\x24\x00\x00\x00\x00")
 
 
 def check_program(program, fortified):
-    """What PROGRAM, an Elf, lacks."""
+    """The protections that PROGRAM, an Elf, lacks."""
     dynamic, findings = program.dynamic(), []
     flags_1 = dynamic.get(elf.DT_FLAGS_1, 0)
     segments = {kind: flags for kind, flags, _, _ in program.segments}
@@ -41,7 +40,7 @@ def check_program(program, fortified):
         findings.append("its stack can be executed (-z noexecstack)")
     if any(flags & elf.PF_X and flags & elf.PF_W for flags in loads):
         findings.append("has memory to write and to execute")
-    # without -z separate-code the headers, which nothing shall jump to, lie in the first segment with the code
+    # without -z separate-code, the first segment has the code together with headers, which must not be executable
     if loads and loads[0] & elf.PF_X:
         findings.append("has its data in the segment of its code (-z separate-code)")
     if "__stack_chk_fail" not in imports:
@@ -68,7 +67,7 @@ def may_fortify(words):
 
 
 def check_object(entry):
-    """What an object of src/ lacks."""
+    """The protections that an object of src/ lacks."""
     words, findings = shlex.split(entry["command"]), []
     findings += [f"is compiled without {flag}" for flag in FLAGS if flag not in words]
     if may_fortify(words) and fortify_level(words) < FORTIFY_LEAST:

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Each header of src/ compiles alone, and twice, and its guard is named after it."""
+"""Each header of src/ compiles alone and when included twice, and its guard has its name."""
 
 import concurrent.futures
 import os

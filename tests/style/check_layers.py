@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Includes point one way.
 
-Layers see only those below them (docs/ARCHITECTURE.md), siblings do not know each other, xhci sees of usbdev nothing but the
-boundary, what ends in _priv.h stays in its folder, a folder sees one header of a part of it, and vm.c alone joins the layers of the
-daemon. Tests and benches are free.
+A layer includes only layers below it (docs/ARCHITECTURE.md), and siblings do not include each other. xhci includes only the
+boundary of usbdev. A header *_priv.h is for its folder only. A folder includes only the listed headers of its parts. Only vm.c
+joins the layers of the daemon. Tests and benches may include everything.
 """
 
 import re
@@ -25,17 +25,17 @@ ALLOWED = {
     "ctl": {"agent", "control", "rules", "util"},
     "daemon": {"util", "mem", "pci", "usbdev", "control", "rules", "vuser", "xhci"},
 }
-# single headers beyond that
+# further single headers: (layer, header)
 ALSO = {("xhci", "usbdev/usbdev.h")}
-# Folders that are a part of the one they lie in: the headers that their layer sees of them, and the layers and single headers
-# that they see beside util.
+# Folders that are a part of their parent folder: the headers that the parent may include, and the layers and single headers that
+# the part may include besides util.
 PARTS = {
     "usbdev/host/urb": ({"usbdev/host/urb/urbs.h"}, {"usbdev/usbdev.h"}),
     "daemon/attach": ({"daemon/attach/attach.h", "daemon/attach/devices.h", "daemon/attach/node.h"},
                       {"rules", "usbdev", "daemon/sandbox/sandbox.h", "daemon/vm.h", "daemon/client_path.h"}),
     "daemon/sandbox": ({"daemon/sandbox/sandbox.h", "daemon/sandbox/access.h"}, set()),
 }
-# Of these a file of the daemon may know one, and vm.c all.
+# A file of the daemon may include one of these layers; vm.c may include all.
 JOINED = {"mem", "pci", "vuser", "xhci"}
 JOINER = "daemon/vm.c"
 

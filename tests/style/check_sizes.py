@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Tells, without failing, which files and functions have grown too long to be read at one go.
+"""Lists files and functions that are too long to read at one go. Never fails because of them.
 
-A function runs from a { in the first column to the next } there: clang-format puts them there and nothing else.
+A function extends from a { in the first column to the next } there: clang-format puts no other brace there.
 """
 
 import re
@@ -16,7 +16,7 @@ NAME = re.compile(r"(\w+)\(")
 
 
 def long_functions(lines):
-    """(name, first line, number of lines) of each."""
+    """(name, first line, number of lines) of each long function."""
     start = None
     for number, line in enumerate(lines, 1):
         if line == "{":
@@ -41,10 +41,10 @@ def main():
         lines = path.read_text(encoding="utf-8").splitlines()
         if len(lines) > FILE_LINES:
             long_files += 1
-            print(f"{name}: {len(lines)} lines; over {FILE_LINES} there is usually a file in it that wants out")
+            print(f"{name}: {len(lines)} lines; a file of over {FILE_LINES} lines can usually be split")
         for function, line, length in long_functions(lines):
             functions += 1
-            print(f"{name}:{line}: {function}() has {length} lines; over {FUNCTION_LINES} it is hard to follow")
+            print(f"{name}:{line}: {function}() has {length} lines; a function of over {FUNCTION_LINES} lines is hard to follow")
     print(f"{long_files} long files, {functions} long functions")
     tree.finish([], checked)
 

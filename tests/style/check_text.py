@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What is in the files as text: licence lines, no marks for later, nothing of the machine they were written on, clean lines,
-samples that are true, and no known misspelling (if codespell is installed).
+"""The text of the files: licence lines, no marks for later, no paths or hosts of one machine, clean lines, true samples, and no
+known misspelling (if codespell is installed).
 """
 
 import re
@@ -10,21 +10,21 @@ import subprocess
 
 import tree
 
-# No text of people: images, corpora of fuzzers.
+# Files that are not text: images, corpora of fuzzers.
 BINARY = re.compile(r"(^|/)(corpus|corpora)/|\.(png|img|bin|gz|xz|pcap)$")
-# Besides these, all that begins with #! must name its licence. Others (meson.build, data) are under LICENSE without saying so.
+# These files, and all that begin with #!, must name the licence. For others (meson.build, data) LICENSE holds.
 SOURCE = re.compile(r"\.(c|h|py|sh|scd|job)$")
 C_HEAD = re.compile(r"/\* SPDX-License-Identifier: MIT\n \* ([^ \n]+) - \S")
 SPDX = "SPDX-License-Identifier: MIT"
 
-# The patterns are written so that they do not find themselves.
+# The patterns are split so that they do not match themselves.
 MARKS = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 PLACES = re.compile(r"(?<![\w.$}~-])/(wo" r"rk|fa" r"rm|roo" r"t|ho" r"me)/")
 MIRRORS = re.compile(r"\b(?:deb|ftp|security|archive|mirrors?|pypi|registry|proxy|cache|snapshot|ports)"
                      r"(?:\.[a-z0-9-]+)+\.(?:org|com|net|io|de|cn|internal|local|lan)\b"
                      r"|\b[a-z0-9-]+\.(?:internal|lan|corp)\b|\bpy" r"pi\.org\b")
 
-# Words that codespell takes for misspelled others.
+# Correct words that codespell takes for misspellings.
 WORDS = "crate,ths,nd,iff"
 
 
@@ -69,7 +69,7 @@ def check_file(name, data):
 
 
 def check_samples(root):
-    """What CONTRIBUTING.md shows as a sample is in the sources as it is shown."""
+    """The samples in CONTRIBUTING.md are in the sources, word for word."""
     path = root / "CONTRIBUTING.md"
     if not path.exists():
         return []
@@ -80,7 +80,7 @@ def check_samples(root):
 
 def check_spelling(root, names):
     if not shutil.which("codespell"):
-        print("codespell is not installed: spelling was not looked at")
+        print("codespell is not installed: spelling is not checked")
         return []
     result = subprocess.run(["codespell", "--ignore-words-list", WORDS, *names], cwd=root, stdout=subprocess.PIPE,
                             text=True, check=False)

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""clang-tidy has nothing to say about src/. Which checks are on, and why others are not: .clang-tidy.
+"""clang-tidy reports nothing in src/. The file .clang-tidy says which checks are on, and why others are off.
 
-A file that was found good is not looked at again while its text after the preprocessor, the settings and clang-tidy stay the
-same; the build folder keeps note of it.
+A file that has passed is skipped while its preprocessed text, the settings and the version of clang-tidy stay the same. The build
+folder keeps a list of such files.
 """
 
 import concurrent.futures
@@ -20,17 +20,17 @@ import tree
 
 NOTES = "clang-tidy-passed.json"
 
-# The analyzer goes on until it has seen so many states of a function; most of the time goes there. By itself it would take
-# 225000, for twice the time and no finding more when this was measured.
+# The analyzer stops after this many states of a function, and spends most of its time on them. Its default, 225000, took twice the
+# time and found nothing more when we measured it.
 STATES_MAX = 100000
-# gcc's -ftrivial-auto-var-init=zero is an error to clang before 16.
+# clang before 16 rejects gcc's -ftrivial-auto-var-init=zero.
 COMMAND = ["--quiet", "--extra-arg=-Wno-unknown-warning-option", "--extra-arg=-ftrivial-auto-var-init=uninitialized",
            "--extra-arg=-Xclang", "--extra-arg=-analyzer-config",
            "--extra-arg=-Xclang", f"--extra-arg=max-nodes={STATES_MAX}"]
 
 
 def compiled_files(build, source):
-    """{file of src/: its entry}, the largest first: they take longest."""
+    """{file of src/: its entry}, the largest file first because it takes longest."""
     with open(build / "compile_commands.json", encoding="utf-8") as file:
         entries = {(Path(entry["directory"]) / entry["file"]).resolve(): entry for entry in json.load(file)}
     paths = sorted((path for path in entries if source in path.parents), key=lambda path: -path.stat().st_size)
@@ -38,7 +38,7 @@ def compiled_files(build, source):
 
 
 def preprocessed(entry):
-    """The text that the compiler sees, with comments, as clang-tidy has orders in them. b"" if that fails."""
+    """The text that the compiler sees, with comments, which may contain directives for clang-tidy. b"" on failure."""
     words, command = iter(shlex.split(entry["command"])), []
     for word in words:
         if word in ("-o", "-MF", "-MQ"):
@@ -50,7 +50,7 @@ def preprocessed(entry):
 
 
 def tidy(tool, build, path, entry, settings, passed):
-    """(what it says about the file, the note to keep if that is nothing)"""
+    """(findings in the file, the note to keep if there are none)"""
     text = preprocessed(entry)
     note = hashlib.sha256(settings + text).hexdigest()
     if text and note in passed:

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The units for systemd are right: systemd-analyze has nothing to say of them, and they are as tight as they were; their numbers are
-those of the source; and the service lets the sandbox of the daemon make the calls on its list.
+"""The systemd units are right: systemd-analyze reports nothing and their exposure is within its limit; their numbers are those of the
+source; and the service allows every system call that the daemon's sandbox allows.
 
-That the daemon works under the service's filter is shown by func-unit-*.
+The tests func-unit-* show that the daemon works under the service's filter.
 """
 
 import re
@@ -15,25 +15,25 @@ from pathlib import Path
 
 import tree
 
-# Ten times what "systemd-analyze security" may find, with some room for what other versions weigh.
+# Ten times the exposure level that "systemd-analyze security" may report, with some room because versions rate differently.
 EXPOSURE = {"usbvfiod@.service": 18, "usbvfioctl-agent@.service": 22}
 
 
 def run(*command):
-    """What it printed if it failed, else nothing."""
+    """The output of the command if it fails, otherwise an empty string."""
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return result.stdout.strip() if result.returncode else ""
 
 
 def verify(folder, built, build):
-    """What systemd-analyze says of the files, their programs being those that were built."""
+    """systemd-analyze's findings in the units, which it reads with the paths of the programs in the build folder."""
     findings = []
     for source in built:
         text = re.sub(r"(?m)^(Exec\w+=)\S+/(usbvfiod|usbvfioctl)\b", rf"\1{build}/\2", source.read_text())
         (folder / source.name).write_text(text)
     paths = [str(folder / source.name) for source in built]
     result = subprocess.run(["systemd-analyze", "verify", "--man=no", *paths], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    # what it finds of other units of this machine is not ours
+    # ignore findings in other units of this machine
     findings += [line for line in result.stdout.splitlines() if "usbvfio" in line]
     for name, limit in EXPOSURE.items():
         text = run("systemd-analyze", "security", "--no-pager", "--offline=yes", f"--threshold={limit}", str(folder / name))
@@ -43,7 +43,7 @@ def verify(folder, built, build):
 
 
 def groups():
-    """{"@aio": [...]}, as systemd knows them."""
+    """{"@aio": [...]}: systemd's groups of system calls."""
     found, group = {}, None
     text = subprocess.run(["systemd-analyze", "--no-pager", "syscall-filter"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
     for line in text.splitlines():
@@ -66,7 +66,7 @@ def expand(word, known):
 
 
 def calls_allowed(unit, known):
-    """The system calls that SystemCallFilter= leaves."""
+    """The system calls that SystemCallFilter= allows."""
     calls = expand("@default", known)
     for value in re.findall(r"(?m)^SystemCallFilter=(.*)$", unit):
         words = set().union(*(expand(word, known) for word in value.lstrip("~").split()))
@@ -75,7 +75,7 @@ def calls_allowed(unit, known):
 
 
 def calls_wanted(source):
-    """What sandbox/calls.c allows, with any arguments or with some."""
+    """The system calls that sandbox/calls.c allows, with any or with certain arguments."""
     listed = re.search(r"\ballowed\[\] = \{(.*?)\n\};", source, re.S)
     checked = re.search(r"\nstatic int add_checked\(.*?\n\}", source, re.S)
     wanted = set(re.findall(r"SCMP_SYS\((\w+)\)", listed.group(1))) if listed else set()
@@ -94,7 +94,7 @@ def check_numbers(root, unit):
 
 
 def main():
-    args = tree.arguments(__doc__, build="the build folder, with contrib and the programs in it")
+    args = tree.arguments(__doc__, build="the build folder, which has contrib and the programs")
     build = Path(args.build).resolve()
     if not shutil.which("systemd-analyze"):
         print("systemd-analyze is not installed")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""As much of ELF (64 bits, little-endian) as the checks read: headers, the dynamic section, symbols' names, notes."""
+"""Reads the parts of ELF (64 bits, little-endian) that the checks need: headers, the dynamic section, names of symbols, notes."""
 
 import struct
 
@@ -32,7 +32,7 @@ class Elf:
             self.segments.append((kind, flags, offset, size))
         heads = [struct.unpack_from("<IIQQQQ", data, sections_at + i * 64) for i in range(sections)]
         strings = heads[names][4] if heads else 0
-        # {name: (flags, content)}; in an object several may have one name: all of them
+        # {name: [(flags, content)]}: several sections of an object may have the same name
         self.sections = {}
         for name, kind, flags, _, offset, size in heads:
             content = b"" if kind == 8 else data[offset:offset + size]  # SHT_NOBITS
@@ -49,7 +49,7 @@ class Elf:
         return dict(struct.iter_unpack("<QQ", self.content(".dynamic")))
 
     def imports(self):
-        """Names of the symbols that others shall bring."""
+        """Names of the symbols that other objects have to define."""
         names = self.content(".dynstr")
         found = set()
         for name, _, _, section, _, _ in struct.iter_unpack("<IBBHQQ", self.content(".dynsym")):
@@ -62,7 +62,7 @@ class Elf:
                         if flags & SHF_EXECINSTR)
 
     def x86_features(self):
-        """What the notes promise of all code here: FEATURE_IBT | FEATURE_SHSTK."""
+        """The features that the notes claim for all code: FEATURE_IBT | FEATURE_SHSTK."""
         notes, at = self.content(".note.gnu.property"), 0
         while at + 16 <= len(notes):
             name_size, size, kind = struct.unpack_from("<III", notes, at)

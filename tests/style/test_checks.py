@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The style checks reject what they are there for: each gets a small tree that is right, then one with one thing wrong."""
+"""The style checks reject what they should: each gets a small tree without faults, then one with a single fault."""
 
 import json
 import subprocess
@@ -47,7 +47,7 @@ uint32_t xhci_ring_size(void)
 }
 """
 
-# With a frame of more than a page, and a copy that can be checked only at run time.
+# A program with a frame of more than a page, and a copy whose length is known only at run time.
 PROGRAM = """#include <string.h>
 int main(int argc, char **argv)
 {
@@ -84,7 +84,7 @@ class Checks(unittest.TestCase):
         (build / "compile_commands.json").write_text(json.dumps(commands), encoding="utf-8")
 
     def run_in(self, root, check, *arguments):
-        """The exit status of the check, and what it says."""
+        """Run a check; returns its exit status and output."""
         result = subprocess.run([sys.executable, HERE / f"check_{check}.py", "--root", root, *arguments],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if result.returncode == 77:
@@ -92,7 +92,7 @@ class Checks(unittest.TestCase):
         return result.returncode, result.stdout
 
     def run_check(self, check, changed, *arguments):
-        """The same in TREE with the CHANGED files."""
+        """Run a check in TREE with the CHANGED files; returns its exit status and output."""
         with tempfile.TemporaryDirectory() as folder:
             self.make_tree(Path(folder), {**TREE, **changed})
             return self.run_in(Path(folder), check, *arguments)
@@ -162,7 +162,7 @@ class Checks(unittest.TestCase):
         })
 
     def circles(self, files, built=True):
-        """What the check of circles says of a tree of such FILES, all compiled."""
+        """Run the check of circles in a tree of these FILES, compiled if BUILT; returns its exit status and output."""
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             self.make_tree(root, files)
@@ -235,7 +235,7 @@ class Checks(unittest.TestCase):
                 self.assertIn(words, said)
 
     def harden(self, without, instead=()):
-        """What the check says of programs that are built without some of the flags."""
+        """Build programs WITHOUT some flags and with others INSTEAD, and run the check of hardening on them."""
         flags = ["-O2", "-fPIE", "-fstack-protector-strong", "-fstack-clash-protection", "-fcf-protection=full",
                  "-ftrivial-auto-var-init=zero", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
         links = ["-pie", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack", "-Wl,-z,separate-code"]
@@ -281,7 +281,7 @@ class Checks(unittest.TestCase):
         self.assertEqual(status, 0, said)
 
     def units(self, *changes):
-        """What the check of units says of those of this tree, with CHANGES, pairs of what was there and what stands there now."""
+        """Run the check of units on this tree's units with CHANGES, pairs of old and new text."""
         with tempfile.TemporaryDirectory() as folder:
             build = Path(folder)
             (build / "contrib").mkdir()
@@ -298,7 +298,7 @@ class Checks(unittest.TestCase):
     def test_units(self):
         status, said = self.units()
         self.assertEqual(status, 0, said)
-        # several at a time, as systemd-analyze takes its time
+        # several faults at a time, because systemd-analyze is slow
         status, said = self.units(("LockPersonality", "LockPersonalety"), ("PrivateNetwork=yes", "PrivateNetwork=no"),
                                   ("LimitNOFILE=4096", "LimitNOFILE=4095"), ("ExitStatus=2", "ExitStatus=1"), ("io_uring_setup", "accept4"))
         self.assertEqual(status, 1, said)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What the style checks share: the files of the tree, and how a check ends.
+"""The common part of the style checks: they find files and report findings the same way.
 
-Files are found by walking, not by asking git: a file counts before it is committed, and in an unpacked archive.
+A walk through the folders finds the files, not git, so that files count before they are committed, and in an unpacked archive.
 """
 
 import argparse
@@ -12,14 +12,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-SKIP = 77  # meson's word for a test that could not be done
+SKIP = 77  # meson's exit status for a skipped test
 
-# Versions of the LLVM tools differ in what they want. This one (Debian 12) decides.
+# Versions of the LLVM tools disagree. This one (Debian 12) decides.
 LLVM_VERSION = "14"
 
 
 def arguments(doc, **further):
-    """The command line: --root for all, and FURTHER, name = help of an option with a value."""
+    """Parse the command line: --root, and the options FURTHER (name = help), which take a value."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="the tree to check")
     for name, text in further.items():
@@ -28,8 +28,10 @@ def arguments(doc, **further):
 
 
 def files(root, *folders):
-    """All files below the folders (all of the tree without any), sorted. Build folders and hidden ones are left out, and git's
-    own, which is a file in a worktree."""
+    """All files below the folders, sorted; without folders, all files of the tree.
+
+    Leaves out build folders, hidden folders and .git, which is a file in a worktree.
+    """
     found = []
     for folder in folders or [""]:
         for place, subfolders, names in os.walk(root / folder):
@@ -47,7 +49,7 @@ def c_files(root, *folders):
 
 
 def finish(findings, checked):
-    """Print what was found and end the check."""
+    """Print the findings and end the check."""
     for finding in findings:
         print(finding)
     if not checked:
@@ -57,7 +59,7 @@ def finish(findings, checked):
 
 
 def llvm_tool(name):
-    """The tool's path, and whether it is of the version that decides. Ends the check as skipped if there is none."""
+    """The tool's path, and whether it has the version that decides. Ends the check as skipped if the tool is missing."""
     path = shutil.which(f"{name}-{LLVM_VERSION}") or shutil.which(name)
     if not path:
         print(f"{name} is not installed")
@@ -68,9 +70,9 @@ def llvm_tool(name):
 
 
 def finish_llvm(name, decides, findings, checked):
-    """As finish(), but a version that does not decide only reports."""
+    """Like finish(), but with another version than the deciding one the check only reports and does not fail."""
     if findings and not decides:
         print("\n".join(findings))
-        print(f"only told, not failed: {name} {LLVM_VERSION} decides, and this one is of another version")
+        print(f"reported, not failed: {name} {LLVM_VERSION} decides, and this is another version")
         sys.exit(SKIP)
     finish(findings, checked)
