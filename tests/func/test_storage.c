@@ -417,8 +417,8 @@ static void test_truncated_image(void **state)
 	assert_ok(truncate(f->image, 65536));
 	read.iova = buf.iova;
 	assert_ok(bot_run(&bot, &read));
-	if (read.status == BOT_STATUS_FAILED)
-		assert_in_range(bot_sense(&bot), 0x010000, 0x0fffff);
+	assert_int_equal(read.status, BOT_STATUS_FAILED);
+	assert_in_range(bot_sense(&bot), 0x010000, 0x0fffff);
 	assert_ok(bot_read(&bot, 1, 1, buf.iova, 0, 0));
 	assert_int_equal(get_le32(buf.ptr), 1);
 }
