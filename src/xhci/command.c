@@ -291,6 +291,9 @@ enum xhci_progress xhci_commands_run(struct xhci *xhci)
 		}
 		if (!commands->doorbell)
 			return XHCI_PROGRESS_DONE;
+		/* the last command may have met a fault: none is executed behind that */
+		if (!xhci_can_work(xhci))
+			return XHCI_PROGRESS_BLOCKED;
 		r = fetch(xhci);
 		if (r < 0)
 			return XHCI_PROGRESS_BLOCKED;

@@ -123,6 +123,7 @@ int xhci_detach(struct xhci *xhci, unsigned port_number,
 	dev = release->dev = xhci_port_unplug(port);
 	usbdev_set_events(dev, &release_events, release);
 	list_append(&xhci->releases, &release->node);
+	xhci_stream_request_device_gone(xhci, dev);
 	xhci_slots_device_gone(xhci, dev);
 	log_debug("xhci: port %u: %s pulled out", port->number, dev->label);
 	xhci_kick(xhci);

@@ -23,6 +23,8 @@
 /**
  * struct xhci_stream_request - one request
  * @node:	among xhci->stream_requests, until the device answers
+ * @dev:	NULL once it is unplugged and has answered: the owner may free it while a command that
+ *		cannot go on still waits here
  * @awaited:	a command waits for it: it is xhci->awaited_streams
  * @answered:	the device has answered: @result
  * @slot_id:	of the command
@@ -71,8 +73,11 @@ static void on_done(struct usbdev_streams *streams, int result)
 	request->answered = true;
 	request->result = result;
 	xhci_kick(xhci);
-	if (request->awaited)
+	if (request->awaited) {
+		if (!is_plugged(xhci, request->dev))
+			request->dev = NULL;
 		return;
+	}
 	if (result == 0 && streams->stream_count > 0)
 		release_unused(request);
 	free(request);
@@ -117,7 +122,7 @@ static void release_unused(struct xhci_stream_request *request)
 	uint8_t ep_addrs[USBDEV_STREAM_EPS_MAX];
 	unsigned count = 0;
 
-	if (!is_plugged(request->xhci, request->dev))
+	if (!request->dev || !is_plugged(request->xhci, request->dev))
 		return;
 	for (unsigned i = 0; i < request->streams.ep_count; i++) {
 		uint8_t addr = request->streams.ep_addrs[i];
@@ -193,8 +198,8 @@ enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *re
 	if (!request->answered)
 		return XHCI_CC_PENDING;
 	/* the owner may have pulled the device since it answered */
-	granted =
-		request->result == 0 && xhci->slots[request->slot_id].dev == request->dev;
+	granted = request->result == 0 && request->dev &&
+		  xhci->slots[request->slot_id].dev == request->dev;
 	if (!granted)
 		log_limited(LOG_LEVEL_INFO, "slot %u: no streams from its device (%d)",
 			    request->slot_id, request->result);
@@ -202,6 +207,14 @@ enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *re
 	xhci->awaited_streams = NULL;
 	free(request);
 	return granted ? XHCI_CC_SUCCESS : XHCI_CC_RESOURCE_ERROR;
+}
+
+void xhci_stream_request_device_gone(struct xhci *xhci, const struct usbdev *dev)
+{
+	struct xhci_stream_request *request = xhci->awaited_streams;
+
+	if (request && request->answered && request->dev == dev)
+		request->dev = NULL;
 }
 
 void xhci_stream_request_abandon(struct xhci *xhci)

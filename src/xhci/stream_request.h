@@ -34,6 +34,9 @@ enum xhci_cc xhci_stream_request_finish(struct xhci *xhci, struct xhci_input *re
  * has granted or will grant. */
 void xhci_stream_request_abandon(struct xhci *xhci);
 
+/* @dev is unplugged: a request that it has answered forgets it, because the owner may free it. */
+void xhci_stream_request_device_gone(struct xhci *xhci, const struct usbdev *dev);
+
 #define XHCI_DCIS_ALL UINT32_MAX
 
 /* Tells the device at @slot that its endpoints of @dcis, a bit per DCI, need no streams any

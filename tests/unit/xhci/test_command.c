@@ -2,8 +2,11 @@
  * test_command.c - the command ring: taking, answering, stopping, aborting
  */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "driver.h"
+#include "mem/sigbus.h"
 #include "util/bytes.h"
 
 #define OUT DRIVER_BULK_OUT_DCI
@@ -161,6 +164,48 @@ static void command_links_without_end(void **state)
 	driver_end(&d);
 }
 
+/* The VMM truncates the file behind an output context. The Stop Endpoint that meets that is
+ * answered, as its endpoint has stopped; the commands behind it are not executed any more. */
+static void no_command_behind_a_host_system_error(void **state)
+{
+	const uint64_t output_iova = FIXTURE_NO_IOVA;
+	const size_t bytes = 0x10000;
+	struct fixture *f = *state;
+	struct driver d;
+	struct xhci_trb event;
+	unsigned events = 0;
+	int fd = memfd_create("output context", MFD_CLOEXEC);
+
+	/* cmocka has put its own handler in the place of the guard */
+	assert_int_equal(sigbus_guard_install(), 0);
+
+	assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
+	assert_int_equal(guest_mem_map(f->mem, output_iova, bytes, fd, 0,
+				       GUEST_MEM_READ | GUEST_MEM_WRITE),
+			 0);
+	driver_start(&d, f, USBDEV_SPEED_HIGH);
+	put_le64((uint8_t *)guest(f, FIXTURE_DCBAA_IOVA) + 8, output_iova);
+	driver_address(&d);
+	driver_input(&d, 0, 1 | BIT(OUT));
+	driver_input_endpoint(&d, OUT, XHCI_EP_TYPE_BULK_OUT, 512);
+	assert_int_equal(
+		driver_command(&d, XHCI_TRB_TYPE_CONFIGURE_ENDPOINT, DRIVER_INPUT_IOVA, 0)
+			.cc,
+		XHCI_CC_SUCCESS);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	driver_stop_put(&d, OUT);
+	for (unsigned i = 0; i < 2; i++)
+		driver_command_put(&d, 0, 0,
+				   xhci_trb_type_bits(XHCI_TRB_TYPE_NOOP_COMMAND));
+	run_until_idle(f);
+	while (event_next(f, &f->events, &event))
+		events++;
+	assert_true(read32(f, OPER(USBSTS)) & XHCI_USBSTS_HSE);
+	assert_in_range(events, 0, 1);
+	driver_end(&d);
+	(void)close(fd);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -169,6 +214,7 @@ int main(void)
 		T(stop_and_new_pointer),
 		T(abort_ends_a_waiting_command),
 		T(abort_of_a_command_that_fails),
+		T(no_command_behind_a_host_system_error),
 		T(link_toggles_the_cycle),
 		T(every_other_type_is_answered),
 		T(port_bandwidth),

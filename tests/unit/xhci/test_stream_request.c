@@ -187,6 +187,45 @@ static void unplug_while_the_device_is_asked(void **state)
 	assert_int_equal(streams_command_cc(&s), XHCI_CC_RESOURCE_ERROR);
 }
 
+/* The command cannot go on, as bus mastering is off. Its device answers and is unplugged, in either
+ * order, and another without streams comes, at the same address of ours. A reset then gives
+ * nothing back to that one, which could not take it. */
+static void another_device_in_its_memory(void *state, bool answers_first)
+{
+	struct streams s;
+
+	streams_start(&s, state);
+	streams_put_linear(&s, 8);
+	streams_configure_put(&s, 2, true);
+	xhci_set_bus_master(s.d.f->xhci, false);
+	if (answers_first)
+		fake_dev_streams_done(&s.d.fake, 0);
+	run_until_idle(s.d.f);
+	assert_int_equal(xhci_detach(s.d.f->xhci, s.d.port, fake_dev_released, NULL), 0);
+	if (!answers_first)
+		fake_dev_streams_done(&s.d.fake, 0);
+	run_until_idle(s.d.f);
+	assert_true(s.d.fake.released);
+	usbdev_destroy(&s.d.fake.dev, NULL, NULL);
+
+	fake_dev_init(&s.d.fake, s.d.f, USBDEV_SPEED_HIGH);
+	s.d.port = fake_dev_plug(&s.d.fake, s.d.f);
+	write32(s.d.f, OPER(USBCMD), XHCI_USBCMD_HCRST);
+	run_until_idle(s.d.f);
+	assert_null(fake_dev_streams(&s.d.fake));
+	fake_dev_unplug(&s.d.fake, s.d.f, s.d.port);
+}
+
+static void another_device_after_the_answer(void **state)
+{
+	another_device_in_its_memory(*state, true);
+}
+
+static void another_device_before_the_answer(void **state)
+{
+	another_device_in_its_memory(*state, false);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -200,6 +239,8 @@ int main(void)
 		TEST(reset_while_the_device_is_asked),
 		TEST(halt_while_the_device_is_asked),
 		TEST(unplug_while_the_device_is_asked),
+		TEST(another_device_after_the_answer),
+		TEST(another_device_before_the_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
