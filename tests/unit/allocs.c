@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * allocs.c - makes allocations of the code under test fail, one after the other
+ * allocs.c - makes allocations of the code under test fail
  */
 #include "allocs.h"
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * allocs.h - makes allocations of the code under test fail, one after the other
+ * allocs.h - makes allocations of the code under test fail
  *
- * For programs linked with unit_allocs_link_args. Only calls from what is linked
- * statically are seen: ours, not those of libc, libevent and the like.
+ * For programs linked with unit_allocs_link_args. It affects only calls from statically linked
+ * code: ours, not those of libc, libevent and other libraries.
  */
 #ifndef TESTS_UNIT_ALLOCS_H
 #define TESTS_UNIT_ALLOCS_H
 
-/* The @nth allocation from now on fails (0: the next), and @count - 1 behind it. */
+/* Makes @count allocations fail, from the @nth one on (0: the next). */
 void allocs_fail(unsigned nth, unsigned count);
-/* None fails any more. Return: how many have. */
+/* Makes no further allocation fail. Return: how many have failed */
 unsigned allocs_work(void);
 
 #endif /* TESTS_UNIT_ALLOCS_H */

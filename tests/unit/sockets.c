@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * sockets.c - clients of servers in the same process, with fds
+ * sockets.c - clients that pass fds to servers in the same process
  */
 #include "sockets.h"
 
@@ -76,6 +76,6 @@ void expect_closed(int fd)
 	char byte;
 	ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
 
-	/* what we sent and the server did not read makes it a reset */
+	/* the connection is reset if the server has not read all that we sent */
 	assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * sockets.h - clients of servers in the same process, with fds
+ * sockets.h - clients that pass fds to servers in the same process
  *
  * Anything unexpected fails the running cmocka test.
  */
@@ -8,17 +8,17 @@
 
 #include <stddef.h>
 
-/* In one message: as many as the kernel takes. */
+/* The kernel's maximum of fds in a message. */
 #define SOCKETS_FDS_MAX 253u
 
-/* Of this process, when those that wait for being closed have been. */
+/* Waits until util/closer.h has closed its fds. Return: open fds of this process, and a constant */
 int count_open_fds(void);
-/* Return: owned. */
+/* Returns owned. */
 int listen_at(const char *path);
 int connect_to(const char *path);
-/* All at once, with @nfds of @fds. */
+/* Sends all bytes in one message, with @nfds of @fds. */
 void send_bytes(int fd, const void *bytes, size_t len, const int *fds, unsigned nfds);
-/* Nothing has come, and the other end is there; or it has closed. */
+/* Demand that the peer is open and has sent nothing, or that it has closed. */
 void expect_silence(int fd);
 void expect_closed(int fd);
 

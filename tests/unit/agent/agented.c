@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * agented.c - an agent, the daemon it serves, and the host's devices, all made up
+ * agented.c - an agent with a fake daemon and fake devices of the host
  */
 #include "agented.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * agented.h - an agent, the daemon it serves, and the host's devices, all made up
+ * agented.h - an agent with a fake daemon and fake devices of the host
  *
  * The daemon is a control server in the same loop. An unexpected call fails the running
  * cmocka test.
@@ -19,9 +19,9 @@
 /**
  * struct agented
  * @rules:	the agent's file of rules, or NULL
- * @attached, @detached, @listed: how often the daemon was asked for that
- * @port_wanted, @had_fd, @was_forced, @rule_id, @target: of the last one
- * @refuses:	to attach, with @refusal
+ * @attached, @detached, @listed: how many such requests the daemon has got
+ * @port_wanted, @had_fd, @was_forced, @rule_id, @target: of the last request
+ * @refuses:	the daemon refuses to attach, with @refusal
  * @device:	the daemon's list, if @devices is 1
  * @ends_first:	id of a device that ends before the next answer to attach; NULL: none
  */
@@ -43,9 +43,9 @@ struct agented {
 
 extern struct agented agented;
 
-/* For cmocka: a daemon, no devices, no agent yet. */
+/* cmocka set-up: a daemon, no devices, no agent yet. */
 int agented_prepare(void **state);
-/* ... and an agent with a rule "key" for the devices of agented_plug(). */
+/* The same, and an agent with a rule "key" for the devices of agented_plug(). */
 int agented_setup(void **state);
 int agented_teardown(void **state);
 
@@ -53,26 +53,26 @@ void agented_start(void);
 void agented_add(const char *rule);
 void agented_serve(void);
 void agented_end_server(void);
-/* The daemon tells that the device of this id has come to an end. */
+/* Makes the daemon send an event about the device with this id. */
 void agented_tell(enum control_event event, const char *id);
 
-/* From now on the daemon says that it has 3-2 at port 4, for the rule "key": as an earlier
- * agent has left it. */
+/* Makes the daemon's list contain 3-2 at port 4, for the rule "key", as an earlier agent has left
+ * it. */
 void agented_has(const char *id, unsigned number);
-/* Device 3-2, of vendor 1050, with its node. */
+/* Plugs in device 3-2, of vendor 1050, with its node. */
 void agented_plug(unsigned number);
-/* What the kernel says of it. */
+/* Sends the kernel's message about that device. */
 void agented_hear(bool added, unsigned number);
-/* Another device, of vendor 2222, with its node; and the kernel says so. */
+/* Plugs in another device, of vendor 2222, with its node, and sends the kernel's message. */
 void agented_plug_other(const char *name, unsigned number);
 
-/* Of the last rule. */
+/* The state of the last rule. */
 enum keeper_state agented_state(void);
 void agented_expect_port(unsigned port);
-/* How many devices rules have. */
+/* How many devices the rules hold. */
 unsigned agented_count(void);
 
-/* The time limit is that of the test. */
+/* Only the test's own time limit ends this. */
 #define AWAIT(condition)                                                    \
 	do {                                                                \
 		while (!(condition))                                        \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * fake.c - control servers with an owner of few words, and usbvfioctl run against them
+ * fake.c - control servers with a simple owner, and usbvfioctl run against them
  */
 #include "fake.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * fake.h - control servers with an owner of few words, and usbvfioctl run against them
+ * fake.h - control servers with a simple owner, and usbvfioctl run against them
  *
- * The program is a process of its own; the loop turns until it has ended. Anything
- * unexpected fails the running cmocka test.
+ * usbvfioctl runs in its own process; the loop turns until it has ended. Anything unexpected fails
+ * the running cmocka test.
  */
 #ifndef FAKE_H
 #define FAKE_H
@@ -29,9 +29,9 @@ struct fake;
 /**
  * struct fake_daemon
  * @path:	of its socket, in $XDG_RUNTIME_DIR/usbvfiod
- * @refuses:	mask of 1 << enum control_verb: refused with @code
- * @sandbox:	not told without a mode
- * @devices:	of its list; it attaches the first one
+ * @refuses:	mask of 1 << enum control_verb for requests to refuse with @code
+ * @sandbox:	left out of answers if it has no mode
+ * @devices:	its list; it attaches the first one
  * @asked:	one line for each request
  */
 struct fake_daemon {
@@ -49,11 +49,11 @@ struct fake_daemon {
 
 /**
  * struct fake
- * @dir:	of the test: becomes $XDG_RUNTIME_DIR; nodes are below dir/nodes
- * @out, @errors: what the program wrote last
- * @out_fd, @errors_fd: where it writes to, while it runs
- * @pid:	of it, while it runs
- * @on_turn:	called as long as the program runs; NULL = nothing
+ * @dir:	the test's folder, which becomes $XDG_RUNTIME_DIR; nodes are below dir/nodes
+ * @out, @errors: output of the last run
+ * @out_fd, @errors_fd: where the running program writes to
+ * @pid:	of the running program
+ * @on_turn:	called in each turn while the program runs; NULL = none
  */
 struct fake {
 	struct loop *loop;
@@ -67,24 +67,24 @@ struct fake {
 	void (*on_turn)(struct fake *fake);
 };
 
-/* One daemon; the second comes with fake_start(). */
+/* cmocka set-up, with one daemon; fake_start() starts the second. */
 int fake_setup(void **state);
 int fake_teardown(void **state);
 struct fake_daemon *fake_start(struct fake *fake, unsigned which);
 void fake_stop(struct fake_daemon *daemon);
 
-/* A file dir/nodes/003/017 that holds @content; the path is in a static buffer. */
+/* Makes a file dir/nodes/003/017 with @content. Returns the path in a static buffer. */
 const char *fake_node(struct fake *fake, const char *content);
 
-/* The program's exit status; arguments end with NULL. */
+/* Runs usbvfioctl; @args ends with NULL. Return: its exit status */
 int fake_run(struct fake *fake, const char *const args[]);
-/* Runs @child() in a process of its own, and catches its output too. Return: its status. */
+/* Runs @child() in its own process, and captures its output too. Return: its status */
 int fake_run_child(struct fake *fake, int (*child)(void *ctx), void *ctx);
 
-/* Has the running program written anything to stdout? */
+/* Whether the running program has written anything to stdout. */
 bool fake_has_printed(const struct fake *fake);
 
-/* Whether the running program has written that to stderr; it is in @fake->errors. */
+/* Whether the running program has written @part to stderr. Updates @fake->errors. */
 bool fake_has_said(struct fake *fake, const char *part);
 
 void fake_expect(const char *text, const char *part);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * fake_device.c - devices that are plugged in and destroyed, and nothing else
+ * fake_device.c - devices that can only be plugged in and destroyed
  */
 #include "fake_device.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * fake_device.h - devices that are plugged in and destroyed, and nothing else
+ * fake_device.h - devices that can only be plugged in and destroyed
  */
 #ifndef FAKE_DEVICE_H
 #define FAKE_DEVICE_H
@@ -11,7 +11,7 @@
 struct loop;
 
 extern unsigned destroyed;
-/* A device to be destroyed becomes @destroying and waits for device_finish(). */
+/* If true, a device to destroy becomes @destroying and waits for device_finish(). */
 extern bool destroy_later;
 extern struct usbdev *destroying;
 

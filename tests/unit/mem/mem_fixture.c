@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * mem_fixture.c - guest memory to test, and known bytes to put there
+ * mem_fixture.c - guest memory under test, and known bytes to write there
  */
 #include "mem_fixture.h"
 

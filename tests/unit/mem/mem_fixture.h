@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * mem_fixture.h - guest memory to test, and known bytes to put there
+ * mem_fixture.h - guest memory under test, and known bytes to write there
  *
  * Anything unexpected fails the running cmocka test.
  */
@@ -14,16 +14,16 @@
 #define RW (GUEST_MEM_READ | GUEST_MEM_WRITE)
 
 extern struct guest_mem *mem;
-/* Each differs from its neighbours, and each 256 of them from the next. */
+/* Each byte differs from its neighbours, and each block of 256 bytes from the next one. */
 extern uint8_t bytes[65536];
 
-/* cmocka set-up and tear-down: @mem is empty, @bytes are as they were. */
+/* cmocka set-up and tear-down: @mem becomes empty, @bytes get their values back. */
 int mem_setup(void **state);
 int mem_teardown(void **state);
 
-/* A file of @size bytes with the content of @bytes. Returns owned. */
+/* Makes a file of @size bytes with the content of @bytes. Returns owned. */
 int file_of(size_t size);
-/* The result of reading [@iova, +@len), 4096 bytes at most. */
+/* Reads [@iova, +@len), at most 4096 bytes. Return: the result */
 int read_at(uint64_t iova, size_t len);
 /* Reads [@iova, +@len) and compares with @bytes from @at on. */
 void expect_bytes(uint64_t iova, size_t at, size_t len);

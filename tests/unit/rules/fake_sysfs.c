@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * fake_sysfs.c - a /sys and a /proc that tests make up in a folder of their own
+ * fake_sysfs.c - a fake /sys and /proc in a folder of the test
  */
 #include "fake_sysfs.h"
 

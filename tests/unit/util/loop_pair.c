@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * loop_pair.c - a loop to test, and a pair of sockets to watch
+ * loop_pair.c - a loop under test, and a pair of sockets to watch
  */
 #include "loop_pair.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * loop_pair.h - a loop to test, and a pair of sockets to watch
+ * loop_pair.h - a loop under test, and a pair of sockets to watch
  *
  * Anything unexpected fails the running cmocka test.
  */
@@ -20,7 +20,7 @@ int loop_pair_teardown(void **state);
 
 void turn(bool wait);
 
-/* What a watch has told, and which watches its callback may end. */
+/* Reports of a watch, and the watches that its callback may end. */
 struct seen {
 	unsigned calls;
 	unsigned events;
@@ -29,7 +29,8 @@ struct seen {
 	struct loop_watch *other;
 };
 
-/* Callbacks of a watch, with a struct seen: it is written down, the loop is stopped too. */
+/* Callbacks of a watch: record the report in @ctx, a struct seen; on_fd_stop() also stops the
+ * loop. */
 void on_fd(void *ctx, int fd, unsigned events);
 void on_fd_stop(void *ctx, int fd, unsigned events);
 

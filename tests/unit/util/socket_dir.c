@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * socket_dir.c - a folder with the path of one socket, and others who use that
+ * socket_dir.c - a folder for the path of a socket, and other users of that path
  */
 #include "socket_dir.h"
 

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT
- * socket_dir.h - a folder with the path of one socket, and others who use that
+ * socket_dir.h - a folder for the path of a socket, and other users of that path
  *
  * Anything unexpected fails the running cmocka test.
  */
 #ifndef TESTS_UNIT_UTIL_SOCKET_DIR_H
 #define TESTS_UNIT_UTIL_SOCKET_DIR_H
 
-/* Of the socket, and of the lock that listen_unix() puts beside it. */
+/* Paths of the socket and of the lock that listen_unix() puts beside it. */
 extern char path[64], lock_path[64];
 
 /* cmocka set-up and tear-down of a group; the folder must be empty at the end. */
 int make_dir(void **state);
 int remove_dir(void **state);
-/* cmocka tear-down of a test: nothing is left at @path and @lock_path. */
+/* cmocka tear-down of a test: removes @path and @lock_path. */
 int remove_files(void **state);
 
-/* A client's connection to @path, non-blocking. Returns owned, or -errno. */
+/* Opens a client's connection to @path, non-blocking. Returns owned, or -errno. */
 int connect_path(void);
-/* A socket bound to @path as another program would do it, listening unless @backlog
- * is negative. Returns owned; once closed, its file is stale. */
+/* Binds a socket to @path as another program would, and listens unless @backlog is negative.
+ * Returns owned; when it is closed, its file becomes stale. */
 int foreign_socket(int type, int backlog);
 
 #endif /* TESTS_UNIT_UTIL_SOCKET_DIR_H */

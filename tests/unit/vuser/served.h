@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * served.h - a server with a device that records its calls
  *
- * Tests speak raw messages to it and step the loop themselves, all in one
- * thread. Anything unexpected fails the running cmocka test.
+ * Tests exchange raw messages with it and step the loop themselves, all in one thread. Anything
+ * unexpected fails the running cmocka test.
  */
 #ifndef SERVED_H
 #define SERVED_H
@@ -39,7 +39,7 @@ enum {
 };
 enum { IRQ_INTX, IRQ_MSI, IRQ_MSIX, IRQ_ERR, IRQ_REQ };
 
-/* Who a test client pretends to be. */
+/* The VMM that a test client imitates. */
 enum who { WHO_OTHER, WHO_QEMU, WHO_CH, WHO_SPDK };
 
 struct served_write {
@@ -83,59 +83,59 @@ struct reply {
 /* cmocka set-up and tear-down; state is a struct served. The tear-down also
  * checks that no fd was leaked. */
 int served_setup_pair(void **state);      /* socketpair, VERSION not sent */
-int served_setup_qemu(void **state);      /* agreed as QEMU */
-int served_setup_ch(void **state);        /* agreed as Cloud Hypervisor */
+int served_setup_qemu(void **state);      /* VERSION negotiated as QEMU */
+int served_setup_ch(void **state);        /* VERSION negotiated as Cloud Hypervisor */
 int served_setup_listening(void **state); /* real socket, no connection */
 int served_teardown(void **state);
 
-/* Open fds, when those that wait for being closed have been. */
+/* Waits until util/closer.h has closed its fds. Return: open fds */
 int served_count_fds(void);
-/* A connection to the listening server. */
+/* Connects to the listening server. */
 int served_connect(struct served *s);
-/* Steps the loop until nothing more can happen at once. */
+/* Steps the loop until nothing is left to do at once. */
 void served_run(struct served *s);
-/* Closes our end, lets the server notice. */
+/* Closes our end and lets the server notice. */
 void served_hang_up(struct served *s);
 
-/* A whole message with the id 0x4711. */
+/* Send a whole message with the id 0x4711. */
 void send_msg(int fd, unsigned cmd, uint32_t flags, const void *payload, size_t len);
 void send_msg_fds(int fd, unsigned cmd, uint32_t flags, const void *payload, size_t len,
 		  const int *fds, unsigned nfds);
-/* VERSION as @who sends it. */
+/* Sends the VERSION of @who. */
 void send_version(int fd, enum who who);
-/* VERSION @major.@minor with @json and its NUL (NULL: no JSON). */
+/* Sends VERSION @major.@minor with @json and its NUL (NULL: no JSON). */
 void send_version_json(int fd, unsigned major, unsigned minor, const char *json);
 
-/* Takes one message off @fd, which must be there in full. */
+/* Receives a whole message from @fd. */
 void take_reply(int fd, struct reply *reply);
-/* Takes the reply: success of @cmd with exactly @len payload bytes. */
+/* Receives a reply; demands success of @cmd with exactly @len payload bytes. */
 void expect_reply(int fd, unsigned cmd, size_t len, struct reply *ret_reply);
-/* Takes the reply: header-only error @error to @cmd. */
+/* Receives a reply; demands the error @error to @cmd, without payload. */
 void expect_error(int fd, unsigned cmd, int error);
-/* The connection still works. */
+/* Demands that the connection still works. */
 void expect_alive(struct served *s, int fd);
 
-/* Sends, steps, and takes the reply or error. */
+/* Send, step, and receive the reply or error. */
 void ask(struct served *s, unsigned cmd, const void *payload, size_t len,
 	 size_t reply_len, struct reply *ret_reply);
 void ask_error(struct served *s, unsigned cmd, const void *payload, size_t len,
 	       int error);
 
-/* Posted or answered register access. */
+/* Makes the payload of a register write, posted or not. Return: its size */
 size_t make_region_write(uint8_t *payload, unsigned region, uint64_t offset,
 			 const void *data, uint32_t count);
 
-/* Sends all of it, letting the server take what the socket cannot hold. */
+/* Sends all bytes; steps the loop when the socket is full. */
 void send_long(struct served *s, const uint8_t *bytes, size_t len);
 
-/* Messages put at @at, to be sent by send_bytes(). Return: their size. */
+/* Put messages at @at, for send_bytes(). Return: their size */
 size_t put_msg(uint8_t *at, unsigned cmd, uint32_t flags, const void *payload,
 	       size_t len);
 size_t put_info(uint8_t *at);
 size_t put_posted_write(uint8_t *at, uint32_t value);
 size_t put_map(uint8_t *at, uint64_t iova); /* one page */
 
-/* A file of one page that begins with the 4 bytes of @text. Returned owned. */
+/* Makes a file of one page that begins with the 4 bytes of @text. Returns owned. */
 int make_memory_page(const char *text);
 
 #endif /* SERVED_H */

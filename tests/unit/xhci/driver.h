@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * driver.h - a guest driver in miniature, for tests of slots, endpoints and TDs
+ * driver.h - a small guest driver, for tests of slots, endpoints and TDs
  *
- * One device of the fixture, addressed in slot @slot_id, with transfer rings of
- * one page each. Commands go on the ring of fixture_start(); the functions run the
- * controller until it is idle, and take the completion events.
+ * It drives one device of the fixture, addressed in slot @slot_id, with transfer rings of one page
+ * each. It puts commands on the ring of fixture_start(). Its functions run the controller until it
+ * is idle, and take the completion events.
  */
 #ifndef TESTS_UNIT_XHCI_DRIVER_H
 #define TESTS_UNIT_XHCI_DRIVER_H
@@ -52,23 +52,23 @@ void driver_end(struct driver *d);
 /* Puts a command on the ring and rings its doorbell; does not run the controller. */
 uint64_t driver_command_put(struct driver *d, uint64_t parameter, uint32_t status,
 			    uint32_t control);
-/* The same, run, with the completion event that must come next. */
+/* The same, then runs, and takes the completion event, which must come next. */
 struct driver_result driver_command(struct driver *d, enum xhci_trb_type type,
 				    uint64_t parameter, uint32_t flags);
-/* On slot @slot_id, whatever it is, with the input context. Return: the completion code. */
+/* Runs a command for any slot @slot_id, with the input context. Return: the completion code */
 enum xhci_cc driver_on_slot(struct driver *d, enum xhci_trb_type type, unsigned slot_id);
-/* Puts a Stop Endpoint, as driver_command_put(). */
+/* Puts a Stop Endpoint, like driver_command_put(). */
 uint64_t driver_stop_put(struct driver *d, unsigned dci);
-/* Commands on an endpoint. */
+/* Run commands on an endpoint. */
 enum xhci_cc driver_stop(struct driver *d, unsigned dci);
 enum xhci_cc driver_reset_endpoint(struct driver *d, unsigned dci, bool preserve);
 enum xhci_cc driver_set_dequeue(struct driver *d, unsigned dci, uint64_t pointer);
 
-/* Input context: cleared, with @drop and @add, slot context filled. */
+/* Clears the input context, sets @drop and @add, and fills the slot context. */
 void driver_input(struct driver *d, uint32_t drop, uint32_t add);
 void driver_input_endpoint(struct driver *d, unsigned dci, enum xhci_ep_type type,
 			   unsigned max_packet);
-/* With MaxPStreams and LSA: @array_iova is the Primary Stream Context Array. */
+/* Adds MaxPStreams and LSA; @array_iova is the Primary Stream Context Array. */
 void driver_input_streams(struct driver *d, unsigned dci, unsigned max_pstreams,
 			  bool linear, uint64_t array_iova);
 /* Dword @dword of output context @dci (0 = slot). */
@@ -79,19 +79,19 @@ enum xhci_slot_state driver_slot_state(struct driver *d);
 /* Adds a TRB to the ring of @dci. Returns its address. */
 uint64_t driver_put(struct driver *d, unsigned dci, uint64_t parameter, uint32_t status,
 		    uint32_t control);
-/* A Normal TRB. */
+/* Adds a Normal TRB. */
 uint64_t driver_normal(struct driver *d, unsigned dci, uint64_t data_iova, uint32_t len,
 		       uint32_t flags);
-/* A control transfer GET_DESCRIPTOR-like: Setup, Data of @len if not 0, Status with IOC. */
+/* Adds a control transfer like GET_DESCRIPTOR: Setup, Data of @len unless 0, Status with IOC. */
 void driver_control_in(struct driver *d, uint16_t len, uint32_t data_flags);
 /* Rings the doorbell of @dci and runs. */
 void driver_ring(struct driver *d, unsigned dci);
-/* The first transfer the device holds there; there must be one. */
+/* The first transfer that the device has for @dci; there must be one. */
 struct usbdev_transfer *driver_held(struct driver *d, unsigned dci);
-/* It completes; then all runs. */
+/* Completes that transfer and runs. */
 void driver_complete(struct driver *d, unsigned dci, enum usbdev_status status,
 		     uint32_t actual_bytes);
-/* The next event is a Transfer Event like this. */
+/* Demands that the next event is this Transfer Event. */
 void driver_expect(struct driver *d, unsigned dci, uint64_t trb_iova, enum xhci_cc cc,
 		   uint32_t residue);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * streams.h - the guest driver in miniature of driver.h, with streams on bulk IN
+ * streams.h - the small guest driver of driver.h, with streams on bulk IN
  *
- * Stream Contexts and rings are at fixed places; each stream has its ring.
+ * Stream Contexts and rings are at fixed places; each stream has its own ring.
  */
 #ifndef TESTS_UNIT_XHCI_STREAMS_H
 #define TESTS_UNIT_XHCI_STREAMS_H
@@ -26,34 +26,34 @@ struct streams {
 	unsigned index[IDS];
 };
 
-/* @sct and @dcs are its low bits. */
+/* Writes a Stream Context; @sct and @dcs are its low bits. */
 void streams_put_context(struct streams *s, uint64_t iova, uint64_t pointer, unsigned sct,
 			 unsigned dcs);
-/* The Stream Context of @id in the primary array, its first eight bytes. */
+/* The first eight bytes of the Stream Context of @id in the primary array. */
 uint64_t streams_context(struct streams *s, unsigned id);
-/* A linear array for IN, of @entries, in which each has its ring. */
+/* Writes a linear array with @entries for IN; each entry has its own ring. */
 void streams_put_linear(struct streams *s, unsigned entries);
-/* Puts a Configure Endpoint command that gives IN streams, in place of its ring or streams. */
+/* Puts a Configure Endpoint command that gives IN streams, instead of its ring or old streams. */
 void streams_configure_put(struct streams *s, unsigned max_pstreams, bool linear);
-/* Runs; the next event is the completion of a command: its code. */
+/* Runs; the next event must complete a command. Return: its completion code */
 enum xhci_cc streams_command_cc(struct streams *s);
-/* A device with streams, configured; IN has none yet. */
+/* Starts with a configured device that supports streams; IN has none yet. */
 void streams_start(struct streams *s, struct fixture *f);
 /* The same, with a linear array of @max_pstreams. */
 void streams_start_linear(struct streams *s, struct fixture *f, unsigned max_pstreams);
-/* A Normal TRB with IOC on the ring of @id. Returns its address. */
+/* Adds a Normal TRB with IOC to the ring of @id. Returns its address. */
 uint64_t streams_put_td(struct streams *s, unsigned id, uint32_t len);
-/* The doorbell of @dci with Stream ID @id; runs. */
+/* Rings the doorbell of @dci with Stream ID @id, and runs. */
 void streams_ring(struct streams *s, unsigned dci, unsigned id);
 uint64_t streams_put_and_ring(struct streams *s, unsigned id, uint32_t len);
-/* The first transfer the device holds for stream @id, or NULL. */
+/* The first transfer that the device has for stream @id, or NULL. */
 struct usbdev_transfer *streams_held(struct streams *s, unsigned id);
-/* That completes; then all runs. */
+/* Completes that transfer and runs. */
 void streams_complete(struct streams *s, unsigned id, enum usbdev_status status,
 		      uint32_t actual_bytes);
-/* Stop Endpoint for IN, run as far as it goes. */
+/* Puts a Stop Endpoint for IN, and runs until idle. */
 void streams_stop_put(struct streams *s);
-/* Set TR Dequeue Pointer, done. */
+/* Runs a Set TR Dequeue Pointer. Return: its completion code */
 enum xhci_cc streams_set_dequeue(struct streams *s, unsigned dci, unsigned id,
 				 uint64_t pointer);
 /* Unplugs and frees. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * attach_fixture.c - the world around attach: fakes of vm, usbfs, sysfs, news and time
+ * attach_fixture.c - the world around attach: fakes of vm, usbfs, sysfs, uevents and time
  */
 #include "attach_fixture.h"
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * attach_fixture.h - the world around attach: fakes of vm, usbfs, sysfs, news and time
+ * attach_fixture.h - the world around attach: fakes of vm, usbfs, sysfs, uevents and time
  *
- * The loop, its workers and the emulated devices are the real ones. The vm, usbfs,
- * sysfs, the kernel's news and the back end for real devices are fakes, and so is
- * time: advance() lets it pass.
+ * The loop, its workers and the emulated devices are real. The vm, usbfs, sysfs, the kernel's
+ * uevents and the back end for real devices are fakes. So is time: advance() lets it pass.
  */
 #ifndef ATTACH_FIXTURE_H
 #define ATTACH_FIXTURE_H
@@ -33,25 +32,26 @@
 extern struct loop *loop;
 extern struct attach *attach;
 
-/* What node_open(), node_adopt(), node_reopen(), node_copy() and node_at() find. /dev/b is another device. */
+/* Results of node_open(), node_adopt(), node_reopen(), node_copy() and node_at(). /dev/b is another
+ * device. */
 struct fake_nodes {
 	unsigned opens;
 	char path[PATH_MAX];
 	int error;
 	int reopen_error;
 	unsigned reopens;
-	int fd;          /* the last one given */
-	unsigned number; /* what the device is now */
-	bool at_place;   /* sysfs shows it */
-	bool sysfs;      /* and describes it */
-	unsigned looks;  /* of the guard */
-	int guard;       /* what it says: 0 or an errno */
+	int fd;          /* the last one returned */
+	unsigned number; /* the device's current number */
+	bool at_place;   /* sysfs shows the device */
+	bool sysfs;      /* sysfs also describes it */
+	unsigned looks;  /* calls of the guard */
+	int guard;       /* result of the guard: 0 or an errno */
 	bool held;
 	sem_t release;
 };
 extern struct fake_nodes nodes;
 
-/* The listener for the kernel's reports. */
+/* The listener for uevents. */
 struct fake_kernel {
 	void (*event)(void *ctx, const struct uevent *event);
 	void *ctx;
@@ -81,26 +81,26 @@ extern int plug_error;
 /* Calls of attach's owner. */
 extern unsigned settled, idle;
 extern int result;
-/* How often each event came. */
+/* How often each event was reported. */
 extern unsigned events[5];
-extern char event_why[256]; /* of the last one */
+extern char event_why[256]; /* of the last event */
 
 extern unsigned timers_set;
 
 int setup(void **state);
 int teardown(void **state);
 
-/* @fd has been closed, or is so soon. */
+/* Demands that @fd is closed, at once or soon. */
 void assert_closed(int fd);
 
 void turn(void);
 void turns(void);
 void advance(uint64_t ns);
 void tell(bool added, const char *place, unsigned number);
-/* Call number @index of host_open() succeeds, or fails. */
+/* Make call number @index of host_open() succeed, or fail. */
 struct usbdev *answer(unsigned index);
 void refuse(unsigned index, int error);
-/* pull(): the vm destroys the device in @port. go() also calls attach_gone(). */
+/* pull() makes the vm destroy the device in @port; go() also calls attach_gone(). */
 void pull(unsigned port);
 void go(unsigned port);
 int try_start(void);
@@ -109,7 +109,7 @@ void start(const char *first, ...) __attribute__((sentinel));
 void opened(unsigned count);
 /* Turns until the worker has failed @opens times in all and attach has set its timer. */
 void refused(unsigned opens, unsigned timers_before);
-/* /dev/bus/usb/001/005 is plugged in. */
+/* Starts with /dev/bus/usb/001/005 plugged in. */
 void start_one(void);
 
 #endif /* ATTACH_FIXTURE_H */

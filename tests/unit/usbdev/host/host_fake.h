@@ -27,7 +27,7 @@
  * @endpoints:	result of handle_endpoints()
  * @claims_checked: calls of urbs_claim_checked()
  * @forgotten:	bitmap of the endpoints whose leftovers were dropped
- * @submitted:	transfers that urbs got, ever; @with: those it has
+ * @submitted:	transfers that urbs has ever got; @with: those it has now
  * @restless:	how often urbs_quiet() says no although urbs has nothing
  */
 struct fake {
@@ -59,15 +59,16 @@ struct fake {
 
 extern struct fake fake;
 
-/* A new fake and loop, not yet opened. */
+/* Makes a fake and a loop; the device is not yet open. */
 void fake_init(void);
-/* Opens it: a high-speed device in configuration 1. Tests may change @info before. */
+/* Opens a high-speed device in configuration 1. Tests may change @info before. */
 void fake_open(enum host_reset policy);
 /* Destroys the device, if there is one, and the loop. All transfers must be over. */
 void fake_finish(void);
 void fake_destroy(void);
 
-/* The next call of handle.h waits; fake_held() until it does; fake_release() lets it go on. */
+/* fake_hold() makes the next call of handle.h wait, fake_held() waits until that call has begun,
+ * fake_release() lets it continue. */
 void fake_hold(void);
 void fake_held(void);
 void fake_release(void);
@@ -75,21 +76,22 @@ void fake_release(void);
 /* Sets up @urb and submits it: a control request with @len bytes of data. */
 void fake_request(struct urb *urb, uint8_t request_type, uint8_t request, uint16_t value,
 		  uint16_t index, uint16_t len);
-/* As fake_request(), and waits. Returns how it ended. */
+/* Like fake_request(), and waits until it completes. Return: its status */
 enum usbdev_status fake_ask(uint8_t request_type, uint8_t request, uint16_t value,
 			    uint16_t index);
 /* Submits a bulk transfer of 512 bytes. */
 void fake_bulk(struct urb *urb, uint8_t ep_addr);
-/* True if urbs has it. */
+/* Whether urbs has @urb. */
 bool fake_has(const struct urb *urb);
-/* The kernel completes it. */
+/* Completes @urb as the kernel does. */
 void fake_answer(struct urb *urb, enum usbdev_status status, uint32_t actual_bytes);
-/* The transfer that urbs has had for longest; there must be one. The second completes it. */
+/* The transfer that urbs has had for longest; there must be one. fake_answer_first() completes
+ * it. */
 struct usbdev_transfer *fake_first(void);
 void fake_answer_first(enum usbdev_status status, uint32_t actual_bytes);
-/* The kernel says that the device is gone. */
+/* Reports that the device is gone, as the kernel does. */
 void fake_unplug(void);
-/* The kernel has killed transfers of ours: another driver may have an interface. */
+/* Reports that the kernel has killed our transfers: another driver may have an interface. */
 void fake_suspect_claim(void);
 
 /* Turns the loop until @condition. */

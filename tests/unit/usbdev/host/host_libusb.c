@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * host_libusb.c - libusb and a usbfs node for tests of handle.c
+ * host_libusb.c - a fake of libusb and a usbfs node for tests of handle.c
  */
 #include "host_libusb.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * host_libusb.h - libusb and a usbfs node for tests of handle.c
+ * host_libusb.h - a fake of libusb and a usbfs node for tests of handle.c
  *
  * The node is a file with descriptors in it; fstat() and ioctl() are wrapped (see
  * meson.build). The fake records the calls of libusb and the kernel.
@@ -13,14 +13,14 @@
 
 /**
  * struct usb_node - the device
- * @calls:	in order: "claim 0+; " with automatic detaching, "claim 0-; " without
- * @fail:	a call that starts with this fails with @fail_with, a libusb error or result
- * @there:	false: the kernel answers ENODEV
- * @driver:	which driver has the interfaces, for GETDRIVER; NULL = none
- * @caps_errno: GET_CAPABILITIES fails with it
- * @speed:	of linux/usb/ch9.h
+ * @calls:	calls in order: "claim 0+; " with automatic detaching, "claim 0-; " without
+ * @fail:	a call that starts with this text fails with @fail_with, a libusb error or result
+ * @there:	false: the kernel returns ENODEV
+ * @driver:	driver of the interfaces, for GETDRIVER; NULL = none
+ * @caps_errno: error of GET_CAPABILITIES
+ * @speed:	from linux/usb/ch9.h
  * @active:	configuration that libusb finds; 0 = none
- * @claim_errno: DISCONNECT_CLAIM without libusb fails with it
+ * @claim_errno: error of a DISCONNECT_CLAIM without libusb
  * @open_things: contexts and handles of libusb that exist
  */
 struct usb_node {
@@ -43,7 +43,7 @@ struct usb_node {
 
 extern struct usb_node usb_node;
 
-/* A high-speed device with these descriptors, in its first configuration. */
+/* Makes a high-speed device with these descriptors, in its first configuration. */
 void node_init(const uint8_t *raw, size_t len);
 void node_finish(void);
 

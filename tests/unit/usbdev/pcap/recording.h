@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * recording.h - a device, its transfers, and a capture of them that is read back
+ * recording.h - a device, its transfers, and a capture of them
  */
 #ifndef TESTS_UNIT_USBDEV_PCAP_RECORDING_H
 #define TESTS_UNIT_USBDEV_PCAP_RECORDING_H
@@ -26,10 +26,10 @@
 
 /**
  * struct recording - a device whose transfers wait until the test ends them, and a capture
- * @opened, @err: its file has been opened, or why not
- * @destroyed:	the capture that was ended is gone
+ * @opened, @err: the capture has opened its file, or the reason why not
+ * @destroyed:	the ended capture is destroyed
  * @path:	of the file, in @dir
- * @fifo_fd:	a test's, that reads the capture; closed by the teardown, -1: none
+ * @fifo_fd:	from which a test reads the capture; the tear-down closes it, -1: none
  */
 struct recording {
 	struct usbdev fake;
@@ -45,10 +45,10 @@ struct recording {
 };
 
 extern struct recording t;
-/* Of a device that does nothing by itself. */
+/* Operations of a device that does nothing by itself. */
 extern const struct usbdev_ops fake_ops;
 
-/* For cmocka: with a capture into t.path, and without one. */
+/* cmocka set-up: with a capture into t.path, and without one. */
 int recording_setup(void **state);
 int recording_setup_bare(void **state);
 int recording_teardown(void **state);
@@ -59,30 +59,30 @@ int recording_teardown(void **state);
 					recording_teardown)
 /* Begins a capture into @to. */
 void recording_start(const char *to);
-/* The same into @fd unless that is -1, of no device. */
+/* The same, of no device; into @fd unless that is -1. */
 void recording_begin(const char *to, int fd);
-/* Waits until the file has been opened, or not: t.err. */
+/* Waits until the capture has opened its file, or has failed and set t.err. */
 void recording_await_opened(void);
 /* Ends the capture and waits for that. */
 void recording_stop(void);
 /* Ends the capture and reads t.path, which must have @count records. */
 void recording_finish(unsigned count);
 
-/* Data that tell where they belong. */
+/* Fill data with a pattern, and check it. */
 void pattern(struct urb *urb, uint32_t len);
 void assert_data(const struct capture_record *record, uint32_t len);
 
-/* A whole transfer: data of an IN one appear before it ends. */
+/* Run a whole transfer; IN data appear before it ends. */
 void run_transfer(struct urb *urb, enum usbdev_status status, uint32_t actual);
 void run_type(enum usbdev_type type, uint8_t ep_addr, uint32_t len,
 	      enum usbdev_status status, uint32_t actual);
 void run_control(const struct usbdev_setup *setup_packet, uint32_t len,
 		 enum usbdev_status status, uint32_t actual);
 
-/* What all records have in common; @data and iso descriptors decide about the lengths. */
+/* Checks the common part of all records, without lengths, which depend on the data. */
 const struct capture_record *check_record(unsigned i, char type, uint8_t transfer_type,
 					  uint8_t endpoint, int status);
-/* Lengths: of the URB, and of data in the record; nothing is cut. */
+/* Checks the length of the URB and of the data in the record, which must not be truncated. */
 void check_bytes(const struct capture_record *record, char flag, uint32_t urb,
 		 uint32_t data);
 

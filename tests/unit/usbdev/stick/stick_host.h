@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * stick_host.h - a host for tests of the stick: an image, commands, a worker
- * that can be held and an image that fails (see the --wrap options in
- * meson.build)
+ * stick_host.h - a host for tests of the stick: an image, commands, a worker that can be held, and
+ * faults of the image (see the --wrap options in meson.build)
  */
 #ifndef TESTS_UNIT_USBDEV_STICK_STICK_HOST_H
 #define TESTS_UNIT_USBDEV_STICK_STICK_HOST_H
@@ -22,12 +21,12 @@ struct stick_host {
 	uint8_t *content;
 };
 
-/* What a test makes the image do to the worker. */
+/* Faults of the image, and counts of the worker's calls. */
 struct stick_faults {
-	int read_error; /* -errno instead */
+	int read_error; /* -errno that calls return; 0 = none */
 	int write_error;
 	int sync_error;
-	uint64_t error_from; /* offsets below still work */
+	uint64_t error_from; /* offsets below this still work */
 	unsigned reads;      /* calls by the worker */
 	unsigned writes;
 	unsigned syncs;
@@ -37,48 +36,48 @@ struct stick_faults {
 extern struct stick_host sh; /* one at a time */
 extern struct stick_faults stick_faults;
 
-/* An image with numbers in it, configured. @direct: how the page cache is used.
- * stick_teardown() ends it. */
+/* Makes a configured stick with numbers in its image. @direct: how to use the page cache.
+ * stick_teardown() destroys it. */
 void stick_host_init(enum usbdev_speed speed, bool readonly, enum image_direct direct);
-/* cmocka set-up: at super speed, writable; and tear-down. */
+/* cmocka set-up, at super speed and writable; and tear-down. */
 int stick_setup_never(void **state);
 int stick_setup_plain(void **state);
 int stick_setup_nowait(void **state);
 int stick_teardown(void **state);
 
-/* The @nth image call of the worker from now on (1: the next) stops at its
- * beginning. Only while the worker has nothing to do. */
+/* Makes the worker's @nth image call from now on (1: the next) wait at its beginning. Call it only
+ * while the worker is idle. */
 void stick_host_hold(unsigned nth);
-/* Waits until it has got there. */
+/* Waits until the worker has reached that call. */
 void stick_host_held(void);
 void stick_host_release(void);
 
-/* The image's bytes now. */
+/* Reads the image's current bytes. */
 void stick_host_pread(void *buf, uint32_t len, uint64_t offset);
 
-/* A CBW: @host_bytes and direction as the host says. */
+/* Makes a CBW; @host_bytes and @in are the host's expectation. */
 void stick_cbw(uint8_t cbw[31], uint32_t tag, uint32_t host_bytes, bool in,
 	       const uint8_t *cdb, unsigned cdb_len);
 void stick_send_cbw(uint32_t host_bytes, bool in, const uint8_t *cdb, unsigned cdb_len);
-/* Takes the CSW. Returns bCSWStatus. */
+/* Receives the CSW. Return: bCSWStatus */
 uint8_t stick_get_csw(uint32_t *ret_residue);
-/* As a careful driver does it: a stalled data or status phase is cleared. */
+/* Runs a command as a careful driver does: clears the halt of a stalled data or status phase. */
 uint8_t stick_command(const uint8_t *cdb, unsigned cdb_len, bool in, void *data,
 		      uint32_t len, uint32_t *ret_residue);
 /* Key, code and qualifier from REQUEST SENSE. */
 uint32_t stick_sense(void);
 void stick_clear_halt(uint8_t ep_addr);
 bool stick_halted(uint8_t ep_addr);
-/* Bulk-Only Mass Storage Reset, both halts cleared (BOT 5.3.4). */
+/* Reset Recovery: Bulk-Only Mass Storage Reset, then clears both halts (BOT 5.3.4). */
 void stick_recover(void);
-/* A READ or WRITE (10) CDB. */
+/* Makes a READ or WRITE (10) CDB. */
 void stick_cdb10(uint8_t cdb[10], uint8_t opcode, uint32_t lba, uint16_t blocks);
 /* Sends the CBW of a READ or WRITE (10). */
 void stick_send_rw(uint8_t opcode, uint32_t lba, uint32_t bytes);
-/* READ of @bytes from @lba in transfers of @piece; compared with @expected. */
+/* Reads @bytes from @lba in transfers of @piece, and compares them with @expected. */
 void stick_check_read(uint32_t lba, uint32_t bytes, uint32_t piece,
 		      const uint8_t *expected);
-/* A TEST UNIT READY passes. */
+/* Demands that a TEST UNIT READY passes. */
 void stick_assert_ready(void);
 
 #endif /* TESTS_UNIT_USBDEV_STICK_STICK_HOST_H */

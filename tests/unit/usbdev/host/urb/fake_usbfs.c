@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * fake_usbfs.c - usbfs.h without a device: the test decides what the kernel says
+ * fake_usbfs.c - usbfs.h without a device: the test plays the kernel
  */
 #include "fake_usbfs.h"
 
