@@ -33,7 +33,7 @@ static void answer_list(struct controlled *c, struct control_request *req)
 		snprintf(ids[i], sizeof(ids[i]), "d%u", i);
 		devices[i] = (struct control_device)CONTROL_DEVICE_INIT;
 		devices[i].id = ids[i];
-		/* every third is emulated: not of the host */
+		/* every third device is emulated, so it has no place on the host */
 		if (i % 3 != 2) {
 			devices[i].bus = 3;
 			devices[i].address = 10 + i;

@@ -49,14 +49,14 @@ static void write_number(struct fake_daemon *daemon, const char *key, unsigned v
 		write_down(daemon, " %s=%u", key, value);
 }
 
-/* The first bytes of a file that was handed over, and whether it is writable. */
+/* Writes down the first bytes of a file that a request has passed, and whether it is writable. */
 static void write_fd(struct fake_daemon *daemon, int fd)
 {
 	char content[NICE_TEXT] = "";
 
 	if (fd < 0)
 		return;
-	/* reading a FIFO would take its content */
+	/* reading from a FIFO would consume its content */
 	if (lseek(fd, 0, SEEK_CUR) < 0) {
 		write_down(daemon, " fifo");
 		return;

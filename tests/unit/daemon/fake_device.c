@@ -31,7 +31,7 @@ static void device_destroy(struct usbdev *dev)
 		device_finish(dev);
 }
 
-/* No transfer ever gets here: what would make one is a fake. */
+/* Never called: the fakes that could submit transfers submit none. */
 static void device_transfer(struct usbdev *dev, struct usbdev_transfer *transfer)
 {
 	(void)dev;

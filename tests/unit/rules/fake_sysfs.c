@@ -25,7 +25,7 @@ static char root[64];
 const char *fake_root(void)
 {
 	if (root[0] == '\0') {
-		/* in memory: there are thousands of files, and a disk may be busy */
+		/* in memory, because there are thousands of files and a disk may be busy */
 		(void)snprintf(root, sizeof(root), "/dev/shm/rules-test-XXXXXX");
 		if (mkdtemp(root))
 			return root;
@@ -66,7 +66,7 @@ static void full(const char *path, char to[PATH_MAX])
 	assert_true(snprintf(to, PATH_MAX, "%s%s", fake_root(), path) < PATH_MAX);
 }
 
-/* The folders above @path. */
+/* Makes the folders above @path. */
 static void make_way(const char *path)
 {
 	char way[PATH_MAX];
@@ -239,7 +239,7 @@ void fake_unplug(const char *name)
 	fake_remove(path);
 }
 
-/* "usb1-port2", or "1-2-port3"; and the folder it is in. */
+/* The port of a device, such as "usb1-port2" or "1-2-port3", and the port's folder. */
 static void port_of(const char *name, char port[64], char folder[FOLDER_BYTES])
 {
 	const char *dot = strrchr(name, '.');

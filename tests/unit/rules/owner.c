@@ -21,7 +21,7 @@
 #include "util/loop.h"
 
 #define ASKED_MAX 2048u
-/* A test that waits in vain is killed. */
+/* A test that waits longer is killed. */
 #define TEST_MAX_S 60u
 
 struct owner owner;

@@ -67,7 +67,7 @@ void host_finish(struct host *host)
 	loop_destroy(host->loop);
 }
 
-/* More turns than any chain of deferred tasks in a device has. */
+/* Turns more often than any chain of deferred tasks in a device needs. */
 void host_settle(struct host *host)
 {
 	for (int i = 0; i < 64; i++)
@@ -103,7 +103,7 @@ static void urb_done(struct usbdev_transfer *transfer)
 {
 	struct urb *urb = from_transfer(transfer);
 
-	assert_int_equal(urb->order, 0); /* completes once only */
+	assert_int_equal(urb->order, 0); /* a transfer completes only once */
 	urb->order = ++urb->host->completed;
 }
 

@@ -9,7 +9,7 @@
 
 #include "util/bytes.h"
 
-#define RUNS_MAX 10000u /* more in one go: the controller never comes to rest */
+#define RUNS_MAX 10000u /* a controller that needs more runs never becomes idle */
 
 static uint64_t on_now_ns(void *ctx)
 {

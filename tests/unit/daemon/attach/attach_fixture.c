@@ -192,7 +192,7 @@ int node_at(const char *place, unsigned *ret_bus, unsigned *ret_number)
 	return nodes.at_place ? 0 : -ENOENT;
 }
 
-/* --- the kernel's news --- */
+/* --- uevents --- */
 
 struct fake_kernel kernel;
 
@@ -235,7 +235,8 @@ int host_open(struct loop *l, const struct host_options *options,
 	struct opening *opening = &openings[opening_count++];
 
 	(void)l;
-	assert_int_equal(close(options->fd), 0); /* it is open, and ours now */
+	assert_int_equal(close(options->fd),
+			 0); /* it is open, and host_open() takes it */
 	if (open_error)
 		return err_set(err, open_error, "not this one");
 	opening->answered = false;
@@ -316,7 +317,7 @@ void pull(unsigned port)
 	ports[port] = NULL;
 }
 
-/* The device in @port is pulled on the host. */
+/* Unplugs the device in @port on the host. */
 void go(unsigned port)
 {
 	pull(port);
@@ -324,7 +325,7 @@ void go(unsigned port)
 	turns();
 }
 
-/* --- the tests' surroundings --- */
+/* --- for tests --- */
 
 unsigned settled, idle;
 int result;
@@ -420,7 +421,7 @@ void start(const char *first, ...)
 		assert_int_equal(attach_add(attach, text), 0);
 	va_end(ap);
 	assert_int_equal(try_start(), 0);
-	assert_int_equal(settled, 0); /* never inside */
+	assert_int_equal(settled, 0); /* never inside the call */
 }
 
 /* Turns until host_open() has been called @count times in all. */

@@ -46,7 +46,7 @@ int try_order(const char *text, int fd, unsigned port, const char *rule, struct 
 		.fd = fd,
 		.port = port,
 		.rule = rule,
-		/* at once, without a look at the host */
+		/* the guard is not asked */
 		.force = fd >= 0,
 		.done = on_done,
 		.ctx = &done_count,
@@ -71,7 +71,7 @@ unsigned order_fd(const char *rule)
 	int id = try_order("from afar", 7, 0, rule, &err);
 
 	assert_true(id > 0);
-	/* until the loop has taken the worker's result */
+	/* turn until the worker has reported its result */
 	while (look((unsigned)id) > 0 && found.id == (unsigned)id && found.bus == 0)
 		assert_int_equal(loop_turn(loop, true), 0);
 	assert_int_equal(nodes.reopens, before + 1);
@@ -95,7 +95,7 @@ static void on_each(void *ctx, const struct attach_info *info)
 		found = *info;
 }
 
-/* How many there are; the one with @id is in @found. */
+/* Puts the attachment with @id into @found. Return: how many attachments there are */
 unsigned look(unsigned id)
 {
 	found_count = 0;

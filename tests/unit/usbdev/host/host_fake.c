@@ -30,19 +30,19 @@ struct urbs {
 	struct loop_task task;
 };
 
-static struct urbs *urbs;    /* there is one device */
-static char asked_to_cancel; /* backend of a transfer after urbs_cancel() */
+static struct urbs *urbs;    /* of the only device */
+static char asked_to_cancel; /* marks the backend of a transfer after urbs_cancel() */
 static bool hold;
 static sem_t held;
 static sem_t release;
 
-/* The worker reads it as well. */
+/* Atomic, because the worker reads it too. */
 static unsigned frozen(void)
 {
 	return __atomic_load_n(&fake.frozen, __ATOMIC_SEQ_CST);
 }
 
-/* On the worker: the loop thread finds a failure in fake.calls. */
+/* Records a call. Must run on the worker, whose failures the loop thread finds in fake.calls. */
 PRINTF_LIKE(1, 2)
 static void note(const char *format, ...)
 {
@@ -152,7 +152,7 @@ static void finish(struct usbdev_transfer *transfer, enum usbdev_status status,
 	urbs->owner.completed(urbs->owner.ctx, transfer, status, actual_bytes);
 }
 
-/* Deferred: cancelled transfers end. */
+/* A deferred task: completes a cancelled transfer. */
 static void on_task(void *ctx)
 {
 	struct list *node, *tmp;
@@ -166,7 +166,7 @@ static void on_task(void *ctx)
 
 		if (transfer->backend == &asked_to_cancel) {
 			finish(transfer, USBDEV_STATUS_CANCELLED, 0);
-			break; /* the next one may have gone with it */
+			break; /* the callback may have removed the next one */
 		}
 	}
 	LIST_FOREACH(node, &urbs->with) {

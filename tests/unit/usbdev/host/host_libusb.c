@@ -39,7 +39,7 @@ int __real_fstat(int fd, struct stat *st);
 int __wrap_fstat64(int fd, struct stat *st);
 int __real_fstat64(int fd, struct stat *st);
 
-/* Records the call. Returns the result for it. */
+/* Records the call. Return: the result that the call should have */
 PRINTF_LIKE(1, 2)
 static int call(const char *format, ...)
 {
@@ -100,7 +100,8 @@ static int as_node(int r, struct stat *st)
 {
 	if (r == 0 && !usb_node.plain_file) {
 		st->st_mode = S_IFCHR | 0660;
-		st->st_rdev = makedev(189, 1048575); /* sysfs has none of this number */
+		st->st_rdev =
+			makedev(189, 1048575); /* a number that does not exist in sysfs */
 	}
 	return r;
 }

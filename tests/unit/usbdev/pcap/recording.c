@@ -119,7 +119,7 @@ int recording_teardown(void **state)
 	char command[128];
 
 	(void)state;
-	/* first, or after a failed test the capture would wait for a reader */
+	/* close it first: after a failed test the capture would wait for its reader */
 	if (t.fifo_fd >= 0)
 		(void)close(t.fifo_fd);
 	if (t.pcap)

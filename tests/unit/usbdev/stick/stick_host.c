@@ -21,7 +21,7 @@
 struct stick_host sh;
 struct stick_faults stick_faults;
 
-static unsigned hold; /* the so-manieth call from now on stops; 0: none does */
+static unsigned hold; /* this many calls from now on, one waits; 0: none does */
 static sem_t held;
 static sem_t release;
 
@@ -36,7 +36,7 @@ int __wrap_image_write(const struct image *image, const void *buf, uint32_t len,
 		       uint64_t offset);
 int __wrap_image_sync(const struct image *image);
 
-/* On the worker's thread, which alone counts down. */
+/* Runs on the worker's thread, which alone decrements @hold. */
 static void stop_if_told(void)
 {
 	unsigned n = __atomic_load_n(&hold, __ATOMIC_SEQ_CST);

@@ -33,7 +33,7 @@ static struct mapping {
 	size_t bytes;
 } mappings[MAPPINGS_MAX];
 
-/* An eventfd that is full is not writable. */
+/* Makes the fd writable if there is something to reap: a full eventfd is not writable. */
 static void update_ready(void)
 {
 	bool want = gone || finished;
@@ -98,14 +98,14 @@ static void unlink_pending(struct fake_urb *urb)
 	fake.pending--;
 }
 
-/* Under the lock. */
+/* Called with the lock held. */
 static void note_call(void)
 {
 	if (fake.closed || discards_running > 0)
 		fake.violations++;
 }
 
-/* The mapping that @buffer lies in. */
+/* The mapping that contains @buffer. */
 static struct mapping *mapping_of(const void *buffer)
 {
 	for (unsigned i = 0; i < MAPPINGS_MAX; i++) {
@@ -186,7 +186,7 @@ void usbfs_unmap(void *data, size_t bytes)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Data of an URB that completes, in mapped memory: the controller has moved it. */
+/* Moves the data of a completing URB in mapped memory, as the controller does. */
 static void move_mapped(struct fake_urb *urb)
 {
 	if (!urb->mapped)
@@ -243,7 +243,7 @@ int usbfs_submit(int at_fd, struct usbdevfs_urb *usb)
 	} else if (!urb->in && urb->bytes > 0) {
 		memcpy(urb->data, usb->buffer, urb->bytes);
 	}
-	/* as the kernel sets packets at first */
+	/* the kernel's initial status of packets */
 	if (usb->type == USBDEVFS_URB_TYPE_ISO)
 		for (int i = 0; i < usb->number_of_packets; i++)
 			usb->iso_frame_desc[i].status = (unsigned)-EXDEV;
@@ -270,7 +270,7 @@ int usbfs_reap(int at_fd, struct usbdevfs_urb **ret_urb)
 	update_ready();
 	pthread_mutex_unlock(&lock);
 	*ret_urb = urb->usb;
-	if (urb->data) { /* NULL: a foreign one */
+	if (urb->data) { /* NULL: a foreign URB */
 		urb->usb->status = urb->status;
 		urb->usb->actual_length = (int)urb->actual;
 		if (urb->in && urb->actual > 0 && !urb->mapped)
