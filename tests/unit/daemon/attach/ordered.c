@@ -46,7 +46,7 @@ int try_order(const char *text, int fd, unsigned port, const char *rule, struct 
 		.fd = fd,
 		.port = port,
 		.rule = rule,
-		/* the guard is not asked */
+		/* with force, attach does not check the host first */
 		.force = fd >= 0,
 		.done = on_done,
 		.ctx = &done_count,
