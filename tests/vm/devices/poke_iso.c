@@ -2,7 +2,7 @@
  * poke_iso.c - usb-poke's commands for isochronous transfers
  *
  * The packets are those of vhci-device's counter: a counter, the length, then byte counter + i at
- * i.
+ * offset i.
  */
 #include <errno.h>
 #include <stdio.h>
