@@ -28,7 +28,7 @@
 #include "util/fds.h"
 #include "util/log.h"
 
-#define WAIT_MS 5000u
+#define WAIT_MS 30000u
 
 static bool is_open(int fd)
 {
