@@ -126,12 +126,18 @@ static void do_detach(struct device_commands *commands, struct control_request *
 {
 	struct pending *pending;
 	int i = find_target(req, list);
+	int r;
 
 	if (i < 0)
 		return;
 	pending = command_keep(&commands->pending, req, commands);
-	if (pending &&
-	    attach_detach(commands->attach, list->ids[i], on_detached, pending) < 0)
+	if (!pending)
+		return;
+	r = attach_detach(commands->attach, list->ids[i], on_detached, pending);
+	if (r == -ESHUTDOWN)
+		control_refuse(command_release(pending), CONTROL_CODE_STOPPING, NULL,
+			       "usbvfiod is stopping");
+	else if (r < 0)
 		control_refuse(command_release(pending), CONTROL_CODE_BUSY, NULL,
 			       "it is being detached already");
 }

@@ -309,6 +309,8 @@ int attach_detach(struct attach *attach, unsigned id, void (*done)(void *ctx), v
 {
 	struct attachment *at = find(attach, id);
 
+	if (attachments_are_stopping(&attach->all))
+		return -ESHUTDOWN;
 	return at ? attachment_detach(at, done, ctx) : -ENOENT;
 }
 

@@ -72,7 +72,8 @@ MUST_USE int attach_order(struct attach *attach, const struct attach_order *orde
  *		attach_stop() comes before. May be NULL
  *
  * If the device is still being opened, attach gives it back when that has ended, and its order
- * fails with ECANCELED. Return: 0; -ENOENT no such device; -EALREADY: it is on its way out.
+ * fails with ECANCELED. Return: 0; -ENOENT no such device; -EALREADY: it is on its way out;
+ * -ESHUTDOWN after attach_stop(), which detaches all.
  */
 MUST_USE int attach_detach(struct attach *attach, unsigned id, void (*done)(void *ctx),
 			   void *ctx);

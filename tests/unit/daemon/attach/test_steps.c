@@ -589,12 +589,15 @@ static void test_too_many(void **state)
 
 static void test_stop_with_orders(void **state)
 {
+	unsigned id;
+
 	(void)state;
 	ready();
-	(void)order("/dev/a");
+	id = order("/dev/a");
 	opened(1);
 	(void)order_fd(NULL);
 	attach_stop(attach);
+	assert_int_equal(attach_detach(attach, id, on_left, &left_count), -ESHUTDOWN);
 	(void)answer(0);
 	assert_int_equal(idle, 1);
 	assert_int_equal(done_count, 0);
