@@ -90,7 +90,7 @@ struct attach_facts {
  * @since:	PLUGGED: see struct attach_info
  * @unplug:	LEAVING the vm
  * @away:	AWAY, and until it is PLUGGED again
- * @returning:	it was AWAY, and is not PLUGGED again yet
+ * @returning:	it has been AWAY, and has not been reset since
  * @announced:	the last event said that it is plugged in
  * @order:	answered once: when it is PLUGGED or OUT
  * @detach:	called when it is OUT
