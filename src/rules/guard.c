@@ -397,7 +397,7 @@ static int check_keyboard(const char *root, const struct hostdev *dev, struct er
 {
 	int r = dev->boot_keyboard ? other_keyboard(root, dev) : 1;
 
-	/* nobody types on a host without input devices */
+	/* a host without input devices has no user at a keyboard */
 	if (r == 1 || r == -ENOENT)
 		return 0;
 	if (r < 0)

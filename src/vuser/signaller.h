@@ -4,7 +4,7 @@
  * We share an eventfd with the client: poll() may say that a write would not wait, and
  * the client fills the counter before we write. So we let the kernel signal it at the
  * end of a read (Linux AIO, IOCB_FLAG_RESFD) of no bytes from /dev/null, which ends at
- * once. That adds 1 to the counter; a full counter stays full, and nobody waits. One
+ * once. That adds 1 to the counter; a full counter stays full, and no call waits. One
  * system call (io_submit); we take the results off the ring in memory.
  *
  * Without AIO (not in the kernel, fs.aio-max-nr used up, a sandbox, no memory for the moment)

@@ -72,12 +72,11 @@ static void on_done(struct usbdev_streams *streams, int result)
 	list_remove(&request->node);
 	request->answered = true;
 	request->result = result;
+	if (!is_plugged(xhci, request->dev))
+		request->dev = NULL;
 	xhci_kick(xhci);
-	if (request->awaited) {
-		if (!is_plugged(xhci, request->dev))
-			request->dev = NULL;
+	if (request->awaited)
 		return;
-	}
 	if (result == 0 && streams->stream_count > 0)
 		release_unused(request);
 	free(request);
@@ -122,7 +121,7 @@ static void release_unused(struct xhci_stream_request *request)
 	uint8_t ep_addrs[USBDEV_STREAM_EPS_MAX];
 	unsigned count = 0;
 
-	if (!request->dev || !is_plugged(request->xhci, request->dev))
+	if (!request->dev)
 		return;
 	for (unsigned i = 0; i < request->streams.ep_count; i++) {
 		uint8_t addr = request->streams.ep_addrs[i];
