@@ -9,6 +9,7 @@
 #include "daemon/commands_device.h"
 
 #include "daemon/attach/attach.h"
+#include "daemon/attach/devices.h"
 #include "daemon/commands_pending.h"
 #include "daemon/device_list.h"
 #include "daemon/sandbox/sandbox.h"
@@ -62,18 +63,6 @@ static void on_attached(void *ctx, unsigned id, unsigned port, const struct err 
 		command_refuse(req, err, hint);
 }
 
-static int take_reset(const char *text, enum host_reset *ret_reset)
-{
-	*ret_reset = HOST_RESET_ALWAYS;
-	if (!text || strcmp(text, "always") == 0)
-		return 0;
-	*ret_reset = HOST_RESET_FIRST;
-	if (strcmp(text, "first") == 0)
-		return 0;
-	*ret_reset = HOST_RESET_NEVER;
-	return strcmp(text, "never") == 0 ? 0 : -EINVAL;
-}
-
 void command_attach(struct device_commands *commands, struct control_request *req)
 {
 	const struct control_attach *wanted = &req->attach;
@@ -83,13 +72,14 @@ void command_attach(struct device_commands *commands, struct control_request *re
 		.port = wanted->port,
 		.rule = wanted->rule_id,
 		.force = wanted->force,
+		.reset = HOST_RESET_ALWAYS,
 		.done = on_attached,
 	};
 	struct pending *pending;
 	struct err err = {0};
 	char name[ATTACH_NAME_BYTES];
 
-	if (take_reset(wanted->reset, &order.reset) < 0) {
+	if (wanted->reset && device_reset_find(wanted->reset, &order.reset) < 0) {
 		control_refuse(req, CONTROL_CODE_BAD_REQUEST, NULL,
 			       "\"reset\" is \"always\", \"first\" or \"never\"");
 		return;

@@ -220,26 +220,32 @@ static struct usbdev *create_zero(struct loop *loop, const union device_options 
 	return zero_create(loop, &options->zero, err);
 }
 
-static int take_reset(const struct spec *spec, enum host_reset *ret_reset,
-		      struct err *err)
+int device_reset_find(const char *name, enum host_reset *ret_reset)
 {
 	static const char *const names[] = {
 		[HOST_RESET_ALWAYS] = "always",
 		[HOST_RESET_FIRST] = "first",
 		[HOST_RESET_NEVER] = "never",
 	};
-	const char *name;
-	int r = spec_string(spec, "reset", &name, err);
 
-	*ret_reset = HOST_RESET_ALWAYS;
-	if (r < 0 || !name)
-		return r;
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(name, names[i]) == 0) {
 			*ret_reset = (enum host_reset)i;
 			return 0;
 		}
 	}
+	return -EINVAL;
+}
+
+static int take_reset(const struct spec *spec, enum host_reset *ret_reset,
+		      struct err *err)
+{
+	const char *name;
+	int r = spec_string(spec, "reset", &name, err);
+
+	*ret_reset = HOST_RESET_ALWAYS;
+	if (r < 0 || !name || device_reset_find(name, ret_reset) == 0)
+		return r;
 	return err_set(err, EINVAL, "%s: reset=%s: possible are always first never",
 		       spec->name, name);
 }

@@ -87,6 +87,9 @@ void device_file_close(struct device_file *file);
 MUST_USE int device_create(struct loop *loop, const char *text, struct device_file *file,
 			   struct usbdev **ret_dev, struct err *err);
 
+/* "always", "first" or "never". Return: 0, or -EINVAL with *@ret_reset left alone. */
+MUST_USE int device_reset_find(const char *name, enum host_reset *ret_reset);
+
 /* "super" for USBDEV_SPEED_SUPER... */
 const char *device_speed_name(unsigned speed);
 
